@@ -1,0 +1,40 @@
+"""Child registries of MMEngine's roots, scope ``hicmae_mm``.
+
+Only kinds that this package registers, or that one of its configs reaches, have a child here: MMEngine warns about
+every root registry that is used under a scope without a child. ``locations`` are imported on first use, so importing
+this module is cheap.
+"""
+
+from __future__ import annotations
+
+from mmengine import registry as root
+
+from hicmae_mm.utils.compat import patch_third_party
+
+patch_third_party()
+
+
+def _child(name: str, parent: root.Registry, *locations: str) -> root.Registry:
+    return root.Registry(name, parent=parent, scope='hicmae_mm', locations=[f'hicmae_mm.{path}' for path in locations])
+
+
+MODELS = _child('model', root.MODELS, 'models')
+DATASETS = _child('dataset', root.DATASETS, 'datasets')
+DATA_SAMPLERS = _child('data sampler', root.DATA_SAMPLERS, 'datasets')
+TRANSFORMS = _child('transform', root.TRANSFORMS, 'datasets.transforms')
+FUNCTIONS = _child('function', root.FUNCTIONS, 'datasets')
+METRICS = _child('metric', root.METRICS, 'evaluation')
+EVALUATOR = _child('evaluator', root.EVALUATOR, 'evaluation')
+HOOKS = _child('hook', root.HOOKS, 'engine')
+LOOPS = _child('loop', root.LOOPS, 'engine')
+OPTIMIZERS = _child('optimizer', root.OPTIMIZERS, 'engine')
+OPTIM_WRAPPERS = _child('optimizer wrapper', root.OPTIM_WRAPPERS, 'engine')
+OPTIM_WRAPPER_CONSTRUCTORS = _child(
+    'optimizer wrapper constructor', root.OPTIM_WRAPPER_CONSTRUCTORS, 'engine'
+)
+PARAM_SCHEDULERS = _child('parameter scheduler', root.PARAM_SCHEDULERS, 'engine')
+MODEL_WRAPPERS = _child('model wrapper', root.MODEL_WRAPPERS, 'models')
+LOG_PROCESSORS = _child('log processor', root.LOG_PROCESSORS, 'engine')
+VISUALIZERS = _child('visualizer', root.VISUALIZERS, 'visualization')
+VISBACKENDS = _child('visualization backend', root.VISBACKENDS, 'visualization')
+RUNNERS = _child('runner', root.RUNNERS, 'engine')
