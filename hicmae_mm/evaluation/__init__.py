@@ -1,0 +1,5 @@
+"""Evaluation: pure functions in ``functional``, registered metrics in ``metrics``."""
+
+from hicmae_mm.evaluation.metrics import ClassificationMetric, RegressionMetric
+
+__all__ = ['ClassificationMetric', 'RegressionMetric']

@@ -1,0 +1,40 @@
+"""Measures as pure functions of numpy arrays."""
+
+from hicmae_mm.evaluation.functional.classification import (
+    class_recalls,
+    classification_measures,
+    confusion_matrix,
+    f1_scores,
+    top_k_accuracy,
+    unweighted_average_recall,
+    weighted_average_recall,
+)
+from hicmae_mm.evaluation.functional.regression import (
+    concordance_correlation,
+    mean_absolute_error,
+    mean_squared_error,
+    pearson_correlation,
+    regression_measures,
+    root_mean_squared_error,
+    unit_range_accuracy,
+)
+from hicmae_mm.evaluation.functional.views import average_class_scores, average_values
+
+__all__ = [
+    'average_class_scores',
+    'average_values',
+    'class_recalls',
+    'classification_measures',
+    'concordance_correlation',
+    'confusion_matrix',
+    'f1_scores',
+    'mean_absolute_error',
+    'mean_squared_error',
+    'pearson_correlation',
+    'regression_measures',
+    'root_mean_squared_error',
+    'top_k_accuracy',
+    'unit_range_accuracy',
+    'unweighted_average_recall',
+    'weighted_average_recall',
+]

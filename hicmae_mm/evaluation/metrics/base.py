@@ -1,0 +1,96 @@
+"""The base of our metrics: every sample counts once, on any number of ranks."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import all_gather_object
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger, print_log
+
+
+class PerSampleMetric(BaseMetric):
+    """Gathers the whole result list of every rank, drops repeated samples and restores the order of the data set.
+
+    MMEngine interleaves the ranks' lists and cuts them at the data set's size, which loses samples when the lists
+    differ in length (skipped clips). Here ``sample_idx`` decides, so the outcome equals that of one process bit for
+    bit. Every rank computes the measures, so that an error ends all of them instead of leaving the others waiting.
+
+    Args:
+        prefix: put before every key as ``prefix/key``.
+    """
+
+    default_prefix = ''
+
+    def __init__(self, prefix: str | None = None) -> None:
+        super().__init__(collect_device='cpu', prefix=prefix)
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Computes the measures over all ranks' samples.
+
+        Args:
+            size: samples in the data set.
+
+        Raises:
+            ValueError: if no rank has seen a sample.
+        """
+        results = unique_samples([result for part in all_gather_object(self.results) for result in part])
+        self.results.clear()
+        if not results:
+            raise ValueError(
+                f'{type(self).__name__} has no sample to evaluate: the data set ({size} entries) is empty, or every '
+                'sample was skipped'
+            )
+        if len(results) < size:
+            print_log(f'only {len(results)} of {size} samples were evaluated', 'current', logging.WARNING)
+        measures = self.compute_metrics(results)
+        return {f'{self.prefix}/{key}' if self.prefix else key: value for key, value in measures.items()}
+
+    def class_names(self, num_classes: int) -> list[str]:
+        """Names from the data set's ``classes``, or the indices where it names none."""
+        classes = (self.dataset_meta or {}).get('classes')
+        return list(classes) if classes is not None else [str(index) for index in range(num_classes)]
+
+    @staticmethod
+    def log_table(title: str, lines: list[str]) -> None:
+        """Writes a table to the run's log (the logger keeps quiet on every rank but the first)."""
+        MMLogger.get_current_instance().info('\n'.join([title, *lines]))
+
+
+def unique_samples(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Keeps the first result of every ``(sample_idx, sample_id)``, sorted by them.
+
+    Samplers pad the last round by repeating samples; those must not count twice. Results without ``sample_idx`` are
+    returned as they are.
+    """
+    if any(result.get('sample_idx') is None for result in results):
+        return results
+    unique: dict[tuple[int, str], dict[str, Any]] = {}
+    for result in results:
+        unique.setdefault((int(result['sample_idx']), str(result.get('sample_id', ''))), result)
+    return [unique[key] for key in sorted(unique)]
+
+
+def read_field(sample: dict[str, Any], name: str, fix: str) -> np.ndarray:
+    """Takes a field of a prediction as an array.
+
+    Raises:
+        ValueError: if the sample lacks it; the sample and the fix are named.
+    """
+    value = sample.get(name)
+    if value is None:
+        raise ValueError(f'sample {describe(sample)} has no {name}: {fix}')
+    return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+
+
+def describe(sample: dict[str, Any]) -> str:
+    """The name of a sample in an error."""
+    return repr(sample.get('sample_id', sample.get('sample_idx', 'without sample_id')))
+
+
+def identity(sample: dict[str, Any]) -> dict[str, Any]:
+    """The keys by which :func:`unique_samples` tells samples apart."""
+    return {'sample_idx': sample.get('sample_idx'), 'sample_id': sample.get('sample_id', '')}

@@ -1,0 +1,75 @@
+"""UAR, WAR, F1 scores, top-k, per-class recall and the confusion matrix of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from hicmae_mm.evaluation.functional.classification import class_recalls, classification_measures, confusion_matrix
+from hicmae_mm.evaluation.metrics.base import PerSampleMetric, describe, identity, read_field
+from hicmae_mm.registry import METRICS
+
+
+@METRICS.register_module()
+class ClassificationMetric(PerSampleMetric):
+    """Reads ``pred_score (C,)`` and ``gt_label (1,)`` of every clip.
+
+    Result keys: ``UAR``, ``WAR``, ``weighted_f1``, ``micro_f1``, ``macro_f1`` and ``top{k}``, each in 0 to 1. Per-class
+    recall and the confusion matrix go to the log.
+
+    Args:
+        topk: the k of the ``top{k}`` keys.
+        classwise: also returns ``recall/{class}`` for every class that occurs.
+        prefix: put before every key as ``prefix/key``.
+
+    Raises:
+        ValueError: if a k is not positive.
+    """
+
+    def __init__(self, topk: Sequence[int] = (5,), classwise: bool = False, prefix: str | None = None) -> None:
+        super().__init__(prefix=prefix)
+        if any(k < 1 for k in topk):
+            raise ValueError(f'topk must hold positive numbers, got {tuple(topk)}')
+        self.topk = tuple(topk)
+        self.classwise = classwise
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:  # noqa: ARG002 (MMEngine's signature)
+        """Keeps score and label of every clip.
+
+        Raises:
+            ValueError: if a clip lacks either, or its label is not a class of the model.
+        """
+        for sample in data_samples:
+            score = read_field(sample, 'pred_score', 'the model must predict class scores').astype(np.float64).ravel()
+            label = int(read_field(sample, 'gt_label', 'testing needs an annotation file with labels').item())
+            if not 0 <= label < len(score):
+                raise ValueError(
+                    f'label {label} of sample {describe(sample)} is out of range: the model has {len(score)} classes, '
+                    f'expected 0 to {len(score) - 1}; check num_classes and the annotation file'
+                )
+            self.results.append({'score': score, 'label': label, **identity(sample)})
+
+    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
+        """Measures of all clips; logs recall per class and the confusion matrix."""
+        scores = np.stack([result['score'] for result in results])
+        labels = np.array([result['label'] for result in results])
+        confusion = confusion_matrix(scores.argmax(axis=1), labels, scores.shape[1])
+        names = self.class_names(scores.shape[1])
+        self.log_table('confusion matrix (row: label, column: prediction)', confusion_lines(confusion, names))
+        measures = classification_measures(scores, labels, self.topk)
+        if self.classwise:
+            recalls = class_recalls(confusion)
+            measures.update({f'recall/{name}': float(r) for name, r in zip(names, recalls) if np.isfinite(r)})
+        return measures
+
+
+def confusion_lines(confusion: np.ndarray, names: Sequence[str]) -> list[str]:
+    """A plain-text table of counts ``(C, C)`` with the recall of every class at the end of its row."""
+    width = max(6, *(len(str(name)) for name in names), len(str(confusion.max())) + 1)
+    lines = [' '.join([' ' * width, *(f'{name:>{width}}' for name in names), f'{"recall":>{width}}'])]
+    for name, row, recall in zip(names, confusion, class_recalls(confusion)):
+        share = f'{recall:>{width}.4f}' if np.isfinite(recall) else f'{"-":>{width}}'
+        lines.append(' '.join([f'{name:>{width}}', *(f'{count:>{width}}' for count in row), share]))
+    return lines

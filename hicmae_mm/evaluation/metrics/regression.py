@@ -1,0 +1,59 @@
+"""ACC, MAE, MSE, RMSE, PCC and CCC of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from hicmae_mm.evaluation.functional.regression import regression_measures
+from hicmae_mm.evaluation.metrics.base import PerSampleMetric, describe, identity, read_field
+from hicmae_mm.registry import METRICS
+
+
+@METRICS.register_module()
+class RegressionMetric(PerSampleMetric):
+    """Reads ``pred_values (D,)`` and ``gt_values (D,)`` of every clip.
+
+    Result keys: ``ACC``, ``MAE``, ``MSE``, ``RMSE``, ``PCC`` and ``CCC``, each the mean over dimensions, and
+    ``{key}/{dimension}`` where there are several. Dimensions are named by the data set's ``dimensions``, else numbered.
+
+    Args:
+        prefix: put before every key as ``prefix/key``.
+    """
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:  # noqa: ARG002 (MMEngine's signature)
+        """Keeps prediction and target of every clip.
+
+        Raises:
+            ValueError: if a clip lacks either, or they differ in length.
+        """
+        for sample in data_samples:
+            fix = 'testing needs an annotation file with values'
+            prediction = read_field(sample, 'pred_values', 'the model must predict values').astype(np.float64).ravel()
+            target = read_field(sample, 'gt_values', fix).astype(np.float64).ravel()
+            if len(prediction) != len(target):
+                raise ValueError(
+                    f'sample {describe(sample)} has {len(target)} values, the model predicts {len(prediction)}; '
+                    "check the head's number of dimensions and the annotation file"
+                )
+            self.results.append({'prediction': prediction, 'target': target, **identity(sample)})
+
+    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
+        """Measures of all clips: the mean over dimensions, then every dimension."""
+        predictions = np.stack([result['prediction'] for result in results])
+        targets = np.stack([result['target'] for result in results])
+        measures = regression_measures(predictions, targets)
+        means = {key: float(values.mean()) for key, values in measures.items()}
+        if predictions.shape[1] == 1:
+            return means
+        names = self.dimension_names(predictions.shape[1])
+        for key, values in measures.items():
+            means.update({f'{key}/{name}': float(value) for name, value in zip(names, values)})
+        return means
+
+    def dimension_names(self, num_dimensions: int) -> list[str]:
+        """Names from the data set's ``dimensions`` if it has one for each, else the indices."""
+        names = (self.dataset_meta or {}).get('dimensions') or ()
+        return list(names) if len(names) == num_dimensions else [str(index) for index in range(num_dimensions)]
