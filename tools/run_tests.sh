@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Sets up the environment, then lints, type-checks and tests. Arguments go to pytest:
+#
+#     bash tools/run_tests.sh                          # everything, as CI does
+#     bash tools/run_tests.sh tests/models -k fusion   # a part
+#
+# Every step runs even when an earlier one fails; the exit status is 0 only if all of them pass.
+
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+source tools/setup_env.sh || exit 1
+
+scratch="$(mktemp -d)"
+trap 'rm -rf "$scratch"' EXIT
+summary=()
+failed=0
+
+step() { # step NAME COMMAND...: runs it, keeps its last line and its verdict
+    local name="$1" started=$SECONDS status verdict=ok
+    shift
+    printf '\n== %s: %s\n' "$name" "$*"
+    "$@" 2>&1 | tee "$scratch/log"
+    status=${PIPESTATUS[0]}
+    ((status == 0)) || { verdict=FAILED && failed=1; }
+    summary+=("$(printf '%-8s %-10s %5d s  %s' "$verdict" "$name" $((SECONDS - started)) "$(tail -n 1 "$scratch/log")")")
+    return "$status"
+}
+
+tests() { # tests PART MARKERS PYTEST_ARGUMENTS...: pytest's status 5 (no test selected) is only noted
+    local part="$1" status
+    shift
+    python -m pytest -m "$@"
+    status=$?
+    if ((status == 5)); then
+        touch "$scratch/$part-is-empty"
+        return 0
+    fi
+    return "$status"
+}
+
+step lint ruff check .
+step format ruff format --check .
+step types mypy
+step spelling codespell
+
+gpu='not gpu'
+python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' && gpu='gpu or not gpu'
+OMP_NUM_THREADS=1 step unit tests unit "not slow and not dist and ($gpu)" -n 2 --dist loadfile "$@"
+step slow tests slow "(slow or dist) and ($gpu)" "$@"
+if [[ -e "$scratch/unit-is-empty" && -e "$scratch/slow-is-empty" ]]; then
+    summary+=("FAILED   no test matches: $*")
+    failed=1
+fi
+
+printf '\n== summary\n'
+printf '%s\n' "${summary[@]}"
+exit "$failed"
