@@ -1,0 +1,67 @@
+"""HiCMAE's hierarchical feature fusion, and its plain twin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from hicmae_mm.models.aggregators.base import BaseAggregator
+from hicmae_mm.registry import MODELS
+
+
+@MODELS.register_module()
+class HierarchicalFeatureAggregator(BaseAggregator):
+    """Learned mix of every layer's mean-pooled tokens per stream, then the pooled fused tokens, concatenated.
+
+    The mix is a softmax over a learned vector, first equal for all layers. With streams video and audio the order is
+    [video mix, audio mix, fused video, fused audio]. Source: HiCMAE, "Fine-tuning".
+
+    Args:
+        streams: Width of each stream's encoder; injected by the model.
+        num_layers: Layers of each stream's encoder; injected by the model.
+        fused: Width of each stream after fusion; injected by the model.
+        init_cfg: MMEngine initialisation config.
+    """
+
+    def __init__(
+        self,
+        streams: Mapping[str, int],
+        num_layers: Mapping[str, int],
+        fused: Mapping[str, int],
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.streams = tuple(streams)  # nn.ParameterDict would sort them
+        self.layer_weights = nn.ParameterDict(
+            {name: nn.Parameter(torch.full((num_layers[name],), 1 / num_layers[name])) for name in streams}
+        )
+        self.out_channels = sum(streams.values()) + sum(fused.values())
+
+    def forward(self, hidden: dict[str, Sequence[Tensor]], fused: dict[str, Tensor]) -> Tensor:
+        """See :meth:`BaseAggregator.forward`."""
+        mixes = []
+        for name in self.streams:
+            pooled = torch.stack([tokens.mean(dim=1) for tokens in hidden[name]], dim=1)  # (B, L, D)
+            mixes.append(self.layer_weights[name].softmax(dim=0) @ pooled)
+        return torch.cat([*mixes, *(fused[name].mean(dim=1) for name in self.streams)], dim=-1)
+
+
+@MODELS.register_module()
+class MeanPoolAggregator(BaseAggregator):
+    """Mean-pools the fused tokens of every stream and concatenates them; the lower layers are ignored. For ablation.
+
+    Args:
+        fused: Width of each stream after fusion; injected by the model.
+        init_cfg: MMEngine initialisation config.
+    """
+
+    def __init__(self, fused: Mapping[str, int], init_cfg: dict | list[dict] | None = None) -> None:
+        super().__init__(init_cfg)
+        self.streams = tuple(fused)
+        self.out_channels = sum(fused.values())
+
+    def forward(self, hidden: dict[str, Sequence[Tensor]], fused: dict[str, Tensor]) -> Tensor:  # noqa: ARG002
+        """See :meth:`BaseAggregator.forward`."""
+        return torch.cat([fused[name].mean(dim=1) for name in self.streams], dim=-1)

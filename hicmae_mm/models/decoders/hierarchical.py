@@ -1,0 +1,67 @@
+"""HiCMAE's decoder with skip connections by cross-attention."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from hicmae_mm.models.decoders.base import BaseDecoder
+from hicmae_mm.models.layers import Block, CrossBlock
+from hicmae_mm.models.utils import init_transformer
+from hicmae_mm.registry import MODELS
+
+
+@MODELS.register_module()
+class HierarchicalDecoder(BaseDecoder):
+    """First a block, then cross blocks: layer ``i >= 1`` attends to ``skips[-i]``, deepest encoder layer first.
+
+    Skips pass the same projection as the fused tokens and get the positions of the visible tokens. Source: HiCMAE,
+    "Modules", decoders.
+
+    Args:
+        in_channels: Width of the fused tokens and of the skips; injected by the model.
+        out_channels: Length P of a prediction; injected by the model.
+        num_tokens: Tokens N of the stream; injected by the model.
+        num_skips: Encoder layers handed over; injected by the model, at least ``depth - 1``.
+        embed_dims: Width of the decoder.
+        depth: Number of layers.
+        num_heads: Heads per layer.
+        mlp_ratio: Hidden width of the MLPs over the decoder's width.
+        qkv_bias: Whether queries and values are biased.
+        init_cfg: MMEngine initialisation config.
+
+    Raises:
+        ValueError: Fewer skips than cross blocks.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        num_tokens: int,
+        num_skips: int,
+        embed_dims: int = 384,
+        depth: int = 4,
+        num_heads: int = 6,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(in_channels, out_channels, num_tokens, embed_dims, init_cfg)
+        if num_skips < depth - 1:
+            raise ValueError(
+                f'a hierarchical decoder of depth {depth} needs {depth - 1} skips, got {num_skips}; '
+                'name more skip_layers in the model or lower the depth'
+            )
+        blocks: list[nn.Module] = [Block(embed_dims, num_heads, mlp_ratio, qkv_bias)]
+        blocks += [CrossBlock(embed_dims, num_heads, mlp_ratio, qkv_bias) for _ in range(depth - 1)]
+        self.blocks = nn.ModuleList(blocks)
+        self.apply(init_transformer)
+
+    def decode(self, x: Tensor, skips: Sequence[Tensor], visible_positions: Tensor) -> Tensor:
+        """See :meth:`BaseDecoder.decode`."""
+        x = self.blocks[0](x)
+        for i, block in enumerate(self.blocks[1:], start=1):
+            x = block(x, self.embed(skips[-i]) + visible_positions)
+        return x

@@ -1,0 +1,51 @@
+"""The hierarchical decoder's twin without skip connections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from hicmae_mm.models.decoders.base import BaseDecoder
+from hicmae_mm.models.layers import Block
+from hicmae_mm.models.utils import init_transformer
+from hicmae_mm.registry import MODELS
+
+
+@MODELS.register_module()
+class PlainDecoder(BaseDecoder):
+    """Self-attention blocks only, as in VideoMAE; the skips are ignored. For ablation.
+
+    Args:
+        in_channels: Width of the fused tokens; injected by the model.
+        out_channels: Length P of a prediction; injected by the model.
+        num_tokens: Tokens N of the stream; injected by the model.
+        embed_dims: Width of the decoder.
+        depth: Number of layers.
+        num_heads: Heads per layer.
+        mlp_ratio: Hidden width of the MLPs over the decoder's width.
+        qkv_bias: Whether queries and values are biased.
+        init_cfg: MMEngine initialisation config.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        num_tokens: int,
+        embed_dims: int = 384,
+        depth: int = 4,
+        num_heads: int = 6,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(in_channels, out_channels, num_tokens, embed_dims, init_cfg)
+        self.blocks = nn.ModuleList(Block(embed_dims, num_heads, mlp_ratio, qkv_bias) for _ in range(depth))
+        self.apply(init_transformer)
+
+    def decode(self, x: Tensor, skips: Sequence[Tensor], visible_positions: Tensor) -> Tensor:  # noqa: ARG002
+        """See :meth:`BaseDecoder.decode`."""
+        for block in self.blocks:
+            x = block(x)
+        return x

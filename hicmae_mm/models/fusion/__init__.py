@@ -1,0 +1,7 @@
+"""Fusion of streams."""
+
+from hicmae_mm.models.fusion.base import BaseFusion
+from hicmae_mm.models.fusion.concat import ConcatFusion
+from hicmae_mm.models.fusion.cross_modal import CrossModalFusion
+
+__all__ = ['BaseFusion', 'ConcatFusion', 'CrossModalFusion']

@@ -1,0 +1,54 @@
+"""The contract of a fusion block: every stream's tokens in, every stream's tokens out."""
+
+from __future__ import annotations
+
+from abc import ABCMeta, abstractmethod
+from collections.abc import Mapping
+
+from mmengine.model import BaseModule
+from torch import Tensor
+
+
+class BaseFusion(BaseModule, metaclass=ABCMeta):
+    """Base class of fusion blocks.
+
+    Args:
+        streams: Width of each stream's tokens by name; injected by the model.
+        init_cfg: MMEngine initialisation config.
+
+    Attributes that the models read:
+        out_dims: Width of each stream's output.
+        depth: Number of layers, for layer-wise learning rates.
+    """
+
+    depth: int
+
+    def __init__(self, streams: Mapping[str, int], init_cfg: dict | list[dict] | None = None) -> None:
+        super().__init__(init_cfg)
+        self.out_dims = dict(streams)
+
+    def common_width(self, streams: Mapping[str, int]) -> int:
+        """The one width of all streams.
+
+        Raises:
+            ValueError: The streams differ in width.
+        """
+        if len(set(streams.values())) != 1:
+            raise ValueError(f'{type(self).__name__} needs streams of one width, got {dict(streams)}')
+        return next(iter(streams.values()))
+
+    @abstractmethod
+    def forward(self, tokens: dict[str, Tensor], padding_masks: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
+        """Fuses the streams.
+
+        Args:
+            tokens: ``(B, N_i, D)`` by stream.
+            padding_masks: ``(B, N_i)`` bool by stream, True = padding, for streams that have any.
+
+        Returns:
+            ``(B, N_i, out_dims[i])`` by stream.
+        """
+
+    @abstractmethod
+    def layer_id(self, name: str) -> int | None:
+        """Index of the fusion layer that a parameter belongs to; ``None`` for those after the last layer."""

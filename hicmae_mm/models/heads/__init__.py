@@ -1,0 +1,15 @@
+"""Heads: what is learned from features."""
+
+from hicmae_mm.models.heads.base import BaseHead
+from hicmae_mm.models.heads.classification import ClassificationHead
+from hicmae_mm.models.heads.contrastive import HierarchicalContrastiveHead
+from hicmae_mm.models.heads.reconstruction import ReconstructionHead
+from hicmae_mm.models.heads.regression import RegressionHead
+
+__all__ = [
+    'BaseHead',
+    'ClassificationHead',
+    'HierarchicalContrastiveHead',
+    'ReconstructionHead',
+    'RegressionHead',
+]

@@ -1,0 +1,56 @@
+"""Hierarchical cross-modal contrast."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from hicmae_mm.models.utils import build_slot
+from hicmae_mm.registry import MODELS
+
+
+@MODELS.register_module()
+class HierarchicalContrastiveHead(BaseModule):
+    """Contrasts the mean-pooled visible tokens of two streams after several encoder layers, summed over the layers.
+
+    Source: HiCMAE, "Pre-training", item 3.
+
+    Args:
+        layers: 0-based encoder layers to contrast.
+        loss: Loss of two batches of vectors, e.g. ``dict(type='InfoNCELoss', loss_weight=0.0025)``.
+        init_cfg: MMEngine initialisation config.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[int] = (3, 6, 9),
+        loss: dict | nn.Module = {'type': 'InfoNCELoss', 'loss_weight': 0.0025},  # noqa: B006
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.layers = tuple(layers)
+        self.criterion: nn.Module = build_slot(loss, 'contrastive.loss')
+
+    def pooled(self, hidden: dict[str, Sequence[Tensor]]) -> list[tuple[Tensor, Tensor]]:
+        """Mean-pooled vectors ``(B, D)`` of both streams, per contrasted layer.
+
+        Args:
+            hidden: Every layer's tokens ``(B, K, D)`` by stream.
+
+        Raises:
+            ValueError: Not exactly two streams, or a layer that an encoder does not have.
+        """
+        if len(hidden) != 2:
+            raise ValueError(f'HierarchicalContrastiveHead contrasts exactly two streams, got {list(hidden)}')
+        for name, outputs in hidden.items():
+            if max(self.layers) >= len(outputs):
+                raise ValueError(f'contrastive.layers={self.layers}, but the {name} encoder has {len(outputs)} layers')
+        first, second = hidden.values()
+        return [(first[i].mean(dim=1), second[i].mean(dim=1)) for i in self.layers]
+
+    def loss(self, hidden: dict[str, Sequence[Tensor]]) -> Tensor:
+        """Scalar loss summed over the layers; ``hidden`` as in :meth:`pooled`."""
+        return torch.stack([self.criterion(first, second) for first, second in self.pooled(hidden)]).sum()

@@ -1,0 +1,22 @@
+"""Bricks of the models."""
+
+from hicmae_mm.models.layers.attention import CrossAttention, SelfAttention
+from hicmae_mm.models.layers.blocks import Block, CrossBlock
+from hicmae_mm.models.layers.patch_embed import PatchEmbed, SpectrogramEmbed, TubeletEmbed
+from hicmae_mm.models.layers.pos_embed import sine_positions
+from hicmae_mm.models.layers.token_ops import TokenMask, as_token_mask, gather_tokens, scatter_tokens
+
+__all__ = [
+    'Block',
+    'CrossAttention',
+    'CrossBlock',
+    'PatchEmbed',
+    'SelfAttention',
+    'SpectrogramEmbed',
+    'TokenMask',
+    'TubeletEmbed',
+    'as_token_mask',
+    'gather_tokens',
+    'scatter_tokens',
+    'sine_positions',
+]

@@ -1,0 +1,87 @@
+"""Self- and cross-attention over ``scaled_dot_product_attention``."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+
+def _check_heads(embed_dims: int, num_heads: int) -> None:
+    if embed_dims % num_heads:
+        raise ValueError(f'embed_dims={embed_dims} is not a multiple of num_heads={num_heads}')
+
+
+def _attended(padding_mask: Tensor | None) -> Tensor | None:
+    """``(B, N)``, True = padding -> ``(B, 1, 1, N)``, True = attended to."""
+    return None if padding_mask is None else ~padding_mask[:, None, None, :]
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention; queries and values have a bias, keys have none (a key bias cancels in softmax).
+
+    Args:
+        embed_dims: Width D, a multiple of ``num_heads``.
+        num_heads: Number of heads.
+        qkv_bias: Whether queries and values are biased.
+    """
+
+    def __init__(self, embed_dims: int, num_heads: int, qkv_bias: bool = True) -> None:
+        super().__init__()
+        _check_heads(embed_dims, num_heads)
+        self.num_heads = num_heads
+        self.qkv = nn.Linear(embed_dims, 3 * embed_dims, bias=False)
+        self.q_bias = nn.Parameter(torch.zeros(embed_dims)) if qkv_bias else None
+        self.v_bias = nn.Parameter(torch.zeros(embed_dims)) if qkv_bias else None
+        self.proj = nn.Linear(embed_dims, embed_dims)
+
+    def forward(self, x: Tensor, padding_mask: Tensor | None = None) -> Tensor:
+        """``(B, N, D) -> (B, N, D)``; ``padding_mask (B, N)`` is True where nothing may be attended to."""
+        bias = None
+        if self.q_bias is not None and self.v_bias is not None:
+            bias = torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
+        qkv = F.linear(x, self.qkv.weight, bias)
+        q, k, v = rearrange(qkv, 'b n (three h d) -> three b h n d', three=3, h=self.num_heads).unbind(0)
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=_attended(padding_mask))
+        return self.proj(rearrange(out, 'b h n d -> b n (h d)'))
+
+
+class CrossAttention(nn.Module):
+    """Multi-head attention of one sequence to another; biases as in :class:`SelfAttention`.
+
+    Args:
+        embed_dims: Width D of both sequences, a multiple of ``num_heads``.
+        num_heads: Number of heads.
+        qkv_bias: Whether queries and values are biased.
+    """
+
+    def __init__(self, embed_dims: int, num_heads: int, qkv_bias: bool = True) -> None:
+        super().__init__()
+        _check_heads(embed_dims, num_heads)
+        self.num_heads = num_heads
+        self.q = nn.Linear(embed_dims, embed_dims, bias=False)
+        self.kv = nn.Linear(embed_dims, 2 * embed_dims, bias=False)
+        self.q_bias = nn.Parameter(torch.zeros(embed_dims)) if qkv_bias else None
+        self.v_bias = nn.Parameter(torch.zeros(embed_dims)) if qkv_bias else None
+        self.proj = nn.Linear(embed_dims, embed_dims)
+
+    def forward(self, x: Tensor, context: Tensor, padding_mask: Tensor | None = None) -> Tensor:
+        """Queries from ``x``, keys and values from ``context``.
+
+        Args:
+            x: ``(B, N, D)``.
+            context: ``(B, N', D)``.
+            padding_mask: ``(B, N')`` bool, True = padding of the context, not attended to.
+
+        Returns:
+            ``(B, N, D)``.
+        """
+        kv_bias = None
+        if self.v_bias is not None:
+            kv_bias = torch.cat([torch.zeros_like(self.v_bias), self.v_bias])
+        q = rearrange(F.linear(x, self.q.weight, self.q_bias), 'b n (h d) -> b h n d', h=self.num_heads)
+        kv = F.linear(context, self.kv.weight, kv_bias)
+        k, v = rearrange(kv, 'b n (two h d) -> two b h n d', two=2, h=self.num_heads).unbind(0)
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=_attended(padding_mask))
+        return self.proj(rearrange(out, 'b h n d -> b n (h d)'))

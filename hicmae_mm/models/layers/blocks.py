@@ -1,0 +1,73 @@
+"""Transformer blocks: self-attention, and cross-attention followed by self-attention."""
+
+from __future__ import annotations
+
+from timm.layers import DropPath, Mlp
+from torch import Tensor, nn
+
+from hicmae_mm.models.layers.attention import CrossAttention, SelfAttention
+
+NORM_EPS = 1e-6
+
+
+class Block(nn.Module):
+    """Pre-norm self-attention and MLP (HiCMAE, "Modules").
+
+    Args:
+        embed_dims: Width D.
+        num_heads: Number of heads.
+        mlp_ratio: Hidden width of the MLP over D.
+        qkv_bias: Whether queries and values are biased.
+        drop_path: Probability of dropping a residual branch, per clip.
+    """
+
+    def __init__(
+        self, embed_dims: int, num_heads: int, mlp_ratio: float = 4.0, qkv_bias: bool = True, drop_path: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(embed_dims, eps=NORM_EPS)
+        self.attn = SelfAttention(embed_dims, num_heads, qkv_bias)
+        self.norm2 = nn.LayerNorm(embed_dims, eps=NORM_EPS)
+        self.mlp = Mlp(embed_dims, int(embed_dims * mlp_ratio))
+        self.drop_path = DropPath(drop_path) if drop_path > 0 else nn.Identity()
+
+    def forward(self, x: Tensor, padding_mask: Tensor | None = None) -> Tensor:
+        """``(B, N, D) -> (B, N, D)``; ``padding_mask (B, N)`` is True where ``x`` is padding."""
+        x = x + self.drop_path(self.attn(self.norm1(x), padding_mask))
+        return x + self.drop_path(self.mlp(self.norm2(x)))
+
+
+class CrossBlock(Block):
+    """A :class:`Block` preceded by cross-attention to a context, with a norm for each side.
+
+    Arguments as in :class:`Block`; both attentions have the same number of heads.
+    """
+
+    def __init__(
+        self, embed_dims: int, num_heads: int, mlp_ratio: float = 4.0, qkv_bias: bool = True, drop_path: float = 0.0
+    ) -> None:
+        super().__init__(embed_dims, num_heads, mlp_ratio, qkv_bias, drop_path)
+        self.query_norm = nn.LayerNorm(embed_dims, eps=NORM_EPS)
+        self.context_norm = nn.LayerNorm(embed_dims, eps=NORM_EPS)
+        self.cross_attn = CrossAttention(embed_dims, num_heads, qkv_bias)
+
+    def forward(  # type: ignore[override]
+        self,
+        x: Tensor,
+        context: Tensor,
+        padding_mask: Tensor | None = None,
+        context_padding_mask: Tensor | None = None,
+    ) -> Tensor:
+        """Attends to the context, then to itself.
+
+        Args:
+            x: ``(B, N, D)``.
+            context: ``(B, N', D)``.
+            padding_mask: ``(B, N)`` bool, True where ``x`` is padding.
+            context_padding_mask: ``(B, N')`` bool, True where the context is padding.
+
+        Returns:
+            ``(B, N, D)``.
+        """
+        attended = self.cross_attn(self.query_norm(x), self.context_norm(context), context_padding_mask)
+        return super().forward(x + self.drop_path(attended), padding_mask)

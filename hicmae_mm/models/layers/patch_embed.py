@@ -1,0 +1,104 @@
+"""Patch embeddings: the slot in which a video encoder differs from an audio encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hicmae_mm.models.layers.patchify import patchify, token_grid
+from hicmae_mm.registry import MODELS
+
+
+class PatchEmbed(nn.Module):
+    """Linear embedding of non-overlapping patches (a strided convolution applied by index).
+
+    Subclasses name their geometry and hold the convolution as ``proj``, so that its weights have the usual shape.
+
+    Args:
+        size: Input size per axis, without batch and channels.
+        patch: Patch size per axis.
+        proj: Convolution whose stride equals its kernel.
+    """
+
+    def __init__(self, size: Sequence[int], patch: Sequence[int], proj: nn.Conv2d | nn.Conv3d) -> None:
+        super().__init__()
+        self.size = tuple(size)
+        self.patch = tuple(patch)
+        self.grid = token_grid(self.size, self.patch)
+        self.in_channels = proj.in_channels
+        self.proj = proj
+
+    def forward(self, x: Tensor, indices: Tensor | None = None) -> Tensor:
+        """Embeds all tokens, or only those wanted.
+
+        Args:
+            x: ``(B, C, *size)``.
+            indices: ``(B, K)`` tokens wanted.
+
+        Returns:
+            ``(B, N, D)``, or ``(B, K, D)`` with ``indices``.
+
+        Raises:
+            ValueError: The input is not of the configured size.
+        """
+        if tuple(x.shape[1:]) != (self.in_channels, *self.size):
+            raise ValueError(
+                f'{type(self).__name__} is configured for input (B, {self.in_channels}, '
+                f'{", ".join(map(str, self.size))}), got {tuple(x.shape)}; '
+                'make the pipeline and the patch embedding agree'
+            )
+        return F.linear(patchify(x, self.patch, indices), self.proj.weight.flatten(1), self.proj.bias)
+
+
+@MODELS.register_module()
+class TubeletEmbed(PatchEmbed):
+    """Embeds video tubelets.
+
+    Args:
+        embed_dims: Width D; injected by the encoder.
+        image_size: Height and width of the square frames in pixels.
+        num_frames: Frames T per clip.
+        patch_size: Patch height and width in pixels.
+        tubelet_size: Frames per tubelet.
+        in_channels: Colour channels.
+    """
+
+    def __init__(
+        self,
+        embed_dims: int,
+        image_size: int = 160,
+        num_frames: int = 16,
+        patch_size: int = 16,
+        tubelet_size: int = 2,
+        in_channels: int = 3,
+    ) -> None:
+        patch = (tubelet_size, patch_size, patch_size)
+        proj = nn.Conv3d(in_channels, embed_dims, kernel_size=patch, stride=patch)
+        super().__init__((num_frames, image_size, image_size), patch, proj)
+
+
+@MODELS.register_module()
+class SpectrogramEmbed(PatchEmbed):
+    """Embeds patches of a spectrogram.
+
+    Args:
+        embed_dims: Width D; injected by the encoder.
+        num_frames: Length of the spectrogram in frames.
+        num_mel_bins: Mel bins F.
+        patch_size: Patch side, in frames and in mel bins.
+        in_channels: Input channels.
+    """
+
+    def __init__(
+        self,
+        embed_dims: int,
+        num_frames: int = 256,
+        num_mel_bins: int = 128,
+        patch_size: int = 16,
+        in_channels: int = 1,
+    ) -> None:
+        patch = (patch_size, patch_size)
+        proj = nn.Conv2d(in_channels, embed_dims, kernel_size=patch, stride=patch)
+        super().__init__((num_frames, num_mel_bins), patch, proj)

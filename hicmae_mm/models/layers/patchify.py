@@ -1,0 +1,70 @@
+"""Video and spectrograms to patches and back: one N-dimensional cut for both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+
+def token_grid(size: Sequence[int], patch: Sequence[int]) -> tuple[int, ...]:
+    """Number of patches along each axis.
+
+    Raises:
+        ValueError: An axis is not a multiple of its patch size.
+    """
+    if len(size) != len(patch) or any(s % p or s < p for s, p in zip(size, patch)):
+        raise ValueError(f'input size {tuple(size)} is not a multiple of the patch size {tuple(patch)}')
+    return tuple(s // p for s, p in zip(size, patch))
+
+
+def _blocks(x: Tensor, patch: Sequence[int]) -> Tensor:
+    """View ``(B, C, S1, S2, ...)`` as ``(B, G1, G2, ..., C, P1, P2, ...)`` without a copy."""
+    batch, channels, *size = x.shape
+    grid = token_grid(size, patch)
+    axes = [length for pair in zip(grid, patch) for length in pair]
+    dims = len(grid)
+    view = x.reshape(batch, channels, *axes)  # (B, C, G1, P1, G2, P2, ...)
+    return view.permute(0, *range(2, 2 + 2 * dims, 2), 1, *range(3, 3 + 2 * dims, 2))
+
+
+def patchify(x: Tensor, patch: Sequence[int], indices: Tensor | None = None) -> Tensor:
+    """Cuts into patches laid out like a convolution kernel; with ``indices`` copies only those.
+
+    Args:
+        x: ``(B, C, S1, S2, ...)``, e.g. video ``(B, 3, T, H, W)`` or spectrogram ``(B, 1, T, F)``.
+        patch: Patch size per axis.
+        indices: ``(B, K)`` tokens wanted, all ``N`` without it.
+
+    Returns:
+        ``(B, K, C*P1*P2*...)``, channel first, then the patch's axes in order.
+    """
+    blocks = _blocks(x, patch)
+    if indices is None:
+        return blocks.flatten(1, len(patch)).flatten(2)
+    grid = blocks.shape[1 : 1 + len(patch)]
+    batch = torch.arange(x.shape[0], device=x.device)[:, None].expand_as(indices)
+    index = (batch, *torch.unravel_index(indices, grid))
+    return blocks[index].flatten(2)
+
+
+def unpatchify(patches: Tensor, size: Sequence[int], patch: Sequence[int]) -> Tensor:
+    """Inverse of :func:`patchify` over all tokens: ``(B, N, C*P1*...) -> (B, C, S1, ...)``."""
+    grid = token_grid(size, patch)
+    dims, channels = len(grid), patches.shape[-1] // prod(patch)
+    blocks = patches.reshape(patches.shape[0], *grid, channels, *patch)
+    order = [0, 1 + dims] + [axis for i in range(dims) for axis in (1 + i, 2 + dims + i)]
+    return blocks.permute(order).reshape(patches.shape[0], channels, *size)
+
+
+def channels_last(patches: Tensor, channels: int) -> Tensor:
+    """``(..., C*P) -> (..., P*C)``: the layout of reconstruction targets, (frame, row, column, channel)."""
+    return rearrange(patches, '... (c p) -> ... (p c)', c=channels)
+
+
+def channels_first(patches: Tensor, channels: int) -> Tensor:
+    """Inverse of :func:`channels_last`."""
+    return rearrange(patches, '... (p c) -> ... (c p)', c=channels)

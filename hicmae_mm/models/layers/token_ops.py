@@ -1,0 +1,72 @@
+"""Which tokens are masked, as indices, and moving tokens by index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class TokenMask:
+    """A token mask with its index form, so that no module has to search a boolean mask (and synchronise a GPU).
+
+    Attributes:
+        mask: ``(B, N)`` bool, True = masked.
+        visible: ``(B, K)`` int64, ascending indices of the visible tokens.
+        masked: ``(B, M)`` int64, ascending indices of the masked tokens, ``M = N - K``.
+    """
+
+    mask: Tensor
+    visible: Tensor
+    masked: Tensor
+
+    @classmethod
+    def from_bool(cls, mask: Tensor, name: str = 'mask') -> TokenMask:
+        """Sorts a boolean mask into indices; do this on the CPU, before the mask travels.
+
+        Args:
+            mask: ``(B, N)`` bool, True = masked. Every row masks the same number of tokens.
+            name: Named in errors, usually the modality.
+
+        Raises:
+            ValueError: Not a 2-d boolean tensor, rows of different counts, no visible or no masked token.
+        """
+        if mask.ndim != 2 or mask.dtype != torch.bool:
+            raise ValueError(f'{name}: expected a boolean mask (B, N), got {mask.dtype} {tuple(mask.shape)}')
+        counts = mask.sum(dim=1)
+        num_masked, num_tokens = int(counts[0]), mask.shape[1]
+        if not bool((counts == num_masked).all()):
+            raise ValueError(
+                f'{name}: every clip of a batch must mask the same number of tokens, got {sorted(set(counts.tolist()))}'
+            )
+        if num_masked == num_tokens:
+            raise ValueError(f'{name}: the mask leaves no visible token of {num_tokens}; lower the mask ratio')
+        if num_masked == 0:
+            raise ValueError(f'{name}: the mask hides none of {num_tokens} tokens, so there is nothing to predict')
+        order = mask.to(torch.uint8).argsort(dim=1, stable=True)
+        split = num_tokens - num_masked
+        return cls(mask, order[:, :split].contiguous(), order[:, split:].contiguous())
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> TokenMask:
+        """Moves all three tensors."""
+        return TokenMask(
+            *(part.to(device, non_blocking=non_blocking) for part in (self.mask, self.visible, self.masked))
+        )
+
+
+def as_token_mask(mask: Tensor | TokenMask, name: str = 'mask') -> TokenMask:
+    """Accepts what users pass: a boolean tensor or an indexed mask."""
+    return TokenMask.from_bool(mask, name) if isinstance(mask, Tensor) else mask
+
+
+def gather_tokens(tokens: Tensor, indices: Tensor) -> Tensor:
+    """Picks tokens by index: ``(B, N, D)``, ``(B, K)`` -> ``(B, K, D)``. A batch of one table is broadcast."""
+    tokens = tokens.expand(indices.shape[0], -1, -1)
+    return tokens.gather(1, indices.unsqueeze(-1).expand(-1, -1, tokens.shape[-1]))
+
+
+def scatter_tokens(tokens: Tensor, indices: Tensor, into: Tensor) -> Tensor:
+    """Puts tokens back by index: ``(B, K, D)`` at ``(B, K)`` of a copy of ``into (B, N, D)``."""
+    return into.scatter(1, indices.unsqueeze(-1).expand(-1, -1, tokens.shape[-1]), tokens)

@@ -1,0 +1,25 @@
+"""Reconstruction loss."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hicmae_mm.registry import MODELS
+
+
+@MODELS.register_module()
+class MaskedMSELoss(nn.Module):
+    """Mean squared error over the masked tokens, which are the only ones predicted.
+
+    Args:
+        loss_weight: Multiplies the loss.
+    """
+
+    def __init__(self, loss_weight: float = 1.0) -> None:
+        super().__init__()
+        self.loss_weight = loss_weight
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Weighted mean over ``(B, M, P)`` of both, in float32."""
+        return self.loss_weight * F.mse_loss(prediction.float(), target)

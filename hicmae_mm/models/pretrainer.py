@@ -1,0 +1,173 @@
+"""Self-supervised pre-training: mask, encode, contrast, fuse, decode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Any
+
+from torch import Size, Tensor, nn
+
+from hicmae_mm.models.base import AudioVisualModel
+from hicmae_mm.models.decoders import BaseDecoder
+from hicmae_mm.models.encoders import BaseEncoder, EncoderOutput
+from hicmae_mm.models.fusion import BaseFusion
+from hicmae_mm.models.heads import HierarchicalContrastiveHead, ReconstructionHead
+from hicmae_mm.models.layers import TokenMask, as_token_mask
+from hicmae_mm.models.utils import build_slot
+from hicmae_mm.registry import MODELS
+from hicmae_mm.structures import EmotionDataSample
+
+Masks = Mapping[str, Tensor | TokenMask]
+
+
+@MODELS.register_module()
+class AudioVisualPretrainer(AudioVisualModel):
+    """Masked reconstruction of every stream plus contrast between streams (HiCMAE, "Pre-training").
+
+    Args:
+        encoders: An encoder per stream.
+        decoders: A decoder per stream.
+        heads: A reconstruction head per stream.
+        fusion: Fuses the visible tokens; ``None`` passes them on unfused.
+        contrastive: Contrastive head over encoder layers; ``None`` leaves it out.
+        skip_layers: 0-based encoder layers handed to the decoders, shallow to deep.
+        data_preprocessor: Moves and normalises batches.
+        init_cfg: MMEngine initialisation config.
+
+    Raises:
+        ValueError: Streams that differ between encoders, decoders and heads, or a skip layer that does not exist.
+    """
+
+    def __init__(
+        self,
+        encoders: Mapping[str, dict | BaseEncoder],
+        decoders: Mapping[str, dict | BaseDecoder],
+        heads: Mapping[str, dict | ReconstructionHead],
+        fusion: dict | BaseFusion | None = None,
+        contrastive: dict | HierarchicalContrastiveHead | None = None,
+        skip_layers: Sequence[int] = (3, 6, 9),
+        data_preprocessor: dict | nn.Module | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(encoders, fusion, data_preprocessor, init_cfg)
+        if not set(encoders) == set(decoders) == set(heads):
+            raise ValueError(f'encoders, decoders and heads name different streams: {[*encoders, *decoders, *heads]}')
+        self.skip_layers = tuple(skip_layers)
+        self.heads: MutableMapping[str, ReconstructionHead] = nn.ModuleDict()  # type: ignore[assignment]
+        self.decoders: MutableMapping[str, BaseDecoder] = nn.ModuleDict()  # type: ignore[assignment]
+        for name, encoder in self.encoders.items():
+            if self.skip_layers and max(self.skip_layers) >= encoder.depth:
+                raise ValueError(f'skip_layers={self.skip_layers}, but the {name} encoder has {encoder.depth} layers')
+            self.heads[name] = build_slot(
+                heads[name], f'heads.{name}', patch=encoder.patch, in_channels=encoder.in_channels
+            )
+            self.decoders[name] = build_slot(
+                decoders[name],
+                f'decoders.{name}',
+                in_channels=self.fused_widths[name],
+                out_channels=self.heads[name].out_channels,
+                num_tokens=Size(encoder.grid).numel(),
+                num_skips=len(self.skip_layers),
+            )
+        self.contrastive: HierarchicalContrastiveHead | None = (
+            None if contrastive is None else build_slot(contrastive, 'contrastive')
+        )
+
+    def encode(
+        self, inputs: Mapping[str, Tensor], masks: Masks | None
+    ) -> tuple[dict[str, EncoderOutput], dict[str, TokenMask]]:
+        """Encodes the visible tokens of every stream; also returns the masks in indexed form.
+
+        Raises:
+            ValueError: A missing stream or mask.
+        """
+        self.check_streams(inputs)
+        if not masks or any(name not in masks for name in self.encoders):
+            raise ValueError(
+                f'pre-training needs a mask for every stream of {list(self.encoders)}, got {list(masks or [])}; '
+                'add mask transforms (TubeMask, RandomMask) to the pipeline'
+            )
+        indexed = {name: as_token_mask(masks[name], f'{name} mask') for name in self.encoders}
+        return {name: encoder(inputs[name], indexed[name]) for name, encoder in self.encoders.items()}, indexed  # type: ignore[return-value]
+
+    def decode(self, encoded: dict[str, EncoderOutput], masks: dict[str, TokenMask]) -> dict[str, Tensor]:
+        """Predictions ``(B, M, P)`` of the masked tokens by stream."""
+        fused = self.fuse({name: output.tokens for name, output in encoded.items()})
+        return {
+            name: decoder(fused[name], [encoded[name].hidden[i] for i in self.skip_layers], masks[name])
+            for name, decoder in self.decoders.items()
+        }
+
+    def reconstruct(self, inputs: Mapping[str, Tensor], masks: Masks) -> dict[str, dict[str, Tensor]]:
+        """Pictures of what the model predicts, in the space of its normalised inputs.
+
+        Returns:
+            By stream, ``original``, ``masked`` (hidden patches set to 0) and ``reconstruction`` (hidden patches
+            replaced by predictions), each of the input's shape.
+        """
+        encoded, indexed = self.encode(inputs, masks)
+        predictions = self.decode(encoded, indexed)
+        return {
+            name: {
+                'original': inputs[name],
+                'masked': head.target.blank(inputs[name], indexed[name]),
+                'reconstruction': head.target.paste(inputs[name], predictions[name], indexed[name]),
+            }
+            for name, head in self.heads.items()
+        }
+
+    def forward(
+        self,
+        inputs: Mapping[str, Tensor],
+        data_samples: list[EmotionDataSample] | None = None,
+        masks: Masks | None = None,
+        mode: str = 'tensor',
+    ) -> dict[str, Tensor] | list[EmotionDataSample]:
+        """MMEngine's three modes.
+
+        Args:
+            inputs: Normalised input by stream: video ``(B, 3, T, H, W)``, audio ``(B, 1, T, F)``.
+            data_samples: One per clip; needed by ``predict``.
+            masks: ``(B, N)`` bool by stream, True = masked, or their indexed form.
+            mode: ``'loss'``, ``'predict'`` or ``'tensor'``.
+
+        Returns:
+            Losses; samples with ``reconstruction_error`` by stream; or predictions ``(B, M, P)`` by stream.
+
+        Raises:
+            ValueError: An unknown mode, a missing stream or mask, or no data samples where they are needed.
+        """
+        if mode not in ('loss', 'predict', 'tensor'):
+            raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
+        encoded, indexed = self.encode(inputs, masks)
+        predictions = self.decode(encoded, indexed)
+        if mode == 'tensor':
+            return predictions
+        if mode == 'predict':
+            return self._predict(predictions, inputs, indexed, data_samples)
+        losses = {
+            f'loss_{name}': head.loss(predictions[name], inputs[name], indexed[name])
+            for name, head in self.heads.items()
+        }
+        if self.contrastive is not None:
+            losses['loss_contrastive'] = self.contrastive.loss(
+                {name: output.hidden for name, output in encoded.items()}
+            )
+        return losses
+
+    def _predict(
+        self,
+        predictions: dict[str, Tensor],
+        inputs: Mapping[str, Tensor],
+        masks: dict[str, TokenMask],
+        data_samples: list[EmotionDataSample] | None,
+    ) -> list[EmotionDataSample]:
+        if not data_samples:
+            raise ValueError("mode='predict' needs data_samples")
+        errors: dict[str, Any] = {
+            name: head.error_per_clip(predictions[name], inputs[name], masks[name]).cpu()
+            for name, head in self.heads.items()
+        }
+        for i, sample in enumerate(data_samples):
+            sample.reconstruction_error = {name: float(values[i]) for name, values in errors.items()}
+        return data_samples

@@ -1,0 +1,90 @@
+"""Supervised recognition: encoders, fusion, aggregation, head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from hicmae_mm.models.aggregators import BaseAggregator
+from hicmae_mm.models.base import AudioVisualModel
+from hicmae_mm.models.encoders import BaseEncoder
+from hicmae_mm.models.fusion import BaseFusion
+from hicmae_mm.models.heads import BaseHead
+from hicmae_mm.models.utils import build_slot
+from hicmae_mm.registry import MODELS
+from hicmae_mm.structures import EmotionDataSample
+
+
+@MODELS.register_module()
+class AudioVisualRecognizer(AudioVisualModel):
+    """Recognises emotion from one stream or several (HiCMAE, "Fine-tuning").
+
+    With one encoder only that stream is run, and no fusion is needed.
+
+    Args:
+        encoders: An encoder per stream.
+        head: Clip-level head.
+        fusion: Fuses the streams' tokens; ``None`` passes them on unfused.
+        aggregator: Makes one feature of all tokens.
+        data_preprocessor: Moves and normalises batches.
+        init_cfg: MMEngine initialisation config.
+    """
+
+    def __init__(
+        self,
+        encoders: Mapping[str, dict | BaseEncoder],
+        head: dict | BaseHead,
+        fusion: dict | BaseFusion | None = None,
+        aggregator: dict | BaseAggregator = {'type': 'HierarchicalFeatureAggregator'},  # noqa: B006
+        data_preprocessor: dict | nn.Module | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(encoders, fusion, data_preprocessor, init_cfg)
+        self.aggregator: BaseAggregator = build_slot(
+            aggregator,
+            'aggregator',
+            streams=self.widths,
+            num_layers={name: encoder.depth for name, encoder in self.encoders.items()},
+            fused=self.fused_widths,
+        )
+        self.head: BaseHead = build_slot(head, 'head', in_channels=self.aggregator.out_channels)
+
+    def extract_features(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """One feature per view, before the head's norm.
+
+        Args:
+            inputs: Normalised input by stream: video ``(B, 3, T, H, W)``, audio ``(B, 1, T, F)``.
+
+        Returns:
+            ``(B, aggregator.out_channels)``.
+        """
+        self.check_streams(inputs)
+        encoded = {name: encoder(inputs[name]) for name, encoder in self.encoders.items()}
+        fused = self.fuse({name: output.tokens for name, output in encoded.items()})
+        return self.aggregator({name: output.hidden for name, output in encoded.items()}, fused)
+
+    def forward(
+        self, inputs: Mapping[str, Tensor], data_samples: list[EmotionDataSample] | None = None, mode: str = 'tensor'
+    ) -> dict[str, Tensor] | list[EmotionDataSample] | Tensor:
+        """MMEngine's three modes.
+
+        Args:
+            inputs: As in :meth:`extract_features`, all views of all clips in a row.
+            data_samples: One per clip; needed by ``loss`` and ``predict``.
+            mode: ``'loss'``, ``'predict'`` or ``'tensor'``.
+
+        Returns:
+            Losses; samples with predictions; or the head's output ``(sum of views, C)``.
+
+        Raises:
+            ValueError: An unknown mode, a missing stream, or no data samples where they are needed.
+        """
+        if mode not in ('loss', 'predict', 'tensor'):
+            raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
+        features = self.extract_features(inputs)
+        if mode == 'tensor':
+            return self.head(features)
+        if not data_samples:
+            raise ValueError(f'mode={mode!r} needs data_samples')
+        return self.head.loss(features, data_samples) if mode == 'loss' else self.head.predict(features, data_samples)
