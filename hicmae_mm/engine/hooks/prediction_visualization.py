@@ -1,0 +1,90 @@
+"""A picture of every tested clip (``tools/test.py --show-dir``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from hicmae_mm.registry import HOOKS
+from hicmae_mm.structures import EmotionDataSample
+
+
+@HOOKS.register_module()
+class PredictionVisualizationHook(Hook):
+    """Writes ``{out_dir}/{sample_id}.png`` per clip: frames, spectrogram, scores, label and prediction.
+
+    Of several test views the first is drawn; the scores are those of all.
+
+    Args:
+        out_dir: folder of the pictures, made if missing.
+        interval: draws every n-th clip.
+
+    Raises:
+        ValueError: if the interval is below 1.
+    """
+
+    def __init__(self, out_dir: str, interval: int = 1) -> None:
+        if interval < 1:
+            raise ValueError(f'interval must be at least 1, got {interval}')
+        self.out_dir = Path(out_dir)
+        self.interval = interval
+        self._seen = 0
+
+    def before_test(self, runner: Runner) -> None:  # noqa: ARG002 (MMEngine's signature)
+        """Starts counting anew."""
+        self._seen = 0
+
+    def after_test_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,  # noqa: ARG002 (MMEngine's signature)
+        data_batch: dict[str, Any] | None = None,
+        outputs: Sequence[EmotionDataSample] | None = None,
+    ) -> None:
+        """Draws the clips of one batch."""
+        if data_batch is None or outputs is None:
+            return
+        metainfo = getattr(runner.test_dataloader.dataset, 'metainfo', {})
+        view = 0
+        for sample in outputs:
+            if self._seen % self.interval == 0:
+                inputs = {name: tensor[view] for name, tensor in data_batch['inputs'].items()}
+                self._draw(inputs, sample, metainfo)
+            self._seen += 1
+            view += int(sample.get('num_views') or 1)
+
+    def _draw(self, inputs: dict[str, Any], sample: EmotionDataSample, metainfo: dict[str, Any]) -> None:
+        from hicmae_mm.visualization import draw_prediction, save_figure  # matplotlib only where a picture is drawn
+
+        video, audio = inputs.get('video'), inputs.get('audio')
+        name = str(sample.get('sample_id', f'clip_{self._seen}'))
+        frames = None if video is None else video.cpu().numpy()
+        spectrogram = None if audio is None else audio[0].cpu().numpy()
+        if 'pred_values' in sample:
+            predicted = sample.pred_values.cpu().tolist()
+            values = sample.gt_values.cpu().tolist() if 'gt_values' in sample else None
+            names = names_for(metainfo.get('dimensions'), len(predicted))
+            figure = draw_prediction(frames, spectrogram, names, predicted, values=values, title=name, regression=True)
+        else:
+            scores = sample.pred_score.cpu().tolist()
+            names = names_for(metainfo.get('classes'), len(scores))
+            label = int(sample.gt_label) if 'gt_label' in sample else None
+            title = f'{name}: {names[scores.index(max(scores))]}'
+            title += '' if label is None else f' (true: {names[label]})'
+            figure = draw_prediction(frames, spectrogram, names, scores, label=label, title=title)
+        save_figure(figure, self.out_dir / f'{safe_file_name(name)}.png')
+
+
+def names_for(names: Sequence[str] | None, count: int) -> list[str]:
+    """The given names if there is one for each of ``count``, else their indices."""
+    return list(names) if names is not None and len(names) == count else [str(index) for index in range(count)]
+
+
+def safe_file_name(name: str) -> str:
+    """A sample's name without folders, so that it can be a file's: ``a/b.mp4`` -> ``a_b.mp4``."""
+    return re.sub(r'[^\w.-]+', '_', name).strip('._') or 'clip'
