@@ -1,0 +1,21 @@
+"""Training hooks."""
+
+from hicmae_mm.engine.hooks.accumulated_gradient import AccumulatedGradientHook
+from hicmae_mm.engine.hooks.compile import CompileHook
+from hicmae_mm.engine.hooks.ema import EMAHook
+from hicmae_mm.engine.hooks.iteration_seed import IterationSeedHook
+from hicmae_mm.engine.hooks.non_finite_loss import NonFiniteLossHook
+from hicmae_mm.engine.hooks.prediction_visualization import PredictionVisualizationHook
+from hicmae_mm.engine.hooks.runtime_info import DeferredRuntimeInfoHook
+from hicmae_mm.engine.hooks.skipped_samples import SkippedSamplesHook
+
+__all__ = [
+    'AccumulatedGradientHook',
+    'CompileHook',
+    'DeferredRuntimeInfoHook',
+    'EMAHook',
+    'IterationSeedHook',
+    'NonFiniteLossHook',
+    'PredictionVisualizationHook',
+    'SkippedSamplesHook',
+]

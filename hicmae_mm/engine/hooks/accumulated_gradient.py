@@ -1,0 +1,62 @@
+"""Checkpoints in the middle of gradient accumulation keep the gradients gathered so far."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import nn
+
+from hicmae_mm.registry import HOOKS
+
+
+@HOOKS.register_module()
+class AccumulatedGradientHook(Hook):
+    """Stores the gradients of an unfinished accumulation with the checkpoint and restores them when resuming.
+
+    MMEngine drops them. With several ranks each holds gradients of its own, of which the checkpoint has those of the
+    first only: then they are dropped with a warning, as in MMEngine.
+    """
+
+    priority = 'NORMAL'
+
+    def __init__(self) -> None:
+        self._restored: dict[str, torch.Tensor] | None = None
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Adds the gradients, if there are any between two optimizer steps."""
+        counts = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
+        if counts == 1 or runner.world_size > 1 or 'optimizer' not in checkpoint:
+            return
+        checkpoint['gradients'] = {
+            name: parameter.grad.detach().cpu()
+            for name, parameter in _model(runner).named_parameters()
+            if parameter.grad is not None
+        }
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Takes the gradients out of the checkpoint."""
+        gradients = checkpoint.get('gradients')
+        if runner._resume and gradients:
+            self._restored = gradients
+
+    def before_train(self, runner: Runner) -> None:
+        """Puts the gradients back."""
+        if not self._restored:
+            return
+        if runner.world_size > 1:
+            print_log('gradients between two optimizer steps are lost on resuming', 'current', logging.WARNING)
+        else:
+            for name, parameter in _model(runner).named_parameters():
+                if name in self._restored:
+                    parameter.grad = self._restored[name].to(parameter.device).clone()
+        self._restored = None
+
+
+def _model(runner: Runner) -> nn.Module:
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model

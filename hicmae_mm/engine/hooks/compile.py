@@ -1,0 +1,61 @@
+"""``torch.compile`` for the parts of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import nn
+
+from hicmae_mm.registry import HOOKS
+
+
+@HOOKS.register_module()
+class CompileHook(Hook):
+    """Compiles the named parts of the model in place before training.
+
+    MMEngine's ``compile=True`` compiles the whole training step, which fails together with mixed precision. Compiling
+    modules in place keeps parameter names, so checkpoints do not change.
+
+    Args:
+        targets (Sequence[str]): Dotted names of modules; all blocks of a list are compiled one by one. Defaults to
+            ``('encoders', 'fusion', 'decoders')``; names that the model lacks or has as None are left out.
+        backend (str): Backend of ``torch.compile``. Defaults to ``'inductor'``.
+        dynamic (bool | None): As in ``torch.compile``. Defaults to None.
+
+    Raises:
+        ValueError: The model has none of the targets.
+    """
+
+    priority = 'NORMAL'
+
+    def __init__(
+        self,
+        targets: Sequence[str] = ('encoders', 'fusion', 'decoders'),
+        backend: str = 'inductor',
+        dynamic: bool | None = None,
+    ) -> None:
+        self.targets = tuple(targets)
+        self.backend = backend
+        self.dynamic = dynamic
+
+    def before_train(self, runner: Runner) -> None:
+        """Compiles the targets."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        modules = dict(model.named_modules())
+        found = [name for name in self.targets if name in modules]
+        if not found:
+            raise ValueError(f'CompileHook: the model has none of the parts {list(self.targets)}')
+        for name in found:
+            for module in _callable_parts(modules[name]):
+                module.compile(backend=self.backend, dynamic=self.dynamic)
+        runner.logger.info(f'Compiled with {self.backend}: {", ".join(found)}')
+
+
+def _callable_parts(module: nn.Module) -> list[nn.Module]:
+    """A container is never called itself: its members are."""
+    if isinstance(module, (nn.ModuleDict, nn.ModuleList)):
+        return [part for child in module.children() for part in _callable_parts(child)]
+    return [module]

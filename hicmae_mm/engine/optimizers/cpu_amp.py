@@ -1,0 +1,67 @@
+"""Mixed precision on a CPU: bfloat16 autocast where the CPU has it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.logging import print_log
+from mmengine.optim import OptimWrapper
+from torch import nn
+
+from hicmae_mm.registry import OPTIM_WRAPPERS
+
+_BF16_FLAGS = {'avx512_bf16', 'amx_bf16', 'bf16', 'avx_ne_convert'}
+
+
+def cpu_has_native_bfloat16() -> bool:
+    """Whether the CPU multiplies bfloat16 in hardware (emulation is some 300 times slower than float32).
+
+    Read from ``/proc/cpuinfo`` (x86 ``flags``, ARM ``Features``); False where that file does not exist.
+    """
+    cpuinfo = Path('/proc/cpuinfo')
+    if not cpuinfo.exists():
+        return False
+    for line in cpuinfo.read_text().splitlines():
+        name, _, values = line.partition(':')
+        if name.strip() in ('flags', 'Features'):
+            return not _BF16_FLAGS.isdisjoint(values.split())
+    return False
+
+
+@OPTIM_WRAPPERS.register_module()
+class CpuAmpOptimWrapper(OptimWrapper):
+    """An optimizer wrapper with bfloat16 autocast on the CPU; no loss scaling, which bfloat16 does not need.
+
+    On a CPU without native bfloat16 it warns and computes in float32.
+
+    Args:
+        optimizer (Optimizer): The optimizer.
+        accumulative_counts (int): Iterations per optimizer step. Defaults to 1.
+        clip_grad (dict | None): As in MMEngine's ``OptimWrapper``. Defaults to None.
+    """
+
+    def __init__(
+        self, optimizer: torch.optim.Optimizer, accumulative_counts: int = 1, clip_grad: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(optimizer, accumulative_counts=accumulative_counts, clip_grad=clip_grad)
+        self.is_enabled = cpu_has_native_bfloat16()
+        if self.is_enabled:
+            print_log('Mixed precision on the CPU: bfloat16 autocast', logger='current')
+        else:
+            print_log(
+                'Mixed precision was asked for, but this CPU has no native bfloat16: computing in float32, because '
+                'emulated bfloat16 is far slower',
+                logger='current',
+                level=logging.WARNING,
+            )
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Autocast, and no gradient synchronisation between accumulated iterations."""
+        with super().optim_context(model), torch.autocast('cpu', dtype=torch.bfloat16, enabled=self.is_enabled):
+            yield

@@ -1,0 +1,95 @@
+"""Layer-wise learning-rate decay, and no weight decay on 1-d parameters."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper
+from torch import nn
+
+from hicmae_mm.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class LayerDecayOptimWrapperConstructor:
+    """Gives every parameter the learning rate ``lr * layer_decay ** (L + 1 - id)`` (HiCMAE, fine-tuning recipe).
+
+    The model says the depth of a parameter: ``model.layer_depth(name) -> (id, L)``, id 0 for the patch embedding, i + 1
+    for block i, L + 1 for everything after the last block. Weight decay is 0 on parameters with fewer than two
+    dimensions. Parameters of the same scale and decay share one group; a group carries ``lr_scale``.
+
+    Args:
+        optim_wrapper_cfg (dict): ``optimizer`` (with ``lr``) and arguments of the optimizer wrapper.
+        paramwise_cfg (dict | None): ``layer_decay`` in (0, 1], 1 by default: weight-decay rule only.
+
+    Raises:
+        ValueError: Unknown key of ``paramwise_cfg``, decay outside (0, 1], or a frozen model.
+        TypeError: Layer decay for a model without ``layer_depth``.
+    """
+
+    def __init__(self, optim_wrapper_cfg: dict[str, Any], paramwise_cfg: dict[str, Any] | None = None) -> None:
+        options = dict(paramwise_cfg or {})
+        self.layer_decay = float(options.pop('layer_decay', 1.0))
+        if options:
+            raise ValueError(f"paramwise_cfg has unknown keys {sorted(options)}; expected 'layer_decay' only")
+        if not 0 < self.layer_decay <= 1:
+            raise ValueError(f'layer_decay={self.layer_decay} is outside (0, 1]')
+        if 'lr' not in optim_wrapper_cfg.get('optimizer', {}):
+            raise ValueError('optim_wrapper.optimizer needs `lr`: layer decay scales it')
+        self.optim_wrapper_cfg = dict(optim_wrapper_cfg)
+        self.optimizer_cfg = dict(self.optim_wrapper_cfg.pop('optimizer'))
+
+    def __call__(self, model: nn.Module) -> OptimWrapper:
+        """Builds the optimizer wrapper for a model (wrapped for distribution or not)."""
+        optimizer_cfg = dict(self.optimizer_cfg)
+        optimizer_class = optimizer_cfg['type']
+        if isinstance(optimizer_class, str):
+            optimizer_class = OPTIMIZERS.get(optimizer_class)
+        groups_argument = next(iter(inspect.signature(optimizer_class).parameters)) if optimizer_class else 'params'
+        optimizer_cfg[groups_argument] = self.parameter_groups(model)
+        optimizer = OPTIMIZERS.build(optimizer_cfg)
+        wrapper_cfg = {'type': 'OptimWrapper', **self.optim_wrapper_cfg}
+        return OPTIM_WRAPPERS.build(wrapper_cfg, default_args=dict(optimizer=optimizer))
+
+    def parameter_groups(self, model: nn.Module) -> list[dict[str, Any]]:
+        """Groups of (params, lr, lr_scale, weight_decay), deepest layers first in the log."""
+        module: Any = model.module if is_model_wrapper(model) else model
+        if self.layer_decay != 1 and not hasattr(module, 'layer_depth'):
+            raise TypeError(
+                f'layer_decay={self.layer_decay} needs a model with layer_depth(name) -> (id, num_layers), which '
+                f'{type(module).__name__} lacks; set layer_decay=1'
+            )
+        base_lr, base_decay = self.optimizer_cfg['lr'], self.optimizer_cfg.get('weight_decay', 0.0)
+        groups: dict[tuple[float, float], dict[str, Any]] = {}
+        for name, parameter in module.named_parameters():
+            if not parameter.requires_grad:
+                continue
+            scale = self.lr_scale(module, name)
+            decay = base_decay if parameter.ndim > 1 else 0.0
+            group = groups.setdefault(
+                (scale, decay), dict(params=[], lr=base_lr * scale, lr_scale=scale, weight_decay=decay)
+            )
+            group['params'].append(parameter)
+        if not groups:
+            raise ValueError(f'{type(module).__name__} has no parameter that requires a gradient: nothing to train')
+        ordered = sorted(groups.values(), key=lambda group: (-group['lr_scale'], -group['weight_decay']))
+        print_log(_describe(ordered), logger='current')
+        return ordered
+
+    def lr_scale(self, module: Any, name: str) -> float:
+        """Returns the learning-rate factor of a parameter."""
+        if self.layer_decay == 1:
+            return 1.0
+        layer_id, num_layers = module.layer_depth(name)
+        return self.layer_decay ** (num_layers + 1 - layer_id)
+
+
+def _describe(groups: list[dict[str, Any]]) -> str:
+    scales = sorted({group['lr_scale'] for group in groups})
+    decayed = sum(len(group['params']) for group in groups if group['weight_decay'] > 0)
+    total = sum(len(group['params']) for group in groups)
+    span = f'{scales[0]:.4g} to {scales[-1]:.4g}' if len(scales) > 1 else f'{scales[0]:.4g}'
+    return f'Optimizer: {len(groups)} groups, learning-rate scale {span}, weight decay on {decayed} of {total} tensors'

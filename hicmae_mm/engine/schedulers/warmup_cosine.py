@@ -1,0 +1,116 @@
+"""Linear warm-up from zero, then half a cosine, per iteration (HiCMAE, sections 3 and 4 of the recipe)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from mmengine.optim import BaseOptimWrapper
+from mmengine.optim.scheduler.param_scheduler import _ParamScheduler
+from torch.optim import Optimizer
+
+from hicmae_mm.registry import PARAM_SCHEDULERS
+
+
+def warmup_cosine_factor(step: int, total_steps: int, warmup_steps: int, eta_min_ratio: float) -> float:
+    """Learning rate of a step as a fraction of the base learning rate.
+
+    The warm-up is ``linspace(0, 1, warmup_steps)``, both end points included; then
+    ``r + (1 - r) / 2 * (1 + cos(pi * i / (total - warmup)))`` for the i-th step after it, with r = ``eta_min_ratio``.
+
+    Args:
+        step (int): 0-based iteration.
+        total_steps (int): Iterations of the whole training.
+        warmup_steps (int): Iterations of the warm-up.
+        eta_min_ratio (float): Smallest learning rate over base learning rate.
+    """
+    if step < warmup_steps:
+        return step / (warmup_steps - 1) if warmup_steps > 1 else 0.0
+    progress = min((step - warmup_steps) / (total_steps - warmup_steps), 1.0)
+    return eta_min_ratio + 0.5 * (1 - eta_min_ratio) * (1 + math.cos(math.pi * progress))
+
+
+@PARAM_SCHEDULERS.register_module()
+class WarmupCosineLR(_ParamScheduler):
+    """Linear warm-up from zero and cosine decay, as a closed form of the step.
+
+    Every parameter group keeps its own ratio to the base learning rate, so the schedule goes with layer decay. With
+    gradient accumulation the steps are still iterations of the data loader.
+
+    Args:
+        optimizer (OptimWrapper | Optimizer): Given by the runner.
+        warmup (float): Length of the warm-up, in epochs (or steps with ``by_epoch=False``). Defaults to 5.
+        eta_min_ratio (float): Smallest learning rate over base learning rate, in [0, 1]. Defaults to 0.
+        begin (int): First step. Defaults to 0.
+        end (int): Step after the last one; the runner fills in the length of the training.
+        last_step (int): For resuming without a state. Defaults to -1.
+        by_epoch (bool): Whether steps are epochs; use ``convert_to_iter_based=True`` in the config to have the
+            schedule per iteration. Defaults to True.
+        verbose (bool): Whether to log every value. Defaults to False.
+
+    Raises:
+        ValueError: The warm-up is not shorter than the training, or the ratio is outside [0, 1].
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer | BaseOptimWrapper,
+        warmup: float = 5,
+        eta_min_ratio: float = 0.0,
+        begin: int = 0,
+        end: int = int(1e9),
+        last_step: int = -1,
+        by_epoch: bool = True,
+        verbose: bool = False,
+    ) -> None:
+        if not 0 <= eta_min_ratio <= 1:
+            raise ValueError(f'eta_min_ratio={eta_min_ratio} is outside [0, 1]')
+        if not 0 <= warmup < end - begin:
+            unit = 'epochs' if by_epoch else 'iterations'
+            raise ValueError(
+                f'warmup={warmup} {unit} must be shorter than the schedule of {end - begin} {unit}: lower '
+                'param_scheduler.0.warmup or raise train_cfg.max_epochs'
+            )
+        self.warmup_steps = round(warmup)
+        self.eta_min_ratio = eta_min_ratio
+        super().__init__(optimizer, 'lr', begin, end, last_step, by_epoch, verbose)
+        if getattr(optimizer, '_accumulative_counts', 1) > 1:
+            # With gradient accumulation the first optimizer step comes later than the first schedule step, on purpose:
+            # without this the base class warns about their order.
+            optimizer._global_step = 0  # type: ignore[union-attr]
+
+    @classmethod
+    def build_iter_from_epoch(
+        cls,
+        optimizer: Optimizer | BaseOptimWrapper,
+        *,
+        warmup: float = 5,
+        begin: int = 0,
+        end: int = int(1e9),
+        by_epoch: bool = True,
+        epoch_length: int,
+        **kwargs: Any,
+    ) -> WarmupCosineLR:
+        """Builds the schedule per iteration from lengths in epochs (``convert_to_iter_based=True``)."""
+        if not by_epoch:
+            raise ValueError('convert_to_iter_based=True needs by_epoch=True: the lengths are converted from epochs')
+        end = end * epoch_length if end != int(1e9) else end
+        return cls(
+            optimizer,
+            warmup=warmup * epoch_length,
+            begin=begin * epoch_length,
+            end=end,
+            by_epoch=False,
+            **kwargs,
+        )
+
+    def jump_to(self, step: int) -> None:
+        """Sets the schedule to a step, as if it had been advanced there one by one."""
+        self._global_step = step - 1
+        self.last_step = step - self.begin - 1
+        self.optimizer._global_step = 0  # type: ignore[union-attr]
+        self.step()
+
+    def _get_value(self) -> list[float]:
+        factor = warmup_cosine_factor(self.last_step, self.end - self.begin, self.warmup_steps, self.eta_min_ratio)
+        return [base * factor for base in self.base_values]

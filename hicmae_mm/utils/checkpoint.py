@@ -1,0 +1,197 @@
+"""Safe reading of checkpoints, and a report of what was loaded into a model and what was not.
+
+``torch.load`` is always called with ``weights_only=True``. The training checkpoints of MMEngine need a few harmless
+types besides tensors (its ``HistoryBuffer`` of logged values, numpy arrays and scalars): exactly those are allowed.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+from torch import nn
+
+_HISTORY_METHODS = ('min', 'max', 'current', 'mean')
+
+
+def _history_buffer_method(owner: object, name: str) -> Callable:
+    """Stands in for ``builtins.getattr`` while unpickling: serves the four methods of ``HistoryBuffer``, else fails.
+
+    Pickle (protocol 2) stores ``HistoryBuffer.mean`` as a call of ``getattr``, which must not be allowed as such.
+    """
+    if owner is HistoryBuffer and name in _HISTORY_METHODS:
+        return HistoryBuffer.__dict__[name]
+    raise pickle.UnpicklingError(f'the checkpoint asks for attribute {name!r} of {owner!r}, which is not allowed')
+
+
+def allow_training_checkpoints() -> None:
+    """Lets ``torch.load(weights_only=True)`` read MMEngine's own checkpoints. Idempotent."""
+    numpy_core = np._core if hasattr(np, '_core') else np.core
+    multiarray = numpy_core.multiarray
+    numpy_dtypes = {type(np.dtype(code)) for code in ('f2', 'f4', 'f8', 'i1', 'i2', 'i4', 'i8', 'u1', '?')}
+    torch.serialization.add_safe_globals(
+        [
+            HistoryBuffer,
+            (_history_buffer_method, 'builtins.getattr'),
+            np.dtype,
+            np.ndarray,
+            *numpy_dtypes,
+            # both spellings: numpy 1 wrote `numpy.core`, numpy 2 writes `numpy._core`
+            (multiarray._reconstruct, 'numpy.core.multiarray._reconstruct'),
+            (multiarray._reconstruct, 'numpy._core.multiarray._reconstruct'),
+            (multiarray.scalar, 'numpy.core.multiarray.scalar'),
+            (multiarray.scalar, 'numpy._core.multiarray.scalar'),
+        ]
+    )
+
+
+def read_checkpoint(filename: str | Path, map_location: Any = 'cpu') -> dict[str, Any]:
+    """Reads a checkpoint without running code from it.
+
+    Args:
+        filename (str): A local file, or an address that MMEngine's ``CheckpointLoader`` understands.
+        map_location: As in ``torch.load``.
+
+    Returns:
+        dict: With the model's weights under ``state_dict``.
+
+    Raises:
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is not a checkpoint, or holds objects that are not allowed.
+    """
+    allow_training_checkpoints()
+    if '://' in str(filename):
+        from mmengine.runner.checkpoint import CheckpointLoader
+
+        checkpoint = CheckpointLoader.load_checkpoint(str(filename), map_location=map_location)
+    else:
+        checkpoint = _read_file(Path(filename).expanduser(), map_location)
+    return _with_state_dict(checkpoint, str(filename))
+
+
+def read_checkpoint_meta(filename: str | Path) -> dict[str, Any]:
+    """The ``meta`` dictionary of a checkpoint (epoch, iter, seed ...), empty if it has none.
+
+    The tensors of a local file are mapped, not read.
+    """
+    if '://' in str(filename):
+        return dict(read_checkpoint(filename).get('meta', {}))
+    allow_training_checkpoints()
+    checkpoint = _read_file(Path(filename).expanduser(), 'cpu', is_mapped=True)
+    return dict(_with_state_dict(checkpoint, str(filename)).get('meta', {}))
+
+
+def _read_file(path: Path, map_location: Any, is_mapped: bool = False) -> Any:
+    if not path.is_file():
+        raise FileNotFoundError(f'checkpoint {str(path)!r} does not exist')
+    try:
+        return torch.load(path, map_location=map_location, weights_only=True, mmap=is_mapped)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
+        reason = str(error).strip().splitlines() or ['the file is empty']
+        raise ValueError(
+            f'{str(path)!r} is not a checkpoint that can be read safely ({reason[0]}). Expected a file written by '
+            'torch.save that holds tensors and plain values only'
+        ) from error
+
+
+def _with_state_dict(checkpoint: Any, filename: str) -> dict[str, Any]:
+    """Accepts a training checkpoint, a published one (``model`` / ``module``) or a bare dictionary of tensors."""
+    if isinstance(checkpoint, Mapping):
+        if isinstance(checkpoint.get('state_dict'), Mapping):
+            return dict(checkpoint)
+        for key in ('model', 'module'):
+            if isinstance(checkpoint.get(key), Mapping):
+                return {'state_dict': checkpoint[key]}
+        if checkpoint and all(isinstance(value, torch.Tensor) for value in checkpoint.values()):
+            return {'state_dict': checkpoint}
+    keys = list(checkpoint)[:5] if isinstance(checkpoint, Mapping) else type(checkpoint).__name__
+    raise ValueError(f"{filename!r} is not a checkpoint: expected a dictionary with 'state_dict', found {keys}")
+
+
+@dataclass
+class LoadingReport:
+    """Which parameters a checkpoint filled.
+
+    Attributes:
+        loaded (list[str]): Names copied from the checkpoint.
+        missing (list[str]): Names of the model that the checkpoint lacks; they keep their initial values.
+        unexpected (list[str]): Names of the checkpoint that the model lacks.
+        mismatched (dict[str, tuple]): Name -> (shape in the checkpoint, shape in the model); not loaded.
+    """
+
+    loaded: list[str]
+    missing: list[str]
+    unexpected: list[str]
+    mismatched: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every parameter of the model came from the checkpoint."""
+        return not self.missing and not self.mismatched
+
+    def summary(self) -> str:
+        """A few lines for the log: numbers, then names grouped by module."""
+        total = len(self.loaded) + len(self.missing) + len(self.mismatched)
+        lines = [f'{len(self.loaded)} of {total} entries of the model loaded']
+        if self.missing:
+            lines.append(f'  not in the checkpoint, initial values kept: {_grouped(self.missing)}')
+        if self.mismatched:
+            shapes = ', '.join(f'{name} {found} (model {own})' for name, (found, own) in self.mismatched.items())
+            lines.append(f'  of another shape, initial values kept: {shapes}')
+        if self.unexpected:
+            lines.append(f'  in the checkpoint, not used: {_grouped(self.unexpected)}')
+        return '\n'.join(lines)
+
+
+def _grouped(names: list[str]) -> str:
+    """``['head.fc.weight', 'head.fc.bias']`` -> ``head.fc (2)``, in the order of the model."""
+    groups = Counter('.'.join(name.split('.')[:2]) for name in names)
+    return ', '.join(f'{group} ({count})' if count > 1 else group for group, count in groups.items())
+
+
+def load_weights(
+    model: nn.Module, state_dict: Mapping[str, torch.Tensor], source: str, require_all: bool = False
+) -> LoadingReport:
+    """Copies the weights that fit into a model, and says what did not.
+
+    Args:
+        model (nn.Module): Changed in place.
+        state_dict (dict[str, Tensor]): Names may carry the ``module.`` prefix of a wrapped model.
+        source (str): Name of the file, for messages.
+        require_all (bool): Whether every parameter of the model must be filled (testing, resuming). Defaults to
+            False (fine-tuning from another model).
+
+    Returns:
+        LoadingReport: Loaded, missing, unexpected and mismatched names.
+
+    Raises:
+        ValueError: Nothing fits, or ``require_all`` and something is missing.
+    """
+    weights = {name.removeprefix('module.'): value for name, value in state_dict.items()}
+    own = model.state_dict()
+    mismatched = {
+        name: (tuple(value.shape), tuple(own[name].shape))
+        for name, value in weights.items()
+        if name in own and value.shape != own[name].shape
+    }
+    fitting = {name: value for name, value in weights.items() if name not in mismatched}
+    missing, unexpected = model.load_state_dict(fitting, strict=False)
+    missing = [name for name in missing if name not in mismatched]
+    absent = {*missing, *mismatched}
+    report = LoadingReport([name for name in own if name not in absent], missing, list(unexpected), mismatched)
+    if own and not report.loaded:
+        raise ValueError(
+            f'{source!r} is the wrong checkpoint: none of its {len(weights)} entries (such as '
+            f'{next(iter(weights), None)!r}) fits this model (such as {next(iter(own))!r}). Weights of the published '
+            'implementation must be converted first: tools/model_converters/hicmae_to_mm.py'
+        )
+    if require_all and not report.is_complete:
+        raise ValueError(f'{source!r} does not fill this model: {report.summary()}')
+    return report

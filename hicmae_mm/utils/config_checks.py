@@ -1,0 +1,266 @@
+"""Finds misspelt keys in configs before anything is built, and says what was probably meant.
+
+MMEngine accepts an unknown top-level key and a ``--cfg-options`` override of a key that nothing reads silently; the
+rest fails late, deep in a constructor. Here every dictionary with a ``type`` is held against the signature of the
+component it names. Configs of MMAction2 and MMEngine pass: components that accept ``**kwargs`` are not judged, and a
+top-level name is refused only if it looks like a slip of a known one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import Registry
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
+
+from hicmae_mm import registry as R
+
+# Keys that MMEngine's Runner reads from the config besides its constructor's arguments.
+_RUNNER_EXTRAS = {
+    'activation_checkpointing',
+    'compile',
+    'custom_imports',
+    'efficient_conv_bn_eval',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'runner_type',
+    'sync_bn',
+}
+_LOADER_EXTRAS = {
+    'batch_sampler',
+    'collate_fn',
+    'dataset',
+    'disable_subprocess_warning',
+    'num_batch_per_epoch',
+    'sampler',
+    'worker_init_fn',
+}
+_ALWAYS_ALLOWED = {'type', '_scope_', '_delete_'}
+_PLAIN_KEYS = {
+    'env_cfg': {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'},
+    'randomness': {'seed', 'diff_rank_seed', 'deterministic'},
+    'auto_scale_lr': {'base_batch_size', 'enable'},
+}
+# Keys that the place of a component adds to its constructor's arguments.
+_EXTRA_ARGUMENTS = {
+    'hook': {'priority'},
+    'parameter scheduler': {'convert_to_iter_based'},
+    'optimizer wrapper': {'optimizer', 'constructor', 'paramwise_cfg'},
+}
+# Constructors with **kwargs that hand them to their parent and nowhere else.
+_PASSES_ON = ('mmengine.optim.optimizer.', 'mmengine.optim.scheduler.', 'mmengine.hooks.checkpoint_hook')
+
+
+def known_top_level_keys() -> set[str]:
+    """Every top-level key that the runner reads."""
+    arguments = set(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'}
+    return arguments | _RUNNER_EXTRAS
+
+
+def check_config(cfg: Config) -> None:
+    """Raises on the first misspelt key of a config.
+
+    Args:
+        cfg (Config): A whole config, as read from a file.
+
+    Raises:
+        ValueError: Names the key, its place, and the closest known key.
+    """
+    known = known_top_level_keys()
+    for key in cfg:
+        if key not in known:
+            _refuse_slip(key, known)
+    scope = cfg.get('default_scope')
+    for path, component, registry in _components(cfg):
+        check_component(path, component, registry, scope)
+    for name, allowed in _PLAIN_KEYS.items():
+        for key in _mapping(cfg.get(name)):
+            _require(key, allowed, name)
+    _check_loaders(cfg)
+    _check_compile(cfg)
+
+
+def _refuse_slip(key: str, known: set[str]) -> None:
+    """An unknown top-level name is a variable of the config, unless it is nearly a known key."""
+    close = difflib.get_close_matches(key, known, n=1, cutoff=0.9)
+    if close:
+        raise ValueError(f'unknown config key {key!r}: did you mean {close[0]!r}?')
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _check_loaders(cfg: Config) -> None:
+    allowed = set(inspect.signature(DataLoader.__init__).parameters) - {'self'} | _LOADER_EXTRAS
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        for key in _mapping(cfg.get(name)):
+            _require(key, allowed | _ALWAYS_ALLOWED, name)
+
+
+def _check_compile(cfg: Config) -> None:
+    wrapper = _mapping(cfg.get('optim_wrapper'))
+    if cfg.get('compile') and 'Amp' in str(wrapper.get('type', '')):
+        raise ValueError(
+            "compile=True fails together with mixed precision: remove it and add the hook dict(type='CompileHook'), "
+            'which compiles the parts of the model'
+        )
+
+
+def check_component(path: str, component: Mapping[str, Any], registry: Registry, scope: str | None = None) -> None:
+    """Holds the keys of one component's config against the arguments of its constructor.
+
+    Args:
+        path (str): Where it stands in the config, for the message.
+        component (dict): With ``type``.
+        registry (Registry): Where to look the type up. An unknown type is left to the registry's own error.
+        scope (str | None): Scope of a type without one, ``default_scope`` of the config.
+
+    Raises:
+        ValueError: A key that the constructor does not take.
+    """
+    allowed = accepted_arguments(component['type'], registry, scope)
+    if allowed is None:
+        return
+    allowed = allowed | _ALWAYS_ALLOWED | _EXTRA_ARGUMENTS.get(registry.name, set())
+    for key in component:
+        _require(key, allowed, path, str(component['type']))
+
+
+def accepted_arguments(kind: Any, registry: Registry, scope: str | None = None) -> set[str] | None:
+    """Names that a component's constructor takes; None if that cannot be said."""
+    if isinstance(kind, str):
+        is_foreign = scope not in (None, registry.scope) and '.' not in kind
+        kind = (registry.get(f'{scope}.{kind}') if is_foreign else None) or registry.get(kind)
+    if inspect.isfunction(kind):
+        return _names(kind)
+    if not inspect.isclass(kind):
+        return None
+    names: set[str] = set()
+    for base in kind.__mro__:
+        constructor = base.__dict__.get('__init__')
+        if constructor is None:
+            continue
+        names |= _names(constructor, skip_star=True) or set()
+        if not _takes_any(constructor):
+            return names
+        if base.__name__ == 'CheckpointHook':
+            return names  # swallows every further argument
+        if not base.__module__.startswith(_PASSES_ON):
+            return None
+    return None
+
+
+def _takes_any(function: Any) -> bool:
+    return any(p.kind is p.VAR_KEYWORD for p in inspect.signature(function).parameters.values())
+
+
+def _names(function: Any, skip_star: bool = False) -> set[str] | None:
+    if _takes_any(function) and not skip_star:
+        return None
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name != 'self'}
+
+
+def _require(key: str, allowed: Iterable[str], path: str, kind: str | None = None) -> None:
+    allowed = set(allowed)
+    if key in allowed:
+        return
+    close = difflib.get_close_matches(key, allowed, n=1, cutoff=0.6)
+    hint = f'did you mean {close[0]!r}?' if close else f'expected one of {sorted(allowed - _ALWAYS_ALLOWED)}'
+    of_kind = f' of {kind}' if kind else ''
+    raise ValueError(f'unknown config key {path}.{key}{of_kind}: {hint}')
+
+
+def _components(cfg: Config) -> Iterator[tuple[str, Mapping[str, Any], Registry]]:
+    """Yields (path, config, registry) of every component whose registry the place tells."""
+    loaders = {phase: _mapping(cfg.get(f'{phase}_dataloader')) for phase in ('train', 'val', 'test')}
+    roots: list[tuple[str, Any, Registry]] = [
+        ('model', cfg.get('model'), R.MODELS),
+        ('param_scheduler', cfg.get('param_scheduler'), R.PARAM_SCHEDULERS),
+        ('optim_wrapper', cfg.get('optim_wrapper'), R.OPTIM_WRAPPERS),
+        ('visualizer', cfg.get('visualizer'), R.VISUALIZERS),
+        ('log_processor', cfg.get('log_processor'), R.LOG_PROCESSORS),
+        ('custom_hooks', cfg.get('custom_hooks'), R.HOOKS),
+        *((f'default_hooks.{name}', hook, R.HOOKS) for name, hook in _mapping(cfg.get('default_hooks')).items()),
+    ]
+    for phase, loader in loaders.items():
+        roots.append((f'{phase}_dataloader.dataset', loader.get('dataset'), R.DATASETS))
+        roots.append((f'{phase}_evaluator', cfg.get(f'{phase}_evaluator'), R.METRICS))
+        roots.append((f'{phase}_cfg', cfg.get(f'{phase}_cfg'), R.LOOPS))
+        for slot, registry in (('sampler', R.DATA_SAMPLERS), ('collate_fn', R.FUNCTIONS)):
+            roots.append((f'{phase}_dataloader.{slot}', loader.get(slot), registry))
+    for path, value, registry in roots:
+        yield from _nested(path, value, registry)
+
+
+def _nested(path: str, value: Any, registry: Registry) -> Iterator[tuple[str, Mapping[str, Any], Registry]]:
+    """Walks a component and what it contains."""
+    if isinstance(value, (list, tuple)):
+        for position, item in enumerate(value):
+            yield from _nested(f'{path}.{position}', item, registry)
+    if not isinstance(value, Mapping):
+        return
+    if 'type' in value:
+        yield path, value, registry
+    for key, item in value.items():
+        inner = _registry_of(str(key), registry)
+        if inner is not None:
+            yield from _nested(f'{path}.{key}', item, inner)
+
+
+def _registry_of(key: str, outer: Registry) -> Registry | None:
+    """The registry of what stands under a key; None for values that are no components of ours to judge."""
+    if key.endswith('_cfg') or key in ('init_cfg', 'type'):
+        return None  # MMCV bricks take keys that their builders remove
+    special = {
+        'pipeline': R.TRANSFORMS,
+        'optimizer': R.OPTIMIZERS,
+        'vis_backends': R.VISBACKENDS,
+        'transforms': R.TRANSFORMS,
+    }
+    if key in special:
+        return special[key]
+    same = {R.MODELS.name, R.DATASETS.name, R.TRANSFORMS.name, R.METRICS.name}
+    return outer if outer.name in same else None
+
+
+def check_overrides(cfg: Config, options: Mapping[str, Any]) -> None:
+    """Refuses ``--cfg-options`` that would change nothing.
+
+    Args:
+        cfg (Config): The config as read from its file, before the options are merged.
+        options (dict): Dotted key -> value.
+
+    Raises:
+        ValueError: The first part of a key is neither a key of the runner nor of the config, or it is a variable of the
+            config file, whose uses were filled in when the file was read.
+    """
+    known = known_top_level_keys()
+    for option in options:
+        key = option.split('.')[0]
+        if key in known:
+            continue
+        if key not in cfg:
+            close = difflib.get_close_matches(key, known | set(cfg), n=1, cutoff=0.6)
+            hint = f'did you mean {close[0]!r}?' if close else f'expected one of {sorted(known)}'
+            raise ValueError(f'unknown config key {option!r}: {hint}')
+        places = [path for path in _places(cfg, cfg[key]) if path.split('.')[0] in known]
+        where = f'override {places[0]} instead' if places else 'override the key that uses it'
+        raise ValueError(
+            f'{key!r} is a variable of the config file: overriding it would not change what was made from it; {where}'
+        )
+
+
+def _places(value: Any, wanted: Any, path: str = '') -> Iterator[str]:
+    """Yields the dotted paths where a value occurs."""
+    if path and '.' in path and type(value) is type(wanted) and value == wanted:
+        yield path
+    items: Iterable[tuple[Any, Any]] = enumerate(value) if isinstance(value, (list, tuple)) else _mapping(value).items()
+    for key, item in items:
+        yield from _places(item, wanted, f'{path}.{key}' if path else str(key))

@@ -1,0 +1,68 @@
+"""Starting the process group where MMEngine cannot: on machines without a GPU."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import subprocess
+
+import torch
+import torch.distributed as dist
+
+
+def init_cpu_process_group(launcher: str, timeout_seconds: int = 1800) -> None:
+    """Starts a gloo group from the environment of ``torchrun`` or Slurm.
+
+    MMEngine's ``init_dist`` calls ``torch.cuda.set_device`` whatever the backend, so it must find a group already.
+
+    Args:
+        launcher (str): ``pytorch`` (torchrun) or ``slurm``.
+        timeout_seconds (int): How long a collective may wait. Defaults to 1800.
+
+    Raises:
+        ValueError: Another launcher, or its environment variables are absent.
+    """
+    if launcher == 'slurm':
+        _rank_from_slurm()
+    elif launcher != 'pytorch':
+        raise ValueError(f"launcher {launcher!r} is not available without a GPU; expected 'pytorch' or 'slurm'")
+    absent = [name for name in ('RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'MASTER_PORT') if name not in os.environ]
+    if absent:
+        raise ValueError(
+            f'launcher {launcher!r} needs the environment variables {", ".join(absent)}: start the program with '
+            'tools/dist_train.sh (torchrun) or tools/slurm_train.sh, or leave --launcher out'
+        )
+    dist.init_process_group('gloo', timeout=datetime.timedelta(seconds=timeout_seconds))
+
+
+def _rank_from_slurm() -> None:
+    if 'SLURM_PROCID' not in os.environ:
+        raise ValueError("launcher 'slurm' needs SLURM_PROCID: start the program with srun (tools/slurm_train.sh)")
+    if 'MASTER_ADDR' not in os.environ:
+        os.environ['MASTER_ADDR'] = _first_slurm_node()
+    os.environ.setdefault('MASTER_PORT', '29500')
+    os.environ['RANK'] = os.environ['SLURM_PROCID']
+    os.environ['WORLD_SIZE'] = os.environ['SLURM_NTASKS']
+    os.environ['LOCAL_RANK'] = os.environ.get('SLURM_LOCALID', '0')
+
+
+def _first_slurm_node() -> str:
+    nodes = os.environ.get('SLURM_NODELIST', '')
+    if int(os.environ.get('SLURM_NNODES', 1)) == 1 or not nodes:
+        return '127.0.0.1'
+    listing = subprocess.run(['scontrol', 'show', 'hostnames', nodes], check=True, capture_output=True, text=True)
+    return listing.stdout.split()[0]
+
+
+def check_local_rank_has_gpu() -> None:
+    """Refuses more processes on a node than it has GPUs.
+
+    Raises:
+        ValueError: ``LOCAL_RANK`` has no GPU of its own.
+    """
+    local_rank, gpus = int(os.environ.get('LOCAL_RANK', 0)), torch.cuda.device_count()
+    if local_rank >= gpus:
+        raise ValueError(
+            f'process {local_rank} of this node has no GPU: {gpus} visible. Start at most {gpus} processes per node '
+            '(GPUS for dist_train.sh, GPUS_PER_NODE for slurm_train.sh)'
+        )

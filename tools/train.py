@@ -1,0 +1,75 @@
+"""Trains a model from a config.
+
+python tools/train.py CONFIG --work-dir work_dirs/mine --amp --cfg-options train_dataloader.batch_size=8
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, DictAction
+
+from hicmae_mm.engine import build_runner, set_resume
+from hicmae_mm.utils.config_checks import check_overrides
+
+
+def parse_args() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description='Train a model')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='folder of logs and checkpoints; default work_dirs/<name of the config>')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        help='continue from a checkpoint, or without a value from the newest one of the work folder',
+    )
+    parser.add_argument('--amp', action='store_true', help='mixed precision')
+    parser.add_argument('--no-validate', action='store_true', help='do not validate during training')
+    parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate by the total batch size')
+    parser.add_argument('--seed', type=int, help='random seed')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by old launchers')
+    args = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
+    """Writes the command line into the config."""
+    if args.cfg_options:
+        check_overrides(cfg, args.cfg_options)
+        cfg.merge_from_dict(args.cfg_options)
+    cfg.launcher = args.launcher
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
+    if args.seed is not None:
+        cfg.setdefault('randomness', {})
+        cfg.randomness['seed'] = args.seed
+    if args.amp:
+        cfg.optim_wrapper.type = 'AmpOptimWrapper' if torch.cuda.is_available() else 'CpuAmpOptimWrapper'
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    if args.auto_scale_lr:
+        if not (cfg.get('auto_scale_lr') or {}).get('base_batch_size'):
+            raise ValueError(f'--auto-scale-lr: {args.config} has no auto_scale_lr.base_batch_size to scale from')
+        cfg.auto_scale_lr['enable'] = True
+    set_resume(cfg, args.resume)
+
+
+def main() -> None:
+    """Trains."""
+    args = parse_args()
+    cfg = Config.fromfile(args.config)
+    apply_arguments(cfg, args)
+    build_runner(cfg).train()
+
+
+if __name__ == '__main__':
+    main()
