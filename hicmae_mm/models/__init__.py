@@ -2,13 +2,17 @@
 
 from hicmae_mm.models import aggregators, decoders, encoders, fusion, heads, layers, losses, targets
 from hicmae_mm.models.base import AudioVisualModel
+from hicmae_mm.models.batch_augment import MixupCutmix
+from hicmae_mm.models.data_preprocessor import AudioVisualDataPreprocessor
 from hicmae_mm.models.pretrainer import AudioVisualPretrainer
 from hicmae_mm.models.recognizer import AudioVisualRecognizer
 
 __all__ = [
+    'AudioVisualDataPreprocessor',
     'AudioVisualModel',
     'AudioVisualPretrainer',
     'AudioVisualRecognizer',
+    'MixupCutmix',
     'aggregators',
     'decoders',
     'encoders',

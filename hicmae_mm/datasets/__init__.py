@@ -1,0 +1,8 @@
+"""Data sets, samplers and collation; the transforms are imported on their registry's first use."""
+
+from hicmae_mm.datasets.av_dataset import AudioVisualDataset
+from hicmae_mm.datasets.collate import collate_audio_visual
+from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.samplers import SampleIndex, SeededSampler
+
+__all__ = ['AudioVisualDataset', 'MediaError', 'SampleIndex', 'SeededSampler', 'collate_audio_visual']

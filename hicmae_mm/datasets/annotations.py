@@ -1,0 +1,149 @@
+"""Reading annotation files: text lists ``video audio label`` and MMEngine-style JSON.
+
+A record is a dict of ``video``, ``audio`` (None: the video's own sound track), ``position`` (where it stands in the
+file, for error messages) and ``gt_label`` or ``gt_values``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.fileio import load
+
+TASKS = ('classification', 'regression', 'unlabelled')
+OWN_SOUND_TRACK = '-'
+
+
+@dataclass
+class LabelParser:
+    """Turns the label columns of a record into ``gt_label`` or ``gt_values``, and checks them.
+
+    Attributes:
+        task: ``'classification'``, ``'regression'`` or ``'unlabelled'``.
+        classes: Class names, which may stand for indices; may be empty.
+        num_classes: Number of classes; None for other tasks.
+        num_values: Values per sample in regression; None until the first sample tells.
+    """
+
+    task: str
+    classes: Sequence[str] = ()
+    num_classes: int | None = None
+    num_values: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.task not in TASKS:
+            raise ValueError(f'task must be one of {TASKS}, got {self.task!r}')
+        if self.task != 'classification':
+            return
+        self.num_classes = self.num_classes or len(self.classes) or None
+        if self.num_classes is None:
+            raise ValueError("task='classification' needs num_classes, or metainfo=dict(classes=(...))")
+        if self.classes and len(self.classes) != self.num_classes:
+            raise ValueError(f'num_classes={self.num_classes}, but metainfo names {len(self.classes)} classes')
+
+    def parse(self, fields: Sequence[Any]) -> dict[str, Any]:
+        """Parses label columns; raises ValueError without saying where, which the caller adds."""
+        if self.task == 'classification':
+            return dict(gt_label=self._class_index(fields))
+        return dict(gt_values=self._values(fields)) if self.task == 'regression' else {}
+
+    def _class_index(self, fields: Sequence[Any]) -> int:
+        if len(fields) != 1:
+            raise ValueError(f'expected one class label, got {len(fields)}')
+        label = fields[0]
+        if label in self.classes:
+            return self.classes.index(label)
+        try:
+            index = int(label)
+        except (TypeError, ValueError) as error:
+            known = f' or one of {list(self.classes)}' if self.classes else ''
+            raise ValueError(f'label {label!r} is not a class index{known}') from error
+        if not 0 <= index < (self.num_classes or 0) or index != float(label):
+            raise ValueError(f'label {label} is out of range, expected 0..{(self.num_classes or 0) - 1}')
+        return index
+
+    def _values(self, fields: Sequence[Any]) -> list[float]:
+        try:
+            values = [float(field) for field in fields]
+        except (TypeError, ValueError) as error:
+            raise ValueError(f'values {list(fields)} are not numbers') from error
+        if not values or not all(math.isfinite(value) for value in values):
+            raise ValueError(f'expected finite numbers as values, got {list(fields)}')
+        self.num_values = self.num_values or len(values)
+        if len(values) != self.num_values:
+            raise ValueError(f'expected {self.num_values} values, got {len(values)}')
+        return values
+
+
+def load_annotations(ann_file: str, labels: LabelParser) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Reads an annotation file.
+
+    Returns:
+        The records, and the meta information of a JSON file (empty for text).
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it has no samples, or a record is malformed; the line is named.
+    """
+    if not Path(ann_file).is_file():
+        raise FileNotFoundError(f'annotation file {ann_file} does not exist; check ann_file and data_root')
+    metainfo: dict[str, Any] = {}
+    if ann_file.endswith('.json'):
+        records, metainfo = _load_json(ann_file, labels)
+    else:
+        records = _load_text(ann_file, labels)
+    if not records:
+        raise ValueError(f"annotation file {ann_file} has no samples, expected lines of 'video audio label'")
+    return records, metainfo
+
+
+def _load_text(ann_file: str, labels: LabelParser) -> list[dict[str, Any]]:
+    records = []
+    with Path(ann_file).open(encoding='utf-8') as file:
+        for number, line in enumerate(file, start=1):
+            fields = line.split()
+            if not fields:  # an empty line, usually the last
+                continue
+            position = f'line {number}'
+            try:
+                if len(fields) < 2:
+                    raise ValueError(f"expected 'video audio label', got {line.strip()!r}")
+                records.append(_record(fields[0], fields[1], fields[2:], position, labels))
+            except ValueError as error:
+                raise ValueError(f'{ann_file}, {position}: {error}') from error
+    return records
+
+
+def _load_json(ann_file: str, labels: LabelParser) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    content = load(ann_file)
+    if not isinstance(content, dict) or 'data_list' not in content:
+        raise ValueError(f"{ann_file}: expected a dict of 'metainfo' and 'data_list', got {type(content).__name__}")
+    records = []
+    for number, item in enumerate(content['data_list']):
+        position = f'data_list[{number}]'
+        try:
+            label = item.get('label', [])
+            fields = list(label) if isinstance(label, (list, tuple)) else [label]
+            video, audio = item.get('video', OWN_SOUND_TRACK), item.get('audio', OWN_SOUND_TRACK)
+            records.append(_record(video, audio, fields, position, labels))
+        except ValueError as error:
+            raise ValueError(f'{ann_file}, {position}: {error}') from error
+        if 'sample_id' in item:
+            records[-1]['sample_id'] = str(item['sample_id'])
+    return records, content.get('metainfo', {})
+
+
+def _record(video: str, audio: str, fields: Sequence[Any], position: str, labels: LabelParser) -> dict[str, Any]:
+    if video == OWN_SOUND_TRACK and audio == OWN_SOUND_TRACK:
+        raise ValueError("video and audio are both '-' or missing, at least one must name a file")
+    record = dict(
+        video=None if video == OWN_SOUND_TRACK else video,
+        audio=None if audio == OWN_SOUND_TRACK else audio,
+        position=position,
+    )
+    record.update(labels.parse(fields))
+    return record

@@ -1,0 +1,158 @@
+"""The data set of clips with pictures, sound and labels."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import torch
+from mmengine.dataset import BaseDataset, Compose
+from mmengine.fileio import join_path
+from torch.utils.data import get_worker_info
+
+from hicmae_mm.datasets.annotations import LabelParser, load_annotations
+from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.samplers import SampleIndex
+from hicmae_mm.registry import DATASETS, TRANSFORMS
+from hicmae_mm.structures import SkippedSample
+
+_STREAMS = ('video', 'audio')
+
+
+@DATASETS.register_module()
+class AudioVisualDataset(BaseDataset):
+    """Clips listed in a text file of ``video audio label`` lines, or in MMEngine-style JSON.
+
+    Paths are relative to ``data_root``. The video is a file or a folder of numbered frames; the audio column may be
+    ``-`` for the video's own sound track. Labels are a class index or name, or several numbers (regression).
+
+    Each sample of a :class:`~hicmae_mm.datasets.samplers.SeededSampler` is read under its own seed, made of the
+    sampler's seed, the epoch and the index: the result does not depend on the number of workers or ranks.
+
+    Args:
+        ann_file: Annotation file, absolute or relative to ``data_root``.
+        pipeline: Transforms, as configs or callables.
+        data_root: Folder that relative paths start from.
+        data_prefix: Folders of the two columns below ``data_root``, ``dict(video='frames', audio='wav')``.
+        metainfo: Meta information such as ``classes`` (names) or ``dimensions`` (names of regression values).
+        task: ``'classification'``, ``'regression'`` or ``'unlabelled'`` (label columns are ignored).
+        num_classes: Number of classes; default: as many as ``metainfo`` names.
+        streams: Which of ``'video'`` and ``'audio'`` to read. The other is not even opened.
+        on_error: ``'raise'``, or ``'skip'``: samples whose media are missing or broken come back as
+            :class:`~hicmae_mm.structures.SkippedSample`. For training only.
+        indices: Use only the first so many samples, or the ones listed.
+
+    Raises:
+        FileNotFoundError: If there is no annotation file.
+        ValueError: If an option is unknown or the annotation malformed; the line is named.
+    """
+
+    def __init__(
+        self,
+        ann_file: str,
+        pipeline: Sequence[dict | Callable],
+        data_root: str = '',
+        data_prefix: Mapping[str, str] | None = None,
+        metainfo: dict | None = None,
+        task: str = 'classification',
+        num_classes: int | None = None,
+        streams: Sequence[str] = _STREAMS,
+        on_error: str = 'raise',
+        indices: int | Sequence[int] | None = None,
+    ) -> None:
+        if not streams or not set(streams) <= set(_STREAMS):
+            raise ValueError(f'streams must be some of {_STREAMS}, got {tuple(streams)}')
+        if on_error not in ('raise', 'skip'):
+            raise ValueError(f"on_error must be 'raise' or 'skip', got {on_error!r}")
+        self.task = task
+        self.num_classes = num_classes
+        self.streams = tuple(streams)
+        self.on_error = on_error
+        prefix = dict(video='', audio='')
+        if not set(data_prefix or {}) <= set(prefix):
+            raise ValueError(f"data_prefix has the keys 'video' and 'audio', got {sorted(data_prefix or {})}")
+        prefix.update(data_prefix or {})
+        super().__init__(
+            ann_file=ann_file, metainfo=metainfo, data_root=data_root, data_prefix=prefix, indices=indices, pipeline=[]
+        )
+        # our own registry, so that names resolve without a default scope
+        self.pipeline = Compose([TRANSFORMS.build(step) if isinstance(step, Mapping) else step for step in pipeline])
+
+    def load_data_list(self) -> list[dict]:
+        """Reads the annotation file."""
+        labels = LabelParser(
+            self.task,
+            classes=tuple(self._metainfo.get('classes', ())),
+            num_classes=self.num_classes,
+            num_values=len(self._metainfo.get('dimensions', ())) or None,
+        )
+        records, metainfo = load_annotations(self.ann_file, labels)
+        for key, value in metainfo.items():
+            self._metainfo.setdefault(key, value)
+        return records
+
+    def get_data_info(self, idx: int) -> dict:
+        """What the pipeline starts from: paths, label and name of a sample."""
+        record = super().get_data_info(idx)
+        info = dict(
+            sample_idx=int(record['sample_idx']),
+            sample_id=record.get('sample_id') or record['video'] or record['audio'],
+            streams=self.streams,
+            position=record['position'],
+        )
+        for stream in _STREAMS:
+            path = record[stream]
+            info[f'{stream}_path'] = None if path is None else join_path(self.data_prefix[stream], path)
+        info.update({key: record[key] for key in ('gt_label', 'gt_values') if key in record})
+        return info
+
+    def __getitem__(self, idx: int) -> dict | SkippedSample:
+        """Reads a sample and runs the pipeline.
+
+        Raises:
+            FileNotFoundError: If a file is missing (``on_error='raise'``).
+            MediaError: If a file is broken (``on_error='raise'``).
+        """
+        if get_worker_info() is not None:
+            _one_thread_per_worker()
+        info = self.get_data_info(int(idx))
+        try:
+            if 'video' in self.streams and info['video_path'] is None:
+                raise MediaError(
+                    "the sample names no video, and streams has 'video'; leave it out by streams=('audio',)"
+                )
+            if isinstance(idx, SampleIndex):
+                with seeded(idx.seed, idx.epoch, idx.key):
+                    return self.pipeline(info)
+            return self.pipeline(info)
+        except (MediaError, FileNotFoundError) as error:
+            reason = f'{self.ann_file}, {info["position"]}: {error}'
+            if self.on_error == 'skip':
+                return SkippedSample(info['sample_id'], reason)
+            raise type(error)(reason) from error
+
+
+@contextmanager
+def seeded(*entropy: int) -> Iterator[None]:
+    """Seeds Python's, NumPy's and torch's global generators for a while, and puts them back afterwards."""
+    python_state, numpy_state, torch_state = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    seeds = np.random.SeedSequence(entropy).generate_state(3)
+    random.seed(int(seeds[0]))
+    np.random.seed(int(seeds[1]))
+    torch.manual_seed(int(seeds[2]))
+    try:
+        yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+        torch.set_rng_state(torch_state)
+
+
+@lru_cache(maxsize=1)
+def _one_thread_per_worker() -> None:
+    """Keeps OpenCV from starting a pool of threads in every worker process; torch does this by itself."""
+    cv2.setNumThreads(0)

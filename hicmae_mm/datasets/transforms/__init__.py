@@ -1,0 +1,26 @@
+"""Pipeline transforms; importing this package registers them."""
+
+from hicmae_mm.datasets.transforms.audio_aug import RandomGain, SpecMasking
+from hicmae_mm.datasets.transforms.audio_io import Filterbank, LoadAudio
+from hicmae_mm.datasets.transforms.formatting import PackAudioVisual
+from hicmae_mm.datasets.transforms.masking import RandomMask, SymmetricWindowMask, TubeMask
+from hicmae_mm.datasets.transforms.video_aug import ClipRandAugment, ClipRandomErasing, FixedCrop, SpatialViews
+from hicmae_mm.datasets.transforms.video_io import DecodeFrames, OpenVideo, SampleClips
+
+__all__ = [
+    'ClipRandAugment',
+    'ClipRandomErasing',
+    'DecodeFrames',
+    'Filterbank',
+    'FixedCrop',
+    'LoadAudio',
+    'OpenVideo',
+    'PackAudioVisual',
+    'RandomGain',
+    'RandomMask',
+    'SampleClips',
+    'SpatialViews',
+    'SpecMasking',
+    'SymmetricWindowMask',
+    'TubeMask',
+]

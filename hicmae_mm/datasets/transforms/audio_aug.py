@@ -1,0 +1,64 @@
+"""Augmentation of sound. For training pipelines only: nothing here asks whether it is training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from torchaudio.transforms import FrequencyMasking, TimeMasking
+
+from hicmae_mm.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class RandomGain(BaseTransform):
+    """Multiplies a clip's waveforms by one random gain, ``Beta(alpha, alpha) + 0.5``, so in 0.5..1.5.
+
+    Required key: ``waveforms`` (absent without an audio stream: then nothing happens).
+
+    Args:
+        alpha: Parameter of the Beta distribution; 10 in HiCMAE and AST.
+    """
+
+    def __init__(self, alpha: float = 10.0) -> None:
+        if alpha <= 0:
+            raise ValueError(f'alpha must be above 0, got {alpha}')
+        self.alpha = alpha
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Scales the waveforms."""
+        if 'waveforms' in results:
+            gain = np.float32(np.random.beta(self.alpha, self.alpha) + 0.5)
+            results['waveforms'] = [waveform * gain for waveform in results['waveforms']]
+        return results
+
+
+@TRANSFORMS.register_module()
+class SpecMasking(BaseTransform):
+    """Hides one band of mel bins and one span of time (SpecAugment, Park et al., 2019) by zeros, the normalised mean.
+
+    Required key: ``spectrograms`` (V, T, F) (absent without an audio stream: then nothing happens).
+
+    Args:
+        freq_mask: Widest band, in mel bins; 0 hides none.
+        time_mask: Longest span, in spectrogram frames; 0 hides none.
+    """
+
+    def __init__(self, freq_mask: int = 0, time_mask: int = 0) -> None:
+        if freq_mask < 0 or time_mask < 0:
+            raise ValueError(f'freq_mask and time_mask must be at least 0, got {freq_mask} and {time_mask}')
+        self.masks: list[torch.nn.Module] = []
+        if freq_mask:
+            self.masks.append(FrequencyMasking(freq_mask))
+        if time_mask:
+            self.masks.append(TimeMasking(time_mask))
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Masks the spectrograms."""
+        if 'spectrograms' in results:
+            for mask in self.masks:
+                # the library wants (..., F, T)
+                results['spectrograms'] = mask(results['spectrograms'].transpose(-1, -2)).transpose(-1, -2)
+        return results

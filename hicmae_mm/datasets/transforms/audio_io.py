@@ -1,0 +1,144 @@
+"""From a path to the filterbank of a clip's sound."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from torch import Tensor
+from torchaudio.compliance import kaldi
+from torchaudio.transforms import Resample
+
+from hicmae_mm.datasets.audio_readers import AudioReader, open_audio
+from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.transforms.temporal import AudioSpan
+from hicmae_mm.registry import TRANSFORMS
+
+FRAME_SHIFT_MS = 10.0
+FRAME_LENGTH_MS = 25.0
+
+
+@lru_cache(maxsize=8)
+def _resampler(from_hz: int, to_hz: int) -> Resample:
+    return Resample(from_hz, to_hz)
+
+
+@TRANSFORMS.register_module()
+class LoadAudio(BaseTransform):
+    """Reads the sound of each clip: its span only, channels averaged, resampled.
+
+    A span that comes to ``min_samples`` or fewer is replaced by the whole track, if that is shorter than
+    ``whole_track_below_seconds`` (the published rule for clips of very few frames). Does nothing where there is no
+    audio stream.
+
+    Required keys: ``audio_path`` (None: the video's own sound track), ``video_path``, ``audio_spans``. Added keys:
+    ``waveforms``, a list of V ``(S,)`` float32 arrays in -1..1, and ``sample_rate_hz``.
+
+    Args:
+        sample_rate_hz: Rate of the waveforms.
+        min_samples: Samples (at ``sample_rate_hz``) that a span must exceed.
+        whole_track_below_seconds: Longest track that may stand in for a shorter span.
+    """
+
+    def __init__(
+        self, sample_rate_hz: int = 16000, min_samples: int = 1024, whole_track_below_seconds: float = 2.56
+    ) -> None:
+        if sample_rate_hz < 1:
+            raise ValueError(f'sample_rate_hz must be at least 1, got {sample_rate_hz}')
+        self.sample_rate_hz = sample_rate_hz
+        self.min_samples = min_samples
+        self.whole_track_below_seconds = whole_track_below_seconds
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Adds the waveforms."""
+        if 'audio' not in results['streams']:
+            return results
+        reader = open_audio(results['audio_path'] or results['video_path'])
+        try:
+            results['waveforms'] = [self._read(reader, span) for span in results['audio_spans']]
+        finally:
+            reader.close()
+        results['sample_rate_hz'] = self.sample_rate_hz
+        return results
+
+    def _read(self, reader: AudioReader, span: AudioSpan) -> np.ndarray:
+        rate, length = reader.sample_rate_hz, reader.num_samples
+        scale = length if span.unit == 'fraction' else rate
+        start, stop = (min(max(int(edge * scale), 0), length) for edge in (span.start, span.end))
+        is_too_short = (stop - start) * self.sample_rate_hz <= self.min_samples * rate
+        if is_too_short and length < self.whole_track_below_seconds * rate:
+            start, stop = 0, length
+        waveform = reader.read(start, stop)
+        if rate != self.sample_rate_hz:
+            waveform = _resampler(rate, self.sample_rate_hz)(torch.from_numpy(waveform)).numpy()
+        return waveform
+
+
+@TRANSFORMS.register_module()
+class Filterbank(BaseTransform):
+    """Kaldi log-mel filterbank of each waveform, cut or zero-padded to one length, normalised: ``(x - mean) / 2 std``.
+
+    The waveform loses its mean first. Hanning window, HTK compatible, no dither, no energy, as in HiCMAE and AST (Gong
+    et al., 2021). A silent waveform is legal: all its values become ``(log(float32 epsilon) - mean) / 2 std``, -1.28 with
+    the defaults. Does nothing where there is no audio stream.
+
+    Required keys: ``waveforms``, ``sample_rate_hz``. Removed key: ``waveforms``. Added key: ``spectrograms`` (V, T, F)
+    float32.
+
+    Args:
+        num_mel_bins: F.
+        target_length: T, frames of 10 ms.
+        mean: Mean of the log energies over the training corpus.
+        std: Their standard deviation.
+    """
+
+    def __init__(
+        self, num_mel_bins: int = 128, target_length: int = 256, mean: float = -4.2677393, std: float = 4.5689974
+    ) -> None:
+        if std <= 0:
+            raise ValueError(f'std must be above 0, got {std}')
+        self.num_mel_bins = num_mel_bins
+        self.target_length = target_length
+        self.mean = mean
+        self.std = std
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Adds the spectrograms."""
+        if 'audio' not in results['streams']:
+            return results
+        rate = results['sample_rate_hz']
+        results['spectrograms'] = torch.stack([self.filterbank(w, rate) for w in results.pop('waveforms')])
+        return results
+
+    def filterbank(self, waveform: np.ndarray | Tensor, sample_rate_hz: int) -> Tensor:
+        """Filterbank of one waveform: ``(S,)`` in -1..1 to ``(T, F)``.
+
+        Raises:
+            MediaError: If the waveform is shorter than one window (25 ms), or not finite.
+        """
+        samples = torch.as_tensor(waveform)
+        shortest = int(sample_rate_hz * FRAME_LENGTH_MS / 1000)
+        if len(samples) < shortest:
+            raise MediaError(
+                f'the clip has {len(samples)} samples of sound, one filterbank frame needs {shortest} (25 ms); '
+                'its video is too short for its sound track, or the track ends before the clip'
+            )
+        samples = samples - samples.mean()
+        if not torch.isfinite(samples).all():
+            raise MediaError('the sound has samples that are not finite (NaN or infinite); convert the file again')
+        features = kaldi.fbank(
+            samples.unsqueeze(0),
+            htk_compat=True,
+            sample_frequency=sample_rate_hz,
+            use_energy=False,
+            window_type='hanning',
+            num_mel_bins=self.num_mel_bins,
+            dither=0.0,
+            frame_shift=FRAME_SHIFT_MS,
+            frame_length=FRAME_LENGTH_MS,
+        )[: self.target_length]
+        padded = torch.nn.functional.pad(features, (0, 0, 0, self.target_length - len(features)))
+        return (padded - self.mean) / (self.std * 2)

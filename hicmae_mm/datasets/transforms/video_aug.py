@@ -1,0 +1,212 @@
+"""Spatial transforms that MMAction2 lacks; resize, random resized crop, multi-scale crop and flip are its own.
+
+All work on ``imgs``, a list of V*T ``(H, W, 3)`` uint8 arrays, and do nothing where there is none.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from PIL import Image
+from timm.data.auto_augment import rand_augment_transform
+from torchvision.transforms import RandomErasing
+
+from hicmae_mm.registry import TRANSFORMS
+
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)
+
+
+@TRANSFORMS.register_module()
+class FixedCrop(BaseTransform):
+    """Cuts the same rectangle out of every frame.
+
+    Args:
+        top: First row.
+        left: First column.
+        height: Rows.
+        width: Columns.
+    """
+
+    def __init__(self, top: int, left: int, height: int, width: int) -> None:
+        if min(top, left) < 0 or min(height, width) < 1:
+            raise ValueError(f'the crop must lie in the frame, got top={top} left={left} height={height} width={width}')
+        self.top, self.left, self.height, self.width = top, left, height, width
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Crops the frames.
+
+        Raises:
+            ValueError: If the rectangle leaves the frame.
+        """
+        if 'imgs' not in results:
+            return results
+        bottom, right = self.top + self.height, self.left + self.width
+        if bottom > results['img_shape'][0] or right > results['img_shape'][1]:
+            raise ValueError(
+                f'rows {self.top}:{bottom}, columns {self.left}:{right} leave the frame of '
+                f'{results["img_shape"][0]}x{results["img_shape"][1]}; resize first, or change FixedCrop'
+            )
+        results['imgs'] = [img[self.top : bottom, self.left : right] for img in results['imgs']]
+        results['img_shape'] = (self.height, self.width)
+        return results
+
+
+@TRANSFORMS.register_module()
+class ClipRandAugment(BaseTransform):
+    """RandAugment (Cubuk et al., 2020) by timm's policy strings, the same operations on every frame of the clip.
+
+    Args:
+        policy: timm's policy, e.g. ``'rand-m7-n4-mstd0.5-inc1'``.
+        interpolation: ``'bicubic'`` or ``'bilinear'``, for the operations that move pixels.
+        fill: Grey level of pixels from outside the frame.
+    """
+
+    def __init__(
+        self, policy: str = 'rand-m7-n4-mstd0.5-inc1', interpolation: str = 'bicubic', fill: int = 128
+    ) -> None:
+        modes = {'bicubic': Image.Resampling.BICUBIC, 'bilinear': Image.Resampling.BILINEAR}
+        if interpolation not in modes:
+            raise ValueError(f'interpolation must be one of {sorted(modes)}, got {interpolation!r}')
+        if not policy.startswith('rand-'):
+            raise ValueError(
+                f"policy must be a RandAugment string of timm such as 'rand-m7-n4-mstd0.5', got {policy!r}"
+            )
+        self.policy = policy
+        self._augment = rand_augment_transform(
+            policy, dict(interpolation=modes[interpolation], img_mean=(fill, fill, fill))
+        )
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Augments the frames."""
+        if 'imgs' not in results:
+            return results
+        # timm draws while it works; the same state before every frame gives every frame the same draws
+        python_state, numpy_state = random.getstate(), np.random.get_state()
+        frames = []
+        for img in results['imgs']:
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)
+            picture = Image.fromarray(img)
+            augmented = self._augment(picture)
+            frames.append(img if augmented is picture else np.array(augmented))
+        results['imgs'] = frames
+        return results
+
+
+@TRANSFORMS.register_module()
+class ClipRandomErasing(BaseTransform):
+    """Random erasing (Zhong et al., 2020): one box for the whole clip, filled with Gaussian noise per pixel.
+
+    The noise has the mean and deviation that frames have before normalisation, so that it is N(0, 1) after it.
+
+    Args:
+        prob: Probability of erasing.
+        area_range: Smallest and largest share of the frame.
+        aspect_range: Smallest and largest height / width.
+        mean: Mean per colour channel (0..255).
+        std: Standard deviation per colour channel.
+    """
+
+    def __init__(
+        self,
+        prob: float = 0.25,
+        area_range: tuple[float, float] = (0.02, 1 / 3),
+        aspect_range: tuple[float, float] = (0.3, 1 / 0.3),
+        mean: tuple[float, float, float] = IMAGENET_MEAN,
+        std: tuple[float, float, float] = IMAGENET_STD,
+    ) -> None:
+        if not 0 <= prob <= 1:
+            raise ValueError(f'prob must lie in 0..1, got {prob}')
+        self.prob = prob
+        self.area_range = area_range
+        self.aspect_range = aspect_range
+        self.mean = np.asarray(mean, dtype=np.float32)
+        self.std = np.asarray(std, dtype=np.float32)
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Erases the box."""
+        if 'imgs' not in results or np.random.rand() >= self.prob:
+            return results
+        height, width = results['img_shape']
+        canvas = torch.empty((1, height, width), dtype=torch.uint8)
+        top, left, rows, columns, _ = RandomErasing.get_params(canvas, self.area_range, self.aspect_range, [0.0])
+        if (rows, columns) == (height, width):  # no box of the wanted shape fits
+            return results
+        noise = np.random.standard_normal((len(results['imgs']), rows, columns, 3)).astype(np.float32)
+        noise = np.clip(np.rint(noise * self.std + self.mean), 0, 255).astype(np.uint8)
+        frames = []
+        for img, patch in zip(results['imgs'], noise):
+            frame = img.copy()
+            frame[top : top + rows, left : left + columns] = patch
+            frames.append(frame)
+        results['imgs'] = frames
+        return results
+
+
+@TRANSFORMS.register_module()
+class SpatialViews(BaseTransform):
+    """Test views: the short side to ``size``, then evenly placed square crops along the long side (one: its centre).
+
+    Views are ordered by time first: clip 0 crop 0, clip 0 crop 1, clip 1 crop 0, ... The spectrogram of a clip is
+    repeated for each of its crops. Changed keys: ``imgs``, ``img_shape``, ``num_clips``, ``spectrograms`` (if there).
+
+    Args:
+        num_views: Crops per clip.
+        size: Side of a crop, pixels.
+        merge_identical_views: Keep one crop where all of them coincide (square frames, or no video); averaged scores
+            do not change.
+    """
+
+    def __init__(self, num_views: int = 2, size: int = 160, merge_identical_views: bool = True) -> None:
+        if num_views < 1 or size < 1:
+            raise ValueError(f'num_views and size must be at least 1, got {num_views} and {size}')
+        self.num_views = num_views
+        self.size = size
+        self.merge_identical_views = merge_identical_views
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Makes the views."""
+        crops = self._crop_corners(*results['img_shape']) if 'imgs' in results else [(0, 0)] * self.num_views
+        if self.merge_identical_views and len(set(crops)) == 1:
+            crops = crops[:1]
+        if 'imgs' in results:
+            frames = self._resize(results['imgs'], results['img_shape'])
+            clip_len = len(frames) // results['num_clips']
+            results['imgs'] = [
+                frame[top : top + self.size, left : left + self.size]
+                for clip in range(results['num_clips'])
+                for top, left in crops
+                for frame in frames[clip * clip_len : (clip + 1) * clip_len]
+            ]
+            results['img_shape'] = (self.size, self.size)
+        if 'spectrograms' in results:
+            results['spectrograms'] = results['spectrograms'].repeat_interleave(len(crops), dim=0)
+        results['num_clips'] *= len(crops)
+        return results
+
+    def _resized_shape(self, height: int, width: int) -> tuple[int, int]:
+        if height <= width:
+            return self.size, int(self.size * width / height)
+        return int(self.size * height / width), self.size
+
+    def _crop_corners(self, height: int, width: int) -> list[tuple[int, int]]:
+        """Top and left of every crop in the resized frame."""
+        new_height, new_width = self._resized_shape(height, width)
+        slack = max(new_height, new_width) - self.size
+        if self.num_views == 1:
+            starts = [slack // 2]
+        else:
+            starts = [int(slack / (self.num_views - 1) * view) for view in range(self.num_views)]
+        return [(0, start) if new_width >= new_height else (start, 0) for start in starts]
+
+    def _resize(self, frames: list[np.ndarray], shape: tuple[int, int]) -> list[np.ndarray]:
+        new_height, new_width = self._resized_shape(*shape)
+        if (new_height, new_width) == tuple(shape):
+            return frames
+        return [cv2.resize(frame, (new_width, new_height), interpolation=cv2.INTER_LINEAR) for frame in frames]

@@ -1,0 +1,259 @@
+"""Random access to the frames of a video file or of a folder of pictures.
+
+A reader decodes nothing when it is opened, and each frame that it is asked for once. Readers use one thread: data
+loader workers are the parallelism.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+
+import av
+import cv2
+import numpy as np
+
+from hicmae_mm.datasets.containers import check_complete
+from hicmae_mm.datasets.errors import MediaError
+
+BACKENDS = ('decord', 'pyav')
+_IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp'}
+_NO_TIME_STAMPS = {'.avi'}  # decord mixes up the frame order of files without presentation time stamps
+
+
+class VideoReader(Protocol):
+    """What the transforms need of a reader.
+
+    Attributes:
+        num_frames: n, at least 1.
+        fps: Frames per second, None if unknown.
+    """
+
+    num_frames: int
+    fps: float | None
+
+    def read(self, indices: Sequence[int]) -> np.ndarray:
+        """Decodes frames, ``indices`` ascending and unique: ``(len(indices), H, W, 3)`` uint8 RGB."""
+
+    def frame_seconds(self, index: int) -> tuple[float, float]:
+        """Start and end time stamp of a frame."""
+
+    def close(self) -> None:
+        """Lets the file go."""
+
+
+def default_backend() -> str:
+    """``'decord'`` where it is installed (it has no wheels for ARM), else ``'pyav'``."""
+    return 'decord' if importlib.util.find_spec('decord') is not None else 'pyav'
+
+
+def open_video(path: str | Path, backend: str | None = None, frame_folder_fps: float | None = None) -> VideoReader:
+    """Opens a video file, or a folder of numbered frames.
+
+    Args:
+        path: File or folder.
+        backend: ``'decord'``, ``'pyav'``, or None for :func:`default_backend`. AVI files carry no presentation time
+            stamps and are always read by PyAV.
+        frame_folder_fps: Frame rate of folders, needed only where time stamps are asked for.
+
+    Raises:
+        FileNotFoundError: If there is nothing at ``path``.
+        MediaError: If the file is truncated, unreadable or without pictures.
+        ValueError: If the backend is not known.
+    """
+    if backend is not None and backend not in BACKENDS:
+        raise ValueError(f'backend must be one of {BACKENDS} or None, got {backend!r}')
+    path = Path(path)
+    if path.is_dir():
+        return FrameFolderReader(path, frame_folder_fps)
+    check_complete(path)
+    if (backend or default_backend()) == 'pyav' or path.suffix.lower() in _NO_TIME_STAMPS:
+        return PyAVReader(path)
+    return DecordReader(path)
+
+
+class DecordReader:
+    """Video file through decord."""
+
+    def __init__(self, path: Path) -> None:
+        import decord
+
+        self.path = path
+        try:
+            # fault_tol=1: one frame that has to be made up is an error, decord would repeat a neighbour silently
+            self._reader: Any = decord.VideoReader(str(path), num_threads=1, fault_tol=1)
+            self.num_frames = len(self._reader)
+            self.fps: float | None = float(self._reader.get_avg_fps())
+        except (decord.DECORDError, RuntimeError) as error:
+            raise MediaError(f'{path}: cannot be opened as a video: {_last_line(error)}') from error
+        if self.num_frames == 0:
+            raise MediaError(f'{path}: the video has no frames')
+
+    def read(self, indices: Sequence[int]) -> np.ndarray:
+        """See :class:`VideoReader`."""
+        import decord
+
+        try:
+            return self._reader.get_batch(list(indices)).asnumpy()
+        except (decord.DECORDError, RuntimeError) as error:
+            raise MediaError(
+                f'{self.path}: frames {indices[0]}..{indices[-1]} of {self.num_frames} cannot be decoded, '
+                f'the file is truncated or damaged: {_last_line(error)}'
+            ) from error
+
+    def frame_seconds(self, index: int) -> tuple[float, float]:
+        """See :class:`VideoReader`."""
+        start, end = self._reader.get_frame_timestamp(index)
+        return float(start), float(end)
+
+    def close(self) -> None:
+        """See :class:`VideoReader`."""
+        self._reader = None
+
+
+class PyAVReader:
+    """Video file through PyAV (FFmpeg). Opening reads the packets' time stamps, so that indices are exact."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._container = av.open(str(path))
+        except (av.error.FFmpegError, ValueError) as error:
+            raise MediaError(f'{path}: cannot be opened as a video: {error}') from error
+        if not self._container.streams.video:
+            self._container.close()
+            raise MediaError(f'{path}: the file has no picture track')
+        self._stream = self._container.streams.video[0]
+        self._stream.codec_context.thread_count = 1
+        self.fps: float | None = float(self._stream.average_rate) if self._stream.average_rate else None
+        self._time_base = self._stream.time_base or Fraction(1, 1)
+        packets = [p for p in self._container.demux(self._stream) if p.size and not p.is_discard]
+        self.num_frames = len(packets)
+        expected = self._stream.frames
+        if self.num_frames == 0 or self.num_frames < expected:
+            self.close()
+            raise MediaError(f'{path}: {self.num_frames} frames found, header declares {expected}; the file is damaged')
+        # (presentation stamp, decoding stamp of the packet, key frame?) in order of presentation; None without stamps
+        self._index: list[tuple[int, int, bool]] | None = None
+        stamped = [(p.pts, p.pts if p.dts is None else p.dts, p.is_keyframe) for p in packets if p.pts is not None]
+        if len(stamped) == self.num_frames:
+            self._index = sorted(stamped)
+
+    def read(self, indices: Sequence[int]) -> np.ndarray:
+        """See :class:`VideoReader`."""
+        frames: dict[int, np.ndarray] = {}
+        try:
+            for position, frame in self._decode_from(indices[0]):
+                if position in indices:
+                    frames[position] = frame.to_ndarray(format='rgb24')
+                if position >= indices[-1]:
+                    break
+        except (av.error.FFmpegError, ValueError) as error:
+            raise MediaError(
+                f'{self.path}: frames {indices[0]}..{indices[-1]} of {self.num_frames} cannot be decoded, '
+                f'the file is truncated or damaged: {error}'
+            ) from error
+        missing = [i for i in indices if i not in frames]
+        if missing:
+            raise MediaError(
+                f'{self.path}: frame {missing[0]} of {self.num_frames} is missing; the file is truncated or damaged'
+            )
+        return np.stack([frames[i] for i in indices])
+
+    def _decode_from(self, first: int) -> Any:
+        """Yields (index, frame) from the last key frame at or before ``first``, in order of presentation."""
+        if self._index is None:
+            self._container.seek(0)
+            yield from enumerate(self._container.decode(self._stream))
+            return
+        keys = [entry for entry in self._index[: first + 1] if entry[2]] or [self._index[0]]
+        self._container.seek(keys[-1][1], stream=self._stream)
+        position_of = {entry[0]: position for position, entry in enumerate(self._index)}
+        for frame in self._container.decode(self._stream):
+            if frame.pts in position_of:
+                yield position_of[frame.pts], frame
+
+    def frame_seconds(self, index: int) -> tuple[float, float]:
+        """See :class:`VideoReader`."""
+        if self._index is None:
+            if not self.fps:
+                raise MediaError(f"{self.path}: no time stamps and no frame rate; use audio_alignment='fraction'")
+            return index / self.fps, (index + 1) / self.fps
+        start = self._index[index][0]
+        if index + 1 < self.num_frames:
+            end = self._index[index + 1][0]
+        else:
+            end = start + (start - self._index[index - 1][0] if index else 0)
+        return float(start * self._time_base), float(end * self._time_base)
+
+    def close(self) -> None:
+        """See :class:`VideoReader`."""
+        self._container.close()
+
+
+class FrameFolderReader:
+    """Folder of numbered pictures, in the numeric order of their names (``2.jpg`` before ``10.jpg``)."""
+
+    def __init__(self, path: Path, fps: float | None = None) -> None:
+        self.path = path
+        self.fps = fps
+        self._files = sorted((f for f in path.iterdir() if f.suffix.lower() in _IMAGE_SUFFIXES), key=_numeric_order)
+        self.num_frames = len(self._files)
+        if self.num_frames == 0:
+            raise MediaError(f'{path}: the folder has no frames, expected files ending in {sorted(_IMAGE_SUFFIXES)}')
+
+    def read(self, indices: Sequence[int]) -> np.ndarray:
+        """See :class:`VideoReader`."""
+        first = read_image(self._files[indices[0]])
+        frames = np.empty((len(indices), *first.shape), dtype=np.uint8)
+        frames[0] = first
+        for slot, index in enumerate(indices[1:], start=1):
+            frame = read_image(self._files[index])
+            if frame.shape != first.shape:
+                raise MediaError(
+                    f'{self._files[index]}: frame of {frame.shape[:2]}, others of its folder have {first.shape[:2]}'
+                )
+            frames[slot] = frame
+        return frames
+
+    def frame_seconds(self, index: int) -> tuple[float, float]:
+        """See :class:`VideoReader`."""
+        if self.fps is None:
+            raise ValueError(
+                f'{self.path}: a folder of frames has no time stamps; give OpenVideo frame_folder_fps, '
+                "or use audio_alignment='fraction'"
+            )
+        return index / self.fps, (index + 1) / self.fps
+
+    def close(self) -> None:
+        """See :class:`VideoReader`."""
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Reads a picture as ``(H, W, 3)`` uint8 RGB.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        MediaError: If it is no picture, or a JPEG without its end (which decoders fill with grey).
+    """
+    data = path.read_bytes()
+    is_cut = data[:2] == b'\xff\xd8' and data.rfind(b'\xff\xd9') < 0
+    image = None if is_cut or not data else cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if image is None:
+        raise MediaError(f'{path}: the picture is {"truncated" if is_cut else "unreadable"}; convert it again')
+    return image
+
+
+def _numeric_order(path: Path) -> list[tuple[int, str]]:
+    """Sort key that compares runs of digits as numbers."""
+    parts = re.split(r'(\d+)', path.stem)
+    return [(int(part), '') if part.isdigit() else (-1, part) for part in parts]
+
+
+def _last_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[-1].strip() if lines else type(error).__name__

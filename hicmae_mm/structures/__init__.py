@@ -1,0 +1,6 @@
+"""Data elements that travel between data sets, models and metrics."""
+
+from hicmae_mm.structures.emotion_data_sample import EmotionDataSample
+from hicmae_mm.structures.skipped_sample import SkippedSample
+
+__all__ = ['EmotionDataSample', 'SkippedSample']
