@@ -82,8 +82,8 @@ class Filterbank(BaseTransform):
     """Kaldi log-mel filterbank of each waveform, cut or zero-padded to one length, normalised: ``(x - mean) / 2 std``.
 
     The waveform loses its mean first. Hanning window, HTK compatible, no dither, no energy, as in HiCMAE and AST (Gong
-    et al., 2021). A silent waveform is legal: all its values become ``(log(float32 epsilon) - mean) / 2 std``, -1.28 with
-    the defaults. Does nothing where there is no audio stream.
+    et al., 2021). A silent waveform is legal: all its values become ``(log(float32 epsilon) - mean) / 2 std``, -1.28
+    with the defaults. Does nothing where there is no audio stream.
 
     Required keys: ``waveforms``, ``sample_rate_hz``. Removed key: ``waveforms``. Added key: ``spectrograms`` (V, T, F)
     float32.
