@@ -1,0 +1,320 @@
+"""Every registered component is built, swapped into a whole config by a few keys, and run.
+
+A component that is registered without a case here fails ``test_every_registered_component_has_a_case``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import Registry, init_default_scope
+from mmengine.structures import BaseDataElement
+
+from hicmae_mm import registry as R
+from hicmae_mm.datasets import SampleIndex, collate_audio_visual
+from hicmae_mm.structures import EmotionDataSample
+from tests.engine.tiny_run import finetune_config, pretrain_config, train, write_corpus
+from tests.models.tiny import pretrainer_config, recognizer_config
+
+REGISTRIES: dict[str, Registry] = {name: value for name, value in vars(R).items() if isinstance(value, Registry)}
+# every slot is named, as in the shipped configs, so that any of them can be replaced
+RECOGNIZER = recognizer_config(
+    data_preprocessor=dict(type='AudioVisualDataPreprocessor', batch_augment=dict(type='MixupCutmix', num_classes=3)),
+    aggregator=dict(type='HierarchicalFeatureAggregator'),
+    head=dict(type='ClassificationHead', num_classes=3, loss=dict(type='SoftCrossEntropyLoss')),
+)
+REGRESSOR = RECOGNIZER | dict(
+    data_preprocessor=dict(type='AudioVisualDataPreprocessor'),
+    head=dict(type='RegressionHead', num_outputs=2, loss=dict(type='MSELoss')),
+)
+PRETRAINER = pretrainer_config(
+    data_preprocessor=dict(type='AudioVisualDataPreprocessor'),
+    contrastive=dict(type='HierarchicalContrastiveHead', layers=(0, 2), loss=dict(type='InfoNCELoss')),
+)
+
+
+@dataclass
+class ModelCase:
+    """A model, the slot of it that the component goes into ('' = the model itself), and options."""
+
+    base: dict[str, Any]
+    slot: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class TransformCase:
+    """The training pipeline's task, the step that the component replaces or follows, and options."""
+
+    task: str
+    step: str
+    options: dict[str, Any] = field(default_factory=dict)
+    replaces: bool = True
+
+
+@dataclass
+class RunCase:
+    """Overrides of a training config, as ``--cfg-options`` would give them."""
+
+    overrides: dict[str, Any]
+
+
+VIDEO = dict(image_size=32, num_frames=4)
+SOUND = dict(num_frames=32, num_mel_bins=32)
+DECODER = dict(embed_dims=12, depth=2, num_heads=2)
+VIDEO_HEAD = PRETRAINER['heads']['video']
+MODEL_CASES = {
+    'AudioVisualRecognizer': ModelCase(RECOGNIZER, ''),
+    'AudioVisualPretrainer': ModelCase(PRETRAINER, ''),
+    'AudioVisualDataPreprocessor': ModelCase(RECOGNIZER, 'data_preprocessor'),
+    'MixupCutmix': ModelCase(RECOGNIZER, 'data_preprocessor.batch_augment', dict(num_classes=3)),
+    'VisionTransformerEncoder': ModelCase(
+        PRETRAINER,
+        'encoders.audio',
+        dict(patch_embed=dict(type='SpectrogramEmbed', **SOUND), embed_dims=16, depth=3, num_heads=4),
+    ),
+    'TubeletEmbed': ModelCase(PRETRAINER, 'encoders.video.patch_embed', VIDEO | dict(tubelet_size=2)),
+    'SpectrogramEmbed': ModelCase(RECOGNIZER, 'encoders.audio.patch_embed', SOUND),
+    'CrossModalFusion': ModelCase(RECOGNIZER, 'fusion', dict(depth=1, num_heads=4)),
+    'ConcatFusion': ModelCase(PRETRAINER, 'fusion', dict(depth=1, num_heads=2)),
+    'HierarchicalDecoder': ModelCase(PRETRAINER, 'decoders.video', DECODER),
+    'PlainDecoder': ModelCase(PRETRAINER, 'decoders.audio', DECODER),
+    'ReconstructionHead': ModelCase(PRETRAINER, 'heads.video', {key: VIDEO_HEAD[key] for key in ('target', 'loss')}),
+    'VideoPatchTarget': ModelCase(PRETRAINER, 'heads.video.target', dict(frame_difference=False)),
+    'SpectrogramPatchTarget': ModelCase(PRETRAINER, 'heads.audio.target', dict(normalize=False)),
+    'MaskedMSELoss': ModelCase(PRETRAINER, 'heads.audio.loss', dict(loss_weight=0.5)),
+    'HierarchicalContrastiveHead': ModelCase(PRETRAINER, 'contrastive', dict(layers=(1,))),
+    'InfoNCELoss': ModelCase(PRETRAINER, 'contrastive.loss', dict(temperature=0.2)),
+    'HierarchicalFeatureAggregator': ModelCase(RECOGNIZER, 'aggregator'),
+    'MeanPoolAggregator': ModelCase(RECOGNIZER, 'aggregator'),
+    'ClassificationHead': ModelCase(RECOGNIZER, 'head', dict(num_classes=3, init_scale=1.0)),
+    'SoftCrossEntropyLoss': ModelCase(RECOGNIZER, 'head.loss', dict(label_smoothing=0.1)),
+    'RegressionHead': ModelCase(REGRESSOR, 'head', dict(num_outputs=2, activation='tanh')),
+    'MSELoss': ModelCase(REGRESSOR, 'head.loss', dict(loss_weight=2.0)),
+    'L1Loss': ModelCase(REGRESSOR, 'head.loss'),
+    'SmoothL1Loss': ModelCase(REGRESSOR, 'head.loss'),
+    'CCCLoss': ModelCase(REGRESSOR, 'head.loss'),
+    'PCCLoss': ModelCase(REGRESSOR, 'head.loss'),
+}
+TRANSFORM_CASES = {
+    'OpenVideo': TransformCase('finetune', 'OpenVideo', dict(backend='pyav')),
+    'SampleClips': TransformCase(
+        'finetune', 'SampleClips', dict(mode='train', clip_len=4, frame_interval=1, audio_alignment='timestamps')
+    ),
+    'DecodeFrames': TransformCase('finetune', 'DecodeFrames'),
+    'FixedCrop': TransformCase('finetune', 'DecodeFrames', dict(top=0, left=4, height=20, width=24), replaces=False),
+    'ClipRandAugment': TransformCase('finetune', 'ClipRandAugment', dict(policy='rand-m3-n2')),
+    'ClipRandomErasing': TransformCase('finetune', 'ClipRandomErasing', dict(prob=1.0)),
+    'SpatialViews': TransformCase('finetune', 'Resize', dict(num_views=2, size=32), replaces=False),
+    'LoadAudio': TransformCase('finetune', 'LoadAudio', dict(sample_rate_hz=8000)),
+    'RandomGain': TransformCase('finetune', 'RandomGain', dict(alpha=2.0)),
+    'Filterbank': TransformCase('finetune', 'Filterbank', dict(num_mel_bins=32, target_length=32, std=1.0)),
+    'SpecMasking': TransformCase('finetune', 'SpecMasking', dict(freq_mask=8)),
+    'TubeMask': TransformCase('pretrain', 'TubeMask', dict(ratio=0.75, grid=(2, 2, 2))),
+    'RandomMask': TransformCase('pretrain', 'TubeMask', dict(stream='video', ratio=0.5, grid=(2, 2, 2))),
+    'SymmetricWindowMask': TransformCase('pretrain', 'TubeMask', dict(ratio=0.5, grid=(2, 2, 2), window=(1, 2))),
+    'PackAudioVisual': TransformCase('finetune', 'PackAudioVisual', dict(streams=('video', 'audio'))),
+}
+HOOK_OPTIONS: dict[str, dict[str, Any]] = {
+    'AccumulatedGradientHook': {},
+    'CompileHook': dict(targets=('fusion',), backend='eager'),
+    'DeferredRuntimeInfoHook': {},
+    'EMAHook': dict(momentum=0.5),
+    'IterationSeedHook': {},
+    'NonFiniteLossHook': dict(max_lag=1),
+    'PredictionVisualizationHook': dict(out_dir='predictions', interval=7),
+    'SkippedSamplesHook': {},
+}
+RUN_CASES = {
+    'DATASETS': {'AudioVisualDataset': RunCase({'train_dataloader.dataset.on_error': 'skip'})},
+    'DATA_SAMPLERS': {'SeededSampler': RunCase({'train_dataloader.sampler.shuffle': False})},
+    'FUNCTIONS': {'collate_audio_visual': RunCase({'train_dataloader.collate_fn.type': 'collate_audio_visual'})},
+    'METRICS': {'ClassificationMetric': RunCase({'test_evaluator.topk': (1,)})},
+    'HOOKS': {name: RunCase({'custom_hooks': [dict(type=name, **options)]}) for name, options in HOOK_OPTIONS.items()},
+    'LOOPS': {'EpochTrainLoop': RunCase({'train_cfg.type': 'EpochTrainLoop'})},
+    'OPTIM_WRAPPERS': {'CpuAmpOptimWrapper': RunCase({'optim_wrapper.type': 'CpuAmpOptimWrapper'})},
+    'OPTIM_WRAPPER_CONSTRUCTORS': {
+        'LayerDecayOptimWrapperConstructor': RunCase({'optim_wrapper.paramwise_cfg.layer_decay': 0.5})
+    },
+    'PARAM_SCHEDULERS': {
+        'WarmupCosineLR': RunCase({'param_scheduler': [dict(type='WarmupCosineLR', warmup=0, by_epoch=False, end=9)]})
+    },
+    'RUNNERS': {'AudioVisualRunner': RunCase({'runner_type': 'AudioVisualRunner'})},
+}
+CASES: dict[str, set[str]] = {name: set(cases) for name, cases in RUN_CASES.items()}
+CASES |= {'MODELS': set(MODEL_CASES), 'TRANSFORMS': set(TRANSFORM_CASES)}
+CASES['METRICS'] = CASES['METRICS'] | {'RegressionMetric'}  # run by test_regression_metric_is_swapped_in
+
+
+@pytest.fixture(autouse=True)
+def _default_scope() -> None:
+    init_default_scope('hicmae_mm')  # as a config's default_scope does
+
+
+def own_components(registry: Registry) -> dict[str, Any]:
+    """What the package itself registers; other tests add components of their own."""
+    registry.import_from_location()
+    return {name: kind for name, kind in registry.module_dict.items() if kind.__module__.startswith('hicmae_mm.')}
+
+
+ALL_COMPONENTS = [
+    pytest.param(kind, id=f'{name}-{kind.__name__}')
+    for name, registry in REGISTRIES.items()
+    for kind in own_components(registry).values()
+]
+
+
+@pytest.mark.parametrize('name', REGISTRIES)
+def test_every_registered_component_has_a_case(name: str) -> None:
+    assert set(own_components(REGISTRIES[name])) == CASES.get(name, set())
+
+
+@pytest.mark.parametrize('kind', ALL_COMPONENTS)
+def test_constructor_refuses_misspelt_options(kind: Any) -> None:
+    parameters = inspect.signature(kind).parameters.values()
+    assert not [parameter.name for parameter in parameters if parameter.kind is parameter.VAR_KEYWORD]
+
+
+@pytest.mark.parametrize('kind', ALL_COMPONENTS)
+def test_every_option_is_documented(kind: Any) -> None:
+    classes = inspect.getmro(kind) if inspect.isclass(kind) else (kind,)
+    text = '\n'.join(part.__doc__ or '' for part in classes)
+    undocumented = [name for name in inspect.signature(kind).parameters if f'{name}:' not in text]
+    undocumented = [name for name in undocumented if f'{name} (' not in text]
+    assert undocumented in ([], ['cfg'])
+
+
+def with_component(base: dict[str, Any], slot: str, kind: str, options: dict[str, Any]) -> dict[str, Any]:
+    """``--cfg-options model.SLOT._delete_=True model.SLOT.type=KIND model.SLOT.OPTION=...``."""
+    cfg = Config(dict(model=base))
+    if not slot:
+        assert cfg.model.type == kind
+        return cfg.model
+    replaced: dict[str, Any] = {f'model.{slot}._delete_': True, f'model.{slot}.type': kind}
+    replaced.update({f'model.{slot}.{key}': value for key, value in options.items()})
+    cfg.merge_from_dict(replaced)
+    return cfg.model
+
+
+def raw_batch(num_clips: int = 4) -> dict[str, Any]:
+    """A batch as collation gives it, with labels of every kind."""
+    generator = torch.Generator().manual_seed(0)
+    samples = []
+    for number in range(num_clips):
+        sample = EmotionDataSample(metainfo=dict(sample_id=str(number), num_views=1))
+        sample.set_gt_label(number % 3)
+        sample.set_gt_values(torch.randn(2, generator=generator).tolist())
+        samples.append(sample)
+    hidden = torch.arange(8).expand(num_clips, -1)
+    return dict(
+        inputs=dict(
+            video=torch.randint(0, 256, (num_clips, 4, 32, 32, 3), dtype=torch.uint8, generator=generator),
+            audio=torch.randn(num_clips, 1, 32, 32, generator=generator),
+        ),
+        masks=dict(video=hidden < 5, audio=hidden[:, :4] < 2),
+        data_samples=samples,
+    )
+
+
+@pytest.mark.parametrize('name', MODEL_CASES)
+def test_model_component_is_swapped_in_and_trains(name: str) -> None:
+    case = MODEL_CASES[name]
+    torch.manual_seed(0)
+    model = R.MODELS.build(with_component(case.base, case.slot, name, case.options))
+    model.init_weights()
+    # a loss is kept under another name: `loss` is the head's method
+    component = model.get_submodule(re.sub(r'\bloss$', 'criterion', case.slot))
+    assert type(component).__name__ == name
+
+    batch = raw_batch()
+    if case.base is not PRETRAINER:
+        batch.pop('masks')
+    losses = model(**model.data_preprocessor(batch, training=True), mode='loss')
+    total = sum(value for key, value in losses.items() if 'loss' in key)
+    total.backward()
+    assert torch.isfinite(total)
+    without_gradient = [key for key, parameter in model.named_parameters() if parameter.grad is None]
+    assert without_gradient == []
+    if any(True for _ in component.parameters()):
+        assert any(parameter.grad.abs().sum() > 0 for parameter in component.parameters())
+
+    model.eval()
+    with torch.no_grad():
+        predicted = model(**model.data_preprocessor(batch, training=False), mode='predict')
+    assert len(predicted) == 4
+    assert all(isinstance(sample, BaseDataElement) for sample in predicted)
+
+
+@pytest.fixture(scope='module')
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_corpus(tmp_path_factory.mktemp('components'))
+
+
+@pytest.mark.parametrize('name', TRANSFORM_CASES)
+def test_transform_is_swapped_into_the_pipeline(name: str, corpus: Path, tmp_path: Path) -> None:
+    case = TRANSFORM_CASES[name]
+    make = {'finetune': finetune_config, 'pretrain': pretrain_config}[case.task]
+    dataset = make(corpus, tmp_path).train_dataloader.dataset
+    steps = [step['type'].removeprefix('mmaction.') for step in dataset.pipeline]
+    position = steps.index(case.step)
+    dataset.pipeline[position + (not case.replaces) : position + 1] = [dict(type=name, **case.options)]
+
+    built = R.DATASETS.build(dataset)
+    assert name in [type(step).__name__ for step in built.pipeline.transforms]
+    batch = collate_audio_visual([built[SampleIndex(0, seed=0, epoch=0)], built[SampleIndex(1, seed=0, epoch=0)]])
+    assert batch['inputs']['video'].shape == (2, 4, 32, 32, 3)
+    assert batch['inputs']['video'].dtype == torch.uint8
+    assert batch['inputs']['audio'].shape == (2, 1, 32, 32)
+    assert torch.isfinite(batch['inputs']['audio']).all()
+    if case.task == 'pretrain':
+        assert batch['masks']['video'].sum(dim=1).tolist() == [round(8 * case.options['ratio'])] * 2
+        assert batch['masks']['audio'].shape == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ('registry', 'name'), [(registry, name) for registry, cases in RUN_CASES.items() for name in cases]
+)
+def test_training_component_is_swapped_into_a_run(
+    registry: str, name: str, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cfg = finetune_config(corpus, tmp_path / name)
+    cfg.merge_from_dict({'custom_hooks': [], 'train_cfg.max_epochs': 1})
+    for loader in (cfg.train_dataloader, cfg.test_dataloader):
+        loader.dataset.indices = 8
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    cfg.default_hooks.checkpoint.pop('save_best')
+    cfg.param_scheduler[0].warmup = 0
+    cfg.merge_from_dict(RUN_CASES[registry][name].overrides)
+    runner = train(cfg)
+    assert runner.iter == 2
+    assert 0 <= runner.test()['UAR'] <= 1
+    built = [runner, runner.train_loop, runner.optim_wrapper, *runner.hooks, *runner.param_schedulers]
+    built += [runner.train_dataloader.dataset, runner.train_dataloader.sampler, *runner.test_evaluator.metrics]
+    names = {type(part).__name__ for part in built} | {runner.train_dataloader.collate_fn.func.__name__}
+    names.add(cfg.optim_wrapper.constructor)
+    assert name in names
+    if name == 'PredictionVisualizationHook':
+        assert len(list((tmp_path / 'predictions').glob('*.png'))) == 2  # clips 0 and 7 of 8
+
+
+def test_regression_metric_is_swapped_in() -> None:
+    evaluator = R.EVALUATOR.build(dict(type='Evaluator', metrics=[dict(type='RegressionMetric')]))
+    torch.manual_seed(0)
+    model = R.MODELS.build(REGRESSOR).eval()
+    batch = raw_batch()
+    batch.pop('masks')
+    with torch.no_grad():
+        predicted = model(**model.data_preprocessor(batch, training=False), mode='predict')
+    evaluator.process(data_samples=predicted, data_batch=pseudo_collate([{}]))
+    measures = evaluator.evaluate(4)
+    assert {'MAE', 'MSE', 'RMSE', 'PCC', 'CCC'} <= set(measures)
+    assert measures['RMSE'] >= measures['MAE'] > 0
