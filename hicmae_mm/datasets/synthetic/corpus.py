@@ -1,0 +1,182 @@
+"""A whole corpus on disk: which clips there are, their files, and the annotation lists."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from hicmae_mm.datasets.synthetic.clips import EXPRESSION_AND_STYLE, make_clip, sample_actor
+from hicmae_mm.datasets.synthetic.voices import SAMPLE_RATE_HZ
+from hicmae_mm.utils.media import write_video, write_wav
+
+EMOTIONS = tuple(EXPRESSION_AND_STYLE)
+_SETTINGS_FILE = 'corpus.json'
+_GENERATOR_VERSION = 1  # raise it when the same settings no longer give the same media
+
+
+@dataclass(frozen=True)
+class CorpusConfig:
+    """Everything that determines a corpus.
+
+    Attributes:
+        seed: The same seed gives the same media.
+        num_train_actors: Actors of the training and pre-training lists.
+        num_test_actors: Other actors, of the test list.
+        num_train_takes: Labelled clips per training actor and emotion.
+        num_test_takes: Labelled clips per test actor and emotion.
+        num_unlabelled_takes: Further clips per training actor and emotion, whose label is not given.
+        image_size: Height and width (pixels), even.
+        fps: Frames per second.
+    """
+
+    seed: int = 0
+    num_train_actors: int = 16
+    num_test_actors: int = 6
+    num_train_takes: int = 4
+    num_test_takes: int = 4
+    num_unlabelled_takes: int = 4
+    image_size: int = 96
+    fps: float = 25.0
+
+    def __post_init__(self) -> None:
+        for name in ('num_train_actors', 'num_test_actors', 'num_train_takes', 'num_test_takes'):
+            if getattr(self, name) < 1:
+                raise ValueError(f'{name} must be at least 1, got {getattr(self, name)}')
+        if self.num_unlabelled_takes < 0:
+            raise ValueError(f'num_unlabelled_takes must be at least 0, got {self.num_unlabelled_takes}')
+        if self.image_size < 32 or self.image_size % 2:
+            raise ValueError(f'image_size must be even and at least 32, got {self.image_size}')
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip of the plan. ``split`` is 'train', 'test' or 'unlabelled'; ``label`` indexes :data:`EMOTIONS`."""
+
+    name: str
+    split: str
+    actor: int
+    label: int
+    take: int
+
+    @property
+    def video_path(self) -> str:
+        """The picture's file (with its own sound track), relative to the corpus."""
+        return f'video/{self.name}.mp4'
+
+    @property
+    def audio_path(self) -> str:
+        """The sound's file, relative to the corpus."""
+        return f'audio/{self.name}.wav'
+
+
+def plan_clips(config: CorpusConfig) -> list[Clip]:
+    """Lists the clips: every actor acts every emotion equally often, and no actor is in both train and test."""
+    clips = []
+    for actor in range(config.num_train_actors + config.num_test_actors):
+        if actor < config.num_train_actors:
+            takes = ['train'] * config.num_train_takes + ['unlabelled'] * config.num_unlabelled_takes
+        else:
+            takes = ['test'] * config.num_test_takes
+        for take, split in enumerate(takes):
+            for label, emotion in enumerate(EMOTIONS):
+                # an unlabelled clip's name does not give its emotion away
+                suffix = f'{label:02d}' if split == 'unlabelled' else emotion
+                clips.append(Clip(f'{split}_{actor:03d}_{take:02d}_{suffix}', split, actor, label, take))
+    return clips
+
+
+def write_corpus(
+    out_dir: str | Path, config: CorpusConfig | None = None, num_workers: int = 1, force: bool = False
+) -> Iterator[int]:
+    """Writes the corpus's media and annotation lists; goes on where an interrupted run stopped.
+
+    Writes ``video/*.mp4`` (H.264 with an AAC track), ``audio/*.wav`` (16 kHz), ``train.csv``, ``test.csv`` (lines
+    ``video audio label``), ``pretrain.csv`` (``video audio``: the training actors' clips, labelled or not, without
+    labels) and ``corpus.json`` (settings and ``metainfo``), all paths relative to ``out_dir``.
+
+    Args:
+        out_dir: The corpus's folder.
+        config: What to make; None takes the defaults.
+        num_workers: Processes that work side by side.
+        force: Make every file again.
+
+    Yields:
+        The number of clips that are there, first those found, at last all; the lists are written before the last.
+
+    Raises:
+        ValueError: If the folder has a corpus of other settings, and ``force`` is not set.
+    """
+    config = config or CorpusConfig()
+    out_dir = Path(out_dir)
+    _claim_folder(out_dir, config, force)
+    clips = plan_clips(config)
+    missing = [clip for clip in clips if force or not _is_written(out_dir, clip)]
+    done = len(clips) - len(missing)
+    yield done
+    write = partial(_write_clip, str(out_dir), config)
+    if num_workers > 1 and missing:
+        context = multiprocessing.get_context('spawn')  # forking a process with threads may deadlock
+        with ProcessPoolExecutor(num_workers, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+            for _ in pool.map(write, missing, chunksize=4):
+                done += 1
+                if done < len(clips):
+                    yield done
+    else:
+        for clip in missing:
+            write(clip)
+            done += 1
+            if done < len(clips):
+                yield done
+    _write_lists(out_dir, clips)
+    yield len(clips)
+
+
+def _claim_folder(out_dir: Path, config: CorpusConfig, force: bool) -> None:
+    settings = {'generator_version': _GENERATOR_VERSION, **asdict(config)}
+    path = out_dir / _SETTINGS_FILE
+    if path.exists() and not force:
+        found = json.loads(path.read_text())['settings']
+        if found != settings:
+            raise ValueError(
+                f'{out_dir} has a corpus of other settings ({found}), asked for {settings}: '
+                'choose another folder, or force it to be made again'
+            )
+    out_dir.mkdir(parents=True, exist_ok=True)
+    metainfo = {'dataset': 'synthetic', 'classes': list(EMOTIONS)}
+    path.write_text(json.dumps({'settings': settings, 'metainfo': metainfo}, indent=2) + '\n')
+
+
+def _is_written(out_dir: Path, clip: Clip) -> bool:
+    return (out_dir / clip.video_path).exists() and (out_dir / clip.audio_path).exists()
+
+
+def _write_clip(out_dir: str, config: CorpusConfig, clip: Clip) -> None:
+    actor = sample_actor(np.random.default_rng([config.seed, clip.actor]))
+    rng = np.random.default_rng([config.seed, clip.actor, clip.take, clip.label])
+    frames, waveform = make_clip(actor, EMOTIONS[clip.label], rng, config.image_size, config.fps)
+    video_path, audio_path = Path(out_dir, clip.video_path), Path(out_dir, clip.audio_path)
+    # an interrupted run leaves no half file under the final name
+    video_part, audio_part = video_path.with_suffix('.part'), audio_path.with_suffix('.part')
+    write_video(video_part, frames, config.fps, waveform, SAMPLE_RATE_HZ)
+    write_wav(audio_part, waveform, SAMPLE_RATE_HZ)
+    audio_part.replace(audio_path)
+    video_part.replace(video_path)
+
+
+def _write_lists(out_dir: Path, clips: list[Clip]) -> None:
+    def line(clip: Clip) -> str:
+        return f'{clip.video_path} {clip.audio_path}'
+
+    for split in ('train', 'test'):
+        lines = [f'{line(clip)} {clip.label}' for clip in clips if clip.split == split]
+        (out_dir / f'{split}.csv').write_text('\n'.join(lines) + '\n')
+    lines = [line(clip) for clip in clips if clip.split != 'test']
+    (out_dir / 'pretrain.csv').write_text('\n'.join(lines) + '\n')
