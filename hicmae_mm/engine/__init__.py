@@ -2,6 +2,14 @@
 
 from hicmae_mm.engine import hooks, optimizers, schedulers
 from hicmae_mm.engine.loops import EpochTrainLoop
-from hicmae_mm.engine.runner import AudioVisualRunner, build_runner
+from hicmae_mm.engine.runner import AudioVisualRunner, build_runner, set_resume
 
-__all__ = ['AudioVisualRunner', 'EpochTrainLoop', 'build_runner', 'hooks', 'optimizers', 'schedulers']
+__all__ = [
+    'AudioVisualRunner',
+    'EpochTrainLoop',
+    'build_runner',
+    'hooks',
+    'optimizers',
+    'schedulers',
+    'set_resume',
+]

@@ -18,7 +18,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from hicmae_mm.engine.schedulers import WarmupCosineLR
-from hicmae_mm.registry import RUNNERS
+from hicmae_mm.registry import FUNCTIONS, RUNNERS
 from hicmae_mm.utils.checkpoint import (
     allow_training_checkpoints,
     load_weights,
@@ -92,6 +92,10 @@ class AudioVisualRunner(Runner):
             if not dataloader.get('num_workers'):
                 for option in ('persistent_workers', 'prefetch_factor'):
                     dataloader.pop(option, None)
+            for slot in ('collate_fn', 'worker_init_fn'):  # MMEngine looks these up without the default scope
+                kind = (dataloader.get(slot) or {}).get('type')
+                if isinstance(kind, str) and FUNCTIONS.get(kind) is not None:
+                    dataloader[slot] = {**dataloader[slot], 'type': FUNCTIONS.get(kind)}
         loader = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
         num_samples = len(loader.dataset)  # type: ignore[arg-type]
         source = getattr(loader.dataset, 'ann_file', type(loader.dataset).__name__)
@@ -132,6 +136,12 @@ class AudioVisualRunner(Runner):
         """Samples per optimizer step, over all ranks."""
         batch_size = self.train_dataloader.batch_size or 1
         return self.world_size * batch_size * getattr(optim_wrapper, '_accumulative_counts', 1)
+
+    def train(self) -> nn.Module:
+        """Trains; says so when no weights are given to start from."""
+        if not self._load_from and not self._resume:
+            self.logger.info('No load_from and nothing to resume: the weights start from their initial values')
+        return super().train()
 
     def val(self) -> dict[str, Any]:
         """Validates; ``load_from`` must fill the whole model."""

@@ -250,7 +250,7 @@ def check_overrides(cfg: Config, options: Mapping[str, Any]) -> None:
             close = difflib.get_close_matches(key, known | set(cfg), n=1, cutoff=0.6)
             hint = f'did you mean {close[0]!r}?' if close else f'expected one of {sorted(known)}'
             raise ValueError(f'unknown config key {option!r}: {hint}')
-        places = [path for path in _places(cfg, cfg[key]) if path.split('.')[0] in known]
+        places = [path for path in _places(dict(cfg.items()), cfg[key]) if path.split('.')[0] in known]
         where = f'override {places[0]} instead' if places else 'override the key that uses it'
         raise ValueError(
             f'{key!r} is a variable of the config file: overriding it would not change what was made from it; {where}'

@@ -18,15 +18,16 @@ from hicmae_mm.registry import OPTIM_WRAPPERS
 _BF16_FLAGS = {'avx512_bf16', 'amx_bf16', 'bf16', 'avx_ne_convert'}
 
 
-def cpu_has_native_bfloat16() -> bool:
+def cpu_has_native_bfloat16(cpuinfo: str | Path = '/proc/cpuinfo') -> bool:
     """Whether the CPU multiplies bfloat16 in hardware (emulation is some 300 times slower than float32).
 
-    Read from ``/proc/cpuinfo`` (x86 ``flags``, ARM ``Features``); False where that file does not exist.
+    Args:
+        cpuinfo (str): The kernel's description of the CPU (x86 ``flags``, ARM ``Features``). Without such a file the
+            answer is False.
     """
-    cpuinfo = Path('/proc/cpuinfo')
-    if not cpuinfo.exists():
+    if not Path(cpuinfo).exists():
         return False
-    for line in cpuinfo.read_text().splitlines():
+    for line in Path(cpuinfo).read_text().splitlines():
         name, _, values = line.partition(':')
         if name.strip() in ('flags', 'Features'):
             return not _BF16_FLAGS.isdisjoint(values.split())
