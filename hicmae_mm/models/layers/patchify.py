@@ -45,7 +45,7 @@ def patchify(x: Tensor, patch: Sequence[int], indices: Tensor | None = None) -> 
     blocks = _blocks(x, patch)
     if indices is None:
         return blocks.flatten(1, len(patch)).flatten(2)
-    grid = blocks.shape[1 : 1 + len(patch)]
+    grid = [int(length) for length in blocks.shape[1 : 1 + len(patch)]]  # ints also under torch.jit.trace
     batch = torch.arange(x.shape[0], device=x.device)[:, None].expand_as(indices)
     index = (batch, *torch.unravel_index(indices, grid))
     return blocks[index].flatten(2)
