@@ -1,0 +1,77 @@
+"""Timing of calls against the matrix-multiply rate of the same machine, measured in the same run."""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+MATRIX_SIZE = {'cpu': 2048, 'cuda': 8192}
+
+
+def wait_for(device: torch.device) -> None:
+    """Lets a GPU finish; a CPU is always done."""
+    if device.type == 'cuda':
+        torch.cuda.synchronize(device)
+
+
+def seconds_per_call(function: Callable[[], Any], iters: int, device: torch.device, warmup: int = 2) -> list[float]:
+    """Times every call.
+
+    Args:
+        function: called without arguments.
+        iters: timed calls.
+        device: waited for after every call.
+        warmup: calls before, which are not timed.
+
+    Returns:
+        Seconds of each timed call.
+
+    Raises:
+        ValueError: if there is no call to time.
+    """
+    if iters < 1:
+        raise ValueError(f'iters must be at least 1, got {iters}')
+    for _ in range(warmup):
+        function()
+    seconds = []
+    for _ in range(iters):
+        wait_for(device)
+        start = time.perf_counter()
+        function()
+        wait_for(device)
+        seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+def matmul_gflops(device: torch.device, dtype: torch.dtype = torch.float32, at_least_seconds: float = 1.5) -> float:
+    """The machine's rate of large square matrix products, with torch's present number of threads.
+
+    Args:
+        device: where to multiply.
+        dtype: of the factors; take the type that the measured step computes in.
+        at_least_seconds: how long to go on (three products at least); the median counts.
+
+    Returns:
+        GFLOP/s, two operations per multiply-accumulate.
+    """
+    size = MATRIX_SIZE['cuda' if device.type == 'cuda' else 'cpu']
+    left, right = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
+    out = torch.empty_like(left)
+    seconds: list[float] = []
+    while len(seconds) < 3 or sum(seconds) < at_least_seconds:
+        seconds += seconds_per_call(lambda: torch.mm(left, right, out=out), 1, device, warmup=0 if seconds else 2)
+    return 2 * size**3 / statistics.median(seconds) / 1e9
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Peak of a GPU's allocated memory, or of this process's resident memory, in MiB."""
+    if device.type == 'cuda':
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == 'darwin' else 2**10)

@@ -1,0 +1,97 @@
+"""A batch of noise that fits a model, for timing and counting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Size, Tensor
+
+from hicmae_mm.models.base import AudioVisualModel
+from hicmae_mm.models.heads import ClassificationHead, RegressionHead
+from hicmae_mm.registry import TRANSFORMS
+from hicmae_mm.structures import EmotionDataSample
+
+MASK_RATIOS = {'video': 0.9, 'audio': 0.8}  # HiCMAE, "Pre-training"
+
+
+def random_inputs(
+    model: AudioVisualModel, batch_size: int, generator: torch.Generator | None = None
+) -> dict[str, Tensor]:
+    """Normalised input of every stream of a model, ``(B, C, ...)`` standard normal.
+
+    Args:
+        model: a model with ``encoders``.
+        batch_size: views B.
+        generator: to draw from.
+    """
+    inputs = {}
+    for name, encoder in model.encoders.items():
+        size = [count * length for count, length in zip(encoder.grid, encoder.patch)]
+        inputs[name] = torch.randn(batch_size, encoder.in_channels, *size, generator=generator)
+    return inputs
+
+
+def random_masks(
+    model: AudioVisualModel, batch_size: int, pipeline: Iterable[Mapping[str, Any]] = (), seed: int = 0
+) -> dict[str, Tensor]:
+    """Masks ``(B, N)`` bool of every stream, True = masked.
+
+    Args:
+        model: a model with ``encoders``.
+        batch_size: rows B.
+        pipeline: transforms of a config; those that make masks are run. A stream that none of them masks gets a random
+            mask of the published ratio (0.9 of video, 0.8 of audio).
+        seed: of NumPy's generator, which the transforms draw from; its state is put back.
+    """
+    makers = [TRANSFORMS.build(dict(step)) for step in pipeline if str(step.get('type', '')).endswith('Mask')]
+    streams = {name: Size(encoder.grid).numel() for name, encoder in model.encoders.items()}
+    rows: dict[str, list[Tensor]] = {name: [] for name in streams}
+    state = np.random.get_state()
+    np.random.seed(seed)
+    for _ in range(batch_size):
+        results: dict[str, Any] = {'streams': tuple(streams), 'masks': {}}
+        for maker in makers:
+            results = maker(results)
+        for name, count in streams.items():
+            mask = results['masks'].get(name)
+            if mask is None:
+                mask = np.random.permutation(count) < int(MASK_RATIOS.get(name, 0.8) * count)
+            rows[name].append(torch.from_numpy(mask))
+    np.random.set_state(state)
+    return {name: torch.stack(masks) for name, masks in rows.items()}
+
+
+def random_batch(
+    model: AudioVisualModel, batch_size: int, pipeline: Iterable[Mapping[str, Any]] = (), seed: int = 0
+) -> dict[str, Any]:
+    """What the data loader hands to a model: uint8 frames, spectrograms, masks for a pre-trainer, labels.
+
+    Args:
+        model: pre-trainer or recognizer.
+        batch_size: clips of one view each.
+        pipeline: of the config, for its masks.
+        seed: of the noise.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    inputs = random_inputs(model, batch_size, generator)
+    for name, tensor in inputs.items():
+        if tensor.ndim == 5:  # (B, 3, T, H, W) -> uint8 (B, T, H, W, 3)
+            inputs[name] = (tensor * 60 + 128).clamp(0, 255).byte().permute(0, 2, 3, 4, 1).contiguous()
+    batch: dict[str, Any] = {'inputs': inputs}
+    if hasattr(model, 'decoders'):
+        batch['masks'] = random_masks(model, batch_size, pipeline, seed)
+    batch['data_samples'] = [_random_sample(model, index, generator) for index in range(batch_size)]
+    return {**batch, 'skipped': []}
+
+
+def _random_sample(model: AudioVisualModel, index: int, generator: torch.Generator) -> EmotionDataSample:
+    sample = EmotionDataSample(metainfo={'sample_id': f'noise_{index}', 'sample_idx': index, 'num_views': 1})
+    head = getattr(model, 'head', None)
+    if isinstance(head, ClassificationHead):
+        sample.set_gt_label(int(torch.randint(head.num_classes, (1,), generator=generator)))
+    elif isinstance(head, RegressionHead):
+        sample.set_gt_values(torch.rand(head.num_outputs, generator=generator))
+    return sample

@@ -1,0 +1,250 @@
+"""Measures training, inference or data loading, beside the matrix-multiply rate of the same machine.
+
+python tools/analysis_tools/benchmark.py train CONFIG --batch-size 4 --iters 10 --json speed.json
+
+`clips_per_s` counts clips in training and data loading, views in inference. `gflops_per_s` takes the work that the
+published implementation needs for a clip (base: 30.3 GFLOP per pre-training clip, 92.2 per fine-tuning view, forward;
+three times that for a training step), so that work left out shows as speed. `matmul_fraction` is its ratio to the rate
+of large matrix products in the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import json
+import os
+import statistics
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.dataset import pseudo_collate
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import init_default_scope
+from torch import nn
+
+from hicmae_mm.engine import AudioVisualRunner
+from hicmae_mm.models.base import AudioVisualModel
+from hicmae_mm.registry import DATASETS, MODELS
+from hicmae_mm.structures import SkippedSample
+from hicmae_mm.utils.benchmark import matmul_gflops, peak_memory_mb, seconds_per_call
+from hicmae_mm.utils.complexity import count_complexity, published_macs
+from hicmae_mm.utils.noise_media import write_noise_clips
+from hicmae_mm.utils.random_batch import random_batch, random_inputs
+
+KEYS = ('clips_per_s', 'gflops_per_s', 'matmul_gflops_per_s', 'matmul_fraction', 'peak_memory_mb')
+
+
+def parse_args() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description='Measure training, inference or data loading')
+    parser.add_argument('mode', choices=['train', 'infer', 'data'], help='a step, a forward pass, or the pipeline')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--batch-size', type=int, default=4, help='clips per iteration (train, infer)')
+    parser.add_argument('--iters', type=int, default=10, help='timed iterations; clips in data mode')
+    parser.add_argument('--warmup', type=int, default=2, help='iterations before the clock starts')
+    parser.add_argument('--json', help='also write the numbers to this file')
+    parser.add_argument(
+        '--media',
+        choices=['auto', 'random', 'config'],
+        default='auto',
+        help="noise, or the config's own data; auto: noise, except that data mode takes the config's if they are there",
+    )
+    parser.add_argument('--split', choices=['train', 'val', 'test'], default='train', help='data loader of data mode')
+    parser.add_argument('--amp', action='store_true', help='mixed precision')
+    parser.add_argument('--threads', type=int, help='threads; default 1 in data mode, else as torch chooses')
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='cpu, cuda, cuda:1')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
+    args = parser.parse_args()
+    if args.batch_size < 1 or args.iters < 1:
+        parser.error(f'--batch-size and --iters must be at least 1, got {args.batch_size} and {args.iters}')
+    return args
+
+
+def main() -> None:
+    """Measures and reports."""
+    args = parse_args()
+    if not Path(args.config).is_file():
+        raise SystemExit(f'error: config file {args.config} does not exist')
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
+    threads = args.threads or (1 if args.mode == 'data' else None)
+    if threads:
+        torch.set_num_threads(threads)
+        cv2.setNumThreads(threads)
+    try:
+        report = measure_data(cfg, args) if args.mode == 'data' else measure_model(cfg, args)
+    except (FileNotFoundError, ValueError) as error:
+        raise SystemExit(f'error: {error}') from error
+    report = {'mode': args.mode, 'config': args.config, 'threads': torch.get_num_threads(), **report}
+    print_report(report)
+    if args.json:
+        Path(args.json).parent.mkdir(parents=True, exist_ok=True)
+        Path(args.json).write_text(json.dumps(report, indent=2) + '\n')
+
+
+def measure_model(cfg: Config, args: argparse.Namespace) -> dict[str, Any]:
+    """Times steps or forward passes of the config's model."""
+    device = torch.device(args.device)
+    model = MODELS.build(cfg.model)
+    pipeline = pipeline_of(cfg)
+    batch = random_batch(model, args.batch_size, pipeline)
+    forward_macs = nominal_macs(model, batch.get('masks'))
+    model.to(device)
+    batches = itertools.repeat(batch) if args.media != 'config' else endless_batches(cfg, args)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        step, dtype = build_step(model, cfg, args, device)
+        before = matmul_gflops(device, dtype)
+        if device.type == 'cuda':
+            torch.cuda.reset_peak_memory_stats(device)
+        rows: list[int] = []
+
+        def timed() -> None:
+            current = next(batches)
+            rows.append(len(next(iter(current['inputs'].values()))))
+            step(current)
+
+        seconds = seconds_per_call(timed, args.iters, device, args.warmup)
+        memory = peak_memory_mb(device)
+        after = matmul_gflops(device, dtype)
+    typical = statistics.median(seconds)
+    gflop = 2 * forward_macs / 1e9 * (3 if args.mode == 'train' else 1)
+    clips_per_s = statistics.mean(rows) / typical
+    rate = (before + after) / 2
+    achieved = clips_per_s * gflop
+    return {
+        'device': torch.cuda.get_device_name(device) if device.type == 'cuda' else 'cpu',
+        'dtype': str(dtype).removeprefix('torch.'),
+        'batch_size': args.batch_size,
+        'iters': args.iters,
+        'nominal_gflop_per_clip': gflop,
+        'seconds_per_iter': typical,
+        'seconds_per_iter_range': [min(seconds), max(seconds)],
+        'matmul_gflops_per_s_before': before,
+        'matmul_gflops_per_s_after': after,
+        **dict(zip(KEYS, (clips_per_s, achieved, rate, achieved / rate, memory))),
+    }
+
+
+def nominal_macs(model: AudioVisualModel, masks: dict[str, torch.Tensor] | None) -> float:
+    """Published work per clip; of a model that was never published, what its own forward pass needs."""
+    try:
+        return published_macs(model, masks)
+    except TypeError:
+        one = None if masks is None else {name: mask[:1] for name, mask in masks.items()}
+        return count_complexity(model, random_inputs(model, 1), one).macs
+
+
+def build_step(
+    model: nn.Module, cfg: Config, args: argparse.Namespace, device: torch.device
+) -> tuple[Callable[[dict[str, Any]], Any], torch.dtype]:
+    """The call to be timed, and the type its matrix products are in."""
+    if args.mode == 'infer':
+        model.eval()
+        dtype = torch.float32 if not args.amp else torch.float16 if device.type == 'cuda' else torch.bfloat16
+
+        def infer(batch: dict[str, Any]) -> Any:
+            with torch.no_grad(), torch.autocast(device.type, dtype, enabled=args.amp):
+                return model.test_step(batch)
+
+        return infer, dtype
+    if 'optim_wrapper' not in cfg:
+        raise ValueError(f'{args.config} has no optim_wrapper, so there is no training step to measure')
+    settings = cfg.optim_wrapper
+    if args.amp:
+        settings['type'] = 'AmpOptimWrapper' if device.type == 'cuda' else 'CpuAmpOptimWrapper'
+    wrapper = build_optim_wrapper(model, settings)
+    model.train()
+    with wrapper.optim_context(model):
+        enabled = torch.is_autocast_enabled(device.type)
+        dtype = torch.get_autocast_dtype(device.type) if enabled else torch.float32
+    return lambda batch: model.train_step(batch, wrapper), dtype
+
+
+def measure_data(cfg: Config, args: argparse.Namespace) -> dict[str, Any]:
+    """Times the pipeline of a data loader, clip by clip in this process."""
+    if hasattr(os, 'sched_setaffinity'):  # decoders start threads of their own
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: torch.get_num_threads()])
+    with prepared_dataset(cfg, args) as (dataset, source):
+        numbers = itertools.cycle(range(len(dataset)))
+        views: list[int] = []
+
+        def read() -> None:
+            sample = dataset[next(numbers)]
+            if isinstance(sample, SkippedSample):
+                raise ValueError(f'{sample.sample_id}: {sample.reason}')
+            views.append(len(next(iter(sample['inputs'].values()))))
+
+        seconds = seconds_per_call(read, args.iters, torch.device('cpu'), args.warmup)
+    clips_per_s = len(seconds) / sum(seconds)
+    numbers_by_key: dict[str, Any] = dict.fromkeys(KEYS)
+    numbers_by_key.update(clips_per_s=clips_per_s, peak_memory_mb=peak_memory_mb(torch.device('cpu')))
+    return {
+        'media': source,
+        'split': args.split,
+        'views_per_s': clips_per_s * views[-1],
+        'views_per_clip': views[-1],
+        **numbers_by_key,
+    }
+
+
+@contextlib.contextmanager
+def prepared_dataset(cfg: Config, args: argparse.Namespace) -> Iterator[tuple[Any, str]]:
+    """The data set of a split, on the config's media or on noise written for it."""
+    loader = cfg.get(f'{args.split}_dataloader')
+    if not loader:
+        raise ValueError(f'{args.config} has no {args.split}_dataloader')
+    settings = loader['dataset']
+    annotated = Path(settings.get('data_root') or '') / settings['ann_file']
+    if args.media == 'config' or (args.media == 'auto' and annotated.is_file()):
+        yield DATASETS.build(settings), str(annotated)
+        return
+    as_video = settings.get('task') == 'unlabelled'
+    with tempfile.TemporaryDirectory() as folder:
+        num_values = len((settings.get('metainfo') or {}).get('dimensions', ())) or 1
+        label = ['0.5'] * num_values if settings.get('task') == 'regression' else ['0']
+        ann_file = write_noise_clips(folder, as_video, num_clips=8, label=' '.join(label))
+        settings.update(ann_file=str(ann_file), data_root=folder, data_prefix={'video': '', 'audio': ''})
+        yield DATASETS.build(settings), 'noise, 224x224 H.264 + wav' if as_video else 'noise, 256x256 JPEG + wav'
+
+
+def endless_batches(cfg: Config, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Batches of the config's training or test loader, over and over."""
+    split = 'train' if args.mode == 'train' else 'test'
+    settings = cfg.get(f'{split}_dataloader')
+    if not settings:
+        raise ValueError(f'{args.config} has no {split}_dataloader')
+    settings['batch_size'] = args.batch_size
+    settings.setdefault('collate_fn', pseudo_collate)
+    loader = AudioVisualRunner.build_dataloader(settings, seed=0)
+    return (batch for _ in itertools.count() for batch in loader)
+
+
+def pipeline_of(cfg: Config) -> list[dict[str, Any]]:
+    """The training pipeline, if the config has one."""
+    return list(((cfg.get('train_dataloader') or {}).get('dataset') or {}).get('pipeline') or [])
+
+
+def print_report(report: dict[str, Any]) -> None:
+    """Prints one number per line."""
+    for key, value in report.items():
+        if isinstance(value, list):
+            value = ' to '.join(f'{item:.4g}' for item in value)
+        elif isinstance(value, float):
+            value = f'{value:.4g}'
+        if value is not None:
+            print(f'{key:28s}{value}')
+
+
+if __name__ == '__main__':
+    main()
