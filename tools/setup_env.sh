@@ -16,7 +16,7 @@ _hicmae_root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 _hicmae_use() {  # the sourced half: put the environment first on PATH
     export VIRTUAL_ENV="$1" PIP_REQUIRE_VIRTUALENV=1
     export PATH="$1/bin:$PATH" PYTHONPATH="$_hicmae_root${PYTHONPATH:+:$PYTHONPATH}"
-    unset PYTHONHOME
+    unset PYTHONHOME PYTHON  # the launchers run $PYTHON where it is set
     hash -r
 }
 

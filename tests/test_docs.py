@@ -1,0 +1,191 @@
+"""What README.md and docs/ say is true: their commands run, or are held against the tools that they call.
+
+Every ``bash`` block stands under a comment that declares what CI does with it:
+
+* ``<!-- ci: run -->``: all commands are run, in a copy of the checkout that has a small corpus in data/synthetic;
+* ``<!-- ci: check, REASON -->``: not run; every tool, flag, config and override in it must exist.
+
+``python`` blocks are executed, those of a page one after the other in one process. A block that opens with a comment
+naming a file (``# my_project/fusion.py``) is written to that file instead.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from mmengine.config import Config, DictAction
+
+from hicmae_mm.utils.config_checks import check_config, check_overrides
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
+FENCE = re.compile(r'(?:<!-- ci: (?P<directive>[^\n]*?) -->\n)?```(?P<language>\w*)\n(?P<code>.*?)^```$', re.M | re.S)
+WRITTEN_FILE = re.compile(r'# (\S+/\S+\.py)\n')
+PASSED_ON = {'dist_train.sh': 'train.py', 'slurm_train.sh': 'train.py', 'dist_test.sh': 'test.py'}
+PASSED_ON |= {'slurm_test.sh': 'test.py'}
+BUILTINS = {'cd', 'export', 'git', 'pip', 'tensorboard'}
+
+
+class Block(NamedTuple):
+    """A fenced block of a page."""
+
+    page: Path
+    line: int
+    directive: str
+    language: str
+    code: str
+
+    @property
+    def where(self) -> str:
+        return f'{self.page.relative_to(ROOT)}:{self.line}'
+
+
+def blocks_of(page: Path) -> Iterator[Block]:
+    text = page.read_text(encoding='utf-8')
+    for match in FENCE.finditer(text):
+        line = text.count('\n', 0, match.start('language')) + 1
+        yield Block(page, line, match['directive'] or '', match['language'], match['code'])
+
+
+BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+
+
+def blocks(language: str, directive: str) -> list:
+    chosen = [block for block in BLOCKS if block.language == language and block.directive.startswith(directive)]
+    return [pytest.param(block, id=block.where) for block in chosen]
+
+
+def commands_of(code: str) -> Iterator[list[str]]:
+    """Words of every command, without comments, continuation marks and leading assignments."""
+    for line in code.replace('\\\n', ' ').splitlines():
+        words = shlex.split(line, comments=True)
+        while words and re.match(r'\w+=', words[0]):
+            words.pop(0)
+        if words:
+            yield words
+
+
+@pytest.mark.parametrize('block', [pytest.param(block, id=block.where) for block in BLOCKS])
+def test_block_declares_its_language_and_its_check(block: Block) -> None:
+    assert block.language in ('bash', 'python', 'text'), 'say ```bash, ```python or ```text'
+    if block.language == 'bash':
+        assert re.match(r'run$|check, \w+', block.directive), 'bash blocks need <!-- ci: ... -->'
+    else:
+        assert not block.directive
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+def test_links_inside_the_repository_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r'\]\(([^)\s]+)\)|src="([^"]+)"', page.read_text(encoding='utf-8')):
+        path = (target[0] or target[1]).partition('#')[0]
+        if path and not re.match(r'https?://', path):
+            assert (page.parent / path).exists(), path
+
+
+@cache
+def help_of(tool: str, subcommand: str = '') -> str:
+    command = [sys.executable, tool, *filter(None, [subcommand]), '--help']
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment(ROOT), check=True)
+    return done.stdout
+
+
+def environment(checkout: Path) -> dict[str, str]:
+    path = f'{Path(sys.executable).parent}:{os.environ["PATH"]}'
+    return os.environ | dict(PYTHONPATH=str(checkout), PATH=path, CUDA_VISIBLE_DEVICES='', OMP_NUM_THREADS='2')
+
+
+def check_command(words: list[str], written_files: set[str]) -> None:
+    """Raises AssertionError when a command names something that does not exist."""
+    if words[0] in BUILTINS:
+        return
+    words = words[1:] if words[0] in ('python', 'bash', 'source') else words
+    tool = ROOT / words[0]
+    assert tool.is_file(), f'{words[0]} does not exist'
+    if tool.suffix == '.sh':
+        assert os.access(tool, os.X_OK), f'{words[0]} is not executable'
+        subprocess.run(['bash', '-n', str(tool)], check=True)
+    tool = tool.with_name(PASSED_ON.get(tool.name, tool.name))
+    configs = [word for word in words[1:] if re.search(r'(^|/)configs/.*\.py$', word)]
+    missing = [word for word in configs if not (ROOT / word).is_file() and word not in written_files]
+    assert not missing, f'no such config: {missing}'
+    if tool.suffix == '.py':
+        check_flags(words, str(tool))
+    if '--cfg-options' in words and configs and configs[0] not in written_files:
+        check_cfg_options(words, ROOT / configs[0])
+
+
+def check_flags(words: list[str], tool: str) -> None:
+    known = help_of(tool)
+    if '...' in known.partition('\n\n')[0]:  # the usage line of a tool with subcommands
+        known = help_of(tool, words[1])
+    for word in words[1:]:
+        if word.startswith('--'):
+            assert re.search(rf'{re.escape(word.partition("=")[0])}\b(?!-)', known), f'{tool} has no {word}'
+
+
+def check_cfg_options(words: list[str], config: Path) -> None:
+    given = words[words.index('--cfg-options') + 1 :]
+    pairs = [word.split('=', 1) for word in given[: next((i for i, w in enumerate(given) if '=' not in w), None)]]
+    overrides = {key: DictAction._parse_iterable(value) for key, value in pairs}
+    assert overrides
+    cfg = Config.fromfile(config)
+    check_overrides(cfg, overrides)
+    cfg.merge_from_dict(overrides)
+    check_config(cfg)
+
+
+def files_written_by(page: Path) -> dict[str, str]:
+    found = ((WRITTEN_FILE.match(block.code), block) for block in blocks_of(page) if block.language == 'python')
+    return {match[1]: block.code for match, block in found if match}
+
+
+@pytest.mark.parametrize('block', blocks('bash', ''))
+def test_commands_name_only_what_exists(block: Block) -> None:
+    commands = list(commands_of(block.code))
+    assert commands
+    for words in commands:
+        check_command(words, set(files_written_by(block.page)))
+
+
+@pytest.fixture(scope='module')
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the checkout with a small synthetic corpus, for commands that write into the working folder."""
+    copy = tmp_path_factory.mktemp('docs') / 'hicmae_mm'
+    for name in ('configs', 'tools', 'hicmae_mm', 'docs', 'requirements'):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns('__pycache__'))
+    make = [sys.executable, 'tools/dataset_converters/make_synthetic.py', '--num-train-actors', '2']
+    make += ['--num-test-actors', '1', '--num-train-takes', '3', '--num-test-takes', '1', '--num-unlabelled-takes', '0']
+    subprocess.run(make, cwd=copy, env=environment(copy), check=True, capture_output=True)
+    return copy
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+def test_commands_and_python_blocks_of_a_page_run(page: Path, checkout: Path) -> None:
+    for name, code in files_written_by(page).items():
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / name).write_text(code)
+    python: list[str] = []
+    for block in blocks_of(page):
+        if block.language == 'bash' and block.directive.startswith('run'):
+            run(['bash', '-euo', 'pipefail', '-c', block.code], checkout, block)
+        elif block.language == 'python' and not WRITTEN_FILE.match(block.code):
+            python.append(f'#line {block.line}\n{block.code}')
+    if python:
+        run([sys.executable, '-c', '\n'.join(python)], checkout, block)
+
+
+def run(command: list[str], checkout: Path, block: Block) -> None:
+    done = subprocess.run(command, cwd=checkout, env=environment(checkout), capture_output=True, text=True)
+    output = f'{done.stdout[-3000:]}\n{done.stderr[-3000:]}'
+    assert done.returncode == 0, f'{block.where} ended with {done.returncode}\n{output}'
