@@ -120,7 +120,7 @@ class PyAVAudioReader:
         """See :class:`AudioReader`."""
         rate = self.sample_rate_hz
         samples = np.zeros(stop - start, dtype=np.float32)
-        begin_seconds = max(start / rate - _PREROLL_SECONDS, 0.0)
+        begin_seconds = start / rate - _PREROLL_SECONDS  # below 0 for the first samples: their priming packet
         decoded_to = at = start
         try:
             self._container.seek(self._first_pts + int(begin_seconds / self._time_base), stream=self._stream)

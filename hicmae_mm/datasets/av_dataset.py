@@ -133,7 +133,7 @@ class AudioVisualDataset(BaseDataset):
             reason = f'{self.ann_file}, {info["position"]}: {error}'
             if self.on_error == 'skip':
                 return SkippedSample(info['sample_id'], reason)
-            raise type(error)(reason) from error
+            raise (FileNotFoundError if isinstance(error, FileNotFoundError) else MediaError)(reason) from error
 
 
 @contextmanager
@@ -143,7 +143,7 @@ def seeded(*entropy: int) -> Iterator[None]:
     seeds = np.random.SeedSequence(entropy).generate_state(3)
     random.seed(int(seeds[0]))
     np.random.seed(int(seeds[1]))
-    torch.manual_seed(int(seeds[2]))
+    torch.default_generator.manual_seed(int(seeds[2]))  # torch.manual_seed would reset the GPU's generator too
     try:
         yield
     finally:

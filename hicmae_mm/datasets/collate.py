@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from mmengine import registry as root
 from torch import Tensor
 
 from hicmae_mm.registry import FUNCTIONS
@@ -13,6 +14,7 @@ from hicmae_mm.structures import SkippedSample
 
 
 @FUNCTIONS.register_module()
+@root.FUNCTIONS.register_module()  # where MMEngine looks collate functions up, whatever the scope
 def collate_audio_visual(data_batch: Sequence[dict[str, Any] | SkippedSample]) -> dict[str, Any]:
     """Joins samples along their view axis and sets skipped ones aside.
 

@@ -12,6 +12,7 @@ from typing import BinaryIO
 from hicmae_mm.datasets.errors import MediaError
 
 _ISO_SUFFIXES = {'.mp4', '.m4v', '.m4a', '.mov'}
+_ISO_FIRST_BOXES = {b'ftyp', b'moov', b'mdat', b'free', b'skip', b'wide'}
 _RIFF_SUFFIXES = {'.avi', '.wav'}
 _MATROSKA_SUFFIXES = {'.mkv', '.webm', '.mka'}
 _RIFF_SLACK = 16  # bytes; writers disagree about counting padding
@@ -57,6 +58,8 @@ def _declared_size(file: BinaryIO, suffix: str, size: int) -> int:
 
 def _iso_size(file: BinaryIO, size: int) -> int:
     """Walks the top-level boxes of an ISO base media file (ISO/IEC 14496-12, 4.2)."""
+    if file.read(8)[4:] not in _ISO_FIRST_BOXES:
+        return 0
     offset = 0
     while offset + 8 <= size:
         file.seek(offset)

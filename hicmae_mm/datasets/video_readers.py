@@ -22,7 +22,7 @@ from hicmae_mm.datasets.errors import MediaError
 
 BACKENDS = ('decord', 'pyav')
 _IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp'}
-_NO_TIME_STAMPS = {'.avi'}  # decord mixes up the frame order of files without presentation time stamps
+_UNSTAMPED_FORMATS = {'avi'}  # no presentation time stamps: FFmpeg makes them up, decord mixes up the frame order
 
 
 class VideoReader(Protocol):
@@ -71,7 +71,7 @@ def open_video(path: str | Path, backend: str | None = None, frame_folder_fps: f
     if path.is_dir():
         return FrameFolderReader(path, frame_folder_fps)
     check_complete(path)
-    if (backend or default_backend()) == 'pyav' or path.suffix.lower() in _NO_TIME_STAMPS:
+    if (backend or default_backend()) == 'pyav' or path.suffix.lower().lstrip('.') in _UNSTAMPED_FORMATS:
         return PyAVReader(path)
     return DecordReader(path)
 
@@ -140,7 +140,7 @@ class PyAVReader:
         # (presentation stamp, decoding stamp of the packet, key frame?) in order of presentation; None without stamps
         self._index: list[tuple[int, int, bool]] | None = None
         stamped = [(p.pts, p.pts if p.dts is None else p.dts, p.is_keyframe) for p in packets if p.pts is not None]
-        if len(stamped) == self.num_frames:
+        if len(stamped) == self.num_frames and self._container.format.name not in _UNSTAMPED_FORMATS:
             self._index = sorted(stamped)
 
     def read(self, indices: Sequence[int]) -> np.ndarray:

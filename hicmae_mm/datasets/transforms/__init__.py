@@ -4,7 +4,8 @@ from hicmae_mm.datasets.transforms.audio_aug import RandomGain, SpecMasking
 from hicmae_mm.datasets.transforms.audio_io import Filterbank, LoadAudio
 from hicmae_mm.datasets.transforms.formatting import PackAudioVisual
 from hicmae_mm.datasets.transforms.masking import RandomMask, SymmetricWindowMask, TubeMask
-from hicmae_mm.datasets.transforms.video_aug import ClipRandAugment, ClipRandomErasing, FixedCrop, SpatialViews
+from hicmae_mm.datasets.transforms.rand_augment import ClipRandAugment
+from hicmae_mm.datasets.transforms.video_aug import ClipRandomErasing, FixedCrop, SpatialViews
 from hicmae_mm.datasets.transforms.video_io import DecodeFrames, OpenVideo, SampleClips
 
 __all__ = [

@@ -1,19 +1,18 @@
 """Spatial transforms that MMAction2 lacks; resize, random resized crop, multi-scale crop and flip are its own.
 
+RandAugment has its own file, ``rand_augment.py``.
+
 All work on ``imgs``, a list of V*T ``(H, W, 3)`` uint8 arrays, and do nothing where there is none.
 """
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
-from PIL import Image
-from timm.data.auto_augment import rand_augment_transform
 from torchvision.transforms import RandomErasing
 
 from hicmae_mm.registry import TRANSFORMS
@@ -54,48 +53,6 @@ class FixedCrop(BaseTransform):
             )
         results['imgs'] = [img[self.top : bottom, self.left : right] for img in results['imgs']]
         results['img_shape'] = (self.height, self.width)
-        return results
-
-
-@TRANSFORMS.register_module()
-class ClipRandAugment(BaseTransform):
-    """RandAugment (Cubuk et al., 2020) by timm's policy strings, the same operations on every frame of the clip.
-
-    Args:
-        policy: timm's policy, e.g. ``'rand-m7-n4-mstd0.5-inc1'``.
-        interpolation: ``'bicubic'`` or ``'bilinear'``, for the operations that move pixels.
-        fill: Grey level of pixels from outside the frame.
-    """
-
-    def __init__(
-        self, policy: str = 'rand-m7-n4-mstd0.5-inc1', interpolation: str = 'bicubic', fill: int = 128
-    ) -> None:
-        modes = {'bicubic': Image.Resampling.BICUBIC, 'bilinear': Image.Resampling.BILINEAR}
-        if interpolation not in modes:
-            raise ValueError(f'interpolation must be one of {sorted(modes)}, got {interpolation!r}')
-        if not policy.startswith('rand-'):
-            raise ValueError(
-                f"policy must be a RandAugment string of timm such as 'rand-m7-n4-mstd0.5', got {policy!r}"
-            )
-        self.policy = policy
-        self._augment = rand_augment_transform(
-            policy, dict(interpolation=modes[interpolation], img_mean=(fill, fill, fill))
-        )
-
-    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Augments the frames."""
-        if 'imgs' not in results:
-            return results
-        # timm draws while it works; the same state before every frame gives every frame the same draws
-        python_state, numpy_state = random.getstate(), np.random.get_state()
-        frames = []
-        for img in results['imgs']:
-            random.setstate(python_state)
-            np.random.set_state(numpy_state)
-            picture = Image.fromarray(img)
-            augmented = self._augment(picture)
-            frames.append(img if augmented is picture else np.array(augmented))
-        results['imgs'] = frames
         return results
 
 

@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmengine.runner import Runner
+
+from hicmae_mm.datasets import AudioVisualDataset, MediaError, SampleIndex
+from hicmae_mm.registry import DATASETS
+from hicmae_mm.structures import SkippedSample
+from tests.conftest import MediaFolder
+
+TRAIN = [
+    dict(type='OpenVideo'),
+    dict(type='SampleClips', mode='train', clip_len=4, frame_interval=2),
+    dict(type='DecodeFrames'),
+    dict(type='ClipRandAugment'),
+    dict(type='mmaction.RandomResizedCrop'),
+    dict(type='mmaction.Resize', scale=(32, 32), keep_ratio=False),
+    dict(type='mmaction.Flip'),
+    dict(type='ClipRandomErasing', prob=0.5),
+    dict(type='LoadAudio'),
+    dict(type='RandomGain'),
+    dict(type='Filterbank', num_mel_bins=16, target_length=32),
+    dict(type='SpecMasking', freq_mask=4, time_mask=8),
+    dict(type='TubeMask', ratio=0.5, grid=(2, 2, 2)),
+    dict(type='RandomMask', ratio=0.5, grid=(2, 2)),
+    dict(type='PackAudioVisual'),
+]
+TEST = [
+    dict(type='OpenVideo'),
+    dict(type='SampleClips', mode='test', clip_len=4, frame_interval=2, num_clips=2),
+    dict(type='DecodeFrames'),
+    dict(type='LoadAudio'),
+    dict(type='Filterbank', num_mel_bins=16, target_length=32),
+    dict(type='SpatialViews', num_views=2, size=32),
+    dict(type='PackAudioVisual'),
+]
+
+
+def _dataset(media: MediaFolder, *lines: str, pipeline: list = TEST, **options: Any) -> AudioVisualDataset:
+    config = dict(type='AudioVisualDataset', ann_file='ann.csv', data_root=str(media.root), pipeline=pipeline)
+    media.annotation(*lines)
+    return DATASETS.build(config | dict(num_classes=3) | options)
+
+
+def _corpus(media: MediaFolder) -> tuple[str, ...]:
+    """One clip of each kind: video and wav, video with its own sound, folder of frames and flac."""
+    media.video('a.mp4', width=96)
+    media.wav('a.wav')
+    media.frame_folder('face')
+    media.wav('face.flac')
+    return 'a.mp4 a.wav 0', 'a.mp4 - 1', 'face face.flac 2'
+
+
+def test_every_kind_of_sample_has_the_stated_shapes(media: MediaFolder) -> None:
+    dataset = _dataset(media, *_corpus(media))
+    assert len(dataset) == 3
+    for index, views in ((0, 4), (1, 4), (2, 2)):  # crops of square frames coincide and are merged
+        packed = dataset[index]
+        assert packed['inputs']['video'].shape == (views, 4, 32, 32, 3)
+        assert packed['inputs']['video'].dtype == torch.uint8
+        assert packed['inputs']['audio'].shape == (views, 1, 32, 16)
+        assert 'masks' not in packed
+        sample = packed['data_samples']
+        assert (sample.gt_label.tolist(), sample.num_views, sample.sample_idx) == ([index], views, index)
+    assert dataset[0]['data_samples'].sample_id == 'a.mp4'
+    assert dataset[0]['data_samples'].audio_path == str(media.root / 'a.wav')
+    assert dataset[1]['data_samples'].audio_path is None
+
+
+def test_own_sound_track_equals_the_wav_it_was_made_from(media: MediaFolder) -> None:
+    dataset = _dataset(media, *_corpus(media))
+    wav, track = (dataset[index]['inputs']['audio'] for index in (0, 1))
+    assert (wav - track).abs().mean() < 0.15  # AAC loses the quiet bins
+
+
+def test_training_pipeline_with_masks(media: MediaFolder) -> None:
+    packed = _dataset(media, *_corpus(media), pipeline=TRAIN)[0]
+    assert packed['inputs']['video'].shape == (1, 4, 32, 32, 3)
+    assert packed['masks']['video'].shape == (1, 8)
+    assert packed['masks']['video'].sum() == 4
+    assert packed['masks']['audio'].sum() == 2
+
+
+def test_prefixes_metainfo_values_and_indices(media: MediaFolder) -> None:
+    _corpus(media)
+    dataset = _dataset(media, 'face face.flac joy', num_classes=None, metainfo=dict(classes=('anger', 'joy')))
+    assert dataset[0]['data_samples'].gt_label.tolist() == [1]
+    assert dataset.metainfo['classes'] == ('anger', 'joy')
+    (media.root / 'wav').mkdir()
+    (media.root / 'a.wav').rename(media.root / 'wav' / 'b.wav')
+    lines = ('a.mp4 b.wav 0.5 1', 'a.mp4 b.wav 0.25 2')
+    dataset = _dataset(media, *lines, task='regression', data_prefix=dict(audio='wav'), indices=1)
+    assert len(dataset) == 1
+    assert dataset[0]['data_samples'].gt_values.tolist() == [0.5, 1.0]
+
+
+@pytest.mark.parametrize('stream', ['video', 'audio'])
+def test_stream_that_is_left_out_is_not_opened(media: MediaFolder, stream: str) -> None:
+    _corpus(media)
+    line = dict(video='a.mp4 no_such_file.wav 0', audio='no_such_file.mp4 a.wav 0')[stream]
+    for pipeline in (TRAIN, TEST):
+        packed = _dataset(media, line, streams=(stream,), pipeline=pipeline)[0]
+        assert list(packed['inputs']) == [stream]
+        assert list(packed.get('masks', {stream: None})) == [stream]
+
+
+def test_audio_alone_is_cut_as_with_the_video(media: MediaFolder) -> None:
+    lines = _corpus(media)
+    both, alone = _dataset(media, lines[0])[0], _dataset(media, lines[0], streams=('audio',))[0]
+    torch.testing.assert_close(both['inputs']['audio'][::2], alone['inputs']['audio'])  # crops repeat the sound
+
+
+def test_sample_without_video_column(media: MediaFolder) -> None:
+    _corpus(media)
+    assert _dataset(media, '- a.wav 0', streams=('audio',))[0]['data_samples'].sample_id == 'a.wav'
+    with pytest.raises(MediaError, match=r"line 1: the sample names no video.*streams=\('audio',\)"):
+        _dataset(media, '- a.wav 0')[0]
+
+
+def _bad_lines(media: MediaFolder) -> dict[str, str]:
+    video = media.video('a.mp4')
+    media.video('mute.mp4', has_sound=False)
+    media.truncated(video)
+    media.wav('a.wav')
+    return {
+        'none.mp4 a.wav 0': r'none\.mp4: no such file',
+        'a.mp4 none.wav 0': r'none\.wav: no such file',
+        'truncated_a.mp4 a.wav 0': r'truncated_a\.mp4: the file is truncated',
+        'mute.mp4 - 0': r'mute\.mp4: the file has no sound track',
+    }
+
+
+def test_bad_media_raise_with_file_and_line(media: MediaFolder) -> None:
+    for line, message in _bad_lines(media).items():
+        with pytest.raises((FileNotFoundError, MediaError), match=rf'ann\.csv, line 2: .*{message}'):
+            _dataset(media, 'a.mp4 a.wav 0', line)[1]
+
+
+def test_bad_media_are_skipped_on_demand(media: MediaFolder) -> None:
+    bad = _bad_lines(media)
+    dataset = _dataset(media, 'a.mp4 a.wav 0', *bad, pipeline=TRAIN, on_error='skip')
+    assert isinstance(dataset[0], dict)
+    for index, line in enumerate(bad, start=1):
+        skipped = dataset[index]
+        assert isinstance(skipped, SkippedSample)
+        assert skipped.sample_id == line.split()[0]
+        assert f'line {index + 1}' in skipped.reason
+
+
+def test_programming_errors_are_not_skipped(media: MediaFolder) -> None:
+    _corpus(media)
+
+    def broken(results: dict) -> dict:
+        raise ValueError('a bug')
+
+    dataset = _dataset(media, 'a.mp4 a.wav 0', pipeline=[broken], on_error='skip')
+    with pytest.raises(ValueError, match='a bug'):
+        dataset[0]
+
+
+def test_silent_track_is_legal_and_constant(media: MediaFolder) -> None:
+    media.video('a.mp4')
+    media.wav('silence.wav', np.zeros(32000, dtype=np.float32))
+    audio = _dataset(media, 'a.mp4 silence.wav 0')[0]['inputs']['audio']
+    expected = (np.log(np.finfo(np.float32).eps) + 4.2677393) / (2 * 4.5689974)
+    heard = audio[..., :24, :]  # the clip is shorter than 32 frames, padding follows
+    torch.testing.assert_close(heard, torch.full_like(heard, expected), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(streams=('text',)), 'streams must be some of'),
+        (dict(streams=()), 'streams must be some of'),
+        (dict(on_error='ignore'), "on_error must be 'raise' or 'skip'"),
+        (dict(data_prefix=dict(img='x')), "data_prefix has the keys 'video' and 'audio'"),
+        (dict(num_classes=None), 'needs num_classes'),
+    ],
+)
+def test_options_are_checked(media: MediaFolder, options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        _dataset(media, 'a b 0', **options)
+
+
+def _same(first: dict, second: dict) -> bool:
+    return all(torch.equal(first[part][key], second[part][key]) for part in ('inputs', 'masks') for key in first[part])
+
+
+def test_seeded_sample_repeats_whatever_happened_before(media: MediaFolder) -> None:
+    dataset = _dataset(media, *_corpus(media), pipeline=TRAIN)
+    first = dataset[SampleIndex(0, seed=5, epoch=0)]
+    dataset[1]
+    random.random(), np.random.rand(), torch.rand(1)
+    assert _same(first, dataset[SampleIndex(0, seed=5, epoch=0)])
+    assert not _same(first, dataset[SampleIndex(0, seed=5, epoch=1)])
+    assert not _same(first, dataset[SampleIndex(0, seed=6, epoch=0)])
+
+
+def test_seeding_leaves_the_callers_generators_alone(media: MediaFolder) -> None:
+    dataset = _dataset(media, *_corpus(media), pipeline=TRAIN)
+    draws = []
+    for _ in range(2):
+        random.seed(0), np.random.seed(0), torch.manual_seed(0)
+        if draws:
+            dataset[SampleIndex(0, seed=5, epoch=0)]
+        draws.append((random.random(), np.random.rand(), torch.rand(1).item()))
+    assert draws[0] == draws[1]
+
+
+def test_batches_do_not_depend_on_the_number_of_workers(media: MediaFolder, hicmae_scope: None) -> None:
+    dataset = _dataset(media, *_corpus(media), *_corpus_again(), pipeline=TRAIN)
+    batches = []
+    for workers in (0, 2):
+        config = dict(
+            batch_size=2,
+            num_workers=workers,
+            sampler=dict(type='SeededSampler', shuffle=True),
+            collate_fn=dict(type='collate_audio_visual'),
+            dataset=dataset,
+        )
+        batches.append(list(Runner.build_dataloader(config, seed=7)))
+    assert len(batches[0]) == 3
+    for first, second in zip(*batches):
+        assert _same(first, second)
+        assert [s.sample_id for s in first['data_samples']] == [s.sample_id for s in second['data_samples']]
+
+
+def _corpus_again() -> tuple[str, ...]:
+    return 'a.mp4 a.wav 1', 'face face.flac 0'
+
+
+def test_long_lists_load_quickly_and_compactly(tmp_path: Path) -> None:
+    lines = '\n'.join(f'id{i:05d}/clip.mp4 id{i:05d}/clip.wav {i % 3}' for i in range(20000))
+    (tmp_path / 'ann.csv').write_text(lines)
+    dataset = AudioVisualDataset('ann.csv', [], data_root=str(tmp_path), num_classes=3)
+    assert len(dataset) == 20000
+    assert dataset.data_list == []  # held as one array of bytes, which worker processes share
+    info = dataset.get_data_info(12345)
+    assert info['video_path'] == str(tmp_path / 'id12345/clip.mp4')
+    assert (info['gt_label'], info['position']) == (0, 'line 12346')

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from hicmae_mm.models.batch_augment import MixupCutmix
+from hicmae_mm.structures import EmotionDataSample
+
+
+def _inputs(size: int = 4) -> dict[str, Tensor]:
+    """Clip i is i everywhere, so that mixed values tell where they come from."""
+    index = torch.arange(float(size)).view(-1, 1, 1, 1)
+    return dict(
+        video=index.unsqueeze(-1).expand(size, 3, 2, 16, 16).clone(), audio=index.expand(size, 1, 32, 8).clone()
+    )
+
+
+def _labelled(size: int = 4) -> list[EmotionDataSample]:
+    return [EmotionDataSample().set_gt_label(i) for i in range(size)]
+
+
+def _own_shares(samples: list[EmotionDataSample]) -> list[float]:
+    return [float(sample.gt_score[i]) for i, sample in enumerate(samples)]
+
+
+def test_mixup_blends_both_streams_and_the_labels_alike() -> None:
+    np.random.seed(0)
+    samples, inputs = _labelled(), _inputs()
+    mixed = MixupCutmix(num_classes=4, cutmix_alpha=0.0)(inputs, samples)
+    lam = _own_shares(samples)[0]
+    assert 0 < lam < 1
+    for i, sample in enumerate(samples):
+        expected = torch.zeros(4)
+        expected[i] += lam
+        expected[3 - i] += 1 - lam
+        torch.testing.assert_close(sample.gt_score, expected)
+        value = lam * i + (1 - lam) * (3 - i)
+        for stream in mixed.values():
+            torch.testing.assert_close(stream[i], torch.full_like(stream[i], value))
+    assert torch.equal(inputs['video'], _inputs()['video'])  # not changed
+
+
+def test_cutmix_takes_a_box_of_the_video_and_the_same_share_of_time() -> None:
+    for seed in range(20):
+        np.random.seed(seed)
+        samples = _labelled()
+        mixed = MixupCutmix(num_classes=4, mixup_alpha=0.0)(_inputs(), samples)
+        taken = mixed['video'][0] == 3
+        assert torch.equal(taken | (mixed['video'][0] == 0), torch.ones_like(taken))
+        assert torch.equal(taken, taken[:1, :1].expand_as(taken))  # every channel, every frame
+        plane = taken[0, 0]
+        rows, columns = plane.any(dim=1), plane.any(dim=0)
+        assert torch.equal(plane, rows[:, None] & columns[None])  # a rectangle
+        lam = 1 - plane.float().mean().item()
+        np.testing.assert_allclose(_own_shares(samples), lam, rtol=1e-6)
+        times = mixed['audio'][0, 0] == 3
+        assert torch.equal(times, times[:, :1].expand_as(times))  # every mel bin
+        positions = times[:, 0].nonzero().flatten()
+        assert len(positions) == round((1 - lam) * 32)
+        assert len(positions) == 0 or int(positions[-1] - positions[0]) == len(positions) - 1  # contiguous
+
+
+def test_video_only_leaves_the_sound_alone_but_mixes_the_label() -> None:
+    np.random.seed(0)
+    for options in (dict(cutmix_alpha=0.0), dict(mixup_alpha=0.0)):
+        samples = _labelled()
+        mixed = MixupCutmix(num_classes=4, streams=('video',), **options)(_inputs(), samples)
+        assert torch.equal(mixed['audio'], _inputs()['audio'])
+        assert _own_shares(samples)[0] < 1
+
+
+def test_sound_alone_can_be_mixed() -> None:
+    np.random.seed(1)
+    samples = _labelled()
+    mixed = MixupCutmix(num_classes=4, mixup_alpha=0.0)(dict(audio=_inputs()['audio']), samples)
+    assert _own_shares(samples)[0] == pytest.approx((mixed['audio'][0] == 0).float().mean().item())
+
+
+def test_values_are_blended() -> None:
+    np.random.seed(0)
+    samples = [EmotionDataSample().set_gt_values([float(i), 1.0]) for i in range(3)]  # odd: the middle meets itself
+    mixed = MixupCutmix(num_classes=None, cutmix_alpha=0.0)(_inputs(3), samples)
+    for i, sample in enumerate(samples):
+        torch.testing.assert_close(sample.gt_values, torch.stack([mixed['audio'][i, 0, 0, 0], torch.tensor(1.0)]))
+
+
+def test_probabilities() -> None:
+    np.random.seed(0)
+    kinds = dict(none=0, mixup=0, cutmix=0)
+    augment = MixupCutmix(num_classes=4, prob=0.8, switch_prob=0.25)
+    for _ in range(400):
+        video = augment(_inputs(), _labelled())['video']
+        values = video[0].unique()
+        kinds['none' if values.tolist() == [0] else 'cutmix' if set(values.tolist()) <= {0.0, 3.0} else 'mixup'] += 1
+    assert kinds['none'] / 400 == pytest.approx(0.2, abs=0.06)  # a cutmix box may be empty
+    assert kinds['cutmix'] / (kinds['cutmix'] + kinds['mixup']) == pytest.approx(0.25, abs=0.08)
+
+
+def test_inputs_and_options_are_checked() -> None:
+    with pytest.raises(ValueError, match='at least 0 and not both 0'):
+        MixupCutmix(num_classes=4, mixup_alpha=0.0, cutmix_alpha=0.0)
+    with pytest.raises(ValueError, match=r'prob must lie in 0\.\.1'):
+        MixupCutmix(num_classes=4, prob=1.5)
+    with pytest.raises(ValueError, match=r'one view per sample, got 4 views of video for 2 samples'):
+        MixupCutmix(num_classes=4)(_inputs(4), _labelled(2))
+    with pytest.raises(ValueError, match=r"none of the streams \('video',\) is in the batch"):
+        MixupCutmix(num_classes=4, streams=('video',))(dict(audio=_inputs()['audio']), _labelled())
