@@ -21,6 +21,7 @@ from hicmae_mm.engine.schedulers import WarmupCosineLR
 from hicmae_mm.registry import FUNCTIONS, RUNNERS
 from hicmae_mm.utils.checkpoint import (
     allow_training_checkpoints,
+    check_exists,
     load_weights,
     read_checkpoint,
     read_checkpoint_meta,
@@ -264,9 +265,11 @@ def build_runner(cfg: Config) -> Runner:
 
     Raises:
         ValueError: An unknown key, naming it and the closest known one.
+        FileNotFoundError: ``load_from`` does not exist.
     """
     allow_training_checkpoints()
     check_config(cfg)
+    check_exists(cfg.get('load_from'))
     runner_class = RUNNERS.get(cfg.get('runner_type', 'AudioVisualRunner'))
     if runner_class is None:
         raise ValueError(f'runner_type={cfg.runner_type!r} is not registered in RUNNERS')

@@ -88,9 +88,14 @@ def read_checkpoint_meta(filename: str | Path) -> dict[str, Any]:
     return dict(_with_state_dict(checkpoint, str(filename)).get('meta', {}))
 
 
+def check_exists(filename: str | Path | None) -> None:
+    """Raises FileNotFoundError if a checkpoint's name is given, is no address, and no file has it."""
+    if filename and '://' not in str(filename) and not Path(filename).expanduser().is_file():
+        raise FileNotFoundError(f'checkpoint {str(filename)!r} does not exist')
+
+
 def _read_file(path: Path, map_location: Any, is_mapped: bool = False) -> Any:
-    if not path.is_file():
-        raise FileNotFoundError(f'checkpoint {str(path)!r} does not exist')
+    check_exists(path)
     try:
         return torch.load(path, map_location=map_location, weights_only=True, mmap=is_mapped)
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
