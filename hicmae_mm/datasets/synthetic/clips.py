@@ -106,7 +106,7 @@ def _film(
 ) -> Iterator[np.ndarray]:
     background = _draw_background(image_size, rng)
     light = _draw_light(image_size, rng)
-    noise_level = rng.uniform(1.0, 4.0)
+    noise_level = rng.uniform(0.5, 3.0)
     poses = _move_head(expression, times, rng)
     blinks = _plan_blinks(times, rng)
     onset_seconds, articulation = rng.uniform(0.1, 0.5), rng.uniform(0.55, 1.0)

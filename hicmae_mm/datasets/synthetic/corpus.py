@@ -38,11 +38,11 @@ class CorpusConfig:
     """
 
     seed: int = 0
-    num_train_actors: int = 16
+    num_train_actors: int = 20
     num_test_actors: int = 6
-    num_train_takes: int = 4
-    num_test_takes: int = 4
-    num_unlabelled_takes: int = 4
+    num_train_takes: int = 3
+    num_test_takes: int = 3
+    num_unlabelled_takes: int = 2
     image_size: int = 96
     fps: float = 25.0
 
@@ -165,7 +165,7 @@ def _write_clip(out_dir: str, config: CorpusConfig, clip: Clip) -> None:
     video_path, audio_path = Path(out_dir, clip.video_path), Path(out_dir, clip.audio_path)
     # an interrupted run leaves no half file under the final name
     video_part, audio_part = video_path.with_suffix('.part'), audio_path.with_suffix('.part')
-    write_video(video_part, frames, config.fps, waveform, SAMPLE_RATE_HZ)
+    write_video(video_part, frames, config.fps, waveform, SAMPLE_RATE_HZ, crf=23)
     write_wav(audio_part, waveform, SAMPLE_RATE_HZ)
     audio_part.replace(audio_path)
     video_part.replace(video_path)

@@ -38,7 +38,7 @@ def test_each_modality_merges_three_pairs_and_both_tell_all_six() -> None:
 
 def test_plan_is_balanced_and_split_by_actor() -> None:
     clips = plan_clips(CorpusConfig())
-    assert len(clips) == len({clip.name for clip in clips}) == 6 * (16 * 8 + 6 * 4)
+    assert len(clips) == len({clip.name for clip in clips}) == 6 * (20 * 5 + 6 * 3)
     by_split = {split: [clip for clip in clips if clip.split == split] for split in ('train', 'unlabelled', 'test')}
     actors = {split: {clip.actor for clip in members} for split, members in by_split.items()}
     assert actors['train'] == actors['unlabelled']
