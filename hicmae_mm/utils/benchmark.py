@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import cv2
 import torch
 
 MATRIX_SIZE = {'cpu': 2048, 'cuda': 8192}
+
+
+@contextmanager
+def limited_threads(count: int | None, pinned: bool = False) -> Iterator[None]:
+    """Lets torch and OpenCV use so many threads for a while.
+
+    Args:
+        count: threads; None changes nothing.
+        pinned: also keeps the process on so many cores (Linux), since video decoders start threads of their own.
+    """
+    if count is None:
+        yield
+        return
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    cores = os.sched_getaffinity(0) if hasattr(os, 'sched_setaffinity') else set()
+    torch.set_num_threads(count)
+    cv2.setNumThreads(count)
+    if pinned and cores:
+        os.sched_setaffinity(0, sorted(cores)[:count])
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
+        if pinned and cores:
+            os.sched_setaffinity(0, cores)
 
 
 def wait_for(device: torch.device) -> None:
@@ -49,7 +78,7 @@ def seconds_per_call(function: Callable[[], Any], iters: int, device: torch.devi
     return seconds
 
 
-def matmul_gflops(device: torch.device, dtype: torch.dtype = torch.float32, at_least_seconds: float = 1.5) -> float:
+def matmul_gflops(device: torch.device, dtype: torch.dtype = torch.float32, at_least_seconds: float = 1.0) -> float:
     """The machine's rate of large square matrix products, with torch's present number of threads.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib import colormaps
@@ -10,9 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
-from torch import Tensor
 
 from hicmae_mm.visualization.style import MASK_COLOR, SPECTROGRAM_COLORS, TEXT_SIZE, TITLE_SIZE, new_figure
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 STAGES = {'original': 'original', 'masked': 'model input', 'reconstruction': 'reconstruction'}
 

@@ -14,15 +14,13 @@ import argparse
 import contextlib
 import itertools
 import json
-import os
 import statistics
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import torch
 from mmengine.config import Config, DictAction
 from mmengine.dataset import pseudo_collate
@@ -34,7 +32,7 @@ from hicmae_mm.engine import AudioVisualRunner
 from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.registry import DATASETS, MODELS
 from hicmae_mm.structures import SkippedSample
-from hicmae_mm.utils.benchmark import matmul_gflops, peak_memory_mb, seconds_per_call
+from hicmae_mm.utils.benchmark import limited_threads, matmul_gflops, peak_memory_mb, seconds_per_call
 from hicmae_mm.utils.complexity import count_complexity, published_macs
 from hicmae_mm.utils.noise_media import write_noise_clips
 from hicmae_mm.utils.random_batch import random_batch, random_inputs
@@ -42,7 +40,7 @@ from hicmae_mm.utils.random_batch import random_batch, random_inputs
 KEYS = ('clips_per_s', 'gflops_per_s', 'matmul_gflops_per_s', 'matmul_fraction', 'peak_memory_mb')
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description='Measure training, inference or data loading')
     parser.add_argument('mode', choices=['train', 'infer', 'data'], help='a step, a forward pass, or the pipeline')
@@ -62,15 +60,15 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--threads', type=int, help='threads; default 1 in data mode, else as torch chooses')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='cpu, cuda, cuda:1')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     if args.batch_size < 1 or args.iters < 1:
         parser.error(f'--batch-size and --iters must be at least 1, got {args.batch_size} and {args.iters}')
     return args
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measures and reports."""
-    args = parse_args()
+    args = parse_args(arguments)
     if not Path(args.config).is_file():
         raise SystemExit(f'error: config file {args.config} does not exist')
     cfg = Config.fromfile(args.config)
@@ -78,14 +76,12 @@ def main() -> None:
         cfg.merge_from_dict(args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
     threads = args.threads or (1 if args.mode == 'data' else None)
-    if threads:
-        torch.set_num_threads(threads)
-        cv2.setNumThreads(threads)
     try:
-        report = measure_data(cfg, args) if args.mode == 'data' else measure_model(cfg, args)
+        with limited_threads(threads, pinned=args.mode == 'data'):
+            report = measure_data(cfg, args) if args.mode == 'data' else measure_model(cfg, args)
+            report = {'mode': args.mode, 'config': args.config, 'threads': torch.get_num_threads(), **report}
     except (FileNotFoundError, ValueError) as error:
         raise SystemExit(f'error: {error}') from error
-    report = {'mode': args.mode, 'config': args.config, 'threads': torch.get_num_threads(), **report}
     print_report(report)
     if args.json:
         Path(args.json).parent.mkdir(parents=True, exist_ok=True)
@@ -173,8 +169,6 @@ def build_step(
 
 def measure_data(cfg: Config, args: argparse.Namespace) -> dict[str, Any]:
     """Times the pipeline of a data loader, clip by clip in this process."""
-    if hasattr(os, 'sched_setaffinity'):  # decoders start threads of their own
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: torch.get_num_threads()])
     with prepared_dataset(cfg, args) as (dataset, source):
         numbers = itertools.cycle(range(len(dataset)))
         views: list[int] = []

@@ -6,6 +6,7 @@ python tools/analysis_tools/get_flops.py configs/hicmae_base_cremad.py
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
@@ -17,13 +18,13 @@ from hicmae_mm.utils.complexity import Complexity, count_complexity, published_m
 from hicmae_mm.utils.random_batch import random_inputs, random_masks
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description='Count parameters and multiply-accumulates of a model')
     parser.add_argument('config', help='config file')
     parser.add_argument('--depth', type=int, default=2, help='levels of the table of modules')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def print_table(complexity: Complexity, depth: int) -> None:
@@ -35,9 +36,9 @@ def print_table(complexity: Complexity, depth: int) -> None:
             print(f'{name or "whole model":36s}{parameters / 1e6:16.3f}{macs / 1e9:12.3f}')
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Counts and prints."""
-    args = parse_args()
+    args = parse_args(arguments)
     if not Path(args.config).is_file():
         raise SystemExit(f'error: config file {args.config} does not exist')
     cfg = Config.fromfile(args.config)

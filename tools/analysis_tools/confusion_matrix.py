@@ -1,0 +1,146 @@
+"""Draws the confusion matrix of a checkpoint, or of predictions that tools/test.py has written.
+
+python tools/analysis_tools/confusion_matrix.py CONFIG CHECKPOINT --out confusion.png
+python tools/analysis_tools/confusion_matrix.py CONFIG results.pkl --out confusion.png
+
+With a checkpoint the config's test set is run. `--out matrix.pkl` writes the counts instead of a picture, `.json` too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pickle
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import mmengine
+import numpy as np
+from mmengine.config import Config, DictAction
+from mmengine.dist import is_main_process
+
+from hicmae_mm.engine import build_runner
+from hicmae_mm.evaluation.functional import confusion_matrix, unweighted_average_recall, weighted_average_recall
+from hicmae_mm.evaluation.metrics.base import describe, read_field, unique_samples
+from hicmae_mm.registry import DATASETS
+from hicmae_mm.visualization import draw_confusion_matrix, save_figure
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description='Draw a confusion matrix')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint_or_result', help='checkpoint (.pth), or predictions (.pkl, tools/test.py --out)')
+    parser.add_argument('--out', default='confusion_matrix.png', help='picture (.png, .pdf, .svg), .pkl or .json')
+    parser.add_argument('--title', help='title of the picture; default: UAR and WAR')
+    parser.add_argument('--cmap', default='Blues', help='name of a matplotlib colour map')
+    parser.add_argument('--no-values', action='store_true', help='leave the cells empty')
+    parser.add_argument('--show', action='store_true', help='also open a window')
+    parser.add_argument('--work-dir', help='folder of logs when a checkpoint is tested; default: a temporary one')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
+    return parser.parse_args(arguments)
+
+
+def test_checkpoint(cfg: Config, checkpoint: str, work_dir: str) -> list[dict[str, Any]]:
+    """Runs the test set and returns the predictions."""
+    results = Path(work_dir) / 'predictions.pkl'
+    cfg.update(work_dir=work_dir, load_from=checkpoint, resume=False)
+    evaluator = cfg.test_evaluator
+    evaluators = list(evaluator) if isinstance(evaluator, (list, tuple)) else [evaluator]
+    cfg.test_evaluator = [*evaluators, {'type': 'DumpResults', 'out_file_path': str(results)}]
+    build_runner(cfg).test()
+    return mmengine.load(results) if is_main_process() else []
+
+
+def read_predictions(path: str) -> list[dict[str, Any]]:
+    """Reads what ``tools/test.py --out`` wrote.
+
+    Raises:
+        ValueError: if the file holds something else.
+    """
+    try:
+        predictions = mmengine.load(path)
+    except (pickle.UnpicklingError, EOFError, AttributeError) as error:
+        raise ValueError(f'{path} is not a file of predictions: {error}') from error
+    if not isinstance(predictions, list) or not all(isinstance(sample, dict) for sample in predictions):
+        raise ValueError(f'{path} must hold a list of samples, as tools/test.py --out writes it')
+    return predictions
+
+
+def count(predictions: list[dict[str, Any]]) -> np.ndarray:
+    """Counts ``(C, C)``, row = label, column = prediction.
+
+    Raises:
+        ValueError: if there is no sample, or one lacks scores or label.
+    """
+    if not predictions:
+        raise ValueError('no predictions to count')
+    samples = unique_samples(predictions)
+    scores = [read_field(sample, 'pred_score', 'only classification has a confusion matrix') for sample in samples]
+    labels = [int(read_field(sample, 'gt_label', 'the test set needs labels').item()) for sample in samples]
+    if len({len(score) for score in scores}) != 1:
+        raise ValueError(f'samples differ in their number of classes, see {describe(samples[0])}')
+    return confusion_matrix(np.stack(scores).argmax(axis=1), np.array(labels), len(scores[0]))
+
+
+def class_names(cfg: Config, num_classes: int) -> Sequence[str]:
+    """Names from the config's test set (its ``metainfo``, its class), or indices."""
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    classes = (dataset.get('metainfo') or {}).get('classes')
+    if classes is None and dataset.get('type'):
+        registered = DATASETS.get(dataset['type'])
+        classes = getattr(registered, 'METAINFO', {}).get('classes')
+    return classes if classes is not None and len(classes) == num_classes else [str(i) for i in range(num_classes)]
+
+
+def write(confusion: np.ndarray, names: Sequence[str], args: argparse.Namespace) -> None:
+    """Writes counts or picture, and shows the picture if asked to."""
+    uar, war = unweighted_average_recall(confusion), weighted_average_recall(confusion)
+    print(f'UAR {uar:.4f}, WAR {war:.4f} over {confusion.sum()} clips')
+    out = Path(args.out)
+    if out.suffix in ('.pkl', '.json'):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.suffix == '.pkl':
+            mmengine.dump(confusion, out)
+        else:
+            out.write_text(json.dumps({'classes': list(names), 'confusion_matrix': confusion.tolist()}, indent=2))
+    if args.show or out.suffix not in ('.pkl', '.json'):
+        figure = None
+        if args.show:
+            import matplotlib.pyplot as plt  # needs a display, which this tool else does without
+
+            figure = plt.figure()
+        title = f'UAR {uar:.3f}, WAR {war:.3f}' if args.title is None else args.title
+        figure = draw_confusion_matrix(confusion, names, title, not args.no_values, args.cmap, figure)
+        if out.suffix not in ('.pkl', '.json'):
+            save_figure(figure, out)
+        if args.show:
+            plt.show()
+    print(f'wrote {out}')
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Tests or reads, counts and draws."""
+    args = parse_args(arguments)
+    for path in (args.config, args.checkpoint_or_result):
+        if not Path(path).is_file():
+            raise SystemExit(f'error: {path} does not exist')
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    try:
+        if Path(args.checkpoint_or_result).suffix in ('.pkl', '.pickle'):
+            predictions = read_predictions(args.checkpoint_or_result)
+        else:
+            with tempfile.TemporaryDirectory() as folder:
+                predictions = test_checkpoint(cfg, args.checkpoint_or_result, args.work_dir or folder)
+        confusion = count(predictions)
+        write(confusion, class_names(cfg, len(confusion)), args)
+    except (FileNotFoundError, ValueError) as error:
+        raise SystemExit(f'error: {error}') from error
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,41 @@
+"""Prints a config with everything that it inherits and overrides.
+
+python tools/misc/print_config.py configs/hicmae_base_cremad.py --cfg-options train_dataloader.batch_size=8
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description='Print a whole config')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--save-path', help='also write it to this file (.py, .yml or .json)')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints."""
+    args = parse_args(arguments)
+    if not Path(args.config).is_file():
+        raise SystemExit(f'error: config file {args.config} does not exist')
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    print(f'Config:\n{cfg.pretty_text}')
+    if args.save_path:
+        if Path(args.save_path).suffix not in ('.py', '.yml', '.json'):
+            raise SystemExit(f'error: --save-path must end in .py, .yml or .json, got {args.save_path}')
+        Path(args.save_path).parent.mkdir(parents=True, exist_ok=True)
+        cfg.dump(args.save_path)
+
+
+if __name__ == '__main__':
+    main()
