@@ -28,7 +28,7 @@ from hicmae_mm.utils.checkpoint import (
 )
 from hicmae_mm.utils.config_checks import check_config
 from hicmae_mm.utils.distributed import check_local_rank_has_gpu, init_cpu_process_group
-from hicmae_mm.utils.logging import shorten_console
+from hicmae_mm.utils.logging import shorten_console, silence_known_warnings
 
 
 @RUNNERS.register_module()
@@ -193,6 +193,7 @@ class AudioVisualRunner(Runner):
     ) -> None:
         """Continues a training; with another number of iterations per epoch, at the same point of the schedule."""
         schedulers = self.param_schedulers if isinstance(self.param_schedulers, list) else []
+        schedulers = [scheduler for scheduler in schedulers if isinstance(scheduler, WarmupCosineLR)]
         built = [dict(scheduler.state_dict()) for scheduler in schedulers]
         before, now = read_checkpoint_meta(filename).get('iters_per_epoch'), len(self.train_dataloader)
         super().resume(filename, resume_optimizer, resume_param_scheduler, map_location)
@@ -201,9 +202,8 @@ class AudioVisualRunner(Runner):
         done = self.iter - self.epoch * before
         self.train_loop._iter = self.epoch * now + done * now // before
         for scheduler, state in zip(schedulers, built):
-            if isinstance(scheduler, WarmupCosineLR):
-                scheduler.load_state_dict(state)
-                scheduler.jump_to(self.iter)
+            scheduler.load_state_dict(state)
+            scheduler.jump_to(self.iter)
         self.logger.warning(
             f'the checkpoint was written with {before} iterations per epoch, now there are {now} (other batch size or '
             f'number of ranks): continuing at epoch {self.epoch}, iteration {self.iter}; the result will not be '
@@ -243,6 +243,9 @@ def set_resume(cfg: Config, resume: str | None) -> None:
     if path is None:
         has_record = (Path(cfg.work_dir) / 'last_checkpoint').is_file()
         path = find_latest_checkpoint(cfg.work_dir) if has_record else None
+        moved = None if path is None else Path(cfg.work_dir) / Path(path).name
+        if moved is not None and moved.is_file():
+            path = str(moved)  # the record holds an absolute path; the folder may have been moved since
     if path is None:
         print_log(f'no checkpoint to resume in {cfg.work_dir}: training starts from the beginning')
         cfg.resume = False
@@ -267,6 +270,7 @@ def build_runner(cfg: Config) -> Runner:
         ValueError: An unknown key, naming it and the closest known one.
         FileNotFoundError: ``load_from`` does not exist.
     """
+    silence_known_warnings()
     allow_training_checkpoints()
     check_config(cfg)
     check_exists(cfg.get('load_from'))

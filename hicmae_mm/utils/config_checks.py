@@ -118,14 +118,16 @@ def check_component(path: str, component: Mapping[str, Any], registry: Registry,
     Args:
         path (str): Where it stands in the config, for the message.
         component (dict): With ``type``.
-        registry (Registry): Where to look the type up. An unknown type is left to the registry's own error.
+        registry (Registry): Where to look the type up.
         scope (str | None): Scope of a type without one, ``default_scope`` of the config.
 
     Raises:
-        ValueError: A key that the constructor does not take.
+        ValueError: A key that the constructor does not take, or the misspelt name of a type.
     """
     allowed = accepted_arguments(component['type'], registry, scope)
     if allowed is None:
+        if scope in (None, registry.scope):
+            _require_type(path, component['type'], registry)
         return
     allowed = allowed | _ALWAYS_ALLOWED | _EXTRA_ARGUMENTS.get(registry.name, set())
     for key in component:
@@ -136,7 +138,7 @@ def accepted_arguments(kind: Any, registry: Registry, scope: str | None = None) 
     """Names that a component's constructor takes; None if that cannot be said."""
     if isinstance(kind, str):
         is_foreign = scope not in (None, registry.scope) and '.' not in kind
-        kind = (registry.get(f'{scope}.{kind}') if is_foreign else None) or registry.get(kind)
+        kind = (_look_up(f'{scope}.{kind}', registry) if is_foreign else None) or _look_up(kind, registry)
     if inspect.isfunction(kind):
         return _names(kind)
     if not inspect.isclass(kind):
@@ -154,6 +156,24 @@ def accepted_arguments(kind: Any, registry: Registry, scope: str | None = None) 
         if not base.__module__.startswith(_PASSES_ON):
             return None
     return None
+
+
+def _look_up(kind: str, registry: Registry) -> Any:
+    """The component of a name, None if there is none: building it will say so, with MMEngine's own message."""
+    try:
+        return registry.get(kind)
+    except (ImportError, RuntimeError):
+        return None
+
+
+def _require_type(path: str, kind: Any, registry: Registry) -> None:
+    """Raises ValueError for the name of a component that does not exist, but nearly does."""
+    if not isinstance(kind, str) or '.' in kind:
+        return
+    names = set(registry.module_dict) | set(registry.parent.module_dict if registry.parent else ())
+    close = difflib.get_close_matches(kind, names, n=1, cutoff=0.8)
+    if close and kind not in names:
+        raise ValueError(f'unknown type {kind!r} at {path}.type: did you mean {close[0]!r}?')
 
 
 def _takes_any(function: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 
 _FILE_ONLY = (
     # listings of hundreds of lines
@@ -31,3 +32,11 @@ def shorten_console(logger: logging.Logger) -> None:
     for handler in logger.handlers:
         if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
             handler.addFilter(ConsoleFilter())
+
+
+def silence_known_warnings() -> None:
+    """Hides warnings that third-party packages raise about their own code, on which a user cannot act."""
+    # MMEngine 0.10 makes its GradScaler by the old name
+    warnings.filterwarnings('ignore', r'`torch\.cuda\.amp\.GradScaler', FutureWarning)
+    # MMCV without compiled operators, which nothing here uses
+    warnings.filterwarnings('ignore', 'Fail to import ``MultiScaleDeformableAttention``', UserWarning)

@@ -70,10 +70,8 @@ def test_testing_repeats_the_validation_result(trained: tuple[Path, str], config
         ('train.py', ['--cfg-options', 'model.head.num_clases=3'], "did you mean 'num_classes'"),
         ('train.py', ['--cfg-options', 'train_dataloder.batch_size=3'], "did you mean 'train_dataloader'"),
         ('train.py', ['--resume', 'absent.pth'], "checkpoint 'absent.pth' does not exist"),
-        ('train.py', ['--cfg-options', 'load_from=absent.pth'], "checkpoint 'absent.pth' does not exist"),
         ('test.py', ['absent.pth'], "checkpoint 'absent.pth' does not exist"),
         ('test.py', ['x.pth', '--out', 'metrics.txt'], 'metrics go into one of .json'),
-        ('test.py', ['x.pth', '--out-item', 'pred'], '--out-item needs --out'),
     ],
 )
 def test_mistakes_are_named(tool: str, arguments: list[str], message: str, config_file: Path, tmp_path: Path) -> None:

@@ -52,6 +52,12 @@ def test_whole_configs_pass(cfg: Config, tmp_path: Path) -> None:
         ('randomness.sed', 1, "did you mean 'seed'"),
         ('auto_scale_lr.enabled', True, "did you mean 'enable'"),
         ('visualizer.vis_backend', [], "did you mean 'vis_backends'"),
+        (
+            'model.head.type',
+            'ClasificationHead',
+            "unknown type 'ClasificationHead' at model.head.type: did you mean 'Cla",
+        ),
+        ('train_dataloader.dataset.pipeline.10.type', 'SpecMask', "did you mean 'SpecMasking'"),
         ('optim_wraper', {}, "unknown config key 'optim_wraper': did you mean 'optim_wrapper'"),
         ('train_dataloder', {}, "did you mean 'train_dataloader'"),
     ],
