@@ -22,12 +22,14 @@ class Curve:
         x: positions ``(N,)``.
         y: values ``(N,)``.
         panel: curves of one panel share axes; the name labels the y axis.
+        is_share: values are meant to lie in 0 to 1; a panel whose values all do shows that whole range.
     """
 
     label: str
     x: np.ndarray
     y: np.ndarray
     panel: str
+    is_share: bool = False
 
 
 def smooth(values: np.ndarray, window_size: int) -> np.ndarray:
@@ -48,7 +50,6 @@ def draw_curves(
     curves: Sequence[Curve],
     x_label: str,
     title: str = '',
-    max_columns: int = 2,
     figure: Figure | None = None,
 ) -> Figure:
     """Draws every panel's curves in its own axes. Colour, dash and marker all differ, so print and eyes may be poor.
@@ -59,9 +60,9 @@ def draw_curves(
     if not curves:
         raise ValueError('no curve to draw')
     panels = list(dict.fromkeys(curve.panel for curve in curves))
-    columns = min(max_columns, len(panels))
+    columns = len(panels) if len(panels) <= 3 else 2
     rows = -(-len(panels) // columns)
-    figure = new_figure(6.4 if columns == 1 else 4.8 * columns, 3.8 * rows, figure)
+    figure = new_figure({1: 6.4, 2: 9.6, 3: 12.6}[columns], 3.8 * rows, figure)
     for index, panel in enumerate(panels):
         axes = figure.add_subplot(rows, columns, index + 1)
         _draw_panel(axes, [curve for curve in curves if curve.panel == panel], panel, x_label)
@@ -82,6 +83,8 @@ def _draw_panel(axes: Axes, curves: Sequence[Curve], panel: str, x_label: str) -
             markersize=4,
             linewidth=1.8,
         )
+    if all(curve.is_share and np.all((curve.y >= 0) & (curve.y <= 1)) for curve in curves):
+        axes.set_ylim(0, 1.02)
     axes.set_xlabel(x_label, fontsize=TEXT_SIZE)
     axes.set_ylabel(panel, fontsize=TEXT_SIZE)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))

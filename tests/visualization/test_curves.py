@@ -26,6 +26,15 @@ def test_one_panel_per_kind_of_value():
     assert lines[0].get_linestyle() != lines[1].get_linestyle()
 
 
+def test_shares_show_their_whole_range():
+    x = np.arange(1, 4)
+    figure = draw_curves([Curve('UAR', x, x / 10, 'score', is_share=True), Curve('MSE', x, x / 10, 'error')], 'epoch')
+    assert figure.axes[0].get_ylim() == (0, 1.02)
+    assert figure.axes[1].get_ylim()[1] < 0.4
+    beyond = draw_curves([Curve('CCC', x, x - 2.0, 'score', is_share=True)], 'epoch')
+    assert beyond.axes[0].get_ylim()[0] < -0.9
+
+
 def test_nothing_to_draw():
     with pytest.raises(ValueError, match='no curve'):
         draw_curves([], 'epoch')

@@ -9,6 +9,7 @@ A log is a JSON file (work_dirs/RUN/TIME/vis_data/TIME.json) or a work folder, o
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import numpy as np
 from hicmae_mm.visualization import Curve, draw_curves, save_figure, smooth
 from hicmae_mm.visualization.run_log import RunLog, read_run_log
 
+SHARES = re.compile(r'(.*/)?(UAR|WAR|ACC|PCC|CCC|\w+_f1|top\d+|recall)(/.*)?')
 STYLES = ('darkgrid', 'whitegrid', 'dark', 'white', 'ticks')
 PANELS = {
     'lr': 'learning rate',
@@ -67,7 +69,7 @@ def panel_of(key: str, logs: list[RunLog]) -> str:
     if 'loss' in key:
         return 'loss'
     if any(key in log.val_keys for log in logs):
-        return 'validation'
+        return 'validation score'
     return PANELS.get(key, key)
 
 
@@ -88,7 +90,7 @@ def plot_curve(logs: list[RunLog], args: argparse.Namespace) -> None:
         for key in keys:
             x, y = log.series(key)
             window = args.window_size if any(key in line for line in log.train) else 1
-            curves.append(Curve(next(names), x, smooth(y, window), panel_of(key, logs)))
+            curves.append(Curve(next(names), x, smooth(y, window), panel_of(key, logs), bool(SHARES.fullmatch(key))))
     figure = None
     if args.style:
         matplotlib.style.use(f'seaborn-v0_8-{args.style}')
