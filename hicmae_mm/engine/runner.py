@@ -180,7 +180,7 @@ class AudioVisualRunner(Runner):
         require_all = strict or self._needs_all_weights or bool(self._resume)
         report = load_weights(model, checkpoint['state_dict'], filename, require_all)
         self._has_loaded = True
-        level = logging.INFO if report.is_complete else logging.WARNING
+        level = logging.WARNING if report.is_suspicious else logging.INFO
         self.logger.log(level, f'{filename}: {report.summary()}')
         return checkpoint
 

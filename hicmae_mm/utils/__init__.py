@@ -1,0 +1,1 @@
+"""Checkpoints, config checks, media files and other helpers."""

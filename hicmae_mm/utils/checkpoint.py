@@ -141,6 +141,11 @@ class LoadingReport:
         """Whether every parameter of the model came from the checkpoint."""
         return not self.missing and not self.mismatched
 
+    @property
+    def is_suspicious(self) -> bool:
+        """Whether more is missing than a new head would explain: another shape, or less than half of the model."""
+        return bool(self.mismatched) or len(self.loaded) < len(self.missing)
+
     def summary(self) -> str:
         """A few lines for the log: numbers, then names grouped by module."""
         total = len(self.loaded) + len(self.missing) + len(self.mismatched)

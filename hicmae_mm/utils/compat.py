@@ -26,7 +26,7 @@ def _stand_in_for_missing_drn() -> None:
         return
 
     class DRN:
-        def __init__(self, *args: object, **kwargs: object) -> None:
+        def __init__(self, *args: object, **kwargs: object) -> None:  # noqa: ARG002
             raise ImportError('the installed mmaction2 package was published without its DRN localizer')
 
     package, module = ModuleType(name.rpartition('.')[0]), ModuleType(name)

@@ -103,4 +103,6 @@ def test_wrong_checkpoint_is_refused() -> None:
         load_weights(_model(), partial, 'half.pth', require_all=True)
     complete = load_weights(_model(), _model().state_dict(), 'full.pth', require_all=True)
     assert complete.is_complete
+    assert not complete.is_suspicious
+    assert load_weights(_model(), partial, 'half.pth').is_suspicious
     assert complete.summary() == '4 of 4 entries of the model loaded'
