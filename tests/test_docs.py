@@ -2,7 +2,7 @@
 
 Every ``bash`` block stands under a comment that declares what CI does with it:
 
-* ``<!-- ci: run -->``: all commands are run, in a copy of the checkout that has a small corpus in data/synthetic;
+* ``<!-- ci: run -->``: its commands are run, in a copy of the checkout, all of a page in one shell;
 * ``<!-- ci: check, REASON -->``: not run; every tool, flag, config and override in it must exist.
 
 ``python`` blocks are executed, those of a page one after the other in one process. A block that opens with a comment
@@ -24,7 +24,9 @@ from typing import NamedTuple
 
 import pytest
 from mmengine.config import Config, DictAction
+from mmengine.registry import Registry
 
+from hicmae_mm import registry as registries
 from hicmae_mm.utils.config_checks import check_config, check_overrides
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,11 +60,6 @@ def blocks_of(page: Path) -> Iterator[Block]:
 
 
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
-
-
-def blocks(language: str, directive: str) -> list:
-    chosen = [block for block in BLOCKS if block.language == language and block.directive.startswith(directive)]
-    return [pytest.param(block, id=block.where) for block in chosen]
 
 
 def commands_of(code: str) -> Iterator[list[str]]:
@@ -101,7 +98,7 @@ def help_of(tool: str, subcommand: str = '') -> str:
 
 def environment(checkout: Path) -> dict[str, str]:
     path = f'{Path(sys.executable).parent}:{os.environ["PATH"]}'
-    return os.environ | dict(PYTHONPATH=str(checkout), PATH=path, CUDA_VISIBLE_DEVICES='', OMP_NUM_THREADS='2')
+    return os.environ | dict(PYTHONPATH=str(checkout), PATH=path, CUDA_VISIBLE_DEVICES='', HICMAE_VENV=sys.prefix)
 
 
 def check_command(words: list[str], written_files: set[str]) -> None:
@@ -149,7 +146,10 @@ def files_written_by(page: Path) -> dict[str, str]:
     return {match[1]: block.code for match, block in found if match}
 
 
-@pytest.mark.parametrize('block', blocks('bash', ''))
+CHECKED = [pytest.param(block, id=block.where) for block in BLOCKS if block.directive.startswith('check')]
+
+
+@pytest.mark.parametrize('block', CHECKED)
 def test_commands_name_only_what_exists(block: Block) -> None:
     commands = list(commands_of(block.code))
     assert commands
@@ -159,13 +159,10 @@ def test_commands_name_only_what_exists(block: Block) -> None:
 
 @pytest.fixture(scope='module')
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the checkout with a small synthetic corpus, for commands that write into the working folder."""
+    """A copy of the checkout, for commands that write into the working folder."""
     copy = tmp_path_factory.mktemp('docs') / 'hicmae_mm'
     for name in ('configs', 'tools', 'hicmae_mm', 'docs', 'requirements'):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns('__pycache__'))
-    make = [sys.executable, 'tools/dataset_converters/make_synthetic.py', '--num-train-actors', '2']
-    make += ['--num-test-actors', '1', '--num-train-takes', '3', '--num-test-takes', '1', '--num-unlabelled-takes', '0']
-    subprocess.run(make, cwd=copy, env=environment(copy), check=True, capture_output=True)
     return copy
 
 
@@ -175,17 +172,24 @@ def test_commands_and_python_blocks_of_a_page_run(page: Path, checkout: Path) ->
     for name, code in files_written_by(page).items():
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)
         (checkout / name).write_text(code)
-    python: list[str] = []
-    for block in blocks_of(page):
-        if block.language == 'bash' and block.directive.startswith('run'):
-            run(['bash', '-euo', 'pipefail', '-c', block.code], checkout, block)
-        elif block.language == 'python' and not WRITTEN_FILE.match(block.code):
-            python.append(f'#line {block.line}\n{block.code}')
+    shell = [block.code for block in blocks_of(page) if block.directive == 'run']
+    if shell:
+        run(['bash', '-exuo', 'pipefail', '-c', '\n'.join(shell)], checkout, page)
+    python = [block.code for block in blocks_of(page) if block.language == 'python']
+    python = [code for code in python if not WRITTEN_FILE.match(code)]
     if python:
-        run([sys.executable, '-c', '\n'.join(python)], checkout, block)
+        run([sys.executable, '-c', '\n'.join(python)], checkout, page)
 
 
-def run(command: list[str], checkout: Path, block: Block) -> None:
+def run(command: list[str], checkout: Path, page: Path) -> None:
     done = subprocess.run(command, cwd=checkout, env=environment(checkout), capture_output=True, text=True)
     output = f'{done.stdout[-3000:]}\n{done.stderr[-3000:]}'
-    assert done.returncode == 0, f'{block.where} ended with {done.returncode}\n{output}'
+    assert done.returncode == 0, f'{page.name}: ended with {done.returncode}\n{output}'
+
+
+def test_components_page_lists_every_registered_component() -> None:
+    text = (ROOT / 'docs' / 'components.md').read_text(encoding='utf-8')
+    for registry in (value for value in vars(registries).values() if isinstance(value, Registry)):
+        registry.import_from_location()
+        for name, kind in registry.module_dict.items():
+            assert not kind.__module__.startswith('hicmae_mm.') or f'`{name}`' in text, name
