@@ -32,6 +32,9 @@ class AudioVisualModel(BaseModel):
         data_preprocessor: dict | nn.Module | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
+        # our own registry, so that names resolve without a default scope
+        if data_preprocessor is not None:
+            data_preprocessor = build_slot(data_preprocessor, 'data_preprocessor')
         super().__init__(data_preprocessor, init_cfg)
         if not encoders:
             raise ValueError('encoders is empty; name at least one stream, e.g. encoders=dict(video=dict(type=...))')

@@ -141,3 +141,8 @@ def test_a_third_stream_needs_only_a_config() -> None:
     model = tiny.build(tiny.recognizer_config(encoders=streams, fusion=dict(type='ConcatFusion', depth=1, num_heads=2)))
     batch = tiny.inputs(3) | {'text': tiny.inputs(3, seed=1)['audio']}
     assert_gradients_reach_everything(model, model(batch, clips(0, 1, 2), mode='loss'))
+
+
+def test_the_data_preprocessor_is_found_without_a_default_scope() -> None:
+    model = tiny.build(tiny.recognizer_config(data_preprocessor=dict(type='AudioVisualDataPreprocessor')))
+    assert type(model.data_preprocessor).__name__ == 'AudioVisualDataPreprocessor'
