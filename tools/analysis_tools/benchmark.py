@@ -29,6 +29,7 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from hicmae_mm.engine import AudioVisualRunner
+from hicmae_mm.engine.optimizers.cpu_amp import cpu_has_native_bfloat16
 from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.registry import DATASETS, MODELS
 from hicmae_mm.structures import SkippedSample
@@ -147,10 +148,11 @@ def build_step(
     """The call to be timed, and the type its matrix products are in."""
     if args.mode == 'infer':
         model.eval()
-        dtype = torch.float32 if not args.amp else torch.float16 if device.type == 'cuda' else torch.bfloat16
+        dtype = inference_dtype(args.amp, device)
+        amp = dtype != torch.float32
 
         def infer(batch: dict[str, Any]) -> Any:
-            with torch.no_grad(), torch.autocast(device.type, dtype, enabled=args.amp):
+            with torch.no_grad(), torch.autocast(device.type, dtype if amp else None, enabled=amp):
                 return model.test_step(batch)
 
         return infer, dtype
@@ -165,6 +167,13 @@ def build_step(
         enabled = torch.is_autocast_enabled(device.type)
         dtype = torch.get_autocast_dtype(device.type) if enabled else torch.float32
     return lambda batch: model.train_step(batch, wrapper), dtype
+
+
+def inference_dtype(amp: bool, device: torch.device) -> torch.dtype:
+    """Type of the matrix products; on a CPU without native bfloat16 mixed precision would only be slower."""
+    if not amp or (device.type == 'cpu' and not cpu_has_native_bfloat16()):
+        return torch.float32
+    return torch.float16 if device.type == 'cuda' else torch.bfloat16
 
 
 def measure_data(cfg: Config, args: argparse.Namespace) -> dict[str, Any]:
