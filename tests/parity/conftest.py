@@ -13,12 +13,17 @@ from safetensors import safe_open
 from torch import Tensor
 
 
-@pytest.fixture(scope='session')
-def parity_dir() -> Path:
+def parity_folder() -> Path:
+    """The folder of parity files: ``HICMAE_PARITY_DIR``, or this project's copy."""
     folder = Path(os.environ.get('HICMAE_PARITY_DIR', Path(__file__).parent / 'data'))
     if not folder.is_dir():
         raise FileNotFoundError(f'HICMAE_PARITY_DIR={folder} is not a folder')
     return folder
+
+
+@pytest.fixture(scope='session')
+def parity_dir() -> Path:
+    return parity_folder()
 
 
 def read_parity(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

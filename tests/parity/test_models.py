@@ -12,11 +12,23 @@ from torch import Tensor, nn
 
 from hicmae_mm.registry import MODELS
 from hicmae_mm.utils.published_keys import load_published, map_published_key
-from tests.parity.conftest import read_parity, seeded_inputs, seeded_weights
+from tests.parity.conftest import parity_folder, read_parity, seeded_inputs, seeded_weights
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 RTOL = 1e-5
-BASE_RTOL = 2e-4
+FULL_SIZE_RTOL = 2e-4
+
+
+def files(kind: str, is_full_size: bool) -> list[Path]:
+    """Every parity file of a kind, whatever its name."""
+    found = []
+    for path in sorted(parity_folder().glob('*.safetensors')):
+        meta, _ = read_parity(path)
+        if meta.get('kind') == kind and ('size' in meta) == is_full_size:
+            found.append(path)
+    if not found:
+        raise FileNotFoundError(f'{parity_folder()} has no {kind} file{" of a full-size model" * is_full_size}')
+    return found
 
 
 def close(actual: Tensor, expected: Tensor, tolerance: float = RTOL) -> None:
@@ -114,9 +126,9 @@ def check_gradients(model: nn.Module, tensors: dict[str, Tensor]) -> None:
         )
 
 
-@pytest.mark.parametrize('name', ['pretrain_tiny', 'pretrain_tiny_nodiff'])
-def test_pretraining(parity_dir: Path, name: str) -> None:
-    meta, expected = read_parity(parity_dir / f'{name}.safetensors')
+@pytest.mark.parametrize('path', files('pretrain', is_full_size=False), ids=lambda path: path.stem)
+def test_pretraining(path: Path) -> None:
+    meta, expected = read_parity(path)
     model = build_pretrainer(meta).train()
     load_published(model, seeded_weights(meta))
     inputs = seeded_inputs(meta, meta['num_frames'], meta['img_size'], meta['audio_size'])
@@ -140,9 +152,10 @@ def test_pretraining(parity_dir: Path, name: str) -> None:
     check_gradients(model, expected)
 
 
-@pytest.mark.parametrize(('name', 'regression'), [('finetune_tiny_cls', False), ('finetune_tiny_reg', True)])
-def test_finetuning(parity_dir: Path, name: str, regression: bool) -> None:
-    meta, expected = read_parity(parity_dir / f'{name}.safetensors')
+@pytest.mark.parametrize('path', files('finetune', is_full_size=False), ids=lambda path: path.stem)
+def test_finetuning(path: Path) -> None:
+    meta, expected = read_parity(path)
+    regression = 'target' in expected
     model = build_recognizer(meta, regression).eval()
     weights = seeded_weights(meta)
     for stream in ('video', 'audio'):
@@ -160,32 +173,42 @@ def test_finetuning(parity_dir: Path, name: str, regression: bool) -> None:
     check_gradients(model, expected)
 
 
-def base_model(stage: str) -> nn.Module:
-    cfg = Config.fromfile(CONFIGS / '_base_' / 'models' / f'hicmae_base_{stage}.py').model
+def full_size_model(meta: dict[str, Any]) -> nn.Module:
+    """The model of the config of this size, with the checkpoint's number of classes."""
+    cfg = Config.fromfile(CONFIGS / '_base_' / 'models' / f'hicmae_{meta["size"]}_{meta["kind"]}.py').model
     cfg.pop('data_preprocessor')
+    if meta['kind'] == 'finetune':
+        cfg.head.num_classes = meta['keys']['head.weight'][0]
     return MODELS.build(cfg).eval()
 
 
+def full_size_inputs(model: nn.Module, meta: dict[str, Any]) -> dict[str, Tensor]:
+    frames, size, _ = model.encoders['video'].patch_embed.size
+    return seeded_inputs(meta, frames, size, list(model.encoders['audio'].patch_embed.size))
+
+
+@pytest.mark.parametrize('path', files('pretrain', is_full_size=True), ids=lambda path: path.stem)
 @torch.no_grad()
-def test_pretraining_base(parity_dir: Path) -> None:
-    meta, expected = read_parity(parity_dir / 'pretrain_base_seeded.safetensors')
-    model = base_model('pretrain')
+def test_pretraining_full_size(path: Path) -> None:
+    meta, expected = read_parity(path)
+    model = full_size_model(meta)
     load_published(model, seeded_weights(meta))
-    inputs = seeded_inputs(meta, 16, 160, [256, 128])
+    inputs = full_size_inputs(model, meta)
     predictions = model(inputs, masks=masks_of(expected))
     for stream in ('video', 'audio'):
         head = expected[f'pred_{stream}_head']
-        close(predictions[stream][:, : head.shape[1], : head.shape[2]], head, BASE_RTOL)
-        close(predictions[stream].mean(), expected[f'pred_{stream}_mean'].reshape(()), BASE_RTOL)
-        close(predictions[stream].std(), expected[f'pred_{stream}_std'].reshape(()), BASE_RTOL)
-    check_logits(model, inputs, expected, BASE_RTOL)
+        close(predictions[stream][:, : head.shape[1], : head.shape[2]], head, FULL_SIZE_RTOL)
+        close(predictions[stream].mean(), expected[f'pred_{stream}_mean'].reshape(()), FULL_SIZE_RTOL)
+        close(predictions[stream].std(), expected[f'pred_{stream}_std'].reshape(()), FULL_SIZE_RTOL)
+    check_logits(model, inputs, expected, FULL_SIZE_RTOL)
 
 
+@pytest.mark.parametrize('path', files('finetune', is_full_size=True), ids=lambda path: path.stem)
 @torch.no_grad()
-def test_finetuning_base(parity_dir: Path) -> None:
-    meta, expected = read_parity(parity_dir / 'finetune_base_seeded.safetensors')
-    model = base_model('finetune')
+def test_finetuning_full_size(path: Path) -> None:
+    meta, expected = read_parity(path)
+    model = full_size_model(meta)
     load_published(model, seeded_weights(meta))
-    inputs = seeded_inputs(meta, 16, 160, [256, 128])
-    close(model.head.norm(model.extract_features(inputs)), expected['feature'], BASE_RTOL)
-    close(model(inputs), expected['output'], BASE_RTOL)
+    inputs = full_size_inputs(model, meta)
+    close(model.head.norm(model.extract_features(inputs)), expected['feature'], FULL_SIZE_RTOL)
+    close(model(inputs), expected['output'], FULL_SIZE_RTOL)
