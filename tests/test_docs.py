@@ -149,6 +149,7 @@ def files_written_by(page: Path) -> dict[str, str]:
 CHECKED = [pytest.param(block, id=block.where) for block in BLOCKS if block.directive.startswith('check')]
 
 
+@pytest.mark.slow  # every tool is asked for its help
 @pytest.mark.parametrize('block', CHECKED)
 def test_commands_name_only_what_exists(block: Block) -> None:
     commands = list(commands_of(block.code))
