@@ -34,6 +34,9 @@ picture alone, or of the sound alone, is right half of the time, while both toge
 """
 
 
+_EXPOSURE = 125.0  # mean brightness that the camera's exposure meter, pointed at the face, aims at
+
+
 @dataclass(frozen=True)
 class Actor:
     """A person: a face and a voice."""
@@ -71,8 +74,8 @@ def make_clip(
     look, style = EXPRESSION_AND_STYLE[emotion]
     num_frames = int(rng.integers(round(2.6 * fps), round(3.0 * fps) + 1))
     seconds = num_frames / fps
-    speech, opening = synthesize_speech(actor.voice, STYLES[style].varied(rng, 0.12), seconds, rng)
-    expression = EXPRESSIONS[look].scaled(rng.uniform(0.7, 1.05)).varied(rng, 0.08)
+    speech, opening = synthesize_speech(actor.voice, STYLES[style].varied(rng, 0.1), seconds, rng)
+    expression = EXPRESSIONS[look].scaled(rng.uniform(0.85, 1.15)).varied(rng, 0.07)
     frame_times = np.arange(num_frames) / fps
     mouth = np.interp(frame_times, np.linspace(0, seconds, len(opening)), opening)
     frames = _film(actor.face, expression, frame_times, mouth, image_size, rng.spawn(1)[0])
@@ -83,7 +86,7 @@ def _record(speech: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Adds the microphone and the room: gain, colouring, a short echo, and background noise at 18 to 36 dB."""
     spectrum = np.fft.rfft(speech)
     octaves = np.log2(np.maximum(np.fft.rfftfreq(len(speech), 1 / SAMPLE_RATE_HZ), 125.0) / 1000.0)
-    spectrum *= 10 ** (rng.normal(0, 0.7) * octaves / 20)
+    spectrum *= 10 ** (rng.normal(0, 0.5) * octaves / 20)
     coloured = np.fft.irfft(spectrum, len(speech))
     delay = int(rng.uniform(0.012, 0.045) * SAMPLE_RATE_HZ)
     coloured[delay:] += rng.uniform(0, 0.3) * coloured[:-delay]
@@ -106,8 +109,10 @@ def _film(
 ) -> Iterator[np.ndarray]:
     background = _draw_background(image_size, rng)
     light = _draw_light(image_size, rng)
-    noise_level = rng.uniform(0.5, 3.0)
     poses = _move_head(expression, times, rng)
+    at_rest = draw_face(background, face, Expression(), poses[0], 0.0, 0.0) * light
+    exposure = _EXPOSURE / _middle_of(at_rest).mean()
+    noise_level = rng.uniform(0.5, 3.0)
     blinks = _plan_blinks(times, rng)
     onset_seconds, articulation = rng.uniform(0.1, 0.5), rng.uniform(0.55, 1.0)
     strengths = (
@@ -119,7 +124,7 @@ def _film(
         )
         # one plane of grain for the three colours: cheaper, and kinder to the video encoder
         grain = noise_level * rng.standard_normal((image_size, image_size, 1), dtype=np.float32)
-        yield np.clip(drawn * light + grain, 0, 255).astype(np.uint8)
+        yield np.clip(drawn * (exposure**0.8 * light) + grain, 0, 255).astype(np.uint8)
 
 
 def _move_head(expression: Expression, times: np.ndarray, rng: np.random.Generator) -> list[HeadPose]:
@@ -130,19 +135,13 @@ def _move_head(expression: Expression, times: np.ndarray, rng: np.random.Generat
     def wave(rate_hz: float, index: int) -> np.ndarray:
         return np.sin(2 * np.pi * rate_hz * rate * times + phase[index])
 
-    yaw = rng.normal(0, 0.1) + 0.06 * wave(0.35, 0) + 0.13 * expression.shake * wave(1.6, 1)
-    pitch = rng.normal(0, 0.05) + 0.04 * wave(0.45, 2) + 0.12 * expression.nod * wave(1.3, 3) + 0.2 * expression.droop
-    roll = rng.normal(0, 0.05) + 0.03 * wave(0.3, 4) + 0.1 * expression.sway * wave(0.5, 5)
+    yaw = rng.normal(0, 0.07) + 0.05 * wave(0.35, 0) + 0.1 * expression.shake * wave(1.6, 1)
+    pitch = rng.normal(0, 0.04) + 0.03 * wave(0.45, 2) + 0.1 * expression.nod * wave(1.3, 3) + 0.12 * expression.droop
+    roll = rng.normal(0, 0.03) + 0.02 * wave(0.3, 4) + 0.07 * expression.sway * wave(0.5, 5)
     shiver = 0.006 * expression.tremble * rng.standard_normal(len(times))
-    x = 0.5 + rng.uniform(-0.03, 0.03) + 0.01 * wave(0.4, 6) + shiver
-    y = (
-        0.53
-        + rng.uniform(-0.03, 0.03)
-        + 0.01 * wave(0.5, 7)
-        + 0.03 * expression.droop
-        + 0.3 * 0.12 * (pitch - pitch[0])
-    )
-    scale = rng.uniform(0.36, 0.42) * (1 + 0.03 * expression.shake * wave(0.8, 1))
+    x = 0.5 + rng.uniform(-0.02, 0.02) + 0.01 * wave(0.4, 6) + shiver
+    y = 0.5 + rng.uniform(-0.02, 0.02) + 0.01 * wave(0.5, 7) + 0.02 * expression.droop
+    scale = rng.uniform(0.47, 0.52) * (1 + 0.03 * expression.shake * wave(0.8, 1))
     return [HeadPose(*map(float, values)) for values in zip(yaw, pitch, roll, x, y, scale, strict=True)]
 
 
@@ -153,6 +152,11 @@ def _plan_blinks(times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         closed = np.maximum(closed, np.clip(1.3 - np.abs(times - moment) / 0.08, 0, 1))
         moment += rng.uniform(1.0, 4.0)
     return closed
+
+
+def _middle_of(picture: np.ndarray) -> np.ndarray:
+    size = picture.shape[0]
+    return picture[size // 3 : 5 * size // 6, size // 3 : 2 * size // 3]
 
 
 def _draw_background(image_size: int, rng: np.random.Generator) -> np.ndarray:
@@ -169,7 +173,7 @@ def _draw_background(image_size: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _muted_colour(rng: np.random.Generator) -> np.ndarray:
-    return rng.uniform(50, 210) + rng.uniform(-35, 35, 3)
+    return rng.uniform(50, 210) + rng.uniform(-8, 8, 3)
 
 
 def _draw_light(image_size: int, rng: np.random.Generator) -> np.ndarray:
@@ -177,6 +181,6 @@ def _draw_light(image_size: int, rng: np.random.Generator) -> np.ndarray:
     angle = rng.uniform(0, 2 * np.pi)
     grid = np.linspace(-1, 1, image_size, dtype=np.float32)
     slope = np.cos(angle) * grid[None, :] + np.sin(angle) * grid[:, None]
-    warmth = rng.normal(0, 0.05)
+    warmth = rng.normal(0, 0.02)
     colour = np.array([1 + warmth, 1.0, 1 - warmth], np.float32)
-    return (rng.uniform(0.75, 1.1) * (1 + rng.uniform(0, 0.25) * slope))[:, :, None].astype(np.float32) * colour
+    return (rng.uniform(0.8, 1.1) * (1 + rng.uniform(0, 0.2) * slope))[:, :, None].astype(np.float32) * colour

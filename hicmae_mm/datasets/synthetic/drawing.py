@@ -306,7 +306,7 @@ def _draw_mouth(sketch: _Sketch, face: FaceIdentity, expression: Expression, mou
     gap = lower - upper
     if gap.max() > 0.03:
         sketch.fill(_band(x, upper, lower), (62, 18, 22))
-        teeth = upper + np.minimum(0.5 * gap, 0.085)
+        teeth = upper + np.minimum(0.6 * gap, 0.09) * np.clip(0.5 + 0.6 * expression.lip_raise, 0, 1.1)
         sketch.fill(_band(x, upper, teeth)[1:-1], (238, 234, 224))
         if opening > 0.16:
             tongue = (lower - 0.3 * gap * arc)[4:17]

@@ -9,9 +9,9 @@ import numpy as np
 Colour = tuple[float, float, float]
 
 _SKIN = ((244, 206, 180), (236, 194, 160), (224, 172, 125), (190, 132, 88), (141, 88, 56), (98, 62, 42))
-_HAIR = ((28, 22, 20), (66, 42, 28), (110, 72, 40), (178, 128, 66), (206, 178, 120), (150, 62, 32), (168, 168, 170))
+_HAIR = ((28, 22, 20), (66, 42, 28), (110, 72, 40), (178, 128, 66), (206, 178, 120), (128, 68, 42), (168, 168, 170))
 _IRIS = ((72, 46, 28), (96, 70, 36), (70, 104, 72), (62, 98, 142), (92, 104, 112))
-_CLOTH = ((52, 72, 122), (134, 44, 52), (44, 98, 80), (196, 182, 150), (70, 70, 76), (120, 78, 132), (206, 140, 58))
+_CLOTH = ((62, 72, 98), (104, 58, 60), (58, 84, 76), (186, 180, 166), (70, 70, 74), (98, 84, 104), (170, 146, 118))
 HAIR_STYLES = ('short', 'long', 'bun', 'curly', 'parted', 'bald')
 
 
@@ -45,7 +45,8 @@ class Expression:
 
     ``brow_inner``, ``brow_outer``: raised (+) or lowered (-); ``brow_squeeze``: drawn together; ``lids``: eyes widened
     (+) or narrowed (-); ``cheeks``: raised, which bends the lower lids; ``nose_wrinkle``; ``smile``: corners of the
-    mouth up (+) or down (-); ``stretch``: mouth wide (+) or narrow (-); ``lip_raise``: upper lip off the teeth;
+    mouth up (+) or down (-); ``stretch``: mouth wide (+) or narrow (-); ``lip_raise``: upper lip off the
+    teeth (+) or over them (-);
     ``jaw``: open at rest; ``droop``: head lowered; ``nod``, ``shake``, ``sway``, ``tremble``: how the head moves.
     """
 
@@ -79,15 +80,15 @@ class Expression:
 EXPRESSIONS = {
     'scowl': Expression(
         brow_inner=-1.0, brow_outer=0.25, brow_squeeze=1.0, lids=-0.55, nose_wrinkle=1.0, smile=-0.45, stretch=0.1,
-        lip_raise=0.8, shake=0.8,
+        lip_raise=0.9, shake=0.8,
     ),
     'distress': Expression(
-        brow_inner=1.0, brow_outer=-0.7, brow_squeeze=0.3, lids=0.5, smile=-0.9, stretch=-0.15, jaw=0.25, droop=0.7,
-        sway=0.7, tremble=0.6,
+        brow_inner=1.0, brow_outer=-0.7, brow_squeeze=0.3, lids=0.5, smile=-0.9, stretch=-0.15, lip_raise=-0.9, jaw=0.4,
+        droop=0.7, sway=0.7, tremble=0.6,
     ),
     'smile': Expression(
         brow_inner=0.2, brow_outer=0.35, brow_squeeze=-0.4, lids=-0.1, cheeks=0.9, smile=1.0, stretch=0.5,
-        lip_raise=0.25, nod=0.8,
+        lip_raise=0.4, nod=0.8,
     ),
 }  # fmt: skip
 
@@ -112,7 +113,7 @@ def sample_face(rng: np.random.Generator) -> FaceIdentity:
         skin=_jittered(_SKIN[skin_index], 8, rng),
         hair=_jittered(_HAIR[hair_index], 8, rng),
         iris=_jittered(_IRIS[int(rng.integers(len(_IRIS) if skin_index < 4 else 2))], 8, rng),
-        cloth=_jittered(_CLOTH[int(rng.integers(len(_CLOTH)))], 15, rng),
+        cloth=_jittered(_CLOTH[int(rng.integers(len(_CLOTH)))], 12, rng),
         lip_redness=rng.uniform(0.35, 0.9),
         hair_style=HAIR_STYLES[int(rng.integers(len(HAIR_STYLES)))],
         head_width=rng.uniform(0.70, 0.84),

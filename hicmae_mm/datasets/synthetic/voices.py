@@ -84,15 +84,15 @@ class VocalStyle:
 STYLES = {
     'excited': VocalStyle(
         pitch=1.45, pitch_range=0.55, slope=0.1, syllables_per_second=5.6, pause_chance=0.04, loudness_db=4.0,
-        tilt_db_per_octave=1.5, breathiness=0.01, tremor=0.0, jitter=0.004, formant_shift=1.04, attack_seconds=0.02,
+        tilt_db_per_octave=2.5, breathiness=0.01, tremor=0.0, jitter=0.004, formant_shift=1.04, attack_seconds=0.02,
     ),
     'tense': VocalStyle(
-        pitch=1.2, pitch_range=0.18, slope=0.15, syllables_per_second=4.6, pause_chance=0.22, loudness_db=0.0,
-        tilt_db_per_octave=-1.0, breathiness=0.22, tremor=0.14, jitter=0.02, formant_shift=1.1, attack_seconds=0.03,
+        pitch=1.1, pitch_range=0.18, slope=0.15, syllables_per_second=4.4, pause_chance=0.22, loudness_db=0.0,
+        tilt_db_per_octave=-0.5, breathiness=0.4, tremor=0.14, jitter=0.02, formant_shift=1.1, attack_seconds=0.03,
     ),
     'subdued': VocalStyle(
         pitch=0.88, pitch_range=0.1, slope=-0.3, syllables_per_second=3.4, pause_chance=0.1, loudness_db=-4.0,
-        tilt_db_per_octave=-6.0, breathiness=0.03, tremor=0.0, jitter=0.004, formant_shift=0.97, attack_seconds=0.08,
+        tilt_db_per_octave=-7.0, breathiness=0.02, tremor=0.0, jitter=0.004, formant_shift=0.97, attack_seconds=0.08,
     ),
 }  # fmt: skip
 
