@@ -69,7 +69,7 @@ def test_run_tests_passes_and_fails_with_its_steps(checkout: Path) -> None:
         ['ok', step] for step in ('lint', 'format', 'types', 'spelling', 'unit', 'slow')
     ]
 
-    (checkout / 'hicmae_mm' / '__init__.py').write_text('"""A packge."""\n\nVALUE: int = "2"\n')
+    (checkout / 'hicmae_mm' / '__init__.py').write_text('"""A package."""\n\nVALUE: int = "2"\n')
     done = bash('bash .ci/run', checkout, HICMAE_VENV=sys.prefix)
     assert done.returncode == 1
     verdicts = [line.split()[:2] for line in done.stdout.partition('== summary')[2].strip().splitlines()]

@@ -24,9 +24,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Convert a published HiCMAE checkpoint')
     parser.add_argument('source', type=Path, help='checkpoint with the published parameter names')
     parser.add_argument('out', type=Path, help='file to write')
-    parser.add_argument(
-        '--config', help='check strictly against this config: every key used, none missing'
-    )
+    parser.add_argument('--config', help='check strictly against this config: every key used, none missing')
     return parser.parse_args()
 
 
