@@ -20,8 +20,6 @@ test_dataloader = val_dataloader
 
 optim_wrapper = dict(optimizer=dict(lr=2e-3), paramwise_cfg=dict(layer_decay=0.9))
 auto_scale_lr = dict(base_batch_size=32)
-param_scheduler = [
-    dict(type='WarmupCosineLR', warmup=2, eta_min_ratio=1e-2, by_epoch=True, convert_to_iter_based=True)
-]
+param_scheduler = [dict(type='WarmupCosineLR', warmup=2, eta_min_ratio=1e-2, by_epoch=True, convert_to_iter_based=True)]
 train_cfg = dict(max_epochs=20, val_interval=5)
 default_hooks = dict(checkpoint=dict(interval=5))
