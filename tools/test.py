@@ -15,7 +15,7 @@ from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 
 from hicmae_mm.engine import build_runner
-from hicmae_mm.utils.config_checks import check_overrides
+from hicmae_mm.utils.config_checks import load_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -55,10 +55,7 @@ def check_output(parser: argparse.ArgumentParser, args: argparse.Namespace) -> N
 
 
 def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
-    """Writes the command line into the config."""
-    if args.cfg_options:
-        check_overrides(cfg, args.cfg_options)
-        cfg.merge_from_dict(args.cfg_options)
+    """Writes the other arguments into the config."""
     cfg.launcher = args.launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
@@ -81,8 +78,11 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
 def main() -> None:
     """Tests."""
     args = parse_args()
-    cfg = Config.fromfile(args.config)
-    apply_arguments(cfg, args)
+    try:
+        cfg = load_config(args.config, args.cfg_options)
+        apply_arguments(cfg, args)
+    except (FileNotFoundError, ValueError) as error:
+        raise SystemExit(f'error: {error}') from error
     metrics = build_runner(cfg).test()
     if args.out is not None and args.out_item == 'metrics' and is_main_process():
         mmengine.mkdir_or_exist(Path(args.out).parent)

@@ -13,7 +13,7 @@ import torch
 from mmengine.config import Config, DictAction
 
 from hicmae_mm.engine import build_runner, set_resume
-from hicmae_mm.utils.config_checks import check_overrides
+from hicmae_mm.utils.config_checks import load_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -40,10 +40,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
-    """Writes the command line into the config."""
-    if args.cfg_options:
-        check_overrides(cfg, args.cfg_options)
-        cfg.merge_from_dict(args.cfg_options)
+    """Writes the other arguments into the config."""
     cfg.launcher = args.launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
@@ -66,8 +63,11 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
 def main() -> None:
     """Trains."""
     args = parse_args()
-    cfg = Config.fromfile(args.config)
-    apply_arguments(cfg, args)
+    try:
+        cfg = load_config(args.config, args.cfg_options)
+        apply_arguments(cfg, args)
+    except (FileNotFoundError, ValueError) as error:
+        raise SystemExit(f'error: {error}') from error
     build_runner(cfg).train()
 
 

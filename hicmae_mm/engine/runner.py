@@ -27,7 +27,7 @@ from hicmae_mm.utils.checkpoint import (
     read_checkpoint_meta,
 )
 from hicmae_mm.utils.config_checks import check_config
-from hicmae_mm.utils.distributed import check_local_rank_has_gpu, init_cpu_process_group
+from hicmae_mm.utils.distributed import check_local_rank_has_gpu, init_cpu_process_group, leave_cores_to_workers
 from hicmae_mm.utils.logging import shorten_console, silence_known_warnings
 
 
@@ -35,7 +35,8 @@ from hicmae_mm.utils.logging import shorten_console, silence_known_warnings
 class AudioVisualRunner(Runner):
     """A Runner that differs from MMEngine's in the following, and in nothing else.
 
-    * Distributed training without a GPU: gloo group, no device ids.
+    * Distributed training without a GPU: gloo group, no device ids. Training without a GPU at all leaves the loader's
+      workers their cores.
     * The learning rate is scaled by the batch of all ranks *and accumulated iterations*.
     * ``load_from`` says what was loaded and what was not, and refuses a checkpoint of which nothing fits; testing and
       resuming refuse one that leaves a parameter unset.
@@ -56,6 +57,9 @@ class AudioVisualRunner(Runner):
             elif not torch.distributed.is_initialized():
                 timeout = env_cfg.get('dist_cfg', {}).get('timeout', 1800)
                 init_cpu_process_group(self.launcher, timeout)
+        elif not torch.cuda.is_available() and 'OMP_NUM_THREADS' not in os.environ:
+            loaders = [self.cfg.get(f'{stage}_dataloader') or {} for stage in ('train', 'val', 'test')]
+            leave_cores_to_workers(max(loader.get('num_workers', 0) for loader in loaders))
         super().setup_env(env_cfg)
 
     def build_logger(self, log_level: int | str = 'INFO', log_file: str | None = None, **kwargs: Any) -> MMLogger:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -284,3 +285,45 @@ def _places(value: Any, wanted: Any, path: str = '') -> Iterator[str]:
     items: Iterable[tuple[Any, Any]] = enumerate(value) if isinstance(value, (list, tuple)) else _mapping(value).items()
     for key, item in items:
         yield from _places(item, wanted, f'{path}.{key}' if path else str(key))
+
+
+def merge_overrides(cfg: Config, options: Mapping[str, Any]) -> None:
+    """Checks ``--cfg-options`` and merges them into a config, in place.
+
+    ``slot._delete_=True`` replaces a slot. Where the config leaves the slot out there is nothing to delete, and
+    MMEngine would hand the flag on to the component.
+
+    Args:
+        cfg (Config): The config as read from its file.
+        options (dict): Dotted key -> value.
+
+    Raises:
+        ValueError: As in :func:`check_overrides`.
+    """
+    check_overrides(cfg, options)
+    cfg.merge_from_dict(dict(options))
+    for option in options:
+        *path, last = option.split('.')
+        if last == '_delete_':
+            slot: Any = cfg
+            for key in path:
+                slot = slot[int(key)] if isinstance(slot, list) else slot[key]
+            slot.pop('_delete_', None)
+
+
+def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
+    """Reads a config file and applies overrides, for command-line tools.
+
+    Args:
+        path (str | Path): Config file.
+        options (dict | None): Dotted key -> value, as of ``--cfg-options``.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: As in :func:`check_overrides`.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'config file {path} does not exist')
+    cfg = Config.fromfile(path)
+    merge_overrides(cfg, options or {})
+    return cfg

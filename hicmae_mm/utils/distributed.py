@@ -66,3 +66,16 @@ def check_local_rank_has_gpu() -> None:
             f'process {local_rank} of this node has no GPU: {gpus} visible. Start at most {gpus} processes per node '
             '(GPUS for dist_train.sh, GPUS_PER_NODE for slurm_train.sh)'
         )
+
+
+def leave_cores_to_workers(num_workers: int) -> None:
+    """Computes on the cores that data-loader workers leave free, at least on one.
+
+    Threads beyond the free cores make a small model many times slower: each operation waits, spinning, for a thread
+    that waits for a core. ``OMP_NUM_THREADS`` in the environment is the user's own choice and is not looked at here.
+
+    Args:
+        num_workers (int): Worker processes of the busiest data loader.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    torch.set_num_threads(min(torch.get_num_threads(), max(1, cores - num_workers)))

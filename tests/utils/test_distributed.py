@@ -1,8 +1,11 @@
 from __future__ import annotations
 
-import pytest
+import os
 
-from hicmae_mm.utils.distributed import init_cpu_process_group
+import pytest
+import torch
+
+from hicmae_mm.utils.distributed import init_cpu_process_group, leave_cores_to_workers
 
 
 @pytest.fixture(autouse=True)
@@ -18,3 +21,13 @@ def test_missing_environment_names_the_script() -> None:
         init_cpu_process_group('slurm')
     with pytest.raises(ValueError, match="launcher 'mpi' is not available without a GPU"):
         init_cpu_process_group('mpi')
+
+
+@pytest.mark.parametrize(('num_workers', 'threads'), [(0, 4), (1, 3), (3, 1), (16, 1)])
+def test_workers_get_their_cores(monkeypatch: pytest.MonkeyPatch, num_workers: int, threads: int) -> None:
+    asked = []
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda _: set(range(4)), raising=False)
+    monkeypatch.setattr(torch, 'get_num_threads', lambda: 8)
+    monkeypatch.setattr(torch, 'set_num_threads', asked.append)
+    leave_cores_to_workers(num_workers)
+    assert asked == [min(threads, 4)]

@@ -35,6 +35,7 @@ from hicmae_mm.registry import DATASETS, MODELS
 from hicmae_mm.structures import SkippedSample
 from hicmae_mm.utils.benchmark import limited_threads, matmul_gflops, peak_memory_mb, seconds_per_call
 from hicmae_mm.utils.complexity import count_complexity, published_macs
+from hicmae_mm.utils.config_checks import load_config
 from hicmae_mm.utils.noise_media import write_noise_clips
 from hicmae_mm.utils.random_batch import random_batch, random_inputs
 
@@ -70,11 +71,10 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures and reports."""
     args = parse_args(arguments)
-    if not Path(args.config).is_file():
-        raise SystemExit(f'error: config file {args.config} does not exist')
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    try:
+        cfg = load_config(args.config, args.cfg_options)
+    except (FileNotFoundError, ValueError) as error:
+        raise SystemExit(f'error: {error}') from error
     init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
     threads = args.threads or (1 if args.mode == 'data' else None)
     try:

@@ -25,6 +25,7 @@ from hicmae_mm.engine import build_runner
 from hicmae_mm.evaluation.functional import confusion_matrix, unweighted_average_recall, weighted_average_recall
 from hicmae_mm.evaluation.metrics.base import describe, read_field, unique_samples
 from hicmae_mm.registry import DATASETS
+from hicmae_mm.utils.config_checks import load_config
 from hicmae_mm.visualization import draw_confusion_matrix, save_figure
 
 
@@ -124,13 +125,10 @@ def write(confusion: np.ndarray, names: Sequence[str], args: argparse.Namespace)
 def main(arguments: Sequence[str] | None = None) -> None:
     """Tests or reads, counts and draws."""
     args = parse_args(arguments)
-    for path in (args.config, args.checkpoint_or_result):
-        if not Path(path).is_file():
-            raise SystemExit(f'error: {path} does not exist')
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    if not Path(args.checkpoint_or_result).is_file():
+        raise SystemExit(f'error: {args.checkpoint_or_result} does not exist')
     try:
+        cfg = load_config(args.config, args.cfg_options)
         if Path(args.checkpoint_or_result).suffix in ('.pkl', '.pickle'):
             predictions = read_predictions(args.checkpoint_or_result)
         else:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 
 from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.registry import MODELS
 from hicmae_mm.utils.complexity import Complexity, count_complexity, published_macs
+from hicmae_mm.utils.config_checks import load_config
 from hicmae_mm.utils.random_batch import random_inputs, random_masks
 
 
@@ -39,11 +39,10 @@ def print_table(complexity: Complexity, depth: int) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Counts and prints."""
     args = parse_args(arguments)
-    if not Path(args.config).is_file():
-        raise SystemExit(f'error: config file {args.config} does not exist')
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    try:
+        cfg = load_config(args.config, args.cfg_options)
+    except (FileNotFoundError, ValueError) as error:
+        raise SystemExit(f'error: {error}') from error
     init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
     model = MODELS.build(cfg.model)
     if not isinstance(model, AudioVisualModel):

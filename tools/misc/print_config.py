@@ -9,7 +9,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
+
+from hicmae_mm.utils.config_checks import load_config
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -24,11 +26,10 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints."""
     args = parse_args(arguments)
-    if not Path(args.config).is_file():
-        raise SystemExit(f'error: config file {args.config} does not exist')
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    try:
+        cfg = load_config(args.config, args.cfg_options)
+    except (FileNotFoundError, ValueError) as error:
+        raise SystemExit(f'error: {error}') from error
     print(f'Config:\n{cfg.pretty_text}')
     if args.save_path:
         if Path(args.save_path).suffix not in ('.py', '.yml', '.json'):

@@ -23,6 +23,7 @@ from hicmae_mm.models.pretrainer import AudioVisualPretrainer
 from hicmae_mm.registry import DATASETS, MODELS
 from hicmae_mm.structures import SkippedSample
 from hicmae_mm.utils.checkpoint import allow_training_checkpoints, load_weights, read_checkpoint
+from hicmae_mm.utils.config_checks import load_config
 from hicmae_mm.visualization import draw_reconstruction, save_figure
 
 SPLITS = ('val', 'test', 'train')
@@ -86,14 +87,9 @@ def reconstruct(model: AudioVisualPretrainer, sample: dict[str, Any]) -> tuple[s
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draws."""
     args = parse_args(arguments)
-    for path in (args.config, args.checkpoint):
-        if not Path(path).is_file():
-            raise SystemExit(f'error: {path} does not exist')
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
-    init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
     try:
+        cfg = load_config(args.config, args.cfg_options)
+        init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
         model = load_model(cfg, args.checkpoint, args.device)
         dataset = build_dataset(cfg, args.split)
         mean = model.data_preprocessor.mean.flatten().tolist()
