@@ -1,7 +1,10 @@
-# python tools/train.py configs/hicmae_nano_synthetic_audio.py --cfg-options load_from=work_dirs/hicmae_nano_pretrain_synthetic/epoch_20.pth
-#
-# Stage 2 of tools/quickstart.sh with the sound alone: one encoder, nothing to fuse; the other stream is not even opened.
-# No published number: it is not a published size.
+"""HiCMAE nano, fine-tuning on synthetic talking faces, 6 emotions, sound alone; batch 16, 20 epochs.
+
+python tools/train.py configs/hicmae_nano_synthetic_audio.py --cfg-options load_from=PRETRAINED.pth
+
+One encoder and nothing to fuse; the videos are not even opened. Not a published size: there is no published number.
+"""
+
 _base_ = [
     '_base_/models/hicmae_nano_finetune.py',
     '_base_/datasets/synthetic.py',
@@ -18,8 +21,12 @@ train_dataloader = dict(dataset=dict(streams=streams))
 val_dataloader = dict(dataset=dict(streams=streams))
 test_dataloader = val_dataloader
 
-optim_wrapper = dict(optimizer=dict(lr=2e-3), paramwise_cfg=dict(layer_decay=0.9))
-auto_scale_lr = dict(base_batch_size=32)
+optim_wrapper = dict(
+    optimizer=dict(lr=1e-3),
+    paramwise_cfg=dict(layer_decay=0.9),
+    clip_grad=dict(max_norm=5.0),
+)
+auto_scale_lr = dict(base_batch_size=16)
 param_scheduler = [dict(type='WarmupCosineLR', warmup=2, eta_min_ratio=1e-2, by_epoch=True, convert_to_iter_based=True)]
-train_cfg = dict(max_epochs=20, val_interval=5)
-default_hooks = dict(checkpoint=dict(interval=5))
+train_cfg = dict(max_epochs=20, val_interval=4)
+default_hooks = dict(checkpoint=dict(interval=4))

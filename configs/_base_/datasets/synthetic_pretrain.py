@@ -18,7 +18,7 @@ train_pipeline = [
     dict(type='PackAudioVisual'),
 ]
 train_dataloader = dict(
-    batch_size=32,
+    batch_size=16,
     num_workers=2,
     persistent_workers=True,
     drop_last=True,

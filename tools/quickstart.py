@@ -1,0 +1,265 @@
+"""The quickstart: runs this package's own tools one after the other, and prints what came out.
+
+bash tools/quickstart.sh [--force] [--tiny] [--work-dir DIR] [--data-root DIR]
+
+Every step is a command that a user can run again by hand; it is printed before it runs. Finished steps are skipped on a
+rerun, interrupted trainings resume.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from mmengine.config import Config
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = Path('configs')
+PRETRAIN = CONFIGS / 'hicmae_nano_pretrain_synthetic.py'
+# name -> (what the table calls it, config, starts from the pre-trained weights?)
+RUNS = {
+    'audio_video': ('A+V, pre-trained', CONFIGS / 'hicmae_nano_synthetic.py', True),
+    'audio': ('A, pre-trained', CONFIGS / 'hicmae_nano_synthetic_audio.py', True),
+    'video': ('V, pre-trained', CONFIGS / 'hicmae_nano_synthetic_video.py', True),
+    'audio_video_scratch': ('A+V, from scratch', CONFIGS / 'hicmae_nano_synthetic.py', False),
+}
+NUM_CLASSES = 6
+# what --tiny changes: fewer clips, fewer epochs
+TINY_CORPUS = (
+    *('--num-train-actors', '2', '--num-train-takes', '2', '--num-unlabelled-takes', '1'),
+    *('--num-test-actors', '1', '--num-test-takes', '1'),
+)
+TINY_EPOCHS = 2
+TINY_TRAINING = (
+    f'train_cfg.max_epochs={TINY_EPOCHS}',
+    'param_scheduler.0.warmup=1',
+    'default_hooks.checkpoint.interval=1',
+    'default_hooks.logger.interval=1',
+)
+TINY_VALIDATION = ('train_cfg.val_interval=1',)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command.
+
+    Attributes:
+        name: Short name, also of its completion mark.
+        title: What it does, for the reader.
+        command: Program and arguments, relative to the checkout.
+    """
+
+    name: str
+    title: str
+    command: tuple[str, ...]
+
+
+def parse_args() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description='Pre-train, fine-tune and test on synthetic talking faces')
+    parser.add_argument('--work-dir', type=Path, help='default: work_dirs/quickstart')
+    parser.add_argument('--data-root', type=Path, help='folder of the media; default: data/synthetic')
+    parser.add_argument('--force', action='store_true', help='run every step again')
+    parser.add_argument('--tiny', action='store_true', help='few clips, two epochs: does it run?')
+    args = parser.parse_args()
+    suffix = '_tiny' if args.tiny else ''
+    args.work_dir = args.work_dir or Path(f'work_dirs/quickstart{suffix}')
+    args.data_root = args.data_root or Path(f'data/synthetic{suffix}')
+    return args
+
+
+def plan(work_dir: Path, data_root: Path, is_tiny: bool) -> Iterator[Step]:
+    """The steps in order."""
+    options = TINY_TRAINING if is_tiny else ()
+    corpus = ('--out', str(data_root), *(TINY_CORPUS if is_tiny else ()))
+    yield Step('media', 'draw and record talking faces', tool('dataset_converters/make_synthetic.py', *corpus))
+    yield train_step('pretrain', 'pre-train without labels', PRETRAIN, work_dir, options)
+    pretrained = work_dir / 'pretrain' / last_checkpoint(PRETRAIN, is_tiny)
+    for name, (title, config, is_pretrained) in RUNS.items():
+        start = (f'load_from={pretrained}',) if is_pretrained else ()
+        validation = TINY_VALIDATION if is_tiny else ()
+        yield train_step(name, f'fine-tune: {title}', config, work_dir, options + validation + start)
+        run_dir = work_dir / name
+        checkpoint = run_dir / last_checkpoint(config, is_tiny)
+        test = ('--out', run_dir / 'metrics.json', '--work-dir', run_dir / 'test')
+        yield Step(f'test_{name}', f'test on unseen actors: {title}', tool('test.py', config, checkpoint, *test))
+    yield from picture_steps(work_dir, is_tiny)
+
+
+def last_checkpoint(config: Path, is_tiny: bool) -> str:
+    """File name of the checkpoint of the last epoch."""
+    epochs = TINY_EPOCHS if is_tiny else Config.fromfile(ROOT / config).train_cfg.max_epochs
+    return f'epoch_{epochs}.pth'
+
+
+def picture_steps(work_dir: Path, is_tiny: bool) -> Iterator[Step]:
+    """What a user can look at."""
+    pictures = work_dir / 'pictures'
+    config = RUNS['audio_video'][1]
+    yield Step(
+        'reconstruction',
+        'draw masked inputs and their reconstructions',
+        tool(
+            'visualization/vis_reconstruction.py', PRETRAIN, work_dir / 'pretrain' / last_checkpoint(PRETRAIN, is_tiny),
+            '--out', pictures / 'reconstruction', '--num-clips', '4',
+        ),
+    )  # fmt: skip
+    yield Step(
+        'confusion',
+        'draw the confusion matrix',
+        tool(
+            'analysis_tools/confusion_matrix.py', config, work_dir / 'audio_video' / last_checkpoint(config, is_tiny),
+            '--work-dir', work_dir / 'audio_video' / 'confusion',
+            '--out', pictures / 'confusion_matrix.png',
+        ),
+    )  # fmt: skip
+    legend = [title for title, _, _ in RUNS.values()]
+    yield Step(
+        'curves',
+        'draw the training curves',
+        tool(
+            'analysis_tools/analyze_logs.py', 'plot_curve', *(work_dir / name for name in RUNS),
+            '--keys', 'UAR', '--legend', *legend, '--title', 'UAR on unseen actors while fine-tuning',
+            '--out', pictures / 'curves.png',
+        ),
+    )  # fmt: skip
+
+
+def tool(name: str, *arguments: object) -> tuple[str, ...]:
+    """Command line of one of this package's tools."""
+    return ('python', f'tools/{name}', *map(str, arguments))
+
+
+def train_step(name: str, title: str, config: Path, work_dir: Path, options: tuple[str, ...]) -> Step:
+    """A training that resumes if it was cut short."""
+    settings = ('--cfg-options', *options) if options else ()
+    return Step(name, title, tool('train.py', config, '--work-dir', work_dir / name, '--resume', *settings))
+
+
+def shell_line(step: Step, data_root: Path) -> str:
+    """What a user types to run the step by hand."""
+    variables = (f'{name}={shlex.quote(value)}' for name, value in variables_of(data_root).items())
+    return ' '.join((*variables, shlex.join(step.command)))
+
+
+def variables_of(data_root: Path) -> dict[str, str]:
+    """Environment of every step: where the media are, and one thread, for the other core decodes them.
+
+    So small a model gains nothing from a second thread, and loses a lot where the cores have other work.
+    """
+    return {'SYNTHETIC_ROOT': str(data_root), 'OMP_NUM_THREADS': '1'}
+
+
+def run(step: Step, work_dir: Path, data_root: Path, is_forced: bool) -> None:
+    """Runs a step in the foreground and marks it as done.
+
+    Raises:
+        RuntimeError: The command failed.
+    """
+    started = time.monotonic()
+    extra = ['--force'] if is_forced and step.name == 'media' else []
+    environment = os.environ | variables_of(data_root)
+    result = subprocess.run([sys.executable, *step.command[1:], *extra], cwd=ROOT, env=environment)
+    if result.returncode != 0:
+        raise RuntimeError(f'the step {step.name!r} failed with status {result.returncode}; its messages are above')
+    mark = mark_of(step, work_dir)
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    seconds = round(time.monotonic() - started, 1)
+    mark.write_text(json.dumps({'command': shell_line(step, data_root), 'seconds': seconds}) + '\n')
+
+
+def mark_of(step: Step, work_dir: Path) -> Path:
+    """The file that says that a step is finished, with which command, and how long it took."""
+    return ROOT / work_dir / 'finished' / f'{step.name}.json'
+
+
+def is_finished(step: Step, work_dir: Path, data_root: Path) -> bool:
+    """Whether the same command was finished before."""
+    if step.name == 'media' and not (ROOT / data_root / 'test.csv').is_file():
+        return False
+    mark = mark_of(step, work_dir)
+    return mark.is_file() and json.loads(mark.read_text())['command'] == shell_line(step, data_root)
+
+
+def summarise(work_dir: Path, steps: list[Step]) -> dict[str, float]:
+    """Writes ``summary.json`` and ``summary.md``; returns the UAR of every run by its title."""
+    scores = {
+        title: json.loads((ROOT / work_dir / name / 'metrics.json').read_text())['UAR']
+        for name, (title, _, _) in RUNS.items()
+    }
+    scores['chance'] = 1 / NUM_CLASSES
+    lines = ['| streams, start | UAR on unseen actors |', '|---|---|']
+    lines += [f'| {title} | {score:.3f} |' for title, score in scores.items()]
+    (ROOT / work_dir / 'summary.md').write_text('\n'.join(lines) + '\n')
+    seconds = {step.name: json.loads(mark_of(step, work_dir).read_text())['seconds'] for step in steps}
+    summary = {'UAR': scores, 'seconds': seconds, 'total_seconds': round(sum(seconds.values()), 1)}
+    (ROOT / work_dir / 'summary.json').write_text(json.dumps(summary, indent=2) + '\n')
+    return scores
+
+
+def draw_overview(work_dir: Path) -> None:
+    """Puts the pictures side by side into one: reconstruction on the left, matrix and curves on the right."""
+    pictures = ROOT / work_dir / 'pictures'
+    left = cv2.imread(str(min((pictures / 'reconstruction').glob('*.png'))))
+    right = [cv2.imread(str(pictures / name)) for name in ('confusion_matrix.png', 'curves.png')]
+    width = min(picture.shape[1] for picture in right)
+    column = np.vstack([scaled(picture, width / picture.shape[1]) for picture in right])
+    column = scaled(column, left.shape[0] / column.shape[0])[: left.shape[0]]
+    cv2.imwrite(str(pictures / 'overview.png'), np.hstack([left[: column.shape[0]], column]))
+
+
+def scaled(picture: np.ndarray, factor: float) -> np.ndarray:
+    """A picture ``(H, W, 3)`` of another size; ``factor`` is new over old."""
+    height, width = (round(side * factor) for side in picture.shape[:2])
+    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def report(console: Console, scores: dict[str, float], work_dir: Path) -> None:
+    """Prints the table and where to look."""
+    table = Table('streams, start', 'UAR', title='Six emotions, actors never seen in training')
+    for title, score in scores.items():
+        table.add_row(title, f'{score:.3f}')
+    console.print(table)
+    console.print(f'Pictures: {work_dir / "pictures"} (overview.png has them side by side)')
+    console.print(f'Table: {work_dir / "summary.md"}. Trainings, logs and checkpoints: {work_dir}')
+
+
+def main() -> int:
+    """Runs the steps that are not finished yet."""
+    args = parse_args()
+    console = Console(highlight=False, soft_wrap=True)
+    steps = list(plan(args.work_dir, args.data_root, args.tiny))
+    if args.force:
+        shutil.rmtree(ROOT / args.work_dir, ignore_errors=True)
+    started = time.monotonic()
+    for number, step in enumerate(steps, start=1):
+        console.rule(f'{number}/{len(steps)} {step.title} [{time.monotonic() - started:.0f} s]')
+        if is_finished(step, args.work_dir, args.data_root):
+            console.print('finished before')
+            continue
+        console.print(f'$ {shell_line(step, args.data_root)}', markup=False)
+        try:
+            run(step, args.work_dir, args.data_root, args.force)
+        except (RuntimeError, KeyboardInterrupt) as error:
+            console.print(f'{str(error) or "interrupted"}. Run the quickstart again to continue here.', style='red')
+            return 1
+    draw_overview(args.work_dir)
+    report(console, summarise(args.work_dir, steps), args.work_dir)
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
