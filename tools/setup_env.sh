@@ -79,6 +79,15 @@ find_python() {  # sets python and version
         "install one (Debian and Ubuntu: apt-get install python3 python3-venv) or name it: PYTHON=/path/to/python3.11"
 }
 
+use_headless_opencv_without_libgl() {  # $1 = venv; servers and containers often lack the libraries of a desktop
+    local version
+    "$1/bin/python" -c 'import cv2; cv2.imread' 2>/dev/null && return
+    version="$("$1/bin/python" -c 'from importlib.metadata import version; print(version("opencv-python"))')"
+    say "OpenCV does not find libGL or GLib on this system: putting its headless build in its place"
+    "$1/bin/python" -m pip install --progress-bar off --no-deps --force-reinstall \
+        "opencv-python-headless==$version" 1>&2
+}
+
 install_packages() {  # $1 = folder, remade from nothing
     local venv="$1" attempt free_kb
     free_kb="$(df -Pk "$(dirname "$venv")" | awk 'NR == 2 {print $4}')"
@@ -95,6 +104,7 @@ install_packages() {  # $1 = folder, remade from nothing
             "check network, proxy and disk space, then run this again: it starts over from what pip has cached"
         say "pip failed; trying once more"
     done
+    use_headless_opencv_without_libgl "$venv"
     say "checking that the packages import"
     "$venv/bin/python" -c 'import av, cv2, decord, mmcv, mmengine, soundfile, timm, torch, torchaudio, torchvision' 1>&2 ||
         fail "the installed packages do not import together; the message is above"
