@@ -151,16 +151,7 @@ def train_step(name: str, title: str, config: Path, work_dir: Path, options: tup
 
 def shell_line(step: Step, data_root: Path) -> str:
     """What a user types to run the step by hand."""
-    variables = (f'{name}={shlex.quote(value)}' for name, value in variables_of(data_root).items())
-    return ' '.join((*variables, shlex.join(step.command)))
-
-
-def variables_of(data_root: Path) -> dict[str, str]:
-    """Environment of every step: where the media are, and one thread, for the other core decodes them.
-
-    So small a model gains nothing from a second thread, and loses a lot where the cores have other work.
-    """
-    return {'SYNTHETIC_ROOT': str(data_root), 'OMP_NUM_THREADS': '1'}
+    return f'SYNTHETIC_ROOT={shlex.quote(str(data_root))} {shlex.join(step.command)}'
 
 
 def run(step: Step, work_dir: Path, data_root: Path, is_forced: bool) -> None:
@@ -171,7 +162,7 @@ def run(step: Step, work_dir: Path, data_root: Path, is_forced: bool) -> None:
     """
     started = time.monotonic()
     extra = ['--force'] if is_forced and step.name == 'media' else []
-    environment = os.environ | variables_of(data_root)
+    environment = os.environ | {'SYNTHETIC_ROOT': str(data_root)}
     result = subprocess.run([sys.executable, *step.command[1:], *extra], cwd=ROOT, env=environment)
     if result.returncode != 0:
         raise RuntimeError(f'the step {step.name!r} failed with status {result.returncode}; its messages are above')
