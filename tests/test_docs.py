@@ -27,7 +27,8 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import Registry
 
 from hicmae_mm import registry as registries
-from hicmae_mm.utils.config_checks import check_config, check_overrides
+from hicmae_mm.utils.config_checks import check_config
+from hicmae_mm.utils.config_overrides import check_overrides
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]

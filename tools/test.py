@@ -15,7 +15,7 @@ from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 
 from hicmae_mm.engine import build_runner
-from hicmae_mm.utils.config_checks import load_config
+from hicmae_mm.utils.config_overrides import load_config
 
 
 def parse_args() -> argparse.Namespace:

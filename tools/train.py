@@ -13,7 +13,7 @@ import torch
 from mmengine.config import Config, DictAction
 
 from hicmae_mm.engine import build_runner, set_resume
-from hicmae_mm.utils.config_checks import load_config
+from hicmae_mm.utils.config_overrides import load_config
 
 
 def parse_args() -> argparse.Namespace:

@@ -7,7 +7,7 @@ import mmaction
 import pytest
 from mmengine.config import Config
 
-from hicmae_mm.utils.config_checks import check_config, check_overrides, merge_overrides
+from hicmae_mm.utils.config_checks import check_config
 from tests.engine.tiny_run import finetune_config, pretrain_config
 
 
@@ -102,29 +102,3 @@ def test_compile_with_mixed_precision_names_the_way_round(cfg: Config) -> None:
     cfg.optim_wrapper.type = 'AmpOptimWrapper'
     with pytest.raises(ValueError, match='CompileHook'):
         check_config(cfg)
-
-
-def test_overrides_that_change_nothing_are_refused(cfg: Config) -> None:
-    cfg.root_folder = cfg.train_dataloader.dataset.data_root
-    check_overrides(cfg, {'load_from': 'x.pth', 'train_dataloader.batch_size': 2, 'compile': True})
-    with pytest.raises(
-        ValueError, match=r"unknown config key 'train_datloader.batch_size': did you mean 'train_dataloa"
-    ):
-        check_overrides(cfg, {'train_datloader.batch_size': 2})
-    with pytest.raises(ValueError, match=r"'root_folder' is a variable.*override train_dataloader.dataset.data_root"):
-        check_overrides(cfg, {'root_folder': '/elsewhere'})
-
-
-def test_a_slot_is_replaced_whether_the_config_names_it_or_not() -> None:
-    cfg = Config(dict(model=dict(fusion=dict(type='CrossModalFusion', depth=2), head=dict(num_classes=3))))
-    merge_overrides(
-        cfg,
-        {
-            'model.fusion._delete_': True,
-            'model.fusion.type': 'ConcatFusion',
-            'model.head.loss._delete_': True,
-            'model.head.loss.type': 'SoftCrossEntropyLoss',
-        },
-    )
-    assert cfg.model.fusion == dict(type='ConcatFusion')
-    assert cfg.model.head == dict(num_classes=3, loss=dict(type='SoftCrossEntropyLoss'))

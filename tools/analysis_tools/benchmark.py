@@ -35,7 +35,7 @@ from hicmae_mm.registry import DATASETS, MODELS
 from hicmae_mm.structures import SkippedSample
 from hicmae_mm.utils.benchmark import limited_threads, matmul_gflops, peak_memory_mb, seconds_per_call
 from hicmae_mm.utils.complexity import count_complexity, published_macs
-from hicmae_mm.utils.config_checks import load_config
+from hicmae_mm.utils.config_overrides import load_config
 from hicmae_mm.utils.noise_media import write_noise_clips
 from hicmae_mm.utils.random_batch import random_batch, random_inputs
 

@@ -25,7 +25,7 @@ from hicmae_mm.engine import build_runner
 from hicmae_mm.evaluation.functional import confusion_matrix, unweighted_average_recall, weighted_average_recall
 from hicmae_mm.evaluation.metrics.base import describe, read_field, unique_samples
 from hicmae_mm.registry import DATASETS
-from hicmae_mm.utils.config_checks import load_config
+from hicmae_mm.utils.config_overrides import load_config
 from hicmae_mm.visualization import draw_confusion_matrix, save_figure
 
 

@@ -14,7 +14,7 @@ from mmengine.registry import init_default_scope
 from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.registry import MODELS
 from hicmae_mm.utils.complexity import Complexity, count_complexity, published_macs
-from hicmae_mm.utils.config_checks import load_config
+from hicmae_mm.utils.config_overrides import load_config
 from hicmae_mm.utils.random_batch import random_inputs, random_masks
 
 

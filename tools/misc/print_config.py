@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mmengine.config import DictAction
 
-from hicmae_mm.utils.config_checks import load_config
+from hicmae_mm.utils.config_overrides import load_config
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -23,7 +23,7 @@ from hicmae_mm.models.pretrainer import AudioVisualPretrainer
 from hicmae_mm.registry import DATASETS, MODELS
 from hicmae_mm.structures import SkippedSample
 from hicmae_mm.utils.checkpoint import allow_training_checkpoints, load_weights, read_checkpoint
-from hicmae_mm.utils.config_checks import load_config
+from hicmae_mm.utils.config_overrides import load_config
 from hicmae_mm.visualization import draw_reconstruction, save_figure
 
 SPLITS = ('val', 'test', 'train')
