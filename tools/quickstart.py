@@ -89,7 +89,8 @@ def plan(work_dir: Path, data_root: Path, is_tiny: bool) -> Iterator[Step]:
     yield train_step('pretrain', 'pre-train without labels', PRETRAIN, work_dir, options)
     pretrained = work_dir / 'pretrain' / last_checkpoint(PRETRAIN, is_tiny)
     for name, (title, config, is_pretrained) in RUNS.items():
-        start = (f'load_from={pretrained}',) if is_pretrained else ()
+        # small learning rates for the lower layers protect pre-trained weights; there are none to protect from scratch
+        start = (f'load_from={pretrained}' if is_pretrained else 'optim_wrapper.paramwise_cfg.layer_decay=1.0',)
         validation = TINY_VALIDATION if is_tiny else ()
         yield train_step(name, f'fine-tune: {title}', config, work_dir, options + validation + start)
         run_dir = work_dir / name
@@ -185,6 +186,19 @@ def is_finished(step: Step, work_dir: Path, data_root: Path) -> bool:
     return mark.is_file() and json.loads(mark.read_text())['command'] == shell_line(step, data_root)
 
 
+def forget_outdated(steps: list[Step], work_dir: Path, data_root: Path) -> None:
+    """Forgets a finished step whose command has changed since, and all that come after it, with their trainings."""
+    is_outdated = False
+    for step in steps:
+        mark = mark_of(step, work_dir)
+        if mark.is_file() and json.loads(mark.read_text())['command'] != shell_line(step, data_root):
+            is_outdated = True
+        if is_outdated:
+            mark.unlink(missing_ok=True)
+            if step.name in ('pretrain', *RUNS):
+                shutil.rmtree(ROOT / work_dir / step.name, ignore_errors=True)
+
+
 def summarise(work_dir: Path, steps: list[Step]) -> dict[str, float]:
     """Writes ``summary.json`` and ``summary.md``; returns the UAR of every run by its title."""
     scores = {
@@ -235,6 +249,7 @@ def main() -> int:
     steps = list(plan(args.work_dir, args.data_root, args.tiny))
     if args.force:
         shutil.rmtree(ROOT / args.work_dir, ignore_errors=True)
+    forget_outdated(steps, args.work_dir, args.data_root)
     started = time.monotonic()
     for number, step in enumerate(steps, start=1):
         console.rule(f'{number}/{len(steps)} {step.title} [{time.monotonic() - started:.0f} s]')
