@@ -283,7 +283,7 @@ def test_reconstructions(tmp_path: Path, pretrainer: tuple[Path, Path], capsys):
 
 def test_reconstruction_names_what_is_wrong(pretrainer: tuple[Path, Path], recognizer: tuple[Path, Path]):
     tool = 'visualization/vis_reconstruction.py'
-    assert failure(tool, pretrainer[0], 'no.pth') == 'no.pth does not exist'
+    assert failure(tool, pretrainer[0], 'no.pth') == "checkpoint 'no.pth' does not exist"
     assert 'give the config of a pre-training' in failure(tool, *recognizer)
     assert 'does not fill this model' in failure(tool, pretrainer[0], recognizer[1])
 
