@@ -95,8 +95,7 @@ exit $status
 """
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason='two processes without a GPU each')
-def test_slurm_scripts_start_every_task(config_file: Path, trained: tuple[Path, str], tmp_path: Path) -> None:
+def test_slurm_scripts_start_every_task(config_file: Path, tmp_path: Path) -> None:
     srun = tmp_path / 'bin' / 'srun'
     srun.parent.mkdir()
     srun.write_text(_SRUN)
@@ -104,9 +103,16 @@ def test_slurm_scripts_start_every_task(config_file: Path, trained: tuple[Path, 
     environment = dict(
         PATH=f'{srun.parent}:{os.environ["PATH"]}', SRUN_LOG=tmp_path / 'srun.log', GPUS=2, GPUS_PER_NODE=0,
         CPUS_PER_TASK=1, SRUN_ARGS='--exclusive --time 10', MASTER_PORT=29617,
+        CUDA_VISIBLE_DEVICES='',  # two processes without a GPU each, on any machine
     )  # fmt: skip
     run_tool(
-        'slurm_test.sh', 'part', 'job', config_file, trained[0] / 'epoch_2.pth', '--work-dir', tmp_path,
+        'slurm_train.sh', 'part', 'job', config_file, tmp_path / 'run',
+        '--cfg-options', 'train_cfg.max_epochs=1', 'param_scheduler.0.warmup=0', **environment,
+    )  # fmt: skip
+    assert '--ntasks 2' in (tmp_path / 'srun.log').read_text()
+    assert read_checkpoint(tmp_path / 'run' / 'epoch_1.pth')['meta']['iter'] == 3  # 13 samples on two ranks
+    run_tool(
+        'slurm_test.sh', 'part', 'job', config_file, tmp_path / 'run' / 'epoch_1.pth', '--work-dir', tmp_path,
         '--out', tmp_path / 'metrics.json', **environment,
     )  # fmt: skip
     call = (tmp_path / 'srun.log').read_text()
