@@ -98,6 +98,11 @@ MODEL_CASES = {
     'ClassificationHead': ModelCase(RECOGNIZER, 'head', dict(num_classes=3, init_scale=1.0)),
     'SoftCrossEntropyLoss': ModelCase(RECOGNIZER, 'head.loss', dict(label_smoothing=0.1)),
     'RegressionHead': ModelCase(REGRESSOR, 'head', dict(num_outputs=2, activation='tanh')),
+    'MultiTaskHead': ModelCase(
+        REGRESSOR,
+        'head',
+        dict(heads=dict(emotion=dict(type='ClassificationHead', num_classes=3), mood=REGRESSOR['head'])),
+    ),
     'MSELoss': ModelCase(REGRESSOR, 'head.loss', dict(loss_weight=2.0)),
     'L1Loss': ModelCase(REGRESSOR, 'head.loss'),
     'SmoothL1Loss': ModelCase(REGRESSOR, 'head.loss'),

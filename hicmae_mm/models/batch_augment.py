@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from mmengine.structures import BaseDataElement
-from timm.data.mixup import cutmix_bbox_and_lam, mixup_target
+from timm.data.mixup import cutmix_bbox_and_lam
 from torch import Tensor, nn
 
 from hicmae_mm.registry import MODELS
+
+MODES = ('batch', 'pair', 'elem')
 
 
 @MODELS.register_module()
@@ -19,16 +22,23 @@ class MixupCutmix(nn.Module):
 
     Mixup (Zhang et al., 2018) blends the inputs by ``lam ~ Beta(mixup_alpha)``. Cutmix (Yun et al., 2019) takes a box
     of the other video, in all frames, and a segment of the other spectrogram in time, of the same share. Labels become
-    ``lam * own + (1 - lam) * other``: soft scores for classes, blended values for regression. The formulas and the box
-    are timm's.
+    ``lam * own + (1 - lam) * other``: soft scores for classes, blended values wherever the samples carry values. The
+    box is timm's.
+
+    Where clips lack a stream, each one is mixed with its mirror among the clips of the same streams, so that an absent
+    stream stays absent and the label's share is that of what can be seen and heard. A clip with none of ``streams`` is
+    left as it is, and so is the middle clip of an odd number.
 
     Args:
         num_classes: C; None for regression.
         mixup_alpha: Parameter of mixup's Beta distribution; 0 switches mixup off.
         cutmix_alpha: Parameter of cutmix's; 0 switches cutmix off.
         switch_prob: Probability of cutmix where both are on.
-        prob: Probability of mixing a batch at all.
+        prob: Probability of mixing: the batch, a pair or a clip, as ``mode`` says.
         streams: Streams to mix. The published code mixes ``('video',)`` only, and the label by the video's share.
+        mode: What shares one draw of share, kind and region: ``'batch'`` (as published), ``'pair'`` (two clips that are
+            mixed with each other) or ``'elem'`` (nothing but the clip itself).
+        cutmix_minmax: Smallest and largest side of the box over the frame's; sets ``cutmix_alpha`` to 1, as in timm.
     """
 
     def __init__(
@@ -39,6 +49,8 @@ class MixupCutmix(nn.Module):
         switch_prob: float = 0.5,
         prob: float = 1.0,
         streams: Sequence[str] = ('video', 'audio'),
+        mode: str = 'batch',
+        cutmix_minmax: tuple[float, float] | None = None,
     ) -> None:
         super().__init__()
         if mixup_alpha < 0 or cutmix_alpha < 0 or mixup_alpha + cutmix_alpha == 0:
@@ -48,19 +60,31 @@ class MixupCutmix(nn.Module):
         for name, value in (('switch_prob', switch_prob), ('prob', prob)):
             if not 0 <= value <= 1:
                 raise ValueError(f'{name} must lie in 0..1, got {value}')
+        if mode not in MODES:
+            raise ValueError(f'mode must be one of {MODES}, got {mode!r}')
+        if cutmix_minmax is not None and not 0 < cutmix_minmax[0] < cutmix_minmax[1] <= 1:
+            raise ValueError(f'cutmix_minmax must be two growing shares of 0..1, got {cutmix_minmax}')
         self.num_classes = num_classes
         self.mixup_alpha = mixup_alpha
-        self.cutmix_alpha = cutmix_alpha
+        self.cutmix_alpha = cutmix_alpha if cutmix_minmax is None else 1.0
         self.switch_prob = switch_prob
         self.prob = prob
         self.streams = tuple(streams)
+        self.mode = mode
+        self.cutmix_minmax = cutmix_minmax
 
-    def forward(self, inputs: dict[str, Tensor], data_samples: list[BaseDataElement]) -> dict[str, Tensor]:
-        """Mixes a batch; sets ``gt_score`` (or replaces ``gt_values``) of every data sample.
+    def forward(
+        self,
+        inputs: dict[str, Tensor],
+        data_samples: list[BaseDataElement],
+        present: Mapping[str, Tensor] | None = None,
+    ) -> dict[str, Tensor]:
+        """Mixes a batch; sets ``gt_score`` and replaces ``gt_values`` of the data samples that have class or values.
 
         Args:
             inputs: ``video`` (B, 3, T, H, W) and/or ``audio`` (B, 1, T, F), float. Not changed.
-            data_samples: B samples with ``gt_label``, or ``gt_values`` if ``num_classes`` is None.
+            data_samples: B samples with ``gt_label``, or ``gt_values`` if ``num_classes`` is None, or both.
+            present: (B,) bool on the host for every stream that some clips lack, True = there.
 
         Returns:
             The mixed inputs.
@@ -77,16 +101,28 @@ class MixupCutmix(nn.Module):
                     f'mixing needs one view per sample, got {len(inputs[name])} views of {name} '
                     f'for {len(data_samples)} samples'
                 )
-        lam, use_cutmix = self._draw()
-        if lam < 1 and use_cutmix:
-            inputs, lam = self._cutmix(inputs, mixed, lam)
-        elif lam < 1:
-            inputs = inputs | {name: inputs[name].lerp(inputs[name].flip(0), 1 - lam) for name in mixed}
-        self._mix_labels(data_samples, lam)
-        return inputs
+        partners = mirror_partners(len(data_samples), mixed, present or {})
+        outputs = {name: inputs[name].clone() for name in mixed}
+        shares = [1.0] * len(data_samples)
+        for rows in self._groups(partners):
+            lam, use_cutmix = self._draw()
+            if lam < 1:
+                lam = (self._cutmix if use_cutmix else _mixup)(inputs, outputs, {i: partners[i] for i in rows}, lam)
+            for i in rows:
+                shares[i] = lam
+        self._mix_labels(data_samples, partners, 1 - torch.tensor(shares).unsqueeze(1))
+        return inputs | outputs
+
+    def _groups(self, partners: list[int]) -> list[list[int]]:
+        """Clips that share a draw."""
+        if self.mode == 'batch':
+            return [list(range(len(partners)))]
+        if self.mode == 'pair':
+            return [sorted({i, other}) for i, other in enumerate(partners) if i <= other]
+        return [[i] for i in range(len(partners))]
 
     def _draw(self) -> tuple[float, bool]:
-        """Draws the own share and the kind of mixing (timm's ``Mixup``, mode 'batch')."""
+        """Draws the own share and the kind of mixing."""
         if np.random.rand() >= self.prob:
             return 1.0, False
         if self.mixup_alpha > 0 and self.cutmix_alpha > 0:
@@ -96,32 +132,67 @@ class MixupCutmix(nn.Module):
         alpha = self.cutmix_alpha if use_cutmix else self.mixup_alpha
         return float(np.random.beta(alpha, alpha)), use_cutmix
 
-    @staticmethod
-    def _cutmix(inputs: dict[str, Tensor], mixed: list[str], lam: float) -> tuple[dict[str, Tensor], float]:
-        """Pastes regions; returns the inputs and the share that is really left of the own clip."""
-        outputs = dict(inputs)
-        if 'video' in mixed:
-            video = inputs['video']
-            (top, bottom, left, right), lam = cutmix_bbox_and_lam(video.shape, lam)
-            outputs['video'] = video.clone()
-            outputs['video'][..., top:bottom, left:right] = video[..., top:bottom, left:right].flip(0)
-        if 'audio' in mixed:
-            audio = inputs['audio']
-            length = audio.shape[-2]
+    def _cutmix(
+        self, inputs: dict[str, Tensor], outputs: dict[str, Tensor], partners: dict[int, int], lam: float
+    ) -> float:
+        """Pastes regions into the outputs; returns the share that is really left of the own clip."""
+        if 'video' in outputs or self.cutmix_minmax is not None:
+            plane = inputs['video' if 'video' in outputs else 'audio']
+            (top, bottom, left, right), lam = cutmix_bbox_and_lam(plane.shape, lam, self.cutmix_minmax)
+        if 'video' in outputs:
+            for i, other in partners.items():
+                outputs['video'][i, ..., top:bottom, left:right] = inputs['video'][other, ..., top:bottom, left:right]
+        if 'audio' in outputs:
+            length = inputs['audio'].shape[-2]
             segment = round((1 - lam) * length)
-            if 'video' not in mixed:
+            if 'video' not in outputs:
                 lam = 1 - segment / length
             start = int(np.random.randint(0, length - segment + 1))
-            outputs['audio'] = audio.clone()
-            outputs['audio'][..., start : start + segment, :] = audio[..., start : start + segment, :].flip(0)
-        return outputs, float(lam)
+            for i, other in partners.items():
+                outputs['audio'][i, ..., start : start + segment, :] = inputs['audio'][
+                    other, ..., start : start + segment, :
+                ]
+        return float(lam)
 
-    def _mix_labels(self, data_samples: list[BaseDataElement], lam: float) -> None:
-        if self.num_classes is None:
-            values = torch.stack([sample.gt_values for sample in data_samples])
-            for sample, value in zip(data_samples, values.lerp(values.flip(0), 1 - lam)):
+    def _mix_labels(self, data_samples: list[BaseDataElement], partners: list[int], share: Tensor) -> None:
+        """Mixes classes and values; ``share (B, 1)`` is that of the partner."""
+        if self.num_classes is not None:
+            labels = torch.cat([sample.gt_label for sample in data_samples])
+            scores = F.one_hot(labels, self.num_classes).float()  # (B, C)
+            for sample, score in zip(data_samples, scores.lerp(scores[partners], share)):
+                sample.gt_score = score
+        if self.num_classes is None or any('gt_values' in sample for sample in data_samples):
+            values = torch.stack([sample.gt_values for sample in data_samples])  # (B, D)
+            for sample, value in zip(data_samples, values.lerp(values[partners], share)):
                 sample.gt_values = value
-            return
-        labels = torch.cat([sample.gt_label for sample in data_samples])
-        for sample, score in zip(data_samples, mixup_target(labels, self.num_classes, lam)):
-            sample.gt_score = score
+
+
+def _mixup(inputs: dict[str, Tensor], outputs: dict[str, Tensor], partners: dict[int, int], lam: float) -> float:
+    """Blends clips into the outputs."""
+    for name, output in outputs.items():
+        for i, other in partners.items():
+            output[i].lerp_(inputs[name][other], 1 - lam)
+    return lam
+
+
+def mirror_partners(num_clips: int, mixed: Sequence[str], present: Mapping[str, Tensor]) -> list[int]:
+    """Whom each clip is mixed with: its mirror image among the clips that have the same streams.
+
+    Args:
+        num_clips: B.
+        mixed: Streams that are mixed.
+        present: ``(B,)`` bool by stream that some clips lack, True = there.
+
+    Returns:
+        An index per clip; the clip's own where it has none of the mixed streams.
+    """
+    members: dict[tuple[bool, ...], list[int]] = {}
+    rows = {name: value.tolist() for name, value in present.items()}
+    for i in range(num_clips):
+        members.setdefault(tuple(row[i] for row in rows.values()), []).append(i)
+    partners = list(range(num_clips))
+    for clips in members.values():
+        if any(name not in rows or rows[name][clips[0]] for name in mixed):
+            for i, other in zip(clips, reversed(clips)):
+                partners[i] = other
+    return partners

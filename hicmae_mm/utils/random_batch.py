@@ -10,7 +10,7 @@ import torch
 from torch import Size, Tensor
 
 from hicmae_mm.models.base import AudioVisualModel
-from hicmae_mm.models.heads import ClassificationHead, RegressionHead
+from hicmae_mm.models.heads import ClassificationHead, MultiTaskHead, RegressionHead
 from hicmae_mm.registry import TRANSFORMS
 from hicmae_mm.structures import EmotionDataSample
 
@@ -90,8 +90,9 @@ def random_batch(
 def _random_sample(model: AudioVisualModel, index: int, generator: torch.Generator) -> EmotionDataSample:
     sample = EmotionDataSample(metainfo={'sample_id': f'noise_{index}', 'sample_idx': index, 'num_views': 1})
     head = getattr(model, 'head', None)
-    if isinstance(head, ClassificationHead):
-        sample.set_gt_label(int(torch.randint(head.num_classes, (1,), generator=generator)))
-    elif isinstance(head, RegressionHead):
-        sample.set_gt_values(torch.rand(head.num_outputs, generator=generator))
+    for part in head.heads.values() if isinstance(head, MultiTaskHead) else [head]:
+        if isinstance(part, ClassificationHead):
+            sample.set_gt_label(int(torch.randint(part.num_classes, (1,), generator=generator)))
+        elif isinstance(part, RegressionHead):
+            sample.set_gt_values(torch.rand(part.num_outputs, generator=generator))
     return sample

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hicmae_mm.models.batch_augment import MixupCutmix
+from hicmae_mm.models.batch_augment import MixupCutmix, mirror_partners
 from hicmae_mm.structures import EmotionDataSample
 
 
@@ -103,7 +103,70 @@ def test_inputs_and_options_are_checked() -> None:
         MixupCutmix(num_classes=4, mixup_alpha=0.0, cutmix_alpha=0.0)
     with pytest.raises(ValueError, match=r'prob must lie in 0\.\.1'):
         MixupCutmix(num_classes=4, prob=1.5)
+    with pytest.raises(ValueError, match="mode must be one of .* got 'half'"):
+        MixupCutmix(num_classes=4, mode='half')
+    with pytest.raises(ValueError, match='cutmix_minmax must be two growing shares'):
+        MixupCutmix(num_classes=4, cutmix_minmax=(0.5, 0.2))
     with pytest.raises(ValueError, match=r'one view per sample, got 4 views of video for 2 samples'):
         MixupCutmix(num_classes=4)(_inputs(4), _labelled(2))
     with pytest.raises(ValueError, match=r"none of the streams \('video',\) is in the batch"):
         MixupCutmix(num_classes=4, streams=('video',))(dict(audio=_inputs()['audio']), _labelled())
+
+
+def test_classes_and_values_are_mixed_by_the_same_share() -> None:
+    np.random.seed(0)
+    samples = [sample.set_gt_values([float(i)]) for i, sample in enumerate(_labelled())]
+    mixed = MixupCutmix(num_classes=4)(_inputs(), samples)
+    for i, (sample, own) in enumerate(zip(samples, _own_shares(samples))):
+        torch.testing.assert_close(sample.gt_values, torch.tensor([own * i + (1 - own) * (3 - i)]))
+    assert mixed['video'].shape == (4, 3, 2, 16, 16)
+
+
+@pytest.mark.parametrize('mode', ['pair', 'elem'])
+@pytest.mark.parametrize('options', [dict(cutmix_alpha=0.0), dict(mixup_alpha=0.0)], ids=['mixup', 'cutmix'])
+def test_pairs_or_clips_draw_their_own_share(mode: str, options: dict[str, float]) -> None:
+    np.random.seed(3)
+    samples = _labelled()
+    mixed = MixupCutmix(num_classes=4, mode=mode, **options)(_inputs(), samples)
+    shares = _own_shares(samples)
+    for i, sample in enumerate(samples):
+        content = (shares[i] * i + (1 - shares[i]) * (3 - i)) if 'mixup_alpha' not in options else None
+        if content is not None:
+            torch.testing.assert_close(mixed['audio'][i], torch.full_like(mixed['audio'][i], content))
+        torch.testing.assert_close(mixed['video'][i].mean(), torch.tensor(shares[i] * i + (1 - shares[i]) * (3 - i)))
+        assert float(sample.gt_score[3 - i]) == pytest.approx(1 - shares[i])
+    assert shares[0] != shares[1]
+    assert (shares[0] == pytest.approx(shares[3])) == (mode == 'pair')
+
+
+def test_the_box_keeps_within_its_smallest_and_largest_side() -> None:
+    sides = []
+    for seed in range(10):
+        np.random.seed(seed)
+        mixed = MixupCutmix(num_classes=4, mixup_alpha=0.0, cutmix_minmax=(0.25, 0.75))(_inputs(), _labelled())
+        taken = mixed['video'][0, 0, 0] == 3
+        sides += [int(taken.any(dim=1).sum()), int(taken.any(dim=0).sum())]
+    assert min(sides) >= 4
+    assert max(sides) < 12
+
+
+def test_clips_are_mixed_among_those_with_the_same_streams() -> None:
+    """0, 1 and 4 have both streams, 2 and 3 no sound, 5 no picture."""
+    present = dict(
+        video=torch.tensor([True, True, True, True, True, False]),
+        audio=torch.tensor([True, True, False, False, True, True]),
+    )
+    inputs = {name: value * present[name].view(-1, *[1] * (value.ndim - 1)) for name, value in _inputs(6).items()}
+    assert mirror_partners(6, ('video', 'audio'), present) == [4, 1, 3, 2, 0, 5]
+    assert mirror_partners(6, ('video',), present) == [4, 1, 3, 2, 0, 5]
+    assert mirror_partners(6, ('audio',), present) == [4, 1, 2, 3, 0, 5]  # 2 and 3 have nothing to mix
+    for options in (dict(cutmix_alpha=0.0), dict(mixup_alpha=0.0)):
+        np.random.seed(0)
+        samples = _labelled(6)
+        mixed = MixupCutmix(num_classes=6, **options)(inputs, samples, present)
+        for i, partner in enumerate([4, 1, 3, 2, 0, 5]):
+            assert float(samples[i].gt_score[i] + (samples[i].gt_score[partner] if partner != i else 0)) == 1
+            for name, rows in present.items():
+                if not rows[i]:
+                    assert not mixed[name][i].any()
+        assert torch.equal(mixed['audio'][5], inputs['audio'][5])

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from hicmae_mm.models.aggregators import HierarchicalFeatureAggregator, MeanPoolAggregator
-from hicmae_mm.models.heads import ClassificationHead, HierarchicalContrastiveHead, RegressionHead
+from hicmae_mm.models.heads import ClassificationHead, HierarchicalContrastiveHead, MultiTaskHead, RegressionHead
 from hicmae_mm.structures import EmotionDataSample
 
 
@@ -86,3 +86,36 @@ def test_hierarchical_aggregation_by_hand() -> None:
     fused = {'video': torch.full((1, 2, 1), 7.0), 'audio': torch.full((1, 3, 1), 9.0)}
     assert aggregator(hidden, fused).tolist() == [[2.0, 5.0, 7.0, 9.0]]
     assert MeanPoolAggregator({'video': 1, 'audio': 1})(hidden, fused).tolist() == [[7.0, 9.0]]
+
+
+MER_MULTI = dict(
+    emotion=dict(type='ClassificationHead', num_classes=3, init_scale=1.0),
+    valence=dict(type='RegressionHead', num_outputs=1, init_scale=1.0),
+)
+
+
+def test_several_tasks_sum_their_weighted_losses_and_predict_into_the_same_samples() -> None:
+    torch.manual_seed(0)
+    head, features = MultiTaskHead(8, MER_MULTI, loss_weights=dict(valence=0.25)), torch.randn(3, 8)
+    clips = [sample(2, [0.5], views=2), sample(0, [-1.0])]
+    emotion, valence = head.heads['emotion'], head.heads['valence']
+    losses = head.loss(features, clips)
+    assert set(losses) == {'loss_emotion', 'loss_valence'}
+    torch.testing.assert_close(losses['loss_emotion'], emotion.loss(features, clips)['loss'])
+    torch.testing.assert_close(losses['loss_valence'], 0.25 * valence.loss(features, clips)['loss'])
+    assert {name: tuple(part.shape) for name, part in head(features).items()} == {'emotion': (3, 3), 'valence': (3, 1)}
+
+    predicted = head.predict(features, clips)
+    scores, values = emotion(features).softmax(-1).detach(), valence(features).detach()
+    torch.testing.assert_close(predicted[0].pred_score, scores[:2].mean(0))
+    torch.testing.assert_close(predicted[0].pred_values, values[:2].mean(0))
+    torch.testing.assert_close(predicted[1].pred_values, values[2])
+
+
+def test_tasks_are_checked() -> None:
+    with pytest.raises(ValueError, match='heads is empty'):
+        MultiTaskHead(8, {})
+    with pytest.raises(ValueError, match=r"loss_weights names \['mood'\], but the tasks are \['emotion', 'valence'\]"):
+        MultiTaskHead(8, MER_MULTI, loss_weights=dict(mood=1.0))
+    with pytest.raises(ValueError, match='would overwrite each other'):
+        MultiTaskHead(8, dict(a=MER_MULTI['valence'], b=MER_MULTI['valence']))

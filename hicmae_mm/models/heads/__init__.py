@@ -1,8 +1,9 @@
 """Heads: what is learned from features."""
 
-from hicmae_mm.models.heads.base import BaseHead
+from hicmae_mm.models.heads.base import BaseHead, LinearHead
 from hicmae_mm.models.heads.classification import ClassificationHead
 from hicmae_mm.models.heads.contrastive import HierarchicalContrastiveHead
+from hicmae_mm.models.heads.multi_task import MultiTaskHead
 from hicmae_mm.models.heads.reconstruction import ReconstructionHead
 from hicmae_mm.models.heads.regression import RegressionHead
 
@@ -10,6 +11,8 @@ __all__ = [
     'BaseHead',
     'ClassificationHead',
     'HierarchicalContrastiveHead',
+    'LinearHead',
+    'MultiTaskHead',
     'ReconstructionHead',
     'RegressionHead',
 ]

@@ -13,7 +13,26 @@ from hicmae_mm.structures import EmotionDataSample
 
 
 class BaseHead(BaseModule, metaclass=ABCMeta):
-    """Base class of clip-level heads: LayerNorm and a linear layer whose first weights are scaled down.
+    """Base class of clip-level heads: features in, losses or predictions out.
+
+    Attributes:
+        prediction_field: Field of the data samples that :meth:`predict` fills in, so that several heads on one feature
+            can tell whether they would overwrite each other.
+    """
+
+    prediction_field: str
+
+    @abstractmethod
+    def loss(self, features: Tensor, data_samples: list[EmotionDataSample]) -> dict[str, Tensor]:
+        """Losses of clip features ``(sum of views, in_channels)``."""
+
+    @abstractmethod
+    def predict(self, features: Tensor, data_samples: list[EmotionDataSample]) -> list[EmotionDataSample]:
+        """Fills in the predictions, averaged over each clip's views."""
+
+
+class LinearHead(BaseHead):
+    """Base class of heads of one task: LayerNorm and a linear layer whose first weights are scaled down.
 
     Args:
         in_channels: Length of the clip feature; injected by the model.
@@ -35,14 +54,6 @@ class BaseHead(BaseModule, metaclass=ABCMeta):
     def forward(self, features: Tensor) -> Tensor:
         """``(B, in_channels) -> (B, out_channels)``."""
         return self.fc(self.norm(features))
-
-    @abstractmethod
-    def loss(self, features: Tensor, data_samples: list[EmotionDataSample]) -> dict[str, Tensor]:
-        """Losses of clip features ``(sum of views, in_channels)``."""
-
-    @abstractmethod
-    def predict(self, features: Tensor, data_samples: list[EmotionDataSample]) -> list[EmotionDataSample]:
-        """Fills in the predictions, averaged over each clip's views."""
 
 
 def views_per_clip(data_samples: list[EmotionDataSample]) -> list[int]:

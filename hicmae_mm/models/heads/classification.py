@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from hicmae_mm.models.heads.base import BaseHead, average_views, repeat_for_views
+from hicmae_mm.models.heads.base import LinearHead, average_views, repeat_for_views
 from hicmae_mm.models.utils import build_slot
 from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import EmotionDataSample
 
 
 @MODELS.register_module()
-class ClassificationHead(BaseHead):
+class ClassificationHead(LinearHead):
     """Scores of exclusive emotion classes; softmax is averaged over the views of a clip.
 
     Args:
@@ -22,6 +22,8 @@ class ClassificationHead(BaseHead):
         init_scale: Multiplies the linear layer's initial weights.
         init_cfg: MMEngine initialisation config.
     """
+
+    prediction_field = 'pred_score'
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from hicmae_mm.models.heads.base import BaseHead, average_views, repeat_for_views
+from hicmae_mm.models.heads.base import LinearHead, average_views, repeat_for_views
 from hicmae_mm.models.utils import build_slot
 from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import EmotionDataSample
@@ -14,7 +14,7 @@ ACTIVATIONS = {None: nn.Identity, 'sigmoid': nn.Sigmoid, 'tanh': nn.Tanh, 'relu'
 
 
 @MODELS.register_module()
-class RegressionHead(BaseHead):
+class RegressionHead(LinearHead):
     """Continuous emotion values; outputs are averaged over the views of a clip.
 
     Args:
@@ -28,6 +28,8 @@ class RegressionHead(BaseHead):
     Raises:
         ValueError: An unknown activation.
     """
+
+    prediction_field = 'pred_values'
 
     def __init__(
         self,

@@ -1,0 +1,73 @@
+"""Several tasks on one clip feature, such as emotion class and valence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from hicmae_mm.models.heads.base import BaseHead
+from hicmae_mm.models.utils import build_slot
+from hicmae_mm.registry import MODELS
+from hicmae_mm.structures import EmotionDataSample
+
+
+@MODELS.register_module()
+class MultiTaskHead(BaseHead):
+    """One head per task on the same feature; losses are weighted and summed, predictions land in the same samples.
+
+    MER2023's MER-MULTI track, for example: ``heads=dict(emotion=dict(type='ClassificationHead', num_classes=6),
+    valence=dict(type='RegressionHead', num_outputs=1))`` with data of ``task='multitask'``. Every sample needs the
+    labels of all tasks.
+
+    Args:
+        in_channels: Length of the clip feature; injected by the model.
+        heads: A head per task.
+        loss_weights: Factor of each task's losses; tasks that are not named count once. ``None``: all count once.
+        init_cfg: MMEngine initialisation config.
+
+    Raises:
+        ValueError: No head, a weight of no task, or two heads that predict the same field.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        heads: Mapping[str, dict | BaseHead],
+        loss_weights: Mapping[str, float] | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if not heads:
+            raise ValueError('heads is empty; name at least one task, e.g. heads=dict(emotion=dict(type=...))')
+        unknown = set(loss_weights or {}) - set(heads)
+        if unknown:
+            raise ValueError(f'loss_weights names {sorted(unknown)}, but the tasks are {sorted(heads)}')
+        self.heads: Mapping[str, BaseHead] = nn.ModuleDict(  # type: ignore[assignment]
+            {name: build_slot(cfg, f'head.heads.{name}', in_channels=in_channels) for name, cfg in heads.items()}
+        )
+        self.loss_weights = dict.fromkeys(heads, 1.0) | dict(loss_weights or {})
+        fields = [head.prediction_field for head in self.heads.values()]
+        if len(set(fields)) < len(fields):
+            raise ValueError(
+                f'the tasks {list(heads)} predict the fields {fields}, and would overwrite each other; '
+                'a sample holds one class and one vector of values: give one head several outputs'
+            )
+
+    def forward(self, features: Tensor) -> dict[str, Tensor]:
+        """``(B, in_channels) -> (B, outputs of the task)`` by task."""
+        return {name: head(features) for name, head in self.heads.items()}
+
+    def loss(self, features: Tensor, data_samples: list[EmotionDataSample]) -> dict[str, Tensor]:
+        """Weighted losses of every task, ``loss_{task}``."""
+        losses = {}
+        for name, head in self.heads.items():
+            for key, value in head.loss(features, data_samples).items():
+                losses[f'{key}_{name}'] = self.loss_weights[name] * value
+        return losses
+
+    def predict(self, features: Tensor, data_samples: list[EmotionDataSample]) -> list[EmotionDataSample]:
+        """Sets the predictions of every task."""
+        for head in self.heads.values():
+            data_samples = head.predict(features, data_samples)
+        return data_samples
