@@ -14,9 +14,11 @@ from mmengine.registry import Registry, init_default_scope
 
 from hicmae_mm import registry as R
 from hicmae_mm.engine import build_runner
+from hicmae_mm.registry import DATASETS
 from hicmae_mm.utils.config_checks import check_config
 from hicmae_mm.utils.media import write_video, write_wav
 from hicmae_mm.utils.paths import configs_root
+from tests.tiny_config import LOADERS, make_tiny
 
 LEAVES = sorted(configs_root().glob('*.py'))
 BASES = sorted((configs_root() / '_base_').rglob('*.py'))
@@ -104,33 +106,30 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
         coarse = noise.integers(0, 256, (80, 8, 8, 3), dtype=np.uint8)
         write_video(folder / f'{number}.mp4', coarse.repeat(32, axis=1).repeat(32, axis=2), fps=25)
         write_wav(folder / f'{number}.wav', noise.normal(0, 0.1, int(3.2 * 16000)).astype(np.float32))
-    lines = [f'{number}.mp4 {number}.wav {number % 2}' for number in range(4)]
-    (folder / 'clips.txt').write_text('\n'.join(lines) + '\n')
     return folder
 
 
-def _narrow(value: Any) -> None:
-    """Makes every part of a model 16 wide; depths, grids and losses stay."""
-    if isinstance(value, dict):
-        for key, narrow in (('embed_dims', 16), ('num_heads', 2)):
-            if key in value:
-                value[key] = narrow
-        for item in value.values():
-            _narrow(item)
+def _write_list(dataset: ConfigDict, folder: Path) -> str:
+    """A list of the four clips with the label columns that the data set expects; returns its name."""
+    kind = DATASETS.get(dataset.type)
+    task = dataset.get('task') or kind.TASK
+    num_values = len({**kind.METAINFO, **dataset.get('metainfo', {})}.get('dimensions', ()))
+    lines = []
+    for number in range(4):
+        values = [f'{0.1 * number * (value + 1):.2f}' for value in range(num_values)]
+        labels = [str(number % 2)] * (max(dataset.get('label_columns') or [0]) + 1)
+        columns = dict(classification=labels, regression=values, multitask=labels + values, unlabelled=[])[task]
+        lines.append(' '.join([f'{number}.mp4', f'{number}.wav', *columns]))
+    name = f'{dataset.type}_{task}.txt'
+    (folder / name).write_text('\n'.join(lines) + '\n')
+    return name
 
 
 def _for_a_quick_run(cfg: Config, corpus: Path, work_dir: Path) -> None:
-    _narrow(cfg.model)
-    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        loader: ConfigDict | None = cfg.get(name)
-        if loader:
-            loader.batch_size, loader.num_workers = 2, 0
-            loader.dataset.update(data_root=str(corpus), ann_file='clips.txt', indices=2, on_error='raise')
-            loader.dataset.pop('data_prefix', None)
-    cfg.merge_from_dict(dict(work_dir=str(work_dir), load_from=None, train_cfg=dict(max_epochs=1)))
-    for scheduler in cfg.param_scheduler:
-        scheduler.warmup = 0
-    cfg.experiment_name = work_dir.name
+    make_tiny(cfg, work_dir)
+    for loader in filter(None, map(cfg.get, LOADERS)):
+        loader.dataset.update(data_root=str(corpus), ann_file=_write_list(loader.dataset, corpus), indices=2)
+        loader.dataset.pop('data_prefix', None)
 
 
 @leaf
@@ -150,4 +149,6 @@ def test_leaf_builds_and_takes_a_training_step_through_its_own_pipeline(
     assert losses
     assert all(np.isfinite(value.current()) for value in losses)
     if cfg.get('test_dataloader'):
-        assert 0 <= runner.test()['UAR'] <= 1
+        measures = runner.test()
+        assert measures
+        assert all(np.isfinite(value) for value in measures.values())

@@ -14,7 +14,7 @@ from typing import Any
 
 from mmengine.fileio import load
 
-TASKS = ('classification', 'regression', 'unlabelled')
+TASKS = ('classification', 'regression', 'multitask', 'unlabelled')
 OWN_SOUND_TRACK = '-'
 
 
@@ -23,33 +23,45 @@ class LabelParser:
     """Turns the label columns of a record into ``gt_label`` or ``gt_values``, and checks them.
 
     Attributes:
-        task: ``'classification'``, ``'regression'`` or ``'unlabelled'``.
+        task: ``'classification'``, ``'regression'``, ``'multitask'`` (first a class, then values) or ``'unlabelled'``.
         classes: Class names, which may stand for indices; may be empty.
-        num_classes: Number of classes; None for other tasks.
+        num_classes: Number of classes; None for tasks without.
         num_values: Values per sample in regression; None until the first sample tells.
+        columns: Which label columns count, 0-based, and in which order; None: all.
     """
 
     task: str
     classes: Sequence[str] = ()
     num_classes: int | None = None
     num_values: int | None = None
+    columns: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:
             raise ValueError(f'task must be one of {TASKS}, got {self.task!r}')
-        if self.task != 'classification':
+        if self.columns is not None and (not self.columns or min(self.columns) < 0):
+            raise ValueError(f'label_columns must list column numbers from 0 on, got {tuple(self.columns)}')
+        if self.task not in ('classification', 'multitask'):
             return
         self.num_classes = self.num_classes or len(self.classes) or None
         if self.num_classes is None:
-            raise ValueError("task='classification' needs num_classes, or metainfo=dict(classes=(...))")
+            raise ValueError(f'task={self.task!r} needs num_classes, or metainfo=dict(classes=(...))')
         if self.classes and len(self.classes) != self.num_classes:
             raise ValueError(f'num_classes={self.num_classes}, but metainfo names {len(self.classes)} classes')
 
     def parse(self, fields: Sequence[Any]) -> dict[str, Any]:
         """Parses label columns; raises ValueError without saying where, which the caller adds."""
+        if self.task == 'unlabelled':
+            return {}
+        if self.columns is not None:
+            if max(self.columns) >= len(fields):
+                raise ValueError(f'label_columns={tuple(self.columns)}, but there are {len(fields)} label columns')
+            fields = [fields[column] for column in self.columns]
         if self.task == 'classification':
             return dict(gt_label=self._class_index(fields))
-        return dict(gt_values=self._values(fields)) if self.task == 'regression' else {}
+        if self.task == 'regression':
+            return dict(gt_values=self._values(fields))
+        return dict(gt_label=self._class_index(fields[:1]), gt_values=self._values(fields[1:]))
 
     def _class_index(self, fields: Sequence[Any]) -> int:
         if len(fields) != 1:

@@ -39,8 +39,10 @@ class AudioVisualDataset(BaseDataset):
         data_root: Folder that relative paths start from.
         data_prefix: Folders of the two columns below ``data_root``, ``dict(video='frames', audio='wav')``.
         metainfo: Meta information such as ``classes`` (names) or ``dimensions`` (names of regression values).
-        task: ``'classification'``, ``'regression'`` or ``'unlabelled'`` (label columns are ignored).
+        task: ``'classification'``, ``'regression'``, ``'multitask'`` (first label column: class, the others: values) or
+            ``'unlabelled'`` (label columns are ignored). None: what the data set is for, its ``TASK``.
         num_classes: Number of classes; default: as many as ``metainfo`` names.
+        label_columns: Which label columns to use, 0-based, e.g. ``(1,)`` for the second; None: all.
         streams: Which of ``'video'`` and ``'audio'`` to read. The other is not even opened.
         on_error: ``'raise'``, or ``'skip'``: samples whose media are missing or broken come back as
             :class:`~hicmae_mm.structures.SkippedSample`. For training only.
@@ -51,6 +53,8 @@ class AudioVisualDataset(BaseDataset):
         ValueError: If an option is unknown or the annotation malformed; the line is named.
     """
 
+    TASK = 'classification'
+
     def __init__(
         self,
         ann_file: str,
@@ -58,8 +62,9 @@ class AudioVisualDataset(BaseDataset):
         data_root: str = '',
         data_prefix: Mapping[str, str] | None = None,
         metainfo: dict | None = None,
-        task: str = 'classification',
+        task: str | None = None,
         num_classes: int | None = None,
+        label_columns: Sequence[int] | None = None,
         streams: Sequence[str] = _STREAMS,
         on_error: str = 'raise',
         indices: int | Sequence[int] | None = None,
@@ -68,8 +73,9 @@ class AudioVisualDataset(BaseDataset):
             raise ValueError(f'streams must be some of {_STREAMS}, got {tuple(streams)}')
         if on_error not in ('raise', 'skip'):
             raise ValueError(f"on_error must be 'raise' or 'skip', got {on_error!r}")
-        self.task = task
+        self.task = self.TASK if task is None else task
         self.num_classes = num_classes
+        self.label_columns = label_columns
         self.streams = tuple(streams)
         self.on_error = on_error
         prefix = dict(video='', audio='')
@@ -89,6 +95,7 @@ class AudioVisualDataset(BaseDataset):
             classes=tuple(self._metainfo.get('classes', ())),
             num_classes=self.num_classes,
             num_values=len(self._metainfo.get('dimensions', ())) or None,
+            columns=self.label_columns,
         )
         records, metainfo = load_annotations(self.ann_file, labels)
         for key, value in metainfo.items():

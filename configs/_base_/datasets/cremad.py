@@ -1,10 +1,9 @@
 """CREMA-D, 6 emotions: folders of aligned 256x256 face JPEGs and 16 kHz wav, 5 folds by actor.
 
-``FOLD=3`` in the environment chooses the fold (default 1). ``data/cremad/fold{1..5}/{train,test}.csv`` list
-``video audio label`` per line, relative to ``data/cremad``. The best epoch is chosen on the test fold, as published.
+``tools/dataset_converters/cremad.py`` writes ``fold{1..5}/{train,test}.csv`` into ``data/cremad`` (another folder:
+``CREMAD_ROOT`` in the environment). ``FOLD=3`` chooses the fold (default 1). The best epoch is chosen on the test fold,
+as published.
 """
-
-metainfo = dict(classes=('anger', 'disgust', 'fear', 'happiness', 'neutral', 'sadness'))
 
 train_pipeline = [
     dict(type='OpenVideo'),
@@ -38,10 +37,9 @@ train_dataloader = dict(
     sampler=dict(type='SeededSampler', shuffle=True),
     collate_fn=dict(type='collate_audio_visual'),
     dataset=dict(
-        type='AudioVisualDataset',
-        data_root='data/cremad',
+        type='CREMAD',
+        data_root='{{$CREMAD_ROOT:data/cremad}}',
         ann_file='fold{{$FOLD:1}}/train.csv',
-        metainfo=metainfo,
         on_error='skip',
         pipeline=train_pipeline,
     ),
@@ -54,10 +52,9 @@ val_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     collate_fn=dict(type='collate_audio_visual'),
     dataset=dict(
-        type='AudioVisualDataset',
-        data_root='data/cremad',
+        type='CREMAD',
+        data_root='{{$CREMAD_ROOT:data/cremad}}',
         ann_file='fold{{$FOLD:1}}/test.csv',
-        metainfo=metainfo,
         pipeline=test_pipeline,
     ),
 )

@@ -1,0 +1,77 @@
+"""Lists of CREMA-D: 5 folds by actor, six or four emotions.
+
+python tools/dataset_converters/cremad.py /corpora/CREMA-D --out-dir data/cremad
+
+Reads ``AudioWAV/*.wav`` as distributed and ``face_aligned/NAME/*.jpg``, which ``extract_faces.py`` makes of
+``VideoFlash/*.flv``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from hicmae_mm.datasets.conversion import MediaLayout, converter_parser, listing, run_converter, write_folds
+
+EMOTIONS = {6: ('ANG', 'DIS', 'FEA', 'HAP', 'NEU', 'SAD'), 4: ('ANG', 'HAP', 'NEU', 'SAD')}
+BROKEN = ('1064_IEO_DIS_MD', '1064_TIE_SAD_XX', '1076_MTI_NEU_XX', '1076_MTI_SAD_XX')  # says the corpus's own page
+UNPUBLISHED = '1040_ITH_SAD_XX'  # sound, but not in the published lists
+FIRST_ACTOR, NUM_FOLDS, ACTORS_PER_FOLD = 1001, 5, 18
+PUBLISHED = {
+    'fold1': (5974, 1463),
+    'fold2': (5967, 1470),
+    'fold3': (5962, 1475),
+    'fold4': (5963, 1474),
+    'fold5': (5882, 1555),
+}
+
+
+def fold_of(name: str) -> int:
+    """Fold 1 to 5 that tests the actor of a clip: 18 actors each, the last fold one more (HiCMAE, protocol)."""
+    return min((int(name[:4]) - FIRST_ACTOR) // ACTORS_PER_FOLD, NUM_FOLDS - 1) + 1
+
+
+def emotion_of(name: str) -> str:
+    """The emotion in a clip's name ``ACTOR_SENTENCE_EMOTION_INTENSITY``.
+
+    Raises:
+        ValueError: If the name has another form.
+    """
+    parts = name.split('_')
+    if len(parts) != 4 or not parts[0].isdigit() or parts[2] not in EMOTIONS[6]:
+        raise ValueError(f'{name!r} is not a clip of CREMA-D; expected a name such as 1001_DFA_ANG_XX')
+    return parts[2]
+
+
+def convert(args: argparse.Namespace) -> None:
+    """Writes the lists."""
+    layout = MediaLayout.from_args(args)
+    dropped = {*BROKEN} if args.with_1040_ith_sad else {*BROKEN, UNPUBLISHED}
+    names = layout.names()
+    print(f'left out by the protocol: {listing(dropped.intersection(names)) or "nothing"}')
+    labels = {emotion: index for index, emotion in enumerate(EMOTIONS[args.classes])}
+    folds: dict[str, dict[str, list]] = {f'fold{k}': {'train': [], 'test': []} for k in range(1, NUM_FOLDS + 1)}
+    for name in names:
+        emotion = emotion_of(name)
+        if name in dropped or emotion not in labels:
+            continue
+        clip, tested_in = layout.clip(name, labels[emotion]), fold_of(name)
+        for k in range(1, NUM_FOLDS + 1):
+            folds[f'fold{k}']['test' if k == tested_in else 'train'].append(clip)
+    write_folds(args, folds, PUBLISHED if args.classes == 6 else None)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Converts; returns the exit status."""
+    parser = converter_parser('Lists of CREMA-D, 5 folds by actor', video_dir='face_aligned', audio_dir='AudioWAV')
+    parser.add_argument('--classes', type=int, choices=(6, 4), default=6, help='emotions (default: %(default)s)')
+    parser.add_argument(
+        '--with-1040-ith-sad',
+        action='store_true',
+        help='keep 1040_ITH_SAD_XX, a sound clip that the published lists lack (one clip more in a fold)',
+    )
+    return run_converter(parser, convert, argv)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
