@@ -156,7 +156,7 @@ RUN_CASES = {
 }
 CASES: dict[str, set[str]] = {name: set(cases) for name, cases in RUN_CASES.items()}
 CASES |= {'MODELS': set(MODEL_CASES), 'TRANSFORMS': set(TRANSFORM_CASES)}
-CASES['METRICS'] = CASES['METRICS'] | {'RegressionMetric'}  # run by test_regression_metric_is_swapped_in
+CASES['METRICS'] = CASES['METRICS'] | {'RegressionMetric', 'MERMultiMetric'}  # run by tests of their own below
 
 
 @pytest.fixture(autouse=True)
@@ -323,3 +323,19 @@ def test_regression_metric_is_swapped_in() -> None:
     measures = evaluator.evaluate(4)
     assert {'MAE', 'MSE', 'RMSE', 'PCC', 'CCC'} <= set(measures)
     assert measures['RMSE'] >= measures['MAE'] > 0
+
+
+def test_mer_multi_metric_is_swapped_in() -> None:
+    metrics = [dict(type='MERMultiMetric'), dict(type='RegressionMetric', prefix='valence')]
+    evaluator = R.EVALUATOR.build(dict(type='Evaluator', metrics=metrics))
+    torch.manual_seed(0)
+    batch = raw_batch()
+    batch.pop('masks')
+    with torch.no_grad():
+        for base in (RECOGNIZER, REGRESSOR):  # one after the other leaves classes and values in the same samples
+            model = R.MODELS.build(base).eval()
+            predicted = model(**model.data_preprocessor(batch, training=False), mode='predict')
+    evaluator.process(data_samples=predicted, data_batch=pseudo_collate([{}]))
+    measures = evaluator.evaluate(4)
+    assert measures['MSE'] == measures['valence/MSE'] > 0
+    assert measures['MER'] == pytest.approx(measures['weighted_f1'] - 0.25 * measures['MSE'])

@@ -1,6 +1,7 @@
 """Measures as pure functions of numpy arrays."""
 
 from hicmae_mm.evaluation.functional.classification import (
+    area_under_curve,
     class_recalls,
     classification_measures,
     confusion_matrix,
@@ -9,6 +10,8 @@ from hicmae_mm.evaluation.functional.classification import (
     unweighted_average_recall,
     weighted_average_recall,
 )
+from hicmae_mm.evaluation.functional.mer import mer_score
+from hicmae_mm.evaluation.functional.recordings import merge_recordings, recording_of
 from hicmae_mm.evaluation.functional.regression import (
     concordance_correlation,
     mean_absolute_error,
@@ -21,6 +24,7 @@ from hicmae_mm.evaluation.functional.regression import (
 from hicmae_mm.evaluation.functional.views import average_class_scores, average_values
 
 __all__ = [
+    'area_under_curve',
     'average_class_scores',
     'average_values',
     'class_recalls',
@@ -30,7 +34,10 @@ __all__ = [
     'f1_scores',
     'mean_absolute_error',
     'mean_squared_error',
+    'mer_score',
+    'merge_recordings',
     'pearson_correlation',
+    'recording_of',
     'regression_measures',
     'root_mean_squared_error',
     'top_k_accuracy',

@@ -71,6 +71,25 @@ def top_k_accuracy(scores: np.ndarray, labels: np.ndarray, k: int) -> float:
     return float(metrics.top_k_accuracy_score(labels, scores, k=k, labels=np.arange(num_classes)))
 
 
+def area_under_curve(scores: np.ndarray, labels: np.ndarray) -> float:
+    """AUC: area under the ROC curve of every class against the rest, averaged over classes (macro).
+
+    Args:
+        scores: ``(N, C)`` class scores; only their order within a class matters.
+        labels: ``(N,)`` class indices.
+
+    Returns:
+        Mean over the classes that have clips with and without them; NaN where there is none (all clips of one class).
+    """
+    scores = np.asarray(scores)
+    labels = check_labels(labels, scores.shape[1])
+    is_class = labels[:, None] == np.arange(scores.shape[1])  # (N, C)
+    measurable = np.flatnonzero(is_class.any(axis=0) & ~is_class.all(axis=0))
+    if measurable.size == 0:
+        return float('nan')
+    return float(np.mean([metrics.roc_auc_score(is_class[:, index], scores[:, index]) for index in measurable]))
+
+
 def classification_measures(scores: np.ndarray, labels: np.ndarray, topk: tuple[int, ...] = (5,)) -> dict[str, float]:
     """Every scalar measure of one evaluation.
 

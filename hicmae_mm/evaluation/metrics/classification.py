@@ -1,13 +1,20 @@
-"""UAR, WAR, F1 scores, top-k, per-class recall and the confusion matrix of a run."""
+"""UAR, WAR, F1 scores, top-k, AUC, per-class recall and the confusion matrix of a run."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from hicmae_mm.evaluation.functional.classification import class_recalls, classification_measures, confusion_matrix
+from hicmae_mm.evaluation.functional.classification import (
+    area_under_curve,
+    class_recalls,
+    classification_measures,
+    confusion_matrix,
+)
+from hicmae_mm.evaluation.functional.recordings import merge_recordings
 from hicmae_mm.evaluation.metrics.base import PerSampleMetric, describe, identity, read_field
 from hicmae_mm.registry import METRICS
 
@@ -22,18 +29,30 @@ class ClassificationMetric(PerSampleMetric):
     Args:
         topk: the k of the ``top{k}`` keys.
         classwise: also returns ``recall/{class}`` for every class that occurs.
+        auc: also returns ``AUC``, one class against the rest, averaged over the classes that occur.
+        group_pattern: measures recordings instead of clips (AVCAFFE): a regular expression with one group, searched in
+            ``sample_id``. Clips for which the group is the same are one recording, their scores are averaged.
         prefix: put before every key as ``prefix/key``.
 
     Raises:
-        ValueError: if a k is not positive.
+        ValueError: if a k is not positive, or ``group_pattern`` is no regular expression with one group.
     """
 
-    def __init__(self, topk: Sequence[int] = (5,), classwise: bool = False, prefix: str | None = None) -> None:
+    def __init__(
+        self,
+        topk: Sequence[int] = (5,),
+        classwise: bool = False,
+        auc: bool = False,
+        group_pattern: str | None = None,
+        prefix: str | None = None,
+    ) -> None:
         super().__init__(prefix=prefix)
         if any(k < 1 for k in topk):
             raise ValueError(f'topk must hold positive numbers, got {tuple(topk)}')
         self.topk = tuple(topk)
         self.classwise = classwise
+        self.auc = auc
+        self.group_pattern = None if group_pattern is None else compile_group_pattern(group_pattern)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:  # noqa: ARG002 (MMEngine's signature)
         """Keeps score and label of every clip.
@@ -42,27 +61,75 @@ class ClassificationMetric(PerSampleMetric):
             ValueError: if a clip lacks either, or its label is not a class of the model.
         """
         for sample in data_samples:
-            score = read_field(sample, 'pred_score', 'the model must predict class scores').astype(np.float64).ravel()
-            label = int(read_field(sample, 'gt_label', 'testing needs an annotation file with labels').item())
-            if not 0 <= label < len(score):
-                raise ValueError(
-                    f'label {label} of sample {describe(sample)} is out of range: the model has {len(score)} classes, '
-                    f'expected 0 to {len(score) - 1}; check num_classes and the annotation file'
-                )
+            score, label = read_score_and_label(sample)
             self.results.append({'score': score, 'label': label, **identity(sample)})
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
-        """Measures of all clips; logs recall per class and the confusion matrix."""
-        scores = np.stack([result['score'] for result in results])
-        labels = np.array([result['label'] for result in results])
+        """Measures of all clips or recordings; logs recall per class and the confusion matrix."""
+        scores, labels = self.scores_and_labels(results)
         confusion = confusion_matrix(scores.argmax(axis=1), labels, scores.shape[1])
         names = self.class_names(scores.shape[1])
-        self.log_table('confusion matrix (row: label, column: prediction)', confusion_lines(confusion, names))
+        title = 'confusion matrix (row: label, column: prediction)'
+        if self.group_pattern is not None:
+            title += f' of {len(labels)} recordings, merged from {len(results)} clips'
+        self.log_table(title, confusion_lines(confusion, names))
         measures = classification_measures(scores, labels, self.topk)
+        if self.auc:
+            measures['AUC'] = area_under_curve(scores, labels)
         if self.classwise:
             recalls = class_recalls(confusion)
             measures.update({f'recall/{name}': float(r) for name, r in zip(names, recalls) if np.isfinite(r)})
         return measures
+
+    def scores_and_labels(self, results: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+        """What is measured: scores ``(N, C)`` and labels ``(N,)`` of clips, or of recordings with ``group_pattern``.
+
+        Args:
+            results: what :meth:`process` keeps, every clip once.
+
+        Raises:
+            ValueError: as in :func:`~hicmae_mm.evaluation.functional.recordings.merge_recordings`.
+        """
+        scores = np.stack([result['score'] for result in results])
+        labels = np.array([result['label'] for result in results])
+        if self.group_pattern is None:
+            return scores, labels
+        sample_ids = [str(result['sample_id']) for result in results]
+        return merge_recordings(sample_ids, scores, labels, self.group_pattern)[1:]
+
+
+def compile_group_pattern(pattern: str) -> re.Pattern[str]:
+    """Compiles the regular expression that finds a clip's recording.
+
+    Raises:
+        ValueError: if it is none, or does not have exactly one group.
+    """
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f'group_pattern {pattern!r} is not a regular expression: {error}') from error
+    if compiled.groups != 1:
+        raise ValueError(
+            f'group_pattern {pattern!r} must have one group, the name of the recording, got {compiled.groups}; '
+            r"such as r'^(.+)_\d+\.mp4$'; (?:...) does not count as one"
+        )
+    return compiled
+
+
+def read_score_and_label(sample: dict[str, Any]) -> tuple[np.ndarray, int]:
+    """Class scores ``(C,)`` and label of a clip.
+
+    Raises:
+        ValueError: if the clip lacks either, or its label is not a class of the model.
+    """
+    score = read_field(sample, 'pred_score', 'the model must predict class scores').astype(np.float64).ravel()
+    label = int(read_field(sample, 'gt_label', 'testing needs an annotation file with labels').item())
+    if not 0 <= label < len(score):
+        raise ValueError(
+            f'label {label} of sample {describe(sample)} is out of range: the model has {len(score)} classes, '
+            f'expected 0 to {len(score) - 1}; check num_classes and the annotation file'
+        )
+    return score, label
 
 
 def confusion_lines(confusion: np.ndarray, names: Sequence[str]) -> list[str]:

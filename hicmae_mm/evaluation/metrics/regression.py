@@ -30,14 +30,7 @@ class RegressionMetric(PerSampleMetric):
             ValueError: if a clip lacks either, or they differ in length.
         """
         for sample in data_samples:
-            fix = 'testing needs an annotation file with values'
-            prediction = read_field(sample, 'pred_values', 'the model must predict values').astype(np.float64).ravel()
-            target = read_field(sample, 'gt_values', fix).astype(np.float64).ravel()
-            if len(prediction) != len(target):
-                raise ValueError(
-                    f'sample {describe(sample)} has {len(target)} values, the model predicts {len(prediction)}; '
-                    "check the head's number of dimensions and the annotation file"
-                )
+            prediction, target = read_values(sample)
             self.results.append({'prediction': prediction, 'target': target, **identity(sample)})
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
@@ -57,3 +50,20 @@ class RegressionMetric(PerSampleMetric):
         """Names from the data set's ``dimensions`` if it has one for each, else the indices."""
         names = (self.dataset_meta or {}).get('dimensions') or ()
         return list(names) if len(names) == num_dimensions else [str(index) for index in range(num_dimensions)]
+
+
+def read_values(sample: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Predicted and true values ``(D,)`` of a clip.
+
+    Raises:
+        ValueError: if the clip lacks either, or they differ in length.
+    """
+    fix = 'testing needs an annotation file with values'
+    prediction = read_field(sample, 'pred_values', 'the model must predict values').astype(np.float64).ravel()
+    target = read_field(sample, 'gt_values', fix).astype(np.float64).ravel()
+    if len(prediction) != len(target):
+        raise ValueError(
+            f'sample {describe(sample)} has {len(target)} values, the model predicts {len(prediction)}; '
+            "check the head's number of dimensions and the annotation file"
+        )
+    return prediction, target
