@@ -1,63 +1,36 @@
-"""Safe reading of checkpoints, and a report of what was loaded into a model and what was not.
-
-``torch.load`` is always called with ``weights_only=True``. The training checkpoints of MMEngine need a few harmless
-types besides tensors (its ``HistoryBuffer`` of logged values, numpy arrays and scalars): exactly those are allowed.
-"""
+"""Safe reading of checkpoints, and a report of what was loaded into a model and what was not."""
 
 from __future__ import annotations
 
-import pickle
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from mmengine.logging import HistoryBuffer
 from torch import nn
 
-_HISTORY_METHODS = ('min', 'max', 'current', 'mean')
+from hicmae_mm.utils.checkpoint_files import allow_training_checkpoints, read_file
+
+__all__ = [
+    'LoadingReport',
+    'allow_training_checkpoints',
+    'check_exists',
+    'load_weights',
+    'read_checkpoint',
+    'read_checkpoint_meta',
+]
 
 
-def _history_buffer_method(owner: object, name: str) -> Callable:
-    """Stands in for ``builtins.getattr`` while unpickling: serves the four methods of ``HistoryBuffer``, else fails.
-
-    Pickle (protocol 2) stores ``HistoryBuffer.mean`` as a call of ``getattr``, which must not be allowed as such.
-    """
-    if owner is HistoryBuffer and name in _HISTORY_METHODS:
-        return HistoryBuffer.__dict__[name]
-    raise pickle.UnpicklingError(f'the checkpoint asks for attribute {name!r} of {owner!r}, which is not allowed')
-
-
-def allow_training_checkpoints() -> None:
-    """Lets ``torch.load(weights_only=True)`` read MMEngine's own checkpoints. Idempotent."""
-    numpy_core = np._core if hasattr(np, '_core') else np.core
-    multiarray = numpy_core.multiarray
-    numpy_dtypes = {type(np.dtype(code)) for code in ('f2', 'f4', 'f8', 'i1', 'i2', 'i4', 'i8', 'u1', '?')}
-    torch.serialization.add_safe_globals(
-        [
-            HistoryBuffer,
-            (_history_buffer_method, 'builtins.getattr'),
-            np.dtype,
-            np.ndarray,
-            *numpy_dtypes,
-            # both spellings: numpy 1 wrote `numpy.core`, numpy 2 writes `numpy._core`
-            (multiarray._reconstruct, 'numpy.core.multiarray._reconstruct'),
-            (multiarray._reconstruct, 'numpy._core.multiarray._reconstruct'),
-            (multiarray.scalar, 'numpy.core.multiarray.scalar'),
-            (multiarray.scalar, 'numpy._core.multiarray.scalar'),
-        ]
-    )
-
-
-def read_checkpoint(filename: str | Path, map_location: Any = 'cpu') -> dict[str, Any]:
-    """Reads a checkpoint without running code from it.
+def read_checkpoint(filename: str | Path, map_location: Any = 'cpu', is_trusted: bool = False) -> dict[str, Any]:
+    """Reads a checkpoint, without running code from it unless it is trusted.
 
     Args:
-        filename (str): A local file, or an address that MMEngine's ``CheckpointLoader`` understands.
+        filename (str): A local file (``.safetensors``, or any other written by ``torch.save``), or an address that
+            MMEngine's ``CheckpointLoader`` understands.
         map_location: As in ``torch.load``.
+        is_trusted (bool): Whether the file may run its own code. Local files only. Defaults to False.
 
     Returns:
         dict: With the model's weights under ``state_dict``.
@@ -66,14 +39,14 @@ def read_checkpoint(filename: str | Path, map_location: Any = 'cpu') -> dict[str
         FileNotFoundError: The file does not exist.
         ValueError: The file is not a checkpoint, or holds objects that are not allowed.
     """
-    allow_training_checkpoints()
     if '://' in str(filename):
         from mmengine.runner.checkpoint import CheckpointLoader
 
+        allow_training_checkpoints()
         checkpoint = CheckpointLoader.load_checkpoint(str(filename), map_location=map_location)
     else:
-        checkpoint = _read_file(Path(filename).expanduser(), map_location)
-    return _with_state_dict(checkpoint, str(filename))
+        checkpoint = read_file(Path(filename).expanduser(), map_location, is_trusted=is_trusted)
+    return with_state_dict(checkpoint, str(filename))
 
 
 def read_checkpoint_meta(filename: str | Path) -> dict[str, Any]:
@@ -83,9 +56,8 @@ def read_checkpoint_meta(filename: str | Path) -> dict[str, Any]:
     """
     if '://' in str(filename):
         return dict(read_checkpoint(filename).get('meta', {}))
-    allow_training_checkpoints()
-    checkpoint = _read_file(Path(filename).expanduser(), 'cpu', is_mapped=True)
-    return dict(_with_state_dict(checkpoint, str(filename)).get('meta', {}))
+    checkpoint = read_file(Path(filename).expanduser(), 'cpu', is_mapped=True)
+    return dict(with_state_dict(checkpoint, str(filename)).get('meta', {}))
 
 
 def check_exists(filename: str | Path | None) -> None:
@@ -94,19 +66,7 @@ def check_exists(filename: str | Path | None) -> None:
         raise FileNotFoundError(f'checkpoint {str(filename)!r} does not exist')
 
 
-def _read_file(path: Path, map_location: Any, is_mapped: bool = False) -> Any:
-    check_exists(path)
-    try:
-        return torch.load(path, map_location=map_location, weights_only=True, mmap=is_mapped)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
-        reason = str(error).strip().splitlines() or ['the file is empty']
-        raise ValueError(
-            f'{str(path)!r} is not a checkpoint that can be read safely ({reason[0]}). Expected a file written by '
-            'torch.save that holds tensors and plain values only'
-        ) from error
-
-
-def _with_state_dict(checkpoint: Any, filename: str) -> dict[str, Any]:
+def with_state_dict(checkpoint: Any, filename: str) -> dict[str, Any]:
     """Accepts a training checkpoint, a published one (``model`` / ``module``) or a bare dictionary of tensors."""
     if isinstance(checkpoint, Mapping):
         if isinstance(checkpoint.get('state_dict'), Mapping):

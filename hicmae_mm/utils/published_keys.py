@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from torch import Tensor, nn
 
 T = TypeVar('T')
 
-# In order: the first pattern that matches renames. `video` is the unmarked stream of the published names.
-_RULES: tuple[tuple[str, str], ...] = (
-    (r'(video|audio)_layer_weights$', r'aggregator.layer_weights.\1'),
-    (r'fc_norm\.', 'head.norm.'),
-    (r'head\.', 'head.fc.'),
-    (r'mask_token$', 'decoders.video.mask_token'),
-    (r'mask_token_audio$', 'decoders.audio.mask_token'),
-    (r'encoder_to_decoder\.', 'decoders.video.embed.'),
-    (r'encoder_to_decoder_audio\.', 'decoders.audio.embed.'),
-    (r'encoder_fusion\.blocks\.', 'fusion.blocks.video.'),
-    (r'encoder_fusion\.blocks_audio\.', 'fusion.blocks.audio.'),
-    (r'encoder_fusion\.norm\.', 'fusion.norms.video.'),
-    (r'encoder_fusion\.norm_audio\.', 'fusion.norms.audio.'),
-    (r'encoder\.', 'encoders.video.'),
-    (r'encoder_audio\.', 'encoders.audio.'),
-    (r'decoder\.', 'decoders.video.'),
-    (r'decoder_audio\.', 'decoders.audio.'),
+# (published, ours): whole names, or prefixes that end in a dot. The first that fits renames, in either direction.
+# `video` is the unmarked stream of the published names.
+_NAMES: tuple[tuple[str, str], ...] = (
+    ('video_layer_weights', 'aggregator.layer_weights.video'),
+    ('audio_layer_weights', 'aggregator.layer_weights.audio'),
+    ('fc_norm.', 'head.norm.'),
+    ('head.', 'head.fc.'),
+    ('mask_token', 'decoders.video.mask_token'),
+    ('mask_token_audio', 'decoders.audio.mask_token'),
+    ('encoder_to_decoder.', 'decoders.video.embed.'),
+    ('encoder_to_decoder_audio.', 'decoders.audio.embed.'),
+    ('encoder_fusion.blocks.', 'fusion.blocks.video.'),
+    ('encoder_fusion.blocks_audio.', 'fusion.blocks.audio.'),
+    ('encoder_fusion.norm.', 'fusion.norms.video.'),
+    ('encoder_fusion.norm_audio.', 'fusion.norms.audio.'),
+    ('encoder.', 'encoders.video.'),
+    ('encoder_audio.', 'encoders.audio.'),
+    ('decoder.', 'decoders.video.'),
+    ('decoder_audio.', 'decoders.audio.'),
 )
-_COMPILED = tuple((re.compile(pattern), new) for pattern, new in _RULES)
+# the norms of a cross block, anywhere in a name
+_PARTS: tuple[tuple[str, str], ...] = (('.cross_norm1.', '.query_norm.'), ('.cross_norm2.', '.context_norm.'))
+_OURS = tuple((ours, published) for published, ours in _NAMES)
+_OUR_PARTS = tuple((ours, published) for published, ours in _PARTS)
+
+
+def _renamed(key: str, names: tuple[tuple[str, str], ...], parts: tuple[tuple[str, str], ...]) -> str | None:
+    for old, new in names:
+        if key == old or (old.endswith('.') and key.startswith(old)):
+            renamed = new + key[len(old) :]
+            for old_part, new_part in parts:
+                renamed = renamed.replace(old_part, new_part)
+            return renamed
+    return None
 
 
 def map_published_key(key: str) -> str:
@@ -37,11 +51,34 @@ def map_published_key(key: str) -> str:
     Raises:
         KeyError: No rule knows the name.
     """
-    for pattern, new in _COMPILED:
-        if pattern.match(key):
-            renamed = pattern.sub(new, key, count=1)
-            return renamed.replace('.cross_norm1.', '.query_norm.').replace('.cross_norm2.', '.context_norm.')
-    raise KeyError(f'{key!r} is not a parameter name of a published HiCMAE checkpoint')
+    renamed = _renamed(key, _NAMES, _PARTS)
+    if renamed is None:
+        raise KeyError(f'{key!r} is not a parameter name of a published HiCMAE checkpoint')
+    return renamed
+
+
+def published_key(key: str) -> str:
+    """The published name of one of this package's parameters, the inverse of :func:`map_published_key`.
+
+    Raises:
+        KeyError: The published implementation has no such parameter.
+    """
+    renamed = _renamed(key, _OURS, _OUR_PARTS)
+    if renamed is None or map_published_key(renamed) != key:
+        raise KeyError(f'{key!r} has no counterpart in the published HiCMAE implementation')
+    return renamed
+
+
+def _map_keys(state: Mapping[str, T], rename: Callable[[str], str], problem: str) -> dict[str, T]:
+    renamed, unknown = {}, []
+    for key, value in state.items():
+        try:
+            renamed[rename(key)] = value
+        except KeyError:
+            unknown.append(key)
+    if unknown:
+        raise KeyError(f'{problem}: {len(unknown)} unknown parameter names, e.g. {unknown[:5]}')
+    return renamed
 
 
 def map_published_keys(state: Mapping[str, T]) -> dict[str, T]:
@@ -54,25 +91,33 @@ def map_published_keys(state: Mapping[str, T]) -> dict[str, T]:
         The same values by this package's names.
 
     Raises:
-        KeyError: Names that no rule knows, all of them listed.
+        KeyError: Names that no rule knows, all of them counted.
     """
-    renamed, unknown = {}, []
-    for key, value in state.items():
-        try:
-            renamed[map_published_key(key)] = value
-        except KeyError:
-            unknown.append(key)
-    if unknown:
-        raise KeyError(f'not a published HiCMAE checkpoint: {len(unknown)} unknown parameter names, e.g. {unknown[:5]}')
-    return renamed
+    return _map_keys(state, map_published_key, 'not a published HiCMAE checkpoint')
 
 
-def load_published(model: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Loads published weights strictly: every key used, none missing, shapes equal.
+def published_keys(state: Mapping[str, T]) -> dict[str, T]:
+    """Renames a state dict of this package to the published names, the inverse of :func:`map_published_keys`.
+
+    Raises:
+        KeyError: Names of components that the published implementation lacks, all of them counted.
+    """
+    return _map_keys(state, published_key, 'not a model of the published HiCMAE implementation')
+
+
+def check_published(model: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Compares published weights with a model: every key used, none missing, shapes equal.
+
+    Args:
+        model: May lie on the ``meta`` device: only names and shapes are compared.
+        state: Weights by published name.
+
+    Returns:
+        The weights by this package's names.
 
     Raises:
         KeyError: An unknown name.
-        ValueError: Keys missing from or foreign to the model, or shapes that differ; all of them are listed.
+        ValueError: Keys missing from or foreign to the model, or shapes that differ; all of them are counted.
     """
     renamed, own = map_published_keys(state), model.state_dict()
     problems = _listed('missing in the checkpoint', own.keys() - renamed.keys())
@@ -81,7 +126,12 @@ def load_published(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     problems += _listed('of another shape', shapes)
     if problems:
         raise ValueError('the checkpoint does not fit the model: ' + '; '.join(problems))
-    model.load_state_dict(renamed)
+    return renamed
+
+
+def load_published(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Loads published weights strictly; errors as in :func:`check_published`."""
+    model.load_state_dict(check_published(model, state))
 
 
 def _listed(what: str, keys: Iterable[str]) -> list[str]:

@@ -1,63 +1,95 @@
 """Converts a published HiCMAE checkpoint to this package's parameter names.
 
-python tools/model_converters/hicmae_to_mm.py published.pth work_dirs/hicmae_base.pth \
+python tools/model_converters/hicmae_to_mm.py published.pth work_dirs/hicmae_base.safetensors \
     --config configs/hicmae_base_pretrain_voxceleb2.py
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import torch
-from mmengine.config import Config
+from hicmae_mm.utils.checkpoint import with_state_dict
+from hicmae_mm.utils.checkpoint_files import check_can_write, file_sha256, read_file, write_checkpoint
+from hicmae_mm.utils.config_facts import build_empty_model, checkpoint_meta
+from hicmae_mm.utils.config_overrides import load_config
+from hicmae_mm.utils.published_keys import check_published, map_published_keys
 
-from hicmae_mm.registry import MODELS
-from hicmae_mm.utils.checkpoint import read_checkpoint
-from hicmae_mm.utils.published_keys import load_published, map_published_keys
 
-
-def parse_args() -> argparse.Namespace:
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description='Convert a published HiCMAE checkpoint')
     parser.add_argument('source', type=Path, help='checkpoint with the published parameter names')
-    parser.add_argument('out', type=Path, help='file to write')
-    parser.add_argument('--config', help='check strictly against this config: every key used, none missing')
-    return parser.parse_args()
+    parser.add_argument('out', type=Path, help='file to write: .safetensors, or .pth')
+    parser.add_argument(
+        '--config',
+        help='check strictly against this config (every key used, none missing), and store it with its classes',
+    )
+    parser.add_argument(
+        '--weights',
+        choices=['model', 'model_ema'],
+        default='model',
+        help='which weights of the file: the trained ones, or their moving average where the file has one',
+    )
+    parser.add_argument(
+        '--trust-source',
+        action='store_true',
+        help='read a file that cannot be read safely: RUNS WHATEVER CODE THE FILE HOLDS; only for files that you '
+        'would also run as a program',
+    )
+    return parser.parse_args(arguments)
 
 
-def convert(source: Path, out: Path, config: str | None) -> int:
+def select_weights(content: Any, weights: str, source: Path) -> dict[str, Any]:
+    """The weights of a published file by published name.
+
+    Raises:
+        ValueError: The file has no such weights.
+    """
+    if weights == 'model':
+        return dict(with_state_dict(content, str(source))['state_dict'])
+    if not isinstance(content, Mapping) or not isinstance(content.get(weights), Mapping):
+        found = list(content)[:8] if isinstance(content, Mapping) else type(content).__name__
+        raise ValueError(f'{str(source)!r} has no {weights!r}, only {found}; leave --weights out')
+    return dict(content[weights])
+
+
+def convert(
+    source: Path, out: Path, config: str | None = None, weights: str = 'model', is_trusted: bool = False
+) -> int:
     """Writes the converted checkpoint and returns its number of entries.
 
     Raises:
-        FileNotFoundError: No such source.
+        FileNotFoundError: No such source, or no such config.
         KeyError: Names that are not of a published checkpoint.
-        ValueError: Not a checkpoint, or one that does not fit the config.
+        ValueError: Not a checkpoint, one that cannot be read safely, or one that does not fit the config.
     """
-    # the published trainer stored its command line beside the weights
-    with torch.serialization.safe_globals([argparse.Namespace]):
-        published = read_checkpoint(source)['state_dict']
+    check_can_write(out)
+    content = read_file(source, is_trusted=is_trusted)
+    published = select_weights(content, weights, source)
     state = map_published_keys(published)
     if config is not None:
-        model_config = Config.fromfile(config).model
-        model_config.pop('data_preprocessor', None)
-        load_published(MODELS.build(model_config), published)
-    digest = hashlib.sha256(source.read_bytes()).hexdigest()
-    meta = {'source': source.name, 'source_sha256': digest, 'config': config}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({'state_dict': state, 'meta': meta}, out)
+        check_published(build_empty_model(load_config(config)), published)
+    meta = checkpoint_meta(config) | {'source': source.name, 'source_sha256': file_sha256(source), 'weights': weights}
+    epoch = content.get('epoch')
+    if isinstance(epoch, int):
+        meta['epoch'] = epoch
+    write_checkpoint(out, state, meta)
     return len(state)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the conversion; problems end in one line."""
-    args = parse_args()
+    args = parse_args(arguments)
     try:
-        count = convert(args.source, args.out, args.config)
+        count = convert(args.source, args.out, args.config, args.weights, args.trust_source)
     except (FileNotFoundError, KeyError, ValueError) as error:
         print(f'error: {error.args[0] if error.args else error}', file=sys.stderr)
+        if 'read safely' in str(error):
+            print('--trust-source reads it all the same, and runs whatever code the file holds', file=sys.stderr)
         return 1
     print(f'{count} entries of {args.source} written to {args.out}')
     return 0

@@ -53,7 +53,7 @@ class VisionTransformerEncoder(BaseEncoder):
         self.checkpoint_activations = checkpoint_activations
         positions = sine_positions(torch.Size(self.grid).numel(), embed_dims)
         self.register_buffer('positions', positions, persistent=False)  # (1, N, D)
-        drop_path = torch.linspace(0, drop_path_rate, depth).tolist()
+        drop_path = torch.linspace(0, drop_path_rate, depth, device='cpu').tolist()
         self.blocks = nn.ModuleList(Block(embed_dims, num_heads, mlp_ratio, qkv_bias, rate) for rate in drop_path)
         self.norm = nn.LayerNorm(embed_dims, eps=NORM_EPS)
         self.apply(init_transformer)

@@ -43,7 +43,7 @@ class ConcatFusion(BaseFusion):
     ) -> None:
         super().__init__(streams, init_cfg)
         width, self.depth = self.common_width(streams), depth
-        rates = torch.linspace(0, drop_path_rate, depth).tolist()
+        rates = torch.linspace(0, drop_path_rate, depth, device='cpu').tolist()
         self.stream_embed = nn.ParameterDict({name: nn.Parameter(torch.zeros(width)) for name in streams})
         self.blocks = nn.ModuleList(Block(width, num_heads, mlp_ratio, qkv_bias, rate) for rate in rates)
         self.norm = nn.LayerNorm(width, eps=NORM_EPS)

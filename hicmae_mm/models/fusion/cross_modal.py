@@ -47,7 +47,7 @@ class CrossModalFusion(BaseFusion):
         if len(streams) != 2:
             raise ValueError(f'CrossModalFusion fuses exactly two streams, got {list(streams)}; use another fusion')
         width, self.depth = self.common_width(streams), depth
-        rates = torch.linspace(0, drop_path_rate, depth).tolist()
+        rates = torch.linspace(0, drop_path_rate, depth, device='cpu').tolist()
         self.blocks: Mapping[str, nn.ModuleList] = nn.ModuleDict(  # type: ignore[assignment]
             {
                 name: nn.ModuleList(CrossBlock(width, num_heads, mlp_ratio, qkv_bias, rate) for rate in rates)
