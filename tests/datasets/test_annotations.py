@@ -97,3 +97,33 @@ def test_label_parser_options() -> None:
         LabelParser('classification')
     with pytest.raises(ValueError, match='num_classes=3, but metainfo names 2 classes'):
         LabelParser('classification', classes=('a', 'b'), num_classes=3)
+
+
+def test_a_class_and_values_at_once(media: MediaFolder) -> None:
+    labels = LabelParser('multitask', classes=('calm', 'worry'))
+    records, _ = load_annotations(str(media.annotation('a b worry 0.5 -2', 'c d 0 1 3')), labels)
+    assert [(record['gt_label'], record['gt_values']) for record in records] == [(1, [0.5, -2.0]), (0, [1.0, 3.0])]
+    with pytest.raises(ValueError, match='line 2: expected 2 values, got 1'):
+        load_annotations(str(media.annotation('a b 0 1 2', 'a b 0 1')), LabelParser('multitask', num_classes=2))
+    with pytest.raises(ValueError, match='line 1: expected finite numbers'):
+        load_annotations(str(media.annotation('a b 0')), LabelParser('multitask', num_classes=2))
+    with pytest.raises(ValueError, match='line 1: expected one class label, got 0'):
+        load_annotations(str(media.annotation('a b')), LabelParser('multitask', num_classes=2))
+
+
+def test_label_columns_choose_and_order(media: MediaFolder) -> None:
+    ann_file = str(media.annotation('a b 4 0 0.5', 'c d 2 1 0.25'))
+
+    def parsed(task: str, *columns: int) -> list[dict]:
+        records, _ = load_annotations(ann_file, LabelParser(task, num_classes=5, columns=columns))
+        return [{key: record[key] for key in record if key.startswith('gt_')} for record in records]
+
+    assert parsed('classification', 1) == [dict(gt_label=0), dict(gt_label=1)]
+    assert parsed('regression', 2, 0) == [dict(gt_values=[0.5, 4.0]), dict(gt_values=[0.25, 2.0])]
+    assert parsed('multitask', 1, 2) == [dict(gt_label=0, gt_values=[0.5]), dict(gt_label=1, gt_values=[0.25])]
+    assert parsed('unlabelled', 7) == [{}, {}]
+    with pytest.raises(ValueError, match=r'line 1: label_columns=\(3,\), but there are 3 label columns'):
+        parsed('classification', 3)
+    for columns in ((), (-1,)):
+        with pytest.raises(ValueError, match='label_columns must list column numbers'):
+            parsed('classification', *columns)

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from hicmae_mm.datasets.conversion import Clip, MediaLayout, converter_parser, listing, run_converter, write_folds
+
+
+def arguments(root: Path, out_dir: Path, *options: str) -> argparse.Namespace:
+    parser = converter_parser('Lists', video_dir='frames', audio_dir='sound')
+    return parser.parse_args([str(root), '--out-dir', str(out_dir), *options])
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Three clips, one of them below a folder; frames of `b` are empty."""
+    root = tmp_path / 'corpus'
+    for name in ('a', 'b', 'actor/c'):
+        sound = root / 'sound' / f'{name}.wav'
+        sound.parent.mkdir(parents=True, exist_ok=True)
+        sound.write_bytes(b'RIFF')
+        (root / 'frames' / name).mkdir(parents=True)
+        if name != 'b':
+            (root / 'frames' / name / '1.jpg').write_bytes(b'jpeg')
+    return root
+
+
+def test_layout_names_and_places_clips(root: Path, tmp_path: Path) -> None:
+    layout = MediaLayout.from_args(arguments(root, tmp_path))
+    assert layout.names() == ['a', 'actor/c', 'b']
+    clip = layout.clip('actor/c', 3, 0.5)
+    assert clip == Clip(f'{root}/frames/actor/c', f'{root}/sound/actor/c.wav', (3, 0.5))
+    own_sound = MediaLayout.from_args(arguments(root, tmp_path, '--audio-dir', '-'))
+    assert own_sound.names() == ['a', 'actor/c']  # folders with frames in them
+    assert own_sound.clip('a', 1).audio is None
+    videos = MediaLayout.from_args(arguments(root, tmp_path, '--video-suffix', '.flv', '--video-dir', 'VideoFlash'))
+    assert videos.clip('a').video == f'{root}/VideoFlash/a.flv'
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (('--audio-dir', 'wav'), 'wav does not exist; --audio-dir names'),
+        (('--audio-suffix', '.flac'), r'has no file \*.flac; --audio-suffix'),
+        (('--audio-dir', '-', '--video-dir', 'faces'), 'faces does not exist; --video-dir names'),
+    ],
+)
+def test_layout_says_what_is_not_there(root: Path, tmp_path: Path, options: tuple[str, ...], message: str) -> None:
+    with pytest.raises(FileNotFoundError, match=message):
+        MediaLayout.from_args(arguments(root, tmp_path, *options)).names()
+
+
+def folds_of(root: Path, train: str, test: str) -> dict[str, dict[str, list[Clip]]]:
+    layout = MediaLayout(root, 'frames', '', 'sound', '.wav')
+    return {'fold1': {'train': [layout.clip(train, 0)], 'test': [layout.clip(test, 1)]}}
+
+
+def test_lists_are_written_relative_to_their_folder_or_absolute(root: Path, tmp_path: Path) -> None:
+    write_folds(arguments(root, tmp_path / 'lists'), folds_of(root, 'a', 'actor/c'))
+    assert (tmp_path / 'lists/fold1/train.csv').read_text() == f'{root}/frames/a {root}/sound/a.wav 0\n'
+    write_folds(arguments(root, root), folds_of(root, 'a', 'actor/c'))
+    assert (root / 'fold1/train.csv').read_text() == 'frames/a sound/a.wav 0\n'
+    assert (root / 'fold1/test.csv').read_text() == 'frames/actor/c sound/actor/c.wav 1\n'
+    assert not list(root.rglob('*.part'))
+
+
+def test_values_and_own_sound_tracks(tmp_path: Path) -> None:
+    clips = [Clip('/v/a.mp4', None, (2, 0.1 + 0.2, -1.0)), Clip('/v/b.mp4', None)]
+    write_folds(arguments(tmp_path, tmp_path, '--no-check-media'), {'fold1': {'train': clips}})
+    assert (tmp_path / 'fold1/train.csv').read_text() == '/v/a.mp4 - 2 0.3 -1\n/v/b.mp4 -\n'
+
+
+def test_missing_media_stop_the_conversion_and_leave_older_lists(root: Path, tmp_path: Path) -> None:
+    out_dir = tmp_path / 'lists'
+    write_folds(arguments(root, out_dir), folds_of(root, 'a', 'actor/c'))
+    before = (out_dir / 'fold1/test.csv').read_bytes()
+    with pytest.raises(FileNotFoundError, match=r'1 of 4 media are missing or empty: .*frames/b; nothing was written'):
+        write_folds(arguments(root, out_dir), folds_of(root, 'a', 'b'))
+    assert (out_dir / 'fold1/test.csv').read_bytes() == before
+
+
+def test_missing_media_can_be_left_out(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    folds = folds_of(root, 'a', 'b')
+    folds['fold1']['test'].append(Clip(f'{root}/frames/actor/c', f'{root}/sound/actor/c.wav', (1,)))
+    args = arguments(root, tmp_path / 'lists', '--allow-missing')
+    write_folds(args, folds, published={'fold1': (1, 2)})
+    assert (tmp_path / 'lists/fold1/test.csv').read_text().count('\n') == 1
+    printed = capsys.readouterr().out
+    assert 'left out: 1 of 6 media' in printed
+    assert 'fold1: train/test 1/1, published: 1/2' in printed
+    write_folds(args, folds_of(root, 'a', 'actor/c'), published={'fold1': (1, 1)})
+    assert 'fold1: train/test 1/1, as published' in capsys.readouterr().out
+    with pytest.raises(ValueError, match='fold1/test would be empty'):
+        write_folds(args, folds_of(root, 'a', 'b'))
+
+
+def test_folds_are_checked(tmp_path: Path) -> None:
+    args = arguments(tmp_path, tmp_path / 'lists', '--no-check-media')
+    a, b, spaced = Clip('/v/a', '/a/a.wav', (0,)), Clip('/v/b', '/a/b.wav', (0,)), Clip('/v/my b', '/a/b.wav', (0,))
+    for parts, message in (
+        ({'train': [a, b], 'test': [a]}, '/v/a is in train and again in test'),
+        ({'train': [a, a], 'test': [b]}, '/v/a is in train and again in train'),
+        ({'train': [a], 'test': []}, 'fold1/test would be empty'),
+        ({'train': [a], 'test': [spaced]}, "'/v/my b': lists separate columns by white space"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            write_folds(args, {'fold1': parts})
+    assert not (tmp_path / 'lists').exists()
+
+
+def test_problems_end_in_one_line(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    def convert(args: argparse.Namespace) -> None:
+        raise ValueError(f'nothing to do for {args.out_dir.name}')
+
+    parser = converter_parser('Lists', video_dir='frames', audio_dir='sound')
+    assert run_converter(parser, convert, [str(root), '--out-dir', 'lists']) == 1
+    assert capsys.readouterr().err == 'error: nothing to do for lists\n'
+    assert run_converter(parser, lambda args: None, [str(root), '--out-dir', str(tmp_path)]) == 0
+
+
+def test_listing_names_the_first_few() -> None:
+    assert listing(['b', 'a']) == 'a, b'
+    assert listing(f'{number:02d}' for number in range(12)).endswith('08, 09 and 2 more')
