@@ -52,12 +52,13 @@ class ModelCase:
 
 @dataclass
 class TransformCase:
-    """The training pipeline's task, the step that the component replaces or follows, and options."""
+    """The training pipeline's task, the step that the component replaces, follows or precedes, and options."""
 
     task: str
     step: str
     options: dict[str, Any] = field(default_factory=dict)
     replaces: bool = True
+    precedes: bool = False
 
 
 @dataclass
@@ -126,6 +127,7 @@ TRANSFORM_CASES = {
     'TubeMask': TransformCase('pretrain', 'TubeMask', dict(ratio=0.75, grid=(2, 2, 2))),
     'RandomMask': TransformCase('pretrain', 'TubeMask', dict(stream='video', ratio=0.5, grid=(2, 2, 2))),
     'SymmetricWindowMask': TransformCase('pretrain', 'TubeMask', dict(ratio=0.5, grid=(2, 2, 2), window=(1, 2))),
+    'DropStream': TransformCase('finetune', 'OpenVideo', dict(stream='audio', prob=0.0), precedes=True),
     'PackAudioVisual': TransformCase('finetune', 'PackAudioVisual', dict(streams=('video', 'audio'))),
 }
 HOOK_OPTIONS: dict[str, dict[str, Any]] = {
@@ -270,7 +272,8 @@ def test_transform_is_swapped_into_the_pipeline(name: str, corpus: Path, tmp_pat
     dataset = make(corpus, tmp_path).train_dataloader.dataset
     steps = [step['type'].removeprefix('mmaction.') for step in dataset.pipeline]
     position = steps.index(case.step)
-    dataset.pipeline[position + (not case.replaces) : position + 1] = [dict(type=name, **case.options)]
+    start, stop = position + (not case.replaces), position + (not case.precedes)
+    dataset.pipeline[start:stop] = [dict(type=name, **case.options)]
 
     built = R.DATASETS.build(dataset)
     assert name in [type(step).__name__ for step in built.pipeline.transforms]

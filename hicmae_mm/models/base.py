@@ -1,8 +1,8 @@
-"""What pre-trainer and recognizer share: encoders by stream, a fusion, depths of parameters."""
+"""What pre-trainer and recognizer share: encoders by stream, a fusion, frozen parts, depths of parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from mmengine.model import BaseModel
 from torch import Tensor, nn
@@ -19,10 +19,14 @@ class AudioVisualModel(BaseModel):
         encoders: An encoder per stream.
         fusion: Fuses the streams' tokens; ``None`` passes them on unfused.
         data_preprocessor: Moves and normalises batches.
+        frozen: Names of parts that are not trained, such as ``('encoders', 'fusion')`` or ``('encoders.audio',)``. They
+            get no gradient and stay in evaluation mode (no drop path). What only they compute stores nothing for the
+            backward pass: freezing the encoders gives their memory back. Subclasses call :meth:`freeze` once they are
+            built.
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: No encoder.
+        ValueError: No encoder, or a frozen part that does not exist.
     """
 
     def __init__(
@@ -30,6 +34,7 @@ class AudioVisualModel(BaseModel):
         encoders: Mapping[str, dict | BaseEncoder],
         fusion: dict | BaseFusion | None = None,
         data_preprocessor: dict | nn.Module | None = None,
+        frozen: Sequence[str] = (),
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         # our own registry, so that names resolve without a default scope
@@ -38,6 +43,7 @@ class AudioVisualModel(BaseModel):
         super().__init__(data_preprocessor, init_cfg)
         if not encoders:
             raise ValueError('encoders is empty; name at least one stream, e.g. encoders=dict(video=dict(type=...))')
+        self.frozen = (frozen,) if isinstance(frozen, str) else tuple(frozen)
         self.encoders: Mapping[str, BaseEncoder] = nn.ModuleDict(  # type: ignore[assignment]
             {name: build_slot(cfg, f'encoders.{name}') for name, cfg in encoders.items()}
         )
@@ -45,18 +51,64 @@ class AudioVisualModel(BaseModel):
         self.fusion: BaseFusion | None = None if fusion is None else build_slot(fusion, 'fusion', streams=self.widths)
         self.fused_widths = self.widths if self.fusion is None else self.fusion.out_dims
 
-    def check_streams(self, inputs: Mapping[str, Tensor]) -> None:
-        """Raises ValueError when a stream of the model is missing from a batch."""
+    def freeze(self) -> None:
+        """Takes the frozen parts out of the training.
+
+        Raises:
+            ValueError: A part that does not exist, or nothing left to train.
+        """
+        for name, part in self._frozen_parts():
+            if part is None:
+                known = [key for key, _ in self.named_children() if key != 'data_preprocessor']
+                raise ValueError(f'frozen names {name!r}, which the model lacks; it has {known} and what is below them')
+            part.requires_grad_(False)
+        if self.frozen and not any(parameter.requires_grad for parameter in self.parameters()):
+            raise ValueError(f'frozen={self.frozen} leaves nothing to train')
+
+    def _frozen_parts(self) -> Iterator[tuple[str, nn.Module | nn.Parameter | None]]:
+        parts = dict(self.named_modules()) | dict(self.named_parameters()) if self.frozen else {}
+        for name in self.frozen:
+            yield name, parts.get(name)
+
+    def train(self, mode: bool = True) -> AudioVisualModel:
+        """Switches the training mode of everything that is not frozen."""
+        super().train(mode)
+        for _, part in self._frozen_parts():
+            if isinstance(part, nn.Module):
+                part.eval()
+        return self
+
+    def check_streams(self, inputs: Mapping[str, Tensor], present: Mapping[str, object] | None = None) -> None:
+        """Raises ValueError when a stream of the model is missing from a batch, or from some of its clips."""
         missing = [name for name in self.encoders if name not in inputs]
         if missing:
             raise ValueError(
                 f'the batch lacks the streams {missing} (it has {list(inputs)}); '
-                "the dataset's and PackAudioVisual's streams must cover the model's encoders"
+                "the dataset's and PackAudioVisual's streams must cover the model's encoders "
+                "(model.missing_streams='zero' makes a recognizer do without)"
+            )
+        partial = sorted(set(present or {}) & set(self.encoders))
+        if partial:
+            raise ValueError(
+                f"some clips lack the streams {partial}; model.missing_streams='zero' makes a recognizer do without"
             )
 
-    def fuse(self, tokens: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Fuses ``(B, N_i, D)`` by stream; without a fusion the tokens pass unchanged."""
-        return tokens if self.fusion is None else self.fusion(tokens)
+    def fuse(self, tokens: dict[str, Tensor], padding: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
+        """Fuses ``(B, N_i, D)`` by stream; without a fusion the tokens pass unchanged.
+
+        Args:
+            tokens: By stream.
+            padding: ``(B, N_i)`` bool, True = padding, for the streams that some clips lack.
+
+        Returns:
+            Fused tokens by stream, 0 where padding is.
+        """
+        if self.fusion is None:
+            return tokens
+        if not padding:
+            return self.fusion(tokens)
+        fused = self.fusion(tokens, padding)
+        return fused | {name: fused[name].masked_fill(rows.unsqueeze(-1), 0) for name, rows in padding.items()}
 
     def layer_depth(self, name: str) -> tuple[int, int]:
         """Depth of a parameter for layer-wise learning rates (HiCMAE, "Fine-tuning", layer decay).

@@ -9,7 +9,7 @@ import torch
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor, nn
 
-from hicmae_mm.models.layers.token_ops import TokenMask
+from hicmae_mm.models.layers import Presence, TokenMask
 from hicmae_mm.registry import MODELS
 
 
@@ -48,12 +48,13 @@ class AudioVisualDataPreprocessor(BaseDataPreprocessor):
 
         Args:
             data: ``inputs`` (``video`` (B, T, H, W, 3) uint8, ``audio`` (B, 1, T, F) float32), optional ``masks`` (name
-                to (B, N) bool), ``data_samples``. B counts views.
+                to (B, N) bool) and ``present`` (name to (B,) bool, for streams that some clips lack), ``data_samples``.
+                B counts views.
             training: Whether to mix.
 
         Returns:
-            ``inputs`` (``video`` (B, 3, T, H, W) float32), ``data_samples``, and ``masks`` (name to ``TokenMask``) if
-            there were any; the keyword arguments of a model's ``forward``.
+            ``inputs`` (``video`` (B, 3, T, H, W) float32), ``data_samples``, and ``masks`` (name to ``TokenMask``) and
+            ``present`` (name to ``Presence``) if there were any; the keyword arguments of a model's ``forward``.
         """
         inputs = dict(data['inputs'])
         for name, value in inputs.items():
@@ -65,12 +66,18 @@ class AudioVisualDataPreprocessor(BaseDataPreprocessor):
                 raise ValueError('batch_augment mixes labelled clips, the batch has masks; use one of the two')
             if not data_samples:
                 raise ValueError('batch_augment needs data_samples with labels')
-            inputs = self.batch_augment(inputs, data_samples)
+            partial = [data['present']] if data.get('present') else []
+            inputs = self.batch_augment(inputs, data_samples, *partial)
         prepared: dict[str, Any] = dict(inputs=inputs, data_samples=data_samples)
         if 'masks' in data:
             prepared['masks'] = {
                 name: TokenMask.from_bool(mask, name).to(self.device, non_blocking=True)
                 for name, mask in data['masks'].items()
+            }
+        if data.get('present'):
+            prepared['present'] = {
+                name: Presence.from_bool(rows, name).to(self.device, non_blocking=True)
+                for name, rows in data['present'].items()
             }
         return prepared
 

@@ -32,6 +32,7 @@ class AudioVisualPretrainer(AudioVisualModel):
         contrastive: Contrastive head over encoder layers; ``None`` leaves it out.
         skip_layers: 0-based encoder layers handed to the decoders, shallow to deep.
         data_preprocessor: Moves and normalises batches.
+        frozen: Parts that are not trained; see :class:`AudioVisualModel`.
         init_cfg: MMEngine initialisation config.
 
     Raises:
@@ -47,9 +48,10 @@ class AudioVisualPretrainer(AudioVisualModel):
         contrastive: dict | HierarchicalContrastiveHead | None = None,
         skip_layers: Sequence[int] = (3, 6, 9),
         data_preprocessor: dict | nn.Module | None = None,
+        frozen: Sequence[str] = (),
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        super().__init__(encoders, fusion, data_preprocessor, init_cfg)
+        super().__init__(encoders, fusion, data_preprocessor, frozen, init_cfg)
         if not set(encoders) == set(decoders) == set(heads):
             raise ValueError(f'encoders, decoders and heads name different streams: {[*encoders, *decoders, *heads]}')
         self.skip_layers = tuple(skip_layers)
@@ -72,6 +74,7 @@ class AudioVisualPretrainer(AudioVisualModel):
         self.contrastive: HierarchicalContrastiveHead | None = (
             None if contrastive is None else build_slot(contrastive, 'contrastive')
         )
+        self.freeze()
 
     def encode(
         self, inputs: Mapping[str, Tensor], masks: Masks | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
@@ -11,6 +11,8 @@ from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.models.encoders import BaseEncoder
 from hicmae_mm.models.fusion import BaseFusion
 from hicmae_mm.models.heads import BaseHead
+from hicmae_mm.models.layers import Presence
+from hicmae_mm.models.missing_streams import encode_present, find_presence
 from hicmae_mm.models.utils import build_slot
 from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import EmotionDataSample
@@ -20,7 +22,8 @@ from hicmae_mm.structures import EmotionDataSample
 class AudioVisualRecognizer(AudioVisualModel):
     """Recognises emotion from one stream or several (HiCMAE, "Fine-tuning").
 
-    With one encoder only that stream is run, and no fusion is needed.
+    With one encoder only that stream is run, and no fusion is needed. A model of several streams takes clips that lack
+    some of them if it is told so; what happens then is defined in ``missing_streams.py``.
 
     Args:
         encoders: An encoder per stream.
@@ -28,6 +31,9 @@ class AudioVisualRecognizer(AudioVisualModel):
         fusion: Fuses the streams' tokens; ``None`` passes them on unfused.
         aggregator: Makes one feature of all tokens.
         data_preprocessor: Moves and normalises batches.
+        missing_streams: ``'error'``: every clip must have every stream. ``'zero'``: an absent stream's encoder is not
+            run, its features are 0, and no other stream attends to it.
+        frozen: Parts that are not trained; see :class:`AudioVisualModel`.
         init_cfg: MMEngine initialisation config.
     """
 
@@ -38,9 +44,14 @@ class AudioVisualRecognizer(AudioVisualModel):
         fusion: dict | BaseFusion | None = None,
         aggregator: dict | BaseAggregator = {'type': 'HierarchicalFeatureAggregator'},  # noqa: B006
         data_preprocessor: dict | nn.Module | None = None,
+        missing_streams: str = 'error',
+        frozen: Sequence[str] = (),
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        super().__init__(encoders, fusion, data_preprocessor, init_cfg)
+        super().__init__(encoders, fusion, data_preprocessor, frozen, init_cfg)
+        if missing_streams not in ('error', 'zero'):
+            raise ValueError(f"missing_streams must be 'error' or 'zero', got {missing_streams!r}")
+        self.missing_streams = missing_streams
         self.aggregator: BaseAggregator = build_slot(
             aggregator,
             'aggregator',
@@ -49,29 +60,48 @@ class AudioVisualRecognizer(AudioVisualModel):
             fused=self.fused_widths,
         )
         self.head: BaseHead = build_slot(head, 'head', in_channels=self.aggregator.out_channels)
+        self.freeze()
 
-    def extract_features(self, inputs: Mapping[str, Tensor]) -> Tensor:
+    def extract_features(
+        self, inputs: Mapping[str, Tensor], present: Mapping[str, Tensor | Presence] | None = None
+    ) -> Tensor:
         """One feature per view, before the head's norm.
 
         Args:
-            inputs: Normalised input by stream: video ``(B, 3, T, H, W)``, audio ``(B, 1, T, F)``.
+            inputs: Normalised input by stream: video ``(B, 3, T, H, W)``, audio ``(B, 1, T, F)``. Rows of clips that
+                lack the stream may hold anything; a stream that all lack may be left out.
+            present: ``(B,)`` bool (on the host), or its indexed form, for every stream that some views lack.
 
         Returns:
             ``(B, aggregator.out_channels)``.
+
+        Raises:
+            ValueError: A missing stream without ``missing_streams='zero'``, or no stream at all.
         """
-        self.check_streams(inputs)
-        encoded = {name: encoder(inputs[name]) for name, encoder in self.encoders.items()}
-        fused = self.fuse({name: output.tokens for name, output in encoded.items()})
-        return self.aggregator({name: output.hidden for name, output in encoded.items()}, fused)
+        if self.missing_streams == 'error':
+            self.check_streams(inputs, present)
+        presence = find_presence(self.encoders, inputs, present)
+        encoded = {
+            name: encode_present(encoder, inputs.get(name), presence.get(name))
+            for name, encoder in self.encoders.items()
+        }
+        tokens = {name: output.tokens for name, output in encoded.items()}
+        padding = {name: part.padding(tokens[name].shape[1]) for name, part in presence.items()}
+        return self.aggregator({name: output.hidden for name, output in encoded.items()}, self.fuse(tokens, padding))
 
     def forward(
-        self, inputs: Mapping[str, Tensor], data_samples: list[EmotionDataSample] | None = None, mode: str = 'tensor'
+        self,
+        inputs: Mapping[str, Tensor],
+        data_samples: list[EmotionDataSample] | None = None,
+        present: Mapping[str, Tensor | Presence] | None = None,
+        mode: str = 'tensor',
     ) -> dict[str, Tensor] | list[EmotionDataSample] | Tensor:
         """MMEngine's three modes.
 
         Args:
             inputs: As in :meth:`extract_features`, all views of all clips in a row.
             data_samples: One per clip; needed by ``loss`` and ``predict``.
+            present: As in :meth:`extract_features`.
             mode: ``'loss'``, ``'predict'`` or ``'tensor'``.
 
         Returns:
@@ -82,7 +112,7 @@ class AudioVisualRecognizer(AudioVisualModel):
         """
         if mode not in ('loss', 'predict', 'tensor'):
             raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
-        features = self.extract_features(inputs)
+        features = self.extract_features(inputs, present)
         if mode == 'tensor':
             return self.head(features)
         if not data_samples:

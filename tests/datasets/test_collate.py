@@ -56,3 +56,19 @@ def test_samples_that_do_not_fit_are_named() -> None:
         collate_audio_visual([_sample('a'), _sample('b', audio=False)])
     with pytest.raises(ValueError, match='b: masks has'):
         collate_audio_visual([_sample('a', has_masks=True), _sample('b')])
+
+
+def test_clips_may_do_without_a_stream_on_purpose() -> None:
+    silent = _sample('b', 3, audio=False) | dict(absent_streams=('audio',))
+    unseen = _sample('c', 1, video=False) | dict(absent_streams=('video',))
+    batch = collate_audio_visual([_sample('a', 2), silent, unseen])
+    assert batch['present']['audio'].tolist() == [True, True, False, False, False, True]
+    assert batch['present']['video'].tolist() == [True] * 5 + [False]
+    assert batch['inputs']['audio'][:, 0, 0, 0].tolist() == [97, 97, 0, 0, 0, 99]
+    assert batch['inputs']['video'].shape == (6, 2, 8, 8, 3)
+    assert not batch['inputs']['video'][5].any()
+
+    batch = collate_audio_visual([silent, silent])  # what no clip has is left out
+    assert list(batch['inputs']) == ['video']
+    assert 'present' not in batch
+    assert list(collate_audio_visual([unseen, silent])['inputs']) == ['audio', 'video']

@@ -93,3 +93,14 @@ def test_normalises_on_the_device() -> None:
     assert prepared['inputs']['video'].is_cuda
     assert prepared['masks']['video'].visible.is_cuda
     torch.testing.assert_close(prepared['inputs']['video'].cpu(), expected)
+
+
+def test_presence_becomes_indices_and_reaches_the_mixing() -> None:
+    present = dict(audio=torch.tensor([True, False, True]))
+    augment = dict(type='MixupCutmix', num_classes=3, cutmix_alpha=0.0)
+    batch = _batch(3, present=present)
+    prepared = AudioVisualDataPreprocessor(batch_augment=augment)(batch, training=True)
+    assert prepared['present']['audio'].rows.tolist() == [0, 2]
+    assert prepared['present']['audio'].num_rows == 3
+    assert [int((sample.gt_score > 0).sum()) for sample in prepared['data_samples']] == [2, 1, 2]
+    assert torch.equal(prepared['inputs']['audio'][1], batch['inputs']['audio'][1])

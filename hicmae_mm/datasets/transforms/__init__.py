@@ -2,6 +2,7 @@
 
 from hicmae_mm.datasets.transforms.audio_aug import RandomGain, SpecMasking
 from hicmae_mm.datasets.transforms.audio_io import Filterbank, LoadAudio
+from hicmae_mm.datasets.transforms.drop_stream import DropStream
 from hicmae_mm.datasets.transforms.formatting import PackAudioVisual
 from hicmae_mm.datasets.transforms.masking import RandomMask, SymmetricWindowMask, TubeMask
 from hicmae_mm.datasets.transforms.rand_augment import ClipRandAugment
@@ -12,6 +13,7 @@ __all__ = [
     'ClipRandAugment',
     'ClipRandomErasing',
     'DecodeFrames',
+    'DropStream',
     'Filterbank',
     'FixedCrop',
     'LoadAudio',

@@ -20,7 +20,8 @@ class PackAudioVisual(BaseTransform):
     """Packs frames, spectrograms, masks and labels.
 
     Returns a dict of ``inputs`` (``video`` uint8 (V, T, H, W, 3), ``audio`` float32 (V, 1, T, F)), ``masks`` (name to
-    (V, N) bool; only if a transform made any) and ``data_samples``, one :class:`EmotionDataSample`.
+    (V, N) bool; only if a transform made any), ``absent_streams`` (names; only if the clip does without a stream on
+    purpose, by ``DropStream``) and ``data_samples``, one :class:`EmotionDataSample`.
 
     Args:
         streams: Streams to pack, as far as the data set has them.
@@ -57,6 +58,9 @@ class PackAudioVisual(BaseTransform):
             packed['masks'] = {
                 name: torch.from_numpy(mask).expand(num_views, -1) for name, mask in results['masks'].items()
             }
+        absent = tuple(name for name in results.get('absent_streams', ()) if name in self.streams)
+        if absent:
+            packed['absent_streams'] = absent
         return packed
 
     def _data_sample(self, results: dict[str, Any], num_views: int) -> EmotionDataSample:

@@ -19,7 +19,8 @@ class LayerDecayOptimWrapperConstructor:
 
     The model says the depth of a parameter: ``model.layer_depth(name) -> (id, L)``, id 0 for the patch embedding, i + 1
     for block i, L + 1 for everything after the last block. Weight decay is 0 on parameters with fewer than two
-    dimensions. Parameters of the same scale and decay share one group; a group carries ``lr_scale``.
+    dimensions and on learned positions. Parameters of the same scale and decay share one group; a group carries
+    ``lr_scale``.
 
     Args:
         optim_wrapper_cfg (dict): ``optimizer`` (with ``lr``) and arguments of the optimizer wrapper.
@@ -68,7 +69,8 @@ class LayerDecayOptimWrapperConstructor:
             if not parameter.requires_grad:
                 continue
             scale = self.lr_scale(module, name)
-            decay = base_decay if parameter.ndim > 1 else 0.0
+            is_decayed = parameter.ndim > 1 and not name.endswith('.positions')
+            decay = base_decay if is_decayed else 0.0
             group = groups.setdefault(
                 (scale, decay), dict(params=[], lr=base_lr * scale, lr_scale=scale, weight_decay=decay)
             )

@@ -27,6 +27,8 @@ class VisionTransformerEncoder(BaseEncoder):
         mlp_ratio: Hidden width of the MLPs over D.
         qkv_bias: Whether queries and values are biased.
         drop_path_rate: Drop-path probability of the last block; grows linearly from 0 at the first.
+        learned_positions: Whether the positions are parameters that start from the fixed table, for an encoder that is
+            initialised from a checkpoint with a table of its own.
         checkpoint_activations: Recompute the blocks' activations in the backward pass to save memory.
         init_cfg: MMEngine initialisation config, e.g. a checkpoint for this encoder alone.
     """
@@ -42,6 +44,7 @@ class VisionTransformerEncoder(BaseEncoder):
         mlp_ratio: float = 4.0,
         qkv_bias: bool = True,
         drop_path_rate: float = 0.0,
+        learned_positions: bool = False,
         checkpoint_activations: bool = False,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
@@ -52,7 +55,10 @@ class VisionTransformerEncoder(BaseEncoder):
         self.in_channels = self.patch_embed.in_channels
         self.checkpoint_activations = checkpoint_activations
         positions = sine_positions(torch.Size(self.grid).numel(), embed_dims)
-        self.register_buffer('positions', positions, persistent=False)  # (1, N, D)
+        if learned_positions:
+            self.positions = nn.Parameter(positions)  # (1, N, D)
+        else:
+            self.register_buffer('positions', positions, persistent=False)  # (1, N, D)
         drop_path = torch.linspace(0, drop_path_rate, depth, device='cpu').tolist()
         self.blocks = nn.ModuleList(Block(embed_dims, num_heads, mlp_ratio, qkv_bias, rate) for rate in drop_path)
         self.norm = nn.LayerNorm(embed_dims, eps=NORM_EPS)
@@ -85,6 +91,6 @@ class VisionTransformerEncoder(BaseEncoder):
 
     def layer_id(self, name: str) -> int | None:
         """See :meth:`BaseEncoder.layer_id`."""
-        if name.startswith('patch_embed.'):
+        if name == 'positions' or name.startswith('patch_embed.'):
             return 0
         return int(name.split('.')[1]) + 1 if name.startswith('blocks.') else None

@@ -43,10 +43,11 @@ class BaseFusion(BaseModule, metaclass=ABCMeta):
 
         Args:
             tokens: ``(B, N_i, D)`` by stream.
-            padding_masks: ``(B, N_i)`` bool by stream, True = padding, for streams that have any.
+            padding_masks: ``(B, N_i)`` bool by stream, True = padding, for streams that have any. All tokens of a
+                clip may be padding: the clip lacks the stream, and what stands there must not reach the others.
 
         Returns:
-            ``(B, N_i, out_dims[i])`` by stream.
+            ``(B, N_i, out_dims[i])`` by stream; rows of padding hold arbitrary finite values.
         """
 
     @abstractmethod

@@ -4,6 +4,7 @@ from hicmae_mm.models.layers.attention import CrossAttention, SelfAttention
 from hicmae_mm.models.layers.blocks import Block, CrossBlock
 from hicmae_mm.models.layers.patch_embed import PatchEmbed, SpectrogramEmbed, TubeletEmbed
 from hicmae_mm.models.layers.pos_embed import sine_positions
+from hicmae_mm.models.layers.presence import Presence, as_presence
 from hicmae_mm.models.layers.token_ops import TokenMask, as_token_mask, gather_tokens, scatter_tokens
 
 __all__ = [
@@ -11,10 +12,12 @@ __all__ = [
     'CrossAttention',
     'CrossBlock',
     'PatchEmbed',
+    'Presence',
     'SelfAttention',
     'SpectrogramEmbed',
     'TokenMask',
     'TubeletEmbed',
+    'as_presence',
     'as_token_mask',
     'gather_tokens',
     'scatter_tokens',

@@ -13,9 +13,19 @@ def _check_heads(embed_dims: int, num_heads: int) -> None:
         raise ValueError(f'embed_dims={embed_dims} is not a multiple of num_heads={num_heads}')
 
 
-def _attended(padding_mask: Tensor | None) -> Tensor | None:
-    """``(B, N)``, True = padding -> ``(B, 1, 1, N)``, True = attended to."""
-    return None if padding_mask is None else ~padding_mask[:, None, None, :]
+def _attend(q: Tensor, k: Tensor, v: Tensor, padding_mask: Tensor | None, project: nn.Module) -> Tensor:
+    """Attention of ``(B, H, N, D / H)`` to ``(B, H, N', D / H)``, and the output projection: ``(B, N, D)``.
+
+    Padding, ``(B, N')`` with True = padding, is not attended to. A clip of nothing but padding gives exactly 0, the
+    projection's bias included: what is not there adds nothing to a residual stream. (Softmax over nothing is undefined,
+    and backends differ in what they make of it, so such a clip attends to its padding before it is set to 0.)
+    """
+    if padding_mask is None:
+        return project(rearrange(F.scaled_dot_product_attention(q, k, v), 'b h n d -> b n (h d)'))
+    is_absent = padding_mask.all(dim=1)[:, None, None]  # (B, 1, 1)
+    attended = (~padding_mask).unsqueeze(1) | is_absent  # (B, 1, N')
+    out = F.scaled_dot_product_attention(q, k, v, attn_mask=attended.unsqueeze(1))
+    return project(rearrange(out, 'b h n d -> b n (h d)')).masked_fill(is_absent, 0)
 
 
 class SelfAttention(nn.Module):
@@ -37,14 +47,16 @@ class SelfAttention(nn.Module):
         self.proj = nn.Linear(embed_dims, embed_dims)
 
     def forward(self, x: Tensor, padding_mask: Tensor | None = None) -> Tensor:
-        """``(B, N, D) -> (B, N, D)``; ``padding_mask (B, N)`` is True where nothing may be attended to."""
+        """``(B, N, D) -> (B, N, D)``; ``padding_mask (B, N)`` is True where nothing may be attended to.
+
+        A clip of nothing but padding gives 0.
+        """
         bias = None
         if self.q_bias is not None and self.v_bias is not None:
             bias = torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
         qkv = F.linear(x, self.qkv.weight, bias)
         q, k, v = rearrange(qkv, 'b n (three h d) -> three b h n d', three=3, h=self.num_heads).unbind(0)
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=_attended(padding_mask))
-        return self.proj(rearrange(out, 'b h n d -> b n (h d)'))
+        return _attend(q, k, v, padding_mask, self.proj)
 
 
 class CrossAttention(nn.Module):
@@ -73,6 +85,7 @@ class CrossAttention(nn.Module):
             x: ``(B, N, D)``.
             context: ``(B, N', D)``.
             padding_mask: ``(B, N')`` bool, True = padding of the context, not attended to.
+                A clip whose context is nothing but padding gives 0.
 
         Returns:
             ``(B, N, D)``.
@@ -83,5 +96,4 @@ class CrossAttention(nn.Module):
         q = rearrange(F.linear(x, self.q.weight, self.q_bias), 'b n (h d) -> b h n d', h=self.num_heads)
         kv = F.linear(context, self.kv.weight, kv_bias)
         k, v = rearrange(kv, 'b n (two h d) -> two b h n d', two=2, h=self.num_heads).unbind(0)
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=_attended(padding_mask))
-        return self.proj(rearrange(out, 'b h n d -> b n (h d)'))
+        return _attend(q, k, v, padding_mask, self.proj)

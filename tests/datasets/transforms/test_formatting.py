@@ -31,6 +31,15 @@ def test_packs_everything() -> None:
     assert (sample.video_path, sample.audio_path) == ('a.mp4', None)
 
 
+def test_streams_that_a_clip_does_without_are_named() -> None:
+    results = _results(streams=('video',), absent_streams=('audio',))
+    del results['spectrograms']
+    packed = PackAudioVisual()(results)
+    assert (list(packed['inputs']), packed['absent_streams']) == (['video'], ('audio',))
+    assert 'absent_streams' not in PackAudioVisual(streams=('video',))(results)  # not wanted anyway
+    assert 'absent_streams' not in PackAudioVisual()(_results())
+
+
 def test_values_further_meta_keys_and_chosen_streams() -> None:
     results = _results(gt_values=[0.5, 1.0], frame_inds=[1, 2])
     del results['gt_label']

@@ -1,0 +1,50 @@
+"""Clips that do without a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from hicmae_mm.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class DropStream(BaseTransform):
+    """Lets a clip do without a stream: always (to test what a model does then), or at random (to train it for that).
+
+    Stands first in a pipeline: the stream is then neither opened nor decoded. The last stream of a clip is never
+    dropped. The model needs ``missing_streams='zero'``.
+
+    Required key: ``streams``. Changed keys: ``streams``, ``absent_streams`` (what was dropped).
+
+    Args:
+        stream: Stream to drop, or several, of which one is chosen with equal probability.
+        prob: Probability of dropping, drawn for every clip.
+    """
+
+    def __init__(self, stream: str | Sequence[str] = 'audio', prob: float = 1.0) -> None:
+        self.streams = (stream,) if isinstance(stream, str) else tuple(stream)
+        if not self.streams or not set(self.streams) <= {'video', 'audio'}:
+            raise ValueError(f"stream must be 'video', 'audio' or both, got {stream!r}")
+        if not 0 <= prob <= 1:
+            raise ValueError(f'prob must lie in 0..1, got {prob}')
+        self.prob = prob
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Takes a stream from the clip.
+
+        Raises:
+            ValueError: If the clip is open already.
+        """
+        if 'total_frames' in results:
+            raise ValueError('DropStream must stand before OpenVideo, so that what is dropped is not even opened')
+        chosen = self.streams[np.random.randint(len(self.streams))] if len(self.streams) > 1 else self.streams[0]
+        drops = self.prob == 1 or np.random.rand() < self.prob
+        left = tuple(name for name in results['streams'] if name != chosen)
+        if drops and left and len(left) < len(results['streams']):
+            results['streams'] = left
+            results['absent_streams'] = (*results.get('absent_streams', ()), chosen)
+        return results
