@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import argparse
 import collections
-import contextlib
 import datetime
 import hashlib
 import json
-import os
 import pathlib
 import pickle
 import re
 import types
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,8 @@ from mmengine.logging import HistoryBuffer
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from hicmae_mm.utils.files import replaced_file
 
 TORCH_SUFFIXES = ('.pth', '.pt', '.ckpt', '.bin')
 _HISTORY_METHODS = ('min', 'max', 'current', 'mean')
@@ -180,21 +180,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (np.generic, np.ndarray, Tensor)):
         return value.tolist()
     raise TypeError(f'the metadata of a checkpoint cannot hold {value!r}; expected numbers, text, lists, dictionaries')
-
-
-@contextlib.contextmanager
-def replaced_file(path: Path) -> Iterator[Path]:
-    """Gives a name to write to beside ``path``, and moves the file to ``path`` once it is complete.
-
-    A process that dies leaves ``path`` as it was, and a ``.partial`` file that the next one overwrites.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'{path.name}.partial')
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def file_sha256(path: Path) -> str:

@@ -64,7 +64,7 @@ def published_key(key: str) -> str:
         KeyError: The published implementation has no such parameter.
     """
     renamed = _renamed(key, _OURS, _OUR_PARTS)
-    if renamed is None or map_published_key(renamed) != key:
+    if renamed is None or renamed.endswith('.positions') or map_published_key(renamed) != key:
         raise KeyError(f'{key!r} has no counterpart in the published HiCMAE implementation')
     return renamed
 

@@ -87,9 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         count = convert(args.source, args.out, args.config, args.weights, args.trust_source)
     except (FileNotFoundError, KeyError, ValueError) as error:
-        print(f'error: {error.args[0] if error.args else error}', file=sys.stderr)
-        if 'read safely' in str(error):
-            print('--trust-source reads it all the same, and runs whatever code the file holds', file=sys.stderr)
+        hint = '; --trust-source reads it, and runs whatever code it holds' if 'read safely' in str(error) else ''
+        print(f'error: {error.args[0] if error.args else error}{hint}', file=sys.stderr)
         return 1
     print(f'{count} entries of {args.source} written to {args.out}')
     return 0

@@ -78,7 +78,8 @@ class LayerDecayOptimWrapperConstructor:
         if not groups:
             raise ValueError(f'{type(module).__name__} has no parameter that requires a gradient: nothing to train')
         ordered = sorted(groups.values(), key=lambda group: (-group['lr_scale'], -group['weight_decay']))
-        print_log(_describe(ordered), logger='current')
+        num_frozen = sum(not parameter.requires_grad for parameter in module.parameters())
+        print_log(_describe(ordered, num_frozen), logger='current')
         return ordered
 
     def lr_scale(self, module: Any, name: str) -> float:
@@ -89,9 +90,10 @@ class LayerDecayOptimWrapperConstructor:
         return self.layer_decay ** (num_layers + 1 - layer_id)
 
 
-def _describe(groups: list[dict[str, Any]]) -> str:
+def _describe(groups: list[dict[str, Any]], num_frozen: int) -> str:
     scales = sorted({group['lr_scale'] for group in groups})
     decayed = sum(len(group['params']) for group in groups if group['weight_decay'] > 0)
     total = sum(len(group['params']) for group in groups)
     span = f'{scales[0]:.4g} to {scales[-1]:.4g}' if len(scales) > 1 else f'{scales[0]:.4g}'
-    return f'Optimizer: {len(groups)} groups, learning-rate scale {span}, weight decay on {decayed} of {total} tensors'
+    text = f'Optimizer: {len(groups)} groups, learning-rate scale {span}, weight decay on {decayed} of {total} tensors'
+    return f'{text}; {num_frozen} frozen tensors are left out' if num_frozen else text

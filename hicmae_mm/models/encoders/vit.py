@@ -29,6 +29,8 @@ class VisionTransformerEncoder(BaseEncoder):
         drop_path_rate: Drop-path probability of the last block; grows linearly from 0 at the first.
         learned_positions: Whether the positions are parameters that start from the fixed table, for an encoder that is
             initialised from a checkpoint with a table of its own.
+        drop_rate: Dropout of the embedded tokens and of what attention and MLP put out.
+        attn_drop_rate: Dropout of attention weights.
         checkpoint_activations: Recompute the blocks' activations in the backward pass to save memory.
         init_cfg: MMEngine initialisation config, e.g. a checkpoint for this encoder alone.
     """
@@ -45,6 +47,8 @@ class VisionTransformerEncoder(BaseEncoder):
         qkv_bias: bool = True,
         drop_path_rate: float = 0.0,
         learned_positions: bool = False,
+        drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
         checkpoint_activations: bool = False,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
@@ -60,7 +64,10 @@ class VisionTransformerEncoder(BaseEncoder):
         else:
             self.register_buffer('positions', positions, persistent=False)  # (1, N, D)
         drop_path = torch.linspace(0, drop_path_rate, depth, device='cpu').tolist()
-        self.blocks = nn.ModuleList(Block(embed_dims, num_heads, mlp_ratio, qkv_bias, rate) for rate in drop_path)
+        self.token_drop = nn.Dropout(drop_rate)
+        self.blocks = nn.ModuleList(
+            Block(embed_dims, num_heads, mlp_ratio, qkv_bias, rate, drop_rate, attn_drop_rate) for rate in drop_path
+        )
         self.norm = nn.LayerNorm(embed_dims, eps=NORM_EPS)
         self.apply(init_transformer)
 
@@ -72,6 +79,7 @@ class VisionTransformerEncoder(BaseEncoder):
             where = as_token_mask(mask)
             self._check_mask(where)
             tokens = self.patch_embed(x, where.visible) + gather_tokens(self.positions, where.visible)  # (B, K, D)
+        tokens = self.token_drop(tokens)
         hidden = []
         for block in self.blocks:
             if self.checkpoint_activations and self.training:

@@ -1,0 +1,87 @@
+"""Patch embeddings and position tables of one input size, made to fit another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from timm.layers import resample_abs_pos_embed, resample_patch_embed
+from timm.models import adapt_input_conv
+from torch import Tensor
+
+
+def adapt_patch_embed(weight: Tensor, patch: Sequence[int], in_channels: int) -> Tensor:
+    """Resizes the kernel of a patch embedding so that resized input gives nearly the same tokens.
+
+    Space follows FlexiViT (pseudo-inverse of bicubic resizing), time the pseudo-inverse of averaging or repeating
+    frames: a picture's kernel is spread evenly over the frames of a tubelet, a tubelet's is summed for a picture.
+    Colours are summed for one channel; one channel is spread evenly over several.
+
+    Args:
+        weight (Tensor): ``(D, C, rows, columns)`` or ``(D, C, frames, rows, columns)``.
+        patch (tuple[int, ...]): Wanted kernel, two or three axes.
+        in_channels (int): Wanted channels.
+
+    Returns:
+        Tensor: ``(D, in_channels, *patch)``.
+
+    Raises:
+        ValueError: A kernel of neither two nor three axes, or channels that cannot be adapted.
+    """
+    if weight.ndim not in (4, 5):
+        raise ValueError(f'a patch embedding has 4 or 5 axes, the checkpoint has {tuple(weight.shape)}')
+    kernel = weight if weight.ndim == 5 else weight.unsqueeze(2)  # (D, C, T, H, W)
+    frames, *size = patch if len(patch) == 3 else (1, *patch)
+    kernel = _adapt_channels(kernel, in_channels)
+    if kernel.shape[2] != frames:
+        average = F.adaptive_avg_pool1d(torch.eye(kernel.shape[2]).unsqueeze(0), frames)[0].T  # (T', T)
+        kernel = torch.einsum('dcthw,ts->dcshw', kernel, torch.linalg.pinv(average))
+    if list(kernel.shape[3:]) != size:
+        depth = kernel.shape[0]
+        pictures = rearrange(kernel, 'd c t h w -> (d t) c h w')
+        kernel = rearrange(resample_patch_embed(pictures, size), '(d t) c h w -> d c t h w', d=depth)
+    return (kernel if len(patch) == 3 else kernel.squeeze(2)).contiguous()
+
+
+def _adapt_channels(kernel: Tensor, in_channels: int) -> Tensor:
+    channels = kernel.shape[1]
+    if channels == in_channels:
+        return kernel
+    if channels == 1:
+        return kernel.expand(-1, in_channels, -1, -1, -1) / in_channels
+    if channels != 3:
+        raise ValueError(f'{channels} input channels cannot be adapted to {in_channels}; only 1 and 3 can')
+    # timm knows pictures only: frames and rows share an axis meanwhile
+    return adapt_input_conv(in_channels, kernel.flatten(2, 3)).unflatten(2, kernel.shape[2:4])
+
+
+def adapt_positions(table: Tensor, grid: Sequence[int], new_grid: Sequence[int]) -> Tensor:
+    """Fits a position table to another grid.
+
+    Time is cut where the new grid is shorter (a step is as long as before) and interpolated linearly where it is
+    longer; rows, columns and mel bins are interpolated bicubically, as timm does.
+
+    Args:
+        table (Tensor): ``(1, N, D)``.
+        grid (tuple[int, ...]): Its tokens per axis, (time, rows, columns) or (time, mel).
+        new_grid (tuple[int, ...]): Those wanted.
+
+    Returns:
+        Tensor: ``(1, N', D)``.
+    """
+    dims, size = table.shape[-1], list(grid[1:])
+    table = table.reshape(grid[0], math.prod(size), dims)  # (T, R, D)
+    if new_grid[0] <= grid[0]:
+        table = table[: new_grid[0]]
+    else:
+        flat = table.flatten(1).T.unsqueeze(0)  # (1, R D, T)
+        table = F.interpolate(flat, size=new_grid[0], mode='linear')[0].T.unflatten(1, (-1, dims))
+    if size != list(new_grid[1:]):
+        old, new = ([1, *axes] if len(axes) == 1 else list(axes) for axes in (size, new_grid[1:]))
+        rows = rearrange(table, 't r d -> 1 r (t d)')
+        rows = resample_abs_pos_embed(rows, new, old, num_prefix_tokens=0)
+        table = rearrange(rows, '1 r (t d) -> t r d', d=dims)
+    return table.reshape(1, -1, dims).contiguous()

@@ -1,0 +1,112 @@
+"""Fits a vision transformer of another project to one encoder of a config, to start training from.
+
+python tools/model_converters/encoder_to_mm.py videomae.pth work_dirs/start.pth \
+    --kind videomae --stream video --config my_config.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import DictAction
+
+from hicmae_mm.models.encoders import VisionTransformerEncoder
+from hicmae_mm.utils.checkpoint import read_checkpoint, with_state_dict
+from hicmae_mm.utils.checkpoint_files import check_can_write, file_sha256, read_file, write_checkpoint
+from hicmae_mm.utils.config_facts import build_empty_model
+from hicmae_mm.utils.config_overrides import load_config
+from hicmae_mm.utils.encoder_init import LAYOUTS, convert_encoder
+from hicmae_mm.version import __version__
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description="Fit another project's vision transformer to one encoder of a config")
+    parser.add_argument('source', type=Path, help='checkpoint of a vision transformer')
+    parser.add_argument('out', type=Path, help='file to write, .pth or .safetensors, for load_from')
+    parser.add_argument('--kind', required=True, choices=list(LAYOUTS), help='whose names the checkpoint has')
+    parser.add_argument('--stream', required=True, help='the encoder to fill, e.g. video or audio')
+    parser.add_argument('--config', required=True, help='config whose encoder is to be filled')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
+    parser.add_argument('--layers', nargs='+', type=int, help='layers to take where the depths differ, e.g. 0 2 4 6')
+    parser.add_argument(
+        '--source-grid',
+        nargs='+',
+        type=int,
+        help="tokens per axis of the checkpoint's position table, (time, rows, columns) or (time, mel); told from its "
+        'length by default',
+    )
+    parser.add_argument(
+        '--add-to', type=Path, help='checkpoint whose entries are kept, e.g. the one written for the other encoder'
+    )
+    parser.add_argument(
+        '--trust-source',
+        action='store_true',
+        help='read a file that cannot be read safely: RUNS WHATEVER CODE THE FILE HOLDS; only for files that you '
+        'would also run as a program',
+    )
+    return parser.parse_args(arguments)
+
+
+def find_encoder(config: str, stream: str, options: dict[str, Any] | None) -> VisionTransformerEncoder:
+    """The encoder of a config, without memory.
+
+    Raises:
+        FileNotFoundError: No such config.
+        ValueError: No such stream, or an encoder of another architecture.
+    """
+    encoders = getattr(build_empty_model(load_config(config, options)), 'encoders', {})
+    if stream not in encoders:
+        raise ValueError(f'{config} has no encoder {stream!r}, only {list(encoders)}')
+    encoder = encoders[stream]
+    if not isinstance(encoder, VisionTransformerEncoder):
+        raise ValueError(f'encoders.{stream} of {config} is a {type(encoder).__name__}, no VisionTransformerEncoder')
+    return encoder
+
+
+def convert(args: argparse.Namespace) -> list[str]:
+    """Writes the checkpoint and returns what was adapted or left out.
+
+    Raises:
+        FileNotFoundError: A file that does not exist.
+        ValueError: See :func:`find_encoder` and :func:`hicmae_mm.utils.encoder_init.convert_encoder`.
+    """
+    check_can_write(args.out)
+    encoder = find_encoder(args.config, args.stream, args.cfg_options)
+    content = read_file(args.source, is_trusted=args.trust_source)
+    weights = with_state_dict(content, str(args.source))['state_dict']
+    converted = convert_encoder(weights, encoder, args.kind, args.layers, args.source_grid)
+    state, meta = {}, {'hicmae_mm_version': __version__, 'sources': {}}
+    if args.add_to is not None:
+        kept = read_checkpoint(args.add_to)
+        state, meta = dict(kept['state_dict']), {'sources': {}, **kept.get('meta', {})}
+    state |= {f'encoders.{args.stream}.{name}': value for name, value in converted.state.items()}
+    meta['sources'][args.stream] = {
+        'kind': args.kind,
+        'source': args.source.name,
+        'source_sha256': file_sha256(args.source),
+        'notes': converted.notes,
+    }
+    write_checkpoint(args.out, state, meta)
+    return [f'{len(converted.state)} entries for encoders.{args.stream}', *converted.notes]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the conversion; problems end in one line."""
+    args = parse_args(arguments)
+    try:
+        notes = convert(args)
+    except (FileNotFoundError, ValueError) as error:
+        hint = '; --trust-source reads it, and runs whatever code it holds' if 'read safely' in str(error) else ''
+        print(f'error: {error}{hint}', file=sys.stderr)
+        return 1
+    print(*notes, f'written to {args.out}: give it as load_from', sep='\n')
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
