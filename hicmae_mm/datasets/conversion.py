@@ -7,6 +7,7 @@ at all.
 from __future__ import annotations
 
 import argparse
+import csv
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -97,6 +98,44 @@ def _frame_folders(folder: Path) -> Iterator[Path]:
     for parent, _, files in os.walk(folder):
         if files and Path(parent) != folder:
             yield Path(parent)
+
+
+def find_by_stem(folder: Path, suffix: str) -> dict[str, str]:
+    """Paths of media by name without ending, whichever folders below ``folder`` they lie in; empty if there is none.
+
+    Args:
+        folder: Where to look.
+        suffix: Ending of the files; empty: folders of frames.
+
+    Raises:
+        ValueError: If two have the same name.
+    """
+    paths: dict[str, str] = {}
+    for path in _files(folder, suffix) if suffix else _frame_folders(folder):
+        stem = path.name.removesuffix(suffix)
+        if stem in paths:
+            raise ValueError(f'{path} and {paths[stem]} have the same name; expected one of them below {folder}')
+        paths[stem] = str(path)
+    return paths
+
+
+def read_rows(path: Path, delimiter: str | None = None) -> Iterator[tuple[str, list[str]]]:
+    """Yields where a line of a text file stands (``'set_1/train.txt, line 3'``) and its fields; skips empty lines.
+
+    Args:
+        path: UTF-8, with or without byte order mark.
+        delimiter: Of the columns, as in CSV files; None: white space.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f'{path} does not exist; is DATA_ROOT the corpus as its owners distribute it?')
+    with path.open(encoding='utf-8-sig', newline='') as file:
+        rows: Iterable[list[str]] = csv.reader(file, delimiter=delimiter) if delimiter else map(str.split, file)
+        for number, fields in enumerate(rows, start=1):
+            if any(fields):
+                yield f'{path}, line {number}', [field.strip() for field in fields]
 
 
 def converter_parser(

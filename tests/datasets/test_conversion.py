@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from hicmae_mm.datasets.conversion import Clip, MediaLayout, converter_parser, listing, run_converter, write_folds
+from hicmae_mm.datasets.conversion import (
+    Clip,
+    MediaLayout,
+    converter_parser,
+    find_by_stem,
+    listing,
+    read_rows,
+    run_converter,
+    write_folds,
+)
 
 
 def arguments(root: Path, out_dir: Path, *options: str) -> argparse.Namespace:
@@ -123,3 +132,26 @@ def test_problems_end_in_one_line(root: Path, tmp_path: Path, capsys: pytest.Cap
 def test_listing_names_the_first_few() -> None:
     assert listing(['b', 'a']) == 'a, b'
     assert listing(f'{number:02d}' for number in range(12)).endswith('08, 09 and 2 more')
+
+
+def test_media_are_found_by_name_whichever_folder_they_lie_in(root: Path) -> None:
+    assert find_by_stem(root / 'sound', '.wav') == {
+        'a': f'{root}/sound/a.wav',
+        'b': f'{root}/sound/b.wav',
+        'c': f'{root}/sound/actor/c.wav',
+    }
+    assert find_by_stem(root / 'frames', '') == {'a': f'{root}/frames/a', 'c': f'{root}/frames/actor/c'}
+    assert find_by_stem(root / 'nothing', '') == find_by_stem(root / 'nothing', '.wav') == {}
+    (root / 'sound' / 'actor' / 'a.wav').write_bytes(b'RIFF')
+    with pytest.raises(ValueError, match=r'a\.wav and .*a\.wav have the same name'):
+        find_by_stem(root / 'sound', '.wav')
+
+
+def test_rows_come_with_their_place(tmp_path: Path) -> None:
+    table = tmp_path / 'table.csv'
+    table.write_bytes('\ufeffname,label\r\n\r\n"a b", 3\r\n'.encode())
+    assert list(read_rows(table, ',')) == [(f'{table}, line 1', ['name', 'label']), (f'{table}, line 3', ['a b', '3'])]
+    table.write_text('a.mp4  anger \n\n"b".mp4\tfear')
+    assert [fields for _, fields in read_rows(table)] == [['a.mp4', 'anger'], ['"b".mp4', 'fear']]
+    with pytest.raises(FileNotFoundError, match=r'nothing\.csv does not exist; is DATA_ROOT the corpus'):
+        list(read_rows(tmp_path / 'nothing.csv'))
