@@ -207,6 +207,15 @@ def write_folds(args: argparse.Namespace, folds: Folds, published: Mapping[str, 
     print(f'lists are in {args.out_dir}')
 
 
+def cross_validation(clips: Iterable[tuple[int, Clip]], num_folds: int) -> dict[str, dict[str, list[Clip]]]:
+    """Folds ``'fold1'`` on, from clips and the number (from 1) of the one fold that tests them; all others train."""
+    folds: dict[str, dict[str, list[Clip]]] = {f'fold{k}': {'train': [], 'test': []} for k in range(1, num_folds + 1)}
+    for tested_in, clip in clips:
+        for k in range(1, num_folds + 1):
+            folds[f'fold{k}']['test' if k == tested_in else 'train'].append(clip)
+    return folds
+
+
 def write_whole(texts: Mapping[Path, str]) -> None:
     """Writes files that are at every moment either whole or not there: all beside their places first, then moved."""
     temporary = {path: path.with_name(f'.{path.name}.part') for path in texts}
