@@ -55,3 +55,17 @@ def test_layer_ids() -> None:
     assert encoder.layer_id('patch_embed.proj.bias') == 0
     assert encoder.layer_id('blocks.2.attn.q_bias') == 3
     assert encoder.layer_id('norm.weight') is None
+
+
+def test_dropout_reaches_tokens_and_blocks() -> None:
+    encoder = tiny.build(tiny.encoder_config('audio', drop_rate=0.2, attn_drop_rate=0.1))
+    assert encoder.token_drop.p == 0.2
+    assert {(b.attn.attn_drop, b.attn.proj_drop.p, b.mlp.drop1.p, b.mlp.drop2.p) for b in encoder.blocks} == {
+        (0.1, 0.2, 0.0, 0.2)
+    }
+    plain = tiny.build(tiny.encoder_config('audio'))
+    assert plain.state_dict().keys() == encoder.state_dict().keys()
+    x = tiny.inputs()['audio']
+    assert torch.equal(encoder.eval()(x).tokens, plain.eval()(x).tokens)
+    encoder.train()
+    assert not torch.equal(encoder(x).tokens, encoder(x).tokens)

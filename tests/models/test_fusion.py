@@ -49,3 +49,29 @@ def test_cross_modal_needs_two_streams_of_one_width() -> None:
         CrossModalFusion(dict(video=8))
     with pytest.raises(ValueError, match='streams of one width'):
         CrossModalFusion(dict(video=8, audio=16))
+
+
+@pytest.mark.parametrize(('updated', 'other'), [('audio', 'video'), ('video', 'audio')])
+def test_one_direction_updates_one_stream_and_passes_the_other(
+    updated: str, other: str, tokens: dict[str, torch.Tensor]
+) -> None:
+    fusion = CrossModalFusion(dict(video=8, audio=8), depth=2, num_heads=2, updates=(updated,))
+    x = tokens[updated]
+    for block in fusion.blocks[updated]:
+        x = block(x, tokens[other])
+    fused = fusion(tokens)
+    assert list(fused) == ['video', 'audio']
+    torch.testing.assert_close(fused[updated], fusion.norms[updated](x))
+    assert torch.equal(fused[other], tokens[other])
+    assert {name.split('.')[1] for name, _ in fusion.named_parameters()} == {updated}
+    padded = fusion(tokens, {other: torch.ones(2, tokens[other].shape[1], dtype=torch.bool)})
+    alone = tokens[updated]
+    for block in fusion.blocks[updated]:
+        alone = super(type(block), block).forward(alone)  # the block without its cross-attention
+    torch.testing.assert_close(padded[updated], fusion.norms[updated](alone))
+
+
+def test_directions_are_checked() -> None:
+    for updates in ((), ('text',)):
+        with pytest.raises(ValueError, match=r"updates must be some of the streams \['video', 'audio'\]"):
+            CrossModalFusion(dict(video=8, audio=8), updates=updates)

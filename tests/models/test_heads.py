@@ -119,3 +119,14 @@ def test_tasks_are_checked() -> None:
         MultiTaskHead(8, MER_MULTI, loss_weights=dict(mood=1.0))
     with pytest.raises(ValueError, match='would overwrite each other'):
         MultiTaskHead(8, dict(a=MER_MULTI['valence'], b=MER_MULTI['valence']))
+
+
+def test_one_stream_may_leave_its_pooled_top_layer_out() -> None:
+    hidden = {'video': [torch.full((1, 2, 1), 4.0), torch.full((1, 2, 1), 6.0)]}
+    whole = HierarchicalFeatureAggregator({'video': 1}, {'video': 2}, {'video': 1})
+    mix = HierarchicalFeatureAggregator({'video': 1}, {'video': 2}, {'video': 1}, pool_fused=False)
+    fused = {'video': hidden['video'][-1]}
+    assert (whole(hidden, fused).tolist(), whole.out_channels) == ([[5.0, 6.0]], 2)
+    assert (mix(hidden, fused).tolist(), mix.out_channels) == ([[5.0]], 1)
+    with pytest.raises(ValueError, match='pool_fused=False is for one stream'):
+        HierarchicalFeatureAggregator(*[dict(video=1, audio=1)] * 3, pool_fused=False)

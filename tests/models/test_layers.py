@@ -138,3 +138,20 @@ def test_patch_embedding_names_the_size_it_wants() -> None:
         ValueError, match=r'TubeletEmbed is configured for input \(B, 3, 4, 32, 32\), got \(1, 3, 4, 48, 48\)'
     ):
         TubeletEmbed(8, image_size=32, num_frames=4)(torch.zeros(1, 3, 4, 48, 48))
+
+
+@pytest.mark.parametrize('kind', ['drop', 'attn_drop'])
+def test_dropout_is_unbiased_in_training_and_absent_in_evaluation(kind: str) -> None:
+    torch.manual_seed(0)
+    plain = CrossBlock(8, 2).eval()
+    block = CrossBlock(8, 2, **{kind: 0.3})
+    block.load_state_dict(plain.state_dict())
+    x, context = torch.randn(1, 3, 8), torch.randn(1, 4, 8)
+    torch.testing.assert_close(block.eval()(x, context), plain(x, context))
+    block.train()
+    normed = block.query_norm(x), block.context_norm(context)
+    draws = torch.stack([block.cross_attn(*normed) for _ in range(4000)])
+    assert not torch.equal(draws[0], draws[1])
+    torch.testing.assert_close(draws.mean(0), plain.cross_attn(*normed), atol=0.05, rtol=0)
+    if kind == 'drop':
+        assert float((draws == 0).float().mean()) == pytest.approx(0.3, abs=0.02)

@@ -18,11 +18,18 @@ class HierarchicalFeatureAggregator(BaseAggregator):
     The mix is a softmax over a learned vector, first equal for all layers. With streams video and audio the order is
     [video mix, audio mix, fused video, fused audio]. Source: HiCMAE, "Fine-tuning".
 
+    With one stream and no fusion that is [mix, pooled top layer] of the stream alone; ``pool_fused=False`` leaves the
+    mix.
+
     Args:
         streams: Width of each stream's encoder; injected by the model.
         num_layers: Layers of each stream's encoder; injected by the model.
         fused: Width of each stream after fusion; injected by the model.
+        pool_fused: Append the pooled fused tokens (without a fusion: each encoder's top layer) to the mixes.
         init_cfg: MMEngine initialisation config.
+
+    Raises:
+        ValueError: ``pool_fused=False`` with several streams: what the fusion computes would be thrown away.
     """
 
     def __init__(
@@ -30,14 +37,20 @@ class HierarchicalFeatureAggregator(BaseAggregator):
         streams: Mapping[str, int],
         num_layers: Mapping[str, int],
         fused: Mapping[str, int],
+        pool_fused: bool = True,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        if not pool_fused and len(streams) > 1:
+            raise ValueError(
+                f'pool_fused=False is for one stream; of {list(streams)} it would drop what their fusion computes'
+            )
+        self.pool_fused = pool_fused
         self.streams = tuple(streams)  # nn.ParameterDict would sort them
         self.layer_weights = nn.ParameterDict(
             {name: nn.Parameter(torch.full((num_layers[name],), 1 / num_layers[name])) for name in streams}
         )
-        self.out_channels = sum(streams.values()) + sum(fused.values())
+        self.out_channels = sum(streams.values()) + (sum(fused.values()) if pool_fused else 0)
 
     def forward(self, hidden: dict[str, Sequence[Tensor]], fused: dict[str, Tensor]) -> Tensor:
         """See :meth:`BaseAggregator.forward`."""
@@ -45,7 +58,8 @@ class HierarchicalFeatureAggregator(BaseAggregator):
         for name in self.streams:
             pooled = torch.stack([tokens.mean(dim=1) for tokens in hidden[name]], dim=1)  # (B, L, D)
             mixes.append(self.layer_weights[name].softmax(dim=0) @ pooled)
-        return torch.cat([*mixes, *(fused[name].mean(dim=1) for name in self.streams)], dim=-1)
+        pooled_fused = [fused[name].mean(dim=1) for name in self.streams] if self.pool_fused else []
+        return torch.cat([*mixes, *pooled_fused], dim=-1)
 
 
 @MODELS.register_module()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,9 @@ class CrossModalFusion(BaseFusion):
 
     Source: HiCMAE, "Modules", fusion encoder. Each stream has its own final norm.
 
+    With ``updates`` of one stream the fusion has one direction: that stream attends to the other, layer by layer, and
+    the other passes through unchanged, without blocks or norm of its own.
+
     Args:
         streams: Width of each of the two streams, which must agree; injected by the model.
         depth: Number of pairs.
@@ -27,10 +30,13 @@ class CrossModalFusion(BaseFusion):
         mlp_ratio: Hidden width of the MLPs over D.
         qkv_bias: Whether queries and values are biased.
         drop_path_rate: Drop-path probability of the last layer; grows linearly from 0 at the first.
+        drop_rate: Dropout of what attention and MLP put out.
+        attn_drop_rate: Dropout of attention weights.
+        updates: Streams that attend to the other one; ``None``: both.
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: Not exactly two streams, or streams of different width.
+        ValueError: Not exactly two streams, streams of different width, or ``updates`` that names none of them.
     """
 
     def __init__(
@@ -41,31 +47,45 @@ class CrossModalFusion(BaseFusion):
         mlp_ratio: float = 4.0,
         qkv_bias: bool = True,
         drop_path_rate: float = 0.0,
+        drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        updates: Sequence[str] | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(streams, init_cfg)
         if len(streams) != 2:
             raise ValueError(f'CrossModalFusion fuses exactly two streams, got {list(streams)}; use another fusion')
+        self.updates = tuple(streams) if updates is None else tuple(name for name in streams if name in updates)
+        if not self.updates or set(updates or ()) - set(streams):
+            raise ValueError(f'updates must be some of the streams {list(streams)}, got {updates!r}')
         width, self.depth = self.common_width(streams), depth
         rates = torch.linspace(0, drop_path_rate, depth, device='cpu').tolist()
         self.blocks: Mapping[str, nn.ModuleList] = nn.ModuleDict(  # type: ignore[assignment]
             {
-                name: nn.ModuleList(CrossBlock(width, num_heads, mlp_ratio, qkv_bias, rate) for rate in rates)
-                for name in streams
+                name: nn.ModuleList(
+                    CrossBlock(width, num_heads, mlp_ratio, qkv_bias, rate, drop_rate, attn_drop_rate) for rate in rates
+                )
+                for name in self.updates
             }
         )
-        self.norms = nn.ModuleDict({name: nn.LayerNorm(width, eps=NORM_EPS) for name in streams})
+        self.norms = nn.ModuleDict({name: nn.LayerNorm(width, eps=NORM_EPS) for name in self.updates})
         self.apply(init_transformer)
 
     def forward(self, tokens: dict[str, Tensor], padding_masks: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
         """See :meth:`BaseFusion.forward`."""
         first, second = self.out_dims
+        other = {first: second, second: first}
         padding = padding_masks or {}
-        a, b = tokens[first], tokens[second]
-        pad_a, pad_b = padding.get(first), padding.get(second)
-        for block_a, block_b in zip(self.blocks[first], self.blocks[second]):
-            a, b = block_a(a, b, pad_a, pad_b), block_b(b, a, pad_b, pad_a)
-        return {first: self.norms[first](a), second: self.norms[second](b)}
+        fused = {name: tokens[name] for name in self.out_dims}
+        for layer in range(self.depth):
+            updated = {
+                name: self.blocks[name][layer](
+                    fused[name], fused[other[name]], padding.get(name), padding.get(other[name])
+                )
+                for name in self.updates
+            }
+            fused = fused | updated
+        return fused | {name: self.norms[name](fused[name]) for name in self.updates}
 
     def layer_id(self, name: str) -> int | None:
         """See :meth:`BaseFusion.layer_id`."""

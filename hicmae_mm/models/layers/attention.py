@@ -13,7 +13,7 @@ def _check_heads(embed_dims: int, num_heads: int) -> None:
         raise ValueError(f'embed_dims={embed_dims} is not a multiple of num_heads={num_heads}')
 
 
-def _attend(q: Tensor, k: Tensor, v: Tensor, padding_mask: Tensor | None, project: nn.Module) -> Tensor:
+def _attend(q: Tensor, k: Tensor, v: Tensor, padding_mask: Tensor | None, project: nn.Module, dropout: float) -> Tensor:
     """Attention of ``(B, H, N, D / H)`` to ``(B, H, N', D / H)``, and the output projection: ``(B, N, D)``.
 
     Padding, ``(B, N')`` with True = padding, is not attended to. A clip of nothing but padding gives exactly 0, the
@@ -21,10 +21,10 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, padding_mask: Tensor | None, projec
     and backends differ in what they make of it, so such a clip attends to its padding before it is set to 0.)
     """
     if padding_mask is None:
-        return project(rearrange(F.scaled_dot_product_attention(q, k, v), 'b h n d -> b n (h d)'))
+        return project(rearrange(F.scaled_dot_product_attention(q, k, v, dropout_p=dropout), 'b h n d -> b n (h d)'))
     is_absent = padding_mask.all(dim=1)[:, None, None]  # (B, 1, 1)
     attended = (~padding_mask).unsqueeze(1) | is_absent  # (B, 1, N')
-    out = F.scaled_dot_product_attention(q, k, v, attn_mask=attended.unsqueeze(1))
+    out = F.scaled_dot_product_attention(q, k, v, attn_mask=attended.unsqueeze(1), dropout_p=dropout)
     return project(rearrange(out, 'b h n d -> b n (h d)')).masked_fill(is_absent, 0)
 
 
@@ -35,16 +35,26 @@ class SelfAttention(nn.Module):
         embed_dims: Width D, a multiple of ``num_heads``.
         num_heads: Number of heads.
         qkv_bias: Whether queries and values are biased.
+        attn_drop: Probability of dropping an attention weight.
+        proj_drop: Probability of dropping an output element.
     """
 
-    def __init__(self, embed_dims: int, num_heads: int, qkv_bias: bool = True) -> None:
+    def __init__(
+        self,
+        embed_dims: int,
+        num_heads: int,
+        qkv_bias: bool = True,
+        attn_drop: float = 0.0,
+        proj_drop: float = 0.0,
+    ) -> None:
         super().__init__()
         _check_heads(embed_dims, num_heads)
-        self.num_heads = num_heads
+        self.num_heads, self.attn_drop = num_heads, attn_drop
         self.qkv = nn.Linear(embed_dims, 3 * embed_dims, bias=False)
         self.q_bias = nn.Parameter(torch.zeros(embed_dims)) if qkv_bias else None
         self.v_bias = nn.Parameter(torch.zeros(embed_dims)) if qkv_bias else None
         self.proj = nn.Linear(embed_dims, embed_dims)
+        self.proj_drop = nn.Dropout(proj_drop)
 
     def forward(self, x: Tensor, padding_mask: Tensor | None = None) -> Tensor:
         """``(B, N, D) -> (B, N, D)``; ``padding_mask (B, N)`` is True where nothing may be attended to.
@@ -56,7 +66,8 @@ class SelfAttention(nn.Module):
             bias = torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
         qkv = F.linear(x, self.qkv.weight, bias)
         q, k, v = rearrange(qkv, 'b n (three h d) -> three b h n d', three=3, h=self.num_heads).unbind(0)
-        return _attend(q, k, v, padding_mask, self.proj)
+        dropout = self.attn_drop if self.training else 0.0
+        return self.proj_drop(_attend(q, k, v, padding_mask, self.proj, dropout))
 
 
 class CrossAttention(nn.Module):
@@ -66,17 +77,27 @@ class CrossAttention(nn.Module):
         embed_dims: Width D of both sequences, a multiple of ``num_heads``.
         num_heads: Number of heads.
         qkv_bias: Whether queries and values are biased.
+        attn_drop: Probability of dropping an attention weight.
+        proj_drop: Probability of dropping an output element.
     """
 
-    def __init__(self, embed_dims: int, num_heads: int, qkv_bias: bool = True) -> None:
+    def __init__(
+        self,
+        embed_dims: int,
+        num_heads: int,
+        qkv_bias: bool = True,
+        attn_drop: float = 0.0,
+        proj_drop: float = 0.0,
+    ) -> None:
         super().__init__()
         _check_heads(embed_dims, num_heads)
-        self.num_heads = num_heads
+        self.num_heads, self.attn_drop = num_heads, attn_drop
         self.q = nn.Linear(embed_dims, embed_dims, bias=False)
         self.kv = nn.Linear(embed_dims, 2 * embed_dims, bias=False)
         self.q_bias = nn.Parameter(torch.zeros(embed_dims)) if qkv_bias else None
         self.v_bias = nn.Parameter(torch.zeros(embed_dims)) if qkv_bias else None
         self.proj = nn.Linear(embed_dims, embed_dims)
+        self.proj_drop = nn.Dropout(proj_drop)
 
     def forward(self, x: Tensor, context: Tensor, padding_mask: Tensor | None = None) -> Tensor:
         """Queries from ``x``, keys and values from ``context``.
@@ -96,4 +117,5 @@ class CrossAttention(nn.Module):
         q = rearrange(F.linear(x, self.q.weight, self.q_bias), 'b n (h d) -> b h n d', h=self.num_heads)
         kv = F.linear(context, self.kv.weight, kv_bias)
         k, v = rearrange(kv, 'b n (two h d) -> two b h n d', two=2, h=self.num_heads).unbind(0)
-        return _attend(q, k, v, padding_mask, self.proj)
+        dropout = self.attn_drop if self.training else 0.0
+        return self.proj_drop(_attend(q, k, v, padding_mask, self.proj, dropout))

@@ -19,16 +19,25 @@ class Block(nn.Module):
         mlp_ratio: Hidden width of the MLP over D.
         qkv_bias: Whether queries and values are biased.
         drop_path: Probability of dropping a residual branch, per clip.
+        drop: Probability of dropping an element of what attention and MLP put out.
+        attn_drop: Probability of dropping an attention weight.
     """
 
     def __init__(
-        self, embed_dims: int, num_heads: int, mlp_ratio: float = 4.0, qkv_bias: bool = True, drop_path: float = 0.0
+        self,
+        embed_dims: int,
+        num_heads: int,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        drop_path: float = 0.0,
+        drop: float = 0.0,
+        attn_drop: float = 0.0,
     ) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(embed_dims, eps=NORM_EPS)
-        self.attn = SelfAttention(embed_dims, num_heads, qkv_bias)
+        self.attn = SelfAttention(embed_dims, num_heads, qkv_bias, attn_drop, drop)
         self.norm2 = nn.LayerNorm(embed_dims, eps=NORM_EPS)
-        self.mlp = Mlp(embed_dims, int(embed_dims * mlp_ratio))
+        self.mlp = Mlp(embed_dims, int(embed_dims * mlp_ratio), drop=(0.0, drop))
         self.drop_path = DropPath(drop_path) if drop_path > 0 else nn.Identity()
 
     def forward(self, x: Tensor, padding_mask: Tensor | None = None) -> Tensor:
@@ -44,12 +53,19 @@ class CrossBlock(Block):
     """
 
     def __init__(
-        self, embed_dims: int, num_heads: int, mlp_ratio: float = 4.0, qkv_bias: bool = True, drop_path: float = 0.0
+        self,
+        embed_dims: int,
+        num_heads: int,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        drop_path: float = 0.0,
+        drop: float = 0.0,
+        attn_drop: float = 0.0,
     ) -> None:
-        super().__init__(embed_dims, num_heads, mlp_ratio, qkv_bias, drop_path)
+        super().__init__(embed_dims, num_heads, mlp_ratio, qkv_bias, drop_path, drop, attn_drop)
         self.query_norm = nn.LayerNorm(embed_dims, eps=NORM_EPS)
         self.context_norm = nn.LayerNorm(embed_dims, eps=NORM_EPS)
-        self.cross_attn = CrossAttention(embed_dims, num_heads, qkv_bias)
+        self.cross_attn = CrossAttention(embed_dims, num_heads, qkv_bias, attn_drop, drop)
 
     def forward(  # type: ignore[override]
         self,
