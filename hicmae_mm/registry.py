@@ -22,6 +22,7 @@ MODELS = _child('model', root.MODELS, 'models')
 DATASETS = _child('dataset', root.DATASETS, 'datasets')
 DATA_SAMPLERS = _child('data sampler', root.DATA_SAMPLERS, 'datasets')
 TRANSFORMS = _child('transform', root.TRANSFORMS, 'datasets.transforms')
+FACE_CROPPERS = root.Registry('face cropper', scope='hicmae_mm', locations=['hicmae_mm.datasets.faces'])  # no root
 FUNCTIONS = _child('function', root.FUNCTIONS, 'datasets')
 METRICS = _child('metric', root.METRICS, 'evaluation')
 EVALUATOR = _child('evaluator', root.EVALUATOR, 'evaluation')

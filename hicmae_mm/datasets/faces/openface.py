@@ -1,0 +1,147 @@
+"""Pictures that OpenFace has cut out and aligned, taken over."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.faces.base import BaseFaceCropper, CropOptions, require_faces, summarize, write_picture
+from hicmae_mm.datasets.faces.selection import nearest_found
+from hicmae_mm.datasets.video_readers import read_image
+from hicmae_mm.registry import FACE_CROPPERS
+
+ALIGNED_SUFFIX = '_aligned'
+_PICTURE = re.compile(r'frame_det_(\d+)_(\d+)\.(?:bmp|jpg|jpeg|png)', re.IGNORECASE)
+
+
+@FACE_CROPPERS.register_module()
+class OpenFace(BaseFaceCropper):
+    """The output of OpenFace (Baltrusaitis et al., 2018): ``clip_aligned/frame_det_00_000001.bmp`` and ``clip.csv``.
+
+    The CSV file says of every frame whether the face was tracked (column ``success``); its column names may have
+    spaces around them. Of several faces the one with most pictures is taken. Without the file the pictures can only be
+    kept as they are. JPEG pictures of the right size are copied, others are encoded.
+
+    Args:
+        min_confidence: Frames whose ``confidence`` is lower count as not tracked.
+    """
+
+    default_size = None
+    default_missing = 'keep'
+    reads = 'openface'
+
+    def __init__(self, min_confidence: float = 0.0) -> None:
+        if not 0 <= min_confidence <= 1:
+            raise ValueError(f'min_confidence must be in 0..1, got {min_confidence}')
+        self.min_confidence = min_confidence
+
+    def resolve(self, options: CropOptions) -> CropOptions:
+        """See :class:`BaseFaceCropper`."""
+        if options.margin:
+            raise ValueError(f'the pictures of OpenFace are cut out already; margin must be 0, got {options.margin}')
+        return super().resolve(options)
+
+    def extract(self, source: Path, name: str, options: CropOptions, out_dir: Path) -> dict[str, Any]:  # noqa: ARG002
+        """See :class:`BaseFaceCropper`. ``source`` is the folder of pictures."""
+        face, pictures, num_several = find_pictures(source)
+        csv_file = source.with_name(f'{source.name.removesuffix(ALIGNED_SUFFIX)}.csv')
+        tracked = read_success(csv_file, face, self.min_confidence) if csv_file.is_file() else None
+        if tracked is None and options.missing != 'keep':
+            raise MediaError(f'{csv_file} is missing, which tells the tracked frames; only missing=keep needs none')
+        last = max(*pictures, *(tracked or ()))
+        has_picture = np.array([number in pictures for number in range(1, last + 1)])
+        found = has_picture
+        if tracked is not None:
+            found = np.array([bool(tracked.get(number)) for number in range(1, last + 1)])
+            require_faces(source, found, options)
+        plan = plan_pictures(found & has_picture, has_picture, options)
+        if not plan:
+            raise MediaError(f'{source}: none of the tracked frames has a picture')
+        out_dir.mkdir()
+        for number, origin in plan.items():
+            _take_over(pictures[origin], out_dir, number, options)
+        summary = summarize(found, len(plan), num_several)
+        return summary if tracked is not None else summary | dict(face_frames=None, face_share=None)
+
+
+def plan_pictures(is_good: np.ndarray, has_picture: np.ndarray, options: CropOptions) -> dict[int, int]:
+    """Which picture each frame gets, by the policy for missing faces.
+
+    Args:
+        is_good: ``(T,)`` bool, tracked and with a picture.
+        has_picture: ``(T,)`` bool.
+        options: ``missing`` is used.
+
+    Returns:
+        Frame number -> number of the picture, both from 1.
+    """
+    if options.missing == 'keep':
+        return {int(t) + 1: int(t) + 1 for t in np.flatnonzero(has_picture)}
+    if not is_good.any():
+        return {}
+    if options.missing == 'skip':
+        return {int(t) + 1: int(t) + 1 for t in np.flatnonzero(is_good)}
+    return {t + 1: int(origin) + 1 for t, origin in enumerate(nearest_found(is_good))}
+
+
+def find_pictures(folder: Path) -> tuple[int, dict[int, Path], int]:
+    """The pictures of the face that has most: (its number, frame number -> file, frames with several faces).
+
+    Raises:
+        MediaError: If there are none.
+    """
+    faces: dict[int, dict[int, Path]] = defaultdict(dict)
+    for path in sorted(folder.iterdir()):
+        match = _PICTURE.fullmatch(path.name)
+        if match:
+            faces[int(match[1])][int(match[2])] = path
+    if not faces:
+        raise MediaError(f'{folder}: no pictures named as by OpenFace, frame_det_00_000001.bmp')
+    face = min(faces, key=lambda number: (-len(faces[number]), number))
+    count = Counter(frame for pictures in faces.values() for frame in pictures)
+    return face, faces[face], sum(number > 1 for number in count.values())
+
+
+def read_success(path: Path, face: int, min_confidence: float) -> dict[int, bool]:
+    """Whether the face was tracked in each frame: frame number (from 1) -> success.
+
+    Raises:
+        MediaError: If a column is missing or a value is not a number.
+    """
+    tracked: dict[int, bool] = {}
+    with path.open(newline='', encoding='utf-8') as file:
+        reader = csv.DictReader(file)
+        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+        missing = [column for column in ('frame', 'success') if column not in reader.fieldnames]
+        if missing:
+            raise MediaError(f'{path}: no column {missing[0]!r}; is it the output of OpenFace?')
+        for row in reader:
+            try:
+                frame, is_tracked = int(float(row['frame'])), float(row['success']) > 0
+                is_tracked = is_tracked and float(row.get('confidence') or 1) >= min_confidence
+                is_other = 'face_id' in row and int(float(row['face_id'])) != face
+            except (TypeError, ValueError) as error:
+                raise MediaError(f'{path}, line {reader.line_num}: expected numbers') from error
+            if frame < 1:
+                raise MediaError(f'{path}, line {reader.line_num}: frames are numbered from 1, got {frame}')
+            tracked[frame] = tracked.get(frame, False) or (is_tracked and not is_other)
+    return tracked
+
+
+def _take_over(picture: Path, out_dir: Path, number: int, options: CropOptions) -> None:
+    image = read_image(picture)
+    size = (options.size, options.size) if options.size else image.shape[:2]
+    if image.shape[:2] == size and picture.suffix.lower() in ('.jpg', '.jpeg'):
+        (out_dir / f'{number:05d}.jpg').write_bytes(picture.read_bytes())
+        return
+    if image.shape[:2] != size:
+        shrinks = size[0] < image.shape[0]
+        image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    write_picture(out_dir, number, image, options.jpeg_quality)

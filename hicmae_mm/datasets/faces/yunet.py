@@ -1,0 +1,61 @@
+"""Faces and landmarks by YuNet, from a model file of the user's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from hicmae_mm.datasets.faces.base import FrameDetector
+from hicmae_mm.datasets.faces.selection import NO_FACES, Faces
+from hicmae_mm.registry import FACE_CROPPERS
+
+
+@FACE_CROPPERS.register_module()
+class YuNet(FrameDetector):
+    """The small convolutional detector of OpenCV (Wu, Peng and Yu, 2023): finds turned heads, too, and five landmarks.
+
+    With landmarks the face is not only cut out but aligned, see
+    :data:`~hicmae_mm.datasets.faces.alignment.TEMPLATE`.
+
+    Args:
+        model: The ONNX file, ``face_detection_yunet_2023mar.onnx`` of the OpenCV Zoo.
+        score_threshold: Of detections, 0 to 1.
+        nms_threshold: Overlap from which the weaker of two detections is dropped, 0 to 1.
+        align: Align by landmarks; False cuts the box out.
+        max_side: Frames are shrunk for the search until their longer side has this length (pixels).
+    """
+
+    default_margin = 0.1
+
+    def __init__(
+        self,
+        model: str,
+        score_threshold: float = 0.7,
+        nms_threshold: float = 0.3,
+        align: bool = True,
+        max_side: int = 640,
+    ) -> None:
+        super().__init__(max_side)
+        if not Path(model).is_file():
+            raise FileNotFoundError(
+                f'YuNet model {model} does not exist; fetch face_detection_yunet_2023mar.onnx from the OpenCV Zoo '
+                '(https://github.com/opencv/opencv_zoo) and name it by model=PATH'
+            )
+        self.align = align
+        try:
+            self._detector = cv2.FaceDetectorYN.create(
+                model, '', (320, 320), score_threshold=score_threshold, nms_threshold=nms_threshold
+            )
+        except cv2.error as error:
+            raise ValueError(f'{model} is not a model that OpenCV can read: {error.err}') from error
+
+    def detect(self, frame: np.ndarray) -> Faces:
+        """See :class:`FrameDetector`."""
+        self._detector.setInputSize((frame.shape[1], frame.shape[0]))
+        _, found = self._detector.detect(np.ascontiguousarray(frame[..., ::-1]))
+        if found is None:
+            return NO_FACES
+        found = found.astype(float)  # (n, 15): box, five points from the person's right eye on, score
+        return Faces(found[:, :4], found[:, 4:14].reshape(-1, 5, 2) if self.align else None)

@@ -1,0 +1,226 @@
+"""Resumable jobs: one input becomes one file or folder, which is there as a whole or not at all.
+
+A job writes to a temporary name beside its target. When it is done, a line goes to the journal and the target is put
+in place by a rename, so whatever the moment at which everything is killed, the targets that exist are complete and the
+journal knows them. The next run takes them as they are.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hicmae_mm.datasets.preparation.pool import Failure, run_parallel
+
+JOURNAL_FILE = 'journal.jsonl'
+SETTINGS_FILE = 'settings.json'
+_LOCK_FILE = '.lock'
+_LEFTOVER = re.compile(r'\..+\.\d+\.part')
+
+
+@dataclass(frozen=True)
+class Job:
+    """One piece of work.
+
+    Attributes:
+        name: What the report calls it.
+        source: File or folder to read.
+        target: File or folder to make.
+    """
+
+    name: str
+    source: Path
+    target: Path
+
+
+Work = Callable[[Job, Path], Mapping[str, Any]]
+"""Makes what belongs at ``job.target`` at the path given instead; returns what the report says about it."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job.
+
+    Attributes:
+        name: The job's.
+        status: ``'done'``, ``'existing'`` (made by an earlier run) or ``'failed'``.
+        reason: Why it failed.
+        work_seconds: Time that the work took, in the run that did it.
+        details: What the work says about its result, of an earlier run as well.
+    """
+
+    name: str
+    status: str
+    reason: str = ''
+    work_seconds: float = 0.0
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def run_jobs(
+    work: Work,
+    jobs: Sequence[Job],
+    out_dir: Path,
+    settings: Mapping[str, Any],
+    num_workers: int = 1,
+    force: bool = False,
+) -> Iterator[Outcome]:
+    """Does the jobs whose targets are missing.
+
+    Args:
+        work: Does one job; picklable. A :class:`MediaError` or ``FileNotFoundError`` is a failure of the job.
+        jobs: With targets below ``out_dir``.
+        out_dir: Made if it is missing. Gets ``settings.json``, and ``journal.jsonl`` with a line per finished job.
+        settings: What determines the results (JSON values); a folder of other settings is refused.
+        num_workers: Worker processes; 0 works in this process.
+        force: Remove the targets first.
+
+    Yields:
+        The outcome of every job, first of those that were there.
+
+    Raises:
+        ValueError: If two jobs share a target, another run is at work in the folder, or it has results of other
+            settings.
+        Exception: Any error of ``work`` that is not about its input; what was finished stays.
+    """
+    _check_targets(jobs)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    with _locked(out_dir):
+        _remove_leftovers(jobs)
+        if force:
+            for job in jobs:
+                _remove(job.target)
+        _claim(out_dir, settings, force)
+        records = _read_journal(out_dir / JOURNAL_FILE)
+        missing = []
+        for job in jobs:
+            if job.target.exists():
+                yield Outcome(job.name, 'existing', **records.get(job.name, {}))
+            else:
+                missing.append(job)
+        try:
+            with (out_dir / JOURNAL_FILE).open('a', encoding='utf-8') as journal:
+                for job, result in run_parallel(partial(_do, work, os.getpid()), missing, num_workers):
+                    yield _finish(job, result, journal.write, journal.flush)
+        finally:
+            _remove_leftovers(jobs)
+
+
+def _do(work: Work, run_id: int, job: Job) -> dict[str, Any]:
+    """Makes a job's result under its temporary name."""
+    start = time.perf_counter()
+    job.target.parent.mkdir(parents=True, exist_ok=True)
+    details = dict(work(job, _part(job, run_id)))
+    return dict(work_seconds=round(time.perf_counter() - start, 3), details=details)
+
+
+def _finish(
+    job: Job, result: dict[str, Any] | Failure, write: Callable[[str], Any], flush: Callable[[], Any]
+) -> Outcome:
+    """Puts a result in place; its line in the journal comes first, so that every target has one."""
+    part = _part(job, os.getpid())
+    if isinstance(result, Failure):
+        _remove(part)
+        return Outcome(job.name, 'failed', result.reason)
+    write(json.dumps(dict(name=job.name, **result)) + '\n')
+    flush()
+    part.replace(job.target)
+    return Outcome(job.name, 'done', **result)
+
+
+def _part(job: Job, run_id: int) -> Path:
+    return job.target.with_name(f'.{job.target.name}.{run_id}.part')
+
+
+def _check_targets(jobs: Sequence[Job]) -> None:
+    sources: dict[Path, Path] = {}
+    for job in jobs:
+        other = sources.setdefault(job.target, job.source)
+        if other != job.source:
+            raise ValueError(
+                f'{other} and {job.source} would both become {job.target}; take one of them, by --extensions'
+            )
+
+
+@contextmanager
+def _locked(out_dir: Path) -> Iterator[None]:
+    """Keeps a second run out of the folder. The kernel drops the lock with the process, however it ends."""
+    with (out_dir / _LOCK_FILE).open('w') as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(f'another run is at work in {out_dir}; wait for it, or choose another folder') from error
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):  # a network disk without locks
+                raise
+        yield
+
+
+def _claim(out_dir: Path, settings: Mapping[str, Any], force: bool) -> None:
+    path = out_dir / SETTINGS_FILE
+    wanted = json.loads(json.dumps(settings))
+    if path.exists() and not force:
+        found = json.loads(path.read_text(encoding='utf-8'))
+        if found != wanted:
+            raise ValueError(
+                f'{out_dir} was made with other settings ({found}), asked for {wanted}: choose another folder, or '
+                'force it to be made again'
+            )
+        return
+    if force:
+        (out_dir / JOURNAL_FILE).unlink(missing_ok=True)
+    write_atomically(path, json.dumps(wanted, indent=2) + '\n')
+
+
+def _read_journal(path: Path) -> dict[str, dict[str, Any]]:
+    """Newest record of every finished job; a line that was cut short is left out."""
+    records: dict[str, dict[str, Any]] = {}
+    if path.exists():
+        for line in path.read_text(encoding='utf-8').splitlines():
+            try:
+                record = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            records[record.pop('name')] = record
+    return records
+
+
+def _remove_leftovers(jobs: Sequence[Job]) -> None:
+    """Removes what killed runs left beside the targets."""
+    for folder in sorted({job.target.parent for job in jobs}):
+        if folder.is_dir():
+            for path in list(folder.iterdir()):
+                if _LEFTOVER.fullmatch(path.name):
+                    _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        # the worker of a run that was killed a moment ago may still be writing there; the next clean-up gets it
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes a text file that is there as a whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
+    part.write_text(text, encoding='utf-8')
+    part.replace(path)
+
+
+def as_record(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as one flat dict, for reports."""
+    record = asdict(outcome)
+    return record | record.pop('details')

@@ -1,0 +1,80 @@
+"""Finding the clips of a raw data set, and naming what is made of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from hicmae_mm.datasets.preparation.jobs import Job
+
+VIDEO_EXTENSIONS = ('mp4', 'm4v', 'mov', 'avi', 'mkv', 'webm', 'flv', 'wmv', 'mpg', 'mpeg', '3gp')
+_IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp'}
+
+
+def find_files(root: Path, extensions: Sequence[str] = VIDEO_EXTENSIONS, skipped: Path | None = None) -> list[Path]:
+    """Lists the files of some kinds below a folder, sorted; hidden ones are left out, links are followed.
+
+    Args:
+        root: Folder to look in.
+        extensions: With or without dot, in any case.
+        skipped: A folder that is not looked into, such as the one that results go to.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: If there are no such files.
+    """
+    suffixes = {f'.{extension.lower().lstrip(".")}' for extension in extensions}
+    found = [
+        folder / name
+        for folder, names in _walk(root, skipped)
+        for name in names
+        if Path(name).suffix.lower() in suffixes
+    ]
+    if not found:
+        raise ValueError(f'no files ending in {sorted(suffixes)} below {root}; check the folder and --extensions')
+    return sorted(found)
+
+
+def find_frame_folders(root: Path, skipped: Path | None = None) -> list[Path]:
+    """Lists the folders below a folder that hold pictures, sorted; see :func:`find_files`."""
+    found = [
+        folder
+        for folder, names in _walk(root, skipped)
+        if any(Path(name).suffix.lower() in _IMAGE_SUFFIXES for name in names)
+    ]
+    if not found:
+        raise ValueError(f'no folders with pictures below {root}')
+    return sorted(found)
+
+
+def mirrored_jobs(root: Path, sources: Sequence[Path], out_dir: Path, suffix: str = '') -> list[Job]:
+    """Jobs whose targets lie in ``out_dir`` as the sources lie in ``root``.
+
+    Args:
+        root: Folder of the sources.
+        sources: Files, which lose their extension, or folders.
+        out_dir: Folder of the targets.
+        suffix: Appended to the targets' names, ``'.wav'``; none for folders.
+    """
+    jobs = []
+    for source in sources:
+        name = source.relative_to(root)
+        stem = name if source.is_dir() else name.with_suffix('')
+        jobs.append(Job(name.as_posix(), source, out_dir / stem.with_name(stem.name + suffix)))
+    return jobs
+
+
+def _walk(root: Path, skipped: Path | None) -> Iterator[tuple[Path, list[str]]]:
+    """Yields (folder, names of its visible files); every real folder once, so links cannot lead in circles."""
+    if not root.is_dir():
+        raise FileNotFoundError(f'{root}: no such folder')
+    seen = set() if skipped is None else {skipped.resolve()}
+    for folder, folders, names in os.walk(root, followlinks=True):
+        real = Path(folder).resolve()
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith('.'))
+        yield Path(folder), [name for name in names if not name.startswith('.')]
