@@ -162,8 +162,6 @@ CASES |= {'MODELS': set(MODEL_CASES), 'TRANSFORMS': set(TRANSFORM_CASES)}
 CASES['METRICS'] = CASES['METRICS'] | {'RegressionMetric', 'MERMultiMetric'}  # run by tests of their own below
 # run by tests/datasets/faces and tests/test_tools/test_media_preparation.py, which swap them by --cropper
 CASES['FACE_CROPPERS'] = {'HaarCascade', 'OpenFace', 'TrackedBoxes', 'WholeFrame', 'YuNet'}
-
-
 CORPORA = 'hicmae_mm.datasets.corpora.'
 
 
