@@ -1,4 +1,4 @@
-"""Epoch-based training that can be resumed in the middle of an epoch."""
+"""Epoch-based training that can be resumed in the middle of an epoch, or between an epoch and its validation."""
 
 from __future__ import annotations
 
@@ -9,16 +9,22 @@ from typing import Any
 
 from mmengine.logging import print_log
 from mmengine.runner import EpochBasedTrainLoop
+from torch import nn
 
+from hicmae_mm.engine.hooks.checkpoint import VALIDATED_EPOCH
 from hicmae_mm.registry import LOOPS
 
 
 @LOOPS.register_module()
 class EpochTrainLoop(EpochBasedTrainLoop):
-    """MMEngine's epoch loop that skips the batches which were trained on before the interruption.
+    """MMEngine's epoch loop, continued exactly where an interruption found it.
 
-    A checkpoint written by iterations (``default_hooks.checkpoint.by_epoch=False``) may lie inside an epoch. A sampler
-    with ``skip_samples(n)`` skips without reading a file; with any other the batches are read and dropped.
+    A checkpoint written by iterations (``default_hooks.checkpoint.by_epoch=False``) may lie inside an epoch: the
+    batches that were trained on before are skipped. A sampler with ``skip_samples(n)`` skips without reading a file;
+    with any other the batches are read and dropped.
+
+    A checkpoint written at the end of an epoch precedes the validation of that epoch: unless it says that the
+    validation came to its end, that is done first. Otherwise the epoch could not become the best one.
 
     Args:
         runner (Runner): The runner.
@@ -28,6 +34,28 @@ class EpochTrainLoop(EpochBasedTrainLoop):
         val_interval (int): Epochs between validations. Defaults to 1.
         dynamic_intervals (list | None): (epoch, interval) pairs. Defaults to None.
     """
+
+    def run(self) -> nn.Module:
+        """Trains and validates until the last epoch."""
+        self.runner.call_hook('before_train')
+        validated = self.runner.message_hub.runtime_info.get(VALIDATED_EPOCH)
+        if 0 < self._epoch != validated and self._iter == self._epoch * len(self.dataloader):
+            self._validate_if_due(f'The validation of epoch {self._epoch} may have been interrupted: it is repeated')
+        while self._epoch < self._max_epochs and not self.stop_training:
+            self.run_epoch()
+            self._validate_if_due()
+        self.runner.call_hook('after_train')
+        return self.runner.model
+
+    def _validate_if_due(self, message: str = '') -> None:
+        """Validates if this epoch is to be validated."""
+        self._decide_current_val_interval()
+        is_due = self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs
+        if self.runner.val_loop is None or self._epoch < self.val_begin or not is_due:
+            return
+        if message:
+            print_log(message, 'current')
+        self.runner.val_loop.run()
 
     def run_epoch(self) -> None:
         """Runs an epoch, or what is left of it."""

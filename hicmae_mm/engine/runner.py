@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import get_world_size
+from mmengine.dist import get_world_size, master_only
 from mmengine.logging import MMLogger, print_log
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
@@ -28,6 +28,7 @@ from hicmae_mm.utils.checkpoint import (
 )
 from hicmae_mm.utils.config_checks import check_config
 from hicmae_mm.utils.distributed import check_local_rank_has_gpu, init_cpu_process_group, leave_cores_to_workers
+from hicmae_mm.utils.files import replaced_file
 from hicmae_mm.utils.logging import shorten_console, silence_known_warnings
 
 
@@ -40,6 +41,7 @@ class AudioVisualRunner(Runner):
     * The learning rate is scaled by the batch of all ranks *and accumulated iterations*.
     * ``load_from`` says what was loaded and what was not, and refuses a checkpoint of which nothing fits; testing and
       resuming refuse one that leaves a parameter unset.
+    * A checkpoint is written whole or not at all.
     * Resuming with another number of iterations per epoch continues at the same point of the schedule.
     * More ranks than samples is an error; data-loader options that need workers or a GPU are left out without them.
     * The console shows no listings of hundreds of lines (the log file does).
@@ -214,9 +216,22 @@ class AudioVisualRunner(Runner):
             'identical to an uninterrupted training'
         )
 
-    def save_checkpoint(self, *args: Any, meta: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        """Saves a checkpoint that also knows how many iterations an epoch has."""
-        super().save_checkpoint(*args, meta={**(meta or {}), 'iters_per_epoch': len(self.train_dataloader)}, **kwargs)
+    @master_only
+    def save_checkpoint(
+        self, out_dir: str, filename: str, *args: Any, meta: dict[str, Any] | None = None, **kwargs: Any
+    ) -> None:
+        """Saves a checkpoint that also knows how many iterations an epoch has.
+
+        In a local folder it replaces an older file of its name only once it is complete: a training killed in the
+        middle of writing leaves the older one.
+        """
+        meta = {**(meta or {}), 'iters_per_epoch': len(self.train_dataloader)}
+        if '://' in str(out_dir):
+            super().save_checkpoint(out_dir, filename, *args, meta=meta, **kwargs)
+            return
+        with replaced_file(Path(out_dir) / filename) as partial:
+            partial_name = str(partial.relative_to(out_dir))
+            super().save_checkpoint(out_dir, partial_name, *args, meta=meta, **kwargs)
 
 
 def _check_resumable(checkpoint: dict[str, Any], filename: str) -> None:

@@ -1,6 +1,7 @@
 """Training hooks."""
 
 from hicmae_mm.engine.hooks.accumulated_gradient import AccumulatedGradientHook
+from hicmae_mm.engine.hooks.checkpoint import CheckpointHook
 from hicmae_mm.engine.hooks.compile import CompileHook
 from hicmae_mm.engine.hooks.ema import EMAHook
 from hicmae_mm.engine.hooks.iteration_seed import IterationSeedHook
@@ -11,6 +12,7 @@ from hicmae_mm.engine.hooks.skipped_samples import SkippedSamplesHook
 
 __all__ = [
     'AccumulatedGradientHook',
+    'CheckpointHook',
     'CompileHook',
     'DeferredRuntimeInfoHook',
     'EMAHook',

@@ -12,6 +12,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from hicmae_mm.registry import HOOKS
+from hicmae_mm.utils.files import write_text
+
+_INFO = 'skipped_samples'  # in the message hub, and so in checkpoints
 
 
 @HOOKS.register_module()
@@ -36,10 +39,8 @@ class SkippedSamplesHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Continues the list of the interrupted training when resuming."""
-        path = Path(runner.work_dir) / self.filename
-        if runner._resume and path.is_file():
-            for entry in json.loads(path.read_text()):
-                self._total[entry['sample_id'], entry['reason']] = entry['count']
+        entries = runner.message_hub.runtime_info.get(_INFO, ()) if runner._resume else ()
+        self._total.update({(name, reason): count for name, reason, count in entries})
 
     def after_train_iter(
         self,
@@ -59,10 +60,11 @@ class SkippedSamplesHook(Hook):
         if not new:
             return
         self._total.update(new)
+        runner.message_hub.update_info(_INFO, [[*sample, count] for sample, count in self._total.items()])
         runner.logger.warning(f'{len(new)} samples could not be read and were skipped in epoch {runner.epoch + 1}')
         if is_main_process():
             listing = [dict(sample_id=name, reason=reason, count=n) for (name, reason), n in self._total.items()]
-            (Path(runner.work_dir) / self.filename).write_text(json.dumps(listing, indent=1, ensure_ascii=False))
+            write_text(Path(runner.work_dir) / self.filename, json.dumps(listing, indent=1, ensure_ascii=False))
 
     def after_train(self, runner: Runner) -> None:
         """Lists the skipped samples."""
