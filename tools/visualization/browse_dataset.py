@@ -1,0 +1,129 @@
+"""Draws clips as a config's pipeline sees them: frames, hidden patches, spectrogram.
+
+python tools/visualization/browse_dataset.py CONFIG --out-dir pictures --mode pipeline --show-number 4
+
+Modes: `original` draws the decoded frames, `transformed` what goes to the model, `concat` both, `pipeline` every step
+that changes the frames.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.config import DictAction
+from mmengine.registry import init_default_scope
+
+from hicmae_mm.datasets.av_dataset import AudioVisualDataset, seeded
+from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.engine.hooks.prediction_visualization import safe_file_name
+from hicmae_mm.registry import DATASETS
+from hicmae_mm.utils.config_overrides import load_config
+from hicmae_mm.visualization import save_figure
+from hicmae_mm.visualization.samples import PipelineTrace, draw_trace
+
+MODES = ('original', 'transformed', 'concat', 'pipeline')
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description='Draw the clips of a data set')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--out-dir', '-o', default='browse', help='folder of the pictures (default: %(default)s)')
+    parser.add_argument(
+        '--phase', '-p', choices=('train', 'val', 'test'), default='train', help='(default: %(default)s)'
+    )
+    parser.add_argument('--show-number', '-n', type=int, default=8, help='clips, evenly spaced (default: %(default)s)')
+    parser.add_argument('--mode', '-m', choices=MODES, default='transformed', help='(default: %(default)s)')
+    parser.add_argument('--num-frames', type=int, default=8, help='frames of a strip (default: %(default)s)')
+    parser.add_argument('--seed', type=int, default=0, help='of the augmentation (default: %(default)s)')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
+    args = parser.parse_args(argv)
+    if min(args.show_number, args.num_frames) < 1:
+        parser.error('--show-number and --num-frames must be at least 1')
+    return args
+
+
+def trace_clip(dataset: AudioVisualDataset, index: int, seed: int) -> tuple[str, PipelineTrace]:
+    """Name of a clip, and what every step of the pipeline makes of it."""
+    trace = PipelineTrace()
+    results = dataset.get_data_info(index)
+    name, before = str(results['sample_id']), None
+    with seeded(seed, 0, index):
+        for transform in dataset.pipeline.transforms:
+            results = transform(results)
+            if 'imgs' in results:
+                frames = np.stack(results['imgs'][: results['clip_len']])  # first view
+                if before is None or not np.array_equal(frames, before):
+                    trace.frames[f'{len(trace.frames)} {type(transform).__name__}'] = before = frames
+            new_masks = results.get('masks', {}).keys() - trace.masks.keys()
+            if 'inputs' not in results:
+                for stream in new_masks:
+                    trace.masks[stream], trace.grids[stream] = results['masks'][stream], tuple(transform.grid)
+            if 'spectrograms' in results:
+                trace.spectrogram = results['spectrograms'][0].numpy()
+    return name, trace
+
+
+def select_stages(trace: PipelineTrace, mode: str) -> PipelineTrace:
+    """Keeps the strips that a mode shows; hidden patches only in the one that goes to the model."""
+    steps = {step.partition(' ')[2]: frames for step, frames in trace.frames.items()}
+    if not steps:
+        return trace
+    first, last = next(iter(steps.items())), list(steps.values())[-1]
+    if mode == 'original':
+        return PipelineTrace(dict([first]), trace.spectrogram)
+    shown = {'transformed': {}, 'concat': dict([first]), 'pipeline': steps}[mode]
+    if mode != 'pipeline' or 'video' in trace.masks:
+        shown = {**shown, 'model input': last}
+    return PipelineTrace(shown, trace.spectrogram, trace.masks, trace.grids)
+
+
+def browse(args: argparse.Namespace) -> None:
+    """Draws.
+
+    Raises:
+        ValueError: If the config has no data of that phase, or its data set is not a list of clips.
+    """
+    cfg = load_config(args.config, args.cfg_options)
+    init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
+    loader: dict[str, Any] | None = cfg.get(f'{args.phase}_dataloader')
+    if not loader:
+        raise ValueError(f'{args.config} has no {args.phase}_dataloader')
+    dataset = DATASETS.build(loader['dataset'])
+    if not isinstance(dataset, AudioVisualDataset):
+        raise ValueError(f'{type(dataset).__name__} cannot be browsed, expected an AudioVisualDataset')
+    count = min(args.show_number, len(dataset))
+    for index in (i * len(dataset) // count for i in range(count)):
+        try:
+            name, trace = trace_clip(dataset, index, args.seed)
+        except (MediaError, FileNotFoundError) as error:
+            print(f'left out clip {index}: {error}', file=sys.stderr)
+            continue
+        record = dataset.get_data_info(index)
+        label = record.get('gt_label', record.get('gt_values'))
+        classes = dataset.metainfo.get('classes')
+        if classes and 'gt_label' in record:
+            label = classes[label]
+        title = name if label is None else f'{name}: {label}'
+        figure = draw_trace(select_stages(trace, args.mode), title, args.num_frames)
+        print(f'wrote {save_figure(figure, Path(args.out_dir) / f"{index:06d}_{safe_file_name(name)}.png")}')
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Browses; problems end in one line."""
+    args = parse_args(argv)
+    try:
+        browse(args)
+    except (FileNotFoundError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
