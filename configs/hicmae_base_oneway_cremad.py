@@ -1,0 +1,24 @@
+"""HiCMAE base with fusion in one direction, fine-tuning on CREMA-D; batch 56, 50 epochs.
+
+FUSION_UPDATES=audio tools/dist_train.sh configs/hicmae_base_oneway_cremad.py 4 --amp --cfg-options load_from=ONEWAY.pth
+
+Ablation: only the stream FUSION_UPDATES (default audio) attends to the other, which passes the fusion unchanged.
+ONEWAY.pth is the result of hicmae_base_oneway_pretrain_voxceleb2.py with the same direction. FOLD as in
+hicmae_base_cremad.py.
+"""
+
+_base_ = [
+    '_base_/models/hicmae_base_finetune.py',
+    '_base_/datasets/cremad.py',
+    '_base_/schedules/finetune.py',
+    '_base_/default_runtime.py',
+]
+
+model = dict(
+    data_preprocessor=dict(
+        batch_augment=dict(type='MixupCutmix', num_classes=6, mixup_alpha=0.8, cutmix_alpha=1.0, switch_prob=0.5)
+    ),
+    fusion=dict(updates=('{{$FUSION_UPDATES:audio}}',)),
+)
+default_hooks = dict(checkpoint=dict(save_best='UAR', rule='greater'))
+work_dir = 'work_dirs/hicmae_base_oneway_cremad_{{$FUSION_UPDATES:audio}}/fold{{$FOLD:1}}'
