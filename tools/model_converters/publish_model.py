@@ -1,0 +1,132 @@
+"""Makes a trained checkpoint ready to be shared: weights and facts only, with its hash in the name.
+
+python tools/model_converters/publish_model.py work_dirs/hicmae_base_cremad/fold1/epoch_50.pth \
+    work_dirs/published/hicmae_base_cremad.safetensors --metrics metrics.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hicmae_mm.utils.checkpoint import read_checkpoint
+from hicmae_mm.utils.checkpoint_files import check_can_write, file_sha256, write_checkpoint
+from hicmae_mm.utils.config_facts import checkpoint_meta
+from hicmae_mm.utils.metafile import read_metafile, record_weights, write_metafile
+
+KEPT = ('epoch', 'iter', 'seed', 'mmengine_version', 'sources')
+NOT_METRICS = ('data_time', 'time', 'epoch', 'iter', 'step')
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description='Make a checkpoint ready to be shared')
+    parser.add_argument('source', type=Path, help='checkpoint of a training, or one that was converted')
+    parser.add_argument(
+        'out', type=Path, help='file to write, .pth or .safetensors; eight digits of its hash are added to the name'
+    )
+    parser.add_argument('--config', help='config to store; by default the one stored in the checkpoint')
+    parser.add_argument(
+        '--metrics',
+        type=Path,
+        help='JSON of metrics to store, as tools/test.py --out writes; by default those of the '
+        "checkpoint's own epoch, if it was validated",
+    )
+    parser.add_argument(
+        '--record', type=Path, metavar='METAFILE', help="enter the weights into the config's entry of this metafile"
+    )
+    parser.add_argument('--url', help='address below which the weights will be found, for --record')
+    return parser.parse_args(arguments)
+
+
+def own_metrics(checkpoint: Mapping[str, Any]) -> dict[str, float]:
+    """What a training checkpoint scored in the validation of its own epoch; empty if it was not validated."""
+    hub = checkpoint.get('message_hub') or {}
+    validated = hub.get('runtime_info', {}).get('validated_epoch')
+    if validated is None or validated != checkpoint.get('meta', {}).get('epoch'):
+        return {}
+    scalars = {name.partition('/')[2]: log for name, log in hub['log_scalars'].items() if name.startswith('val/')}
+    return {name: float(log.current()) for name, log in scalars.items() if name not in NOT_METRICS}
+
+
+def read_metrics(path: Path) -> dict[str, float]:
+    """Numbers of a JSON file by name.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: No JSON, or no dictionary.
+    """
+    content = json.loads(path.read_text(encoding='utf-8'))
+    if not isinstance(content, dict):
+        raise ValueError(f'{path} holds no dictionary of metrics')
+    numbers = {name: value for name, value in content.items() if isinstance(value, (int, float))}
+    return {name: float(value) for name, value in numbers.items() if name not in NOT_METRICS}
+
+
+def collect_meta(checkpoint: Mapping[str, Any], source: Path, config: str | None) -> dict[str, Any]:
+    """The facts to share: config, classes, versions, what it was made of."""
+    old = checkpoint.get('meta', {})
+    meta = checkpoint_meta(config) | {key: old[key] for key in KEPT if key in old}
+    meta |= {'source': source.name, 'source_sha256': file_sha256(source)}
+    if 'source_sha256' in old:
+        meta['converted_from'] = {key: old[key] for key in ('source', 'source_sha256', 'weights') if key in old}
+    stored = {
+        'config': old.get('config') or old.get('cfg'),
+        'config_name': old.get('config_name') or re.sub(r'_\d{8}_\d{6}$', '', old.get('experiment_name', '')),
+        'classes': old.get('classes') or list((old.get('dataset_meta') or {}).get('classes') or []),
+    }
+    meta = {key: value for key, value in stored.items() if value} | meta
+    meta['is_average'] = 'ema_state_dict' in checkpoint
+    return meta
+
+
+def publish(args: argparse.Namespace) -> Path:
+    """Writes the checkpoint and returns its name.
+
+    ``state_dict`` of a training with a moving average *is* the average, with which the training validates; the
+    weights that it averages are dropped with optimizer, schedules and logs.
+
+    Raises:
+        FileNotFoundError: A file that does not exist.
+        ValueError: Not a checkpoint, metrics that cannot be read, or no entry in the metafile.
+    """
+    check_can_write(args.out)
+    checkpoint = read_checkpoint(args.source)
+    meta = collect_meta(checkpoint, args.source, args.config)
+    meta['metrics'] = own_metrics(checkpoint) if args.metrics is None else read_metrics(args.metrics)
+    record = None if args.record is None else read_metafile(args.record)
+    state = {name.removeprefix('module.'): value for name, value in checkpoint['state_dict'].items()}
+    unnamed = args.out.with_name(f'{args.out.stem}-unnamed{args.out.suffix}')
+    write_checkpoint(unnamed, state, meta)
+    try:
+        sha256 = file_sha256(unnamed)
+        published = args.out.with_name(f'{args.out.stem}-{sha256[:8]}{args.out.suffix}')
+        if record is not None:
+            address = published.name if args.url is None else f'{args.url.rstrip("/")}/{published.name}'
+            record_weights(record, meta.get('config_name', ''), address, sha256, meta['metrics'])
+            write_metafile(args.record, record)
+        unnamed.replace(published)
+    finally:
+        unnamed.unlink(missing_ok=True)
+    return published
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Publishes; problems end in one line."""
+    args = parse_args(arguments)
+    try:
+        published = publish(args)
+    except (FileNotFoundError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    print(f'{args.source} is ready to be shared: {published}')
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
