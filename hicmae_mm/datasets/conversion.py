@@ -195,7 +195,7 @@ def write_folds(args: argparse.Namespace, folds: Folds, published: Mapping[str, 
     for fold, parts in folds.items():
         _check_fold(fold, parts)
         for part, clips in parts.items():
-            texts[out_dir / fold / f'{part}.csv'] = ''.join(_line(clip, out_dir) for clip in clips)
+            texts[out_dir / fold / f'{part}.csv'] = ''.join(list_line(clip, out_dir) for clip in clips)
     write_whole(texts)
     for fold, parts in folds.items():
         sizes = tuple(len(clips) for clips in parts.values())
@@ -231,7 +231,7 @@ def write_whole(texts: Mapping[Path, str]) -> None:
 
 def _with_media(folds: Folds, allow_missing: bool) -> Folds:
     paths = {path for parts in folds.values() for clips in parts.values() for clip in clips for path in _media(clip)}
-    missing = {path for path in paths if not _has_content(path)}
+    missing = {path for path in paths if not has_content(path)}
     if not missing:
         return folds
     listed = f'{len(missing)} of {len(paths)} media are missing or empty: {listing(missing)}'
@@ -250,7 +250,8 @@ def _media(clip: Clip) -> tuple[str, ...]:
     return (clip.video,) if clip.audio is None else (clip.video, clip.audio)
 
 
-def _has_content(path: str) -> bool:
+def has_content(path: str) -> bool:
+    """Whether there is a file that is not empty, or a folder with something in it."""
     media = Path(path)
     if media.is_dir():
         with os.scandir(media) as entries:
@@ -268,14 +269,20 @@ def _check_fold(fold: str, parts: Mapping[str, Sequence[Clip]]) -> None:
             if media in seen:
                 raise ValueError(f'{fold}: {clip.video} is in {seen[media]} and again in {part}; nothing was written')
             seen[media] = part
-            if any(character.isspace() for path in _media(clip) for character in path):
-                raise ValueError(
-                    f'{clip.video!r}: lists separate columns by white space, so paths must have none; '
-                    'link the corpus to a path without spaces. Nothing was written'
-                )
 
 
-def _line(clip: Clip, out_dir: Path) -> str:
+def list_line(clip: Clip, out_dir: Path) -> str:
+    """The line of a clip in a list of ``out_dir``: paths below that folder are relative to it, others absolute.
+
+    Raises:
+        ValueError: If a path has white space.
+    """
+    if any(path.split() != [path] for path in _media(clip)):
+        raise ValueError(
+            f'{clip.video!r}: lists separate columns by white space, so paths must have none; '
+            'link the corpus to a path without spaces. Nothing was written'
+        )
+
     def shown(path: str | None) -> str:
         if path is None:
             return OWN_SOUND_TRACK
