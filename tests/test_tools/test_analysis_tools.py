@@ -20,14 +20,6 @@ from tests.test_tools.command import last_line, run_tool
 from tests.test_tools.modules import load_tool
 
 CLASSES = ('ANG', 'DIS', 'FEA', 'HAP', 'NEU', 'SAD')
-TOOLS = (
-    'analysis_tools/analyze_logs.py',
-    'analysis_tools/benchmark.py',
-    'analysis_tools/confusion_matrix.py',
-    'analysis_tools/get_flops.py',
-    'misc/print_config.py',
-    'visualization/vis_reconstruction.py',
-)
 
 
 def call(tool: str, *arguments: object) -> None:
@@ -283,14 +275,8 @@ def test_reconstruction_names_what_is_wrong(pretrainer: tuple[Path, Path], recog
     assert 'does not fill this model' in failure(tool, pretrainer[0], recognizer[1])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize('tool', TOOLS)
-def test_every_tool_starts_and_explains_itself(tool: str):
-    assert run_tool(tool, '--help').stdout.startswith('usage:')
-
-
 def test_process_ends_with_one_line_and_an_error_code():
-    result = run_tool(TOOLS[0], 'plot_curve', 'absent', check=False)
+    result = run_tool('analysis_tools/analyze_logs.py', 'plot_curve', 'absent', check=False)
     assert result.returncode == 1
     assert last_line(result).startswith('error: no log at absent')
     assert 'Traceback' not in result.stderr
