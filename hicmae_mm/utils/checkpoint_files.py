@@ -7,7 +7,6 @@ hold a few harmless types besides (logged values, numpy scalars, the command lin
 from __future__ import annotations
 
 import argparse
-import collections
 import datetime
 import hashlib
 import json
@@ -36,7 +35,6 @@ _NUMPY_CODES = ('f2', 'f4', 'f8', 'c8', 'c16', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2
 _PLAIN_TYPES = (
     argparse.Namespace,
     types.SimpleNamespace,
-    collections.defaultdict,
     datetime.date,
     datetime.datetime,
     datetime.timedelta,
@@ -62,6 +60,11 @@ def _history_buffer_method(owner: object, name: str) -> Callable:
     raise pickle.UnpicklingError(f'the checkpoint asks for attribute {name!r} of {owner!r}, which is not allowed')
 
 
+def _dictionary(factory: object = None) -> dict:  # noqa: ARG001 (what a defaultdict makes of unknown keys)
+    """Stands in for ``collections.defaultdict``, whose items ``torch.load`` refuses to set."""
+    return {}
+
+
 def allow_training_checkpoints() -> None:
     """Lets ``torch.load(weights_only=True)`` read what trainers store beside the weights. Idempotent."""
     numpy_core = np._core if hasattr(np, '_core') else np.core
@@ -70,6 +73,7 @@ def allow_training_checkpoints() -> None:
     torch.serialization.add_safe_globals(
         [
             *_PLAIN_TYPES,
+            (_dictionary, 'collections.defaultdict'),
             # a path of either system is read as text for the present one; Python 3.13 has moved the classes
             *(
                 (pathlib.PurePath, f'{module}.{name}')
@@ -169,7 +173,8 @@ def write_checkpoint(path: Path, state_dict: Mapping[str, Tensor], meta: Mapping
     plain = json.loads(json.dumps(dict(meta), default=_plain))
     with replaced_file(path) as partial:
         if path.suffix == '.safetensors':
-            save_file(state, partial, metadata={'format': 'pt', 'meta': json.dumps(plain)})
+            # one entry: safetensors writes several in random order
+            save_file(state, partial, metadata={'meta': json.dumps(plain)})
         else:
             with partial.open('wb') as file:
                 torch.save({'state_dict': state, 'meta': plain}, file)

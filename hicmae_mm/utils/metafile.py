@@ -80,7 +80,7 @@ def describe(path: Path, root: Path, sizes: dict[str, int] | None = None) -> dic
     cfg = Config.fromfile(path)
     dataset = (cfg.get('train_dataloader') or cfg.get('test_dataloader') or {}).get('dataset') or {}
     data_name = dataset_facts(cfg).get('name') or Path(str(dataset.get('data_root', ''))).name or 'none'
-    task = TASKS.get((cfg.model.get('head') or {}).get('type'), PRETRAINING)
+    task = TASKS.get(str((cfg.model.get('head') or {}).get('type')), PRETRAINING)
     metadata: dict[str, Any] = {'Training Data': data_name, 'Epochs': (cfg.get('train_cfg') or {}).get('max_epochs')}
     metadata |= measure(cfg) if sizes is None else sizes
     return {

@@ -11,6 +11,7 @@ from mmengine.logging import HistoryBuffer
 from torch import nn
 
 from hicmae_mm.utils.checkpoint import load_weights, read_checkpoint, read_checkpoint_meta
+from hicmae_mm.utils.checkpoint_files import write_checkpoint
 
 
 class _Attack:
@@ -106,3 +107,18 @@ def test_wrong_checkpoint_is_refused() -> None:
     assert not complete.is_suspicious
     assert load_weights(_model(), partial, 'half.pth').is_suspicious
     assert complete.summary() == '4 of 4 entries of the model loaded'
+
+
+def test_safetensors_and_old_files_are_checkpoints_too(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / 'new.safetensors', dict(weight=torch.ones(2)), dict(epoch=3, classes=['a']))
+    torch.save(
+        dict(state_dict=dict(weight=torch.ones(2)), meta=dict(epoch=3)),
+        tmp_path / 'old.pth',
+        _use_new_zipfile_serialization=False,
+    )
+    for name, meta in (('new.safetensors', dict(epoch=3, classes=['a'])), ('old.pth', dict(epoch=3))):
+        assert torch.equal(read_checkpoint(tmp_path / name)['state_dict']['weight'], torch.ones(2))
+        assert read_checkpoint(tmp_path / name)['meta'] == meta
+        assert read_checkpoint_meta(tmp_path / name) == meta
+    with pytest.raises(FileNotFoundError, match=r'absent.safetensors'):
+        read_checkpoint(tmp_path / 'absent.safetensors')
