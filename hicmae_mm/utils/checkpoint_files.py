@@ -174,7 +174,10 @@ def write_checkpoint(path: Path, state_dict: Mapping[str, Tensor], meta: Mapping
     with replaced_file(path) as partial:
         if path.suffix == '.safetensors':
             # one entry: safetensors writes several in random order
+            partial.touch()
+            mode = partial.stat().st_mode
             save_file(state, partial, metadata={'meta': json.dumps(plain)})
+            partial.chmod(mode)  # safetensors makes files that nobody else may read
         else:
             with partial.open('wb') as file:
                 torch.save({'state_dict': state, 'meta': plain}, file)

@@ -13,9 +13,9 @@ import yaml
 from mmengine.config import Config
 
 from hicmae_mm.models.layers import as_token_mask
-from hicmae_mm.utils.checkpoint_files import replaced_file
 from hicmae_mm.utils.complexity import count_complexity
 from hicmae_mm.utils.config_facts import build_empty_model, dataset_facts
+from hicmae_mm.utils.files import write_text
 from hicmae_mm.utils.random_batch import random_inputs, random_masks
 
 COLLECTION = 'HiCMAE'
@@ -48,8 +48,7 @@ def write_metafile(path: Path, content: dict[str, Any]) -> None:
     lines = path.read_text(encoding='utf-8').splitlines(keepends=True) if path.is_file() else []
     first = next((number for number, line in enumerate(lines) if line.strip() and line[0] != '#'), len(lines))
     text = yaml.safe_dump(content, sort_keys=False, width=120, allow_unicode=True)
-    with replaced_file(path) as partial:
-        partial.write_text(''.join(lines[:first]) + text, encoding='utf-8')
+    write_text(path, ''.join(lines[:first]) + text)
 
 
 def measure(cfg: Config) -> dict[str, int]:

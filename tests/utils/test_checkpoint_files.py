@@ -19,7 +19,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from hicmae_mm.utils.checkpoint_files import file_sha256, read_file, replaced_file, write_checkpoint
+from hicmae_mm.utils.checkpoint_files import file_sha256, read_file, write_checkpoint
 
 
 class Attack:
@@ -66,9 +66,8 @@ def test_reads_the_command_line_that_trainers_store(is_new_format: bool, tmp_pat
     read = read_file(path, is_mapped=True)
     assert torch.equal(read['model']['w'], torch.ones(2))
     found, expected = vars(read['args']), dict(vars(ARGUMENTS))
-    assert str(found.pop('data_path')) == 'data/voxceleb2'
+    assert found.pop('data_path') == Path('data/voxceleb2')
     assert 'data' in str(found.pop('other_path'))
-    assert not isinstance(read['args'].data_path, str)
     assert found.pop('table').tolist() == expected.pop('table').tolist()
     for name in ('data_path', 'other_path'):
         expected.pop(name)
@@ -148,14 +147,6 @@ def test_what_cannot_be_written_is_refused_and_leaves_the_old_file(tmp_path: Pat
     path.write_text('old')
     with pytest.raises(TypeError, match=r'metadata of a checkpoint cannot hold'):
         write_checkpoint(path, {}, {'x': object()})
-
-    def write_half() -> None:
-        with replaced_file(path) as partial:
-            partial.write_text('half')
-            raise RuntimeError('no space left')
-
-    with pytest.raises(RuntimeError, match='no space'):
-        write_half()
     assert path.read_text() == 'old'
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 

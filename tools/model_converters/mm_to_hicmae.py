@@ -13,7 +13,8 @@ from pathlib import Path
 import torch
 
 from hicmae_mm.utils.checkpoint import read_checkpoint
-from hicmae_mm.utils.checkpoint_files import TORCH_SUFFIXES, file_sha256, replaced_file
+from hicmae_mm.utils.checkpoint_files import TORCH_SUFFIXES, file_sha256
+from hicmae_mm.utils.files import replaced_file
 from hicmae_mm.utils.published_keys import published_keys
 
 
