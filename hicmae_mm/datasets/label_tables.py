@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+
+from hicmae_mm.datasets.conversion import read_rows
 
 T = TypeVar('T')
 
@@ -60,30 +61,27 @@ def read_table(path: Path, columns: Mapping[str, Sequence[str]]) -> list[Row]:
         FileNotFoundError: If there is no such file.
         ValueError: If the header lacks a column, a cell is empty, or there are no rows.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f'{path} does not exist')
-    with path.open(encoding='utf-8-sig', newline='') as file:
-        try:
-            lines = csv.DictReader(file, skipinitialspace=True)
-            header = [name.strip() for name in lines.fieldnames or ()]
-            lines.fieldnames = header
-            found = {column: _spelling(path, column, names, header) for column, names in columns.items()}
-            rows = []
-            for line in lines:
-                cells = {column: (line[spelling] or '').strip() for column, spelling in found.items()}
-                if not all(cells.values()):
-                    empty = ', '.join(found[column] for column, text in cells.items() if not text)
-                    raise ValueError(f'{path}, line {lines.line_num}: {empty} is empty')
-                rows.append(Row(f'{path}, line {lines.line_num}', cells))
-        except UnicodeDecodeError as error:
-            raise ValueError(f'{path} is not UTF-8 text: {error}') from error
-    if not rows:
-        raise ValueError(f'{path} has a header, but no rows')
-    return rows
+    try:
+        lines = list(read_rows(path, ','))
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{path} is not UTF-8 text: {error}') from error
+    if len(lines) < 2:
+        raise ValueError(f'{path} has no rows; expected a header and a row per clip')
+    (position, header), *rows = lines
+    found = {column: _index(position, column, names, header) for column, names in columns.items()}
+    return [Row(position, _cells(position, fields, header, found)) for position, fields in rows]
 
 
-def _spelling(path: Path, column: str, names: Sequence[str], header: Sequence[str]) -> str:
+def _index(position: str, column: str, names: Sequence[str], header: Sequence[str]) -> int:
     for name in names:
         if name in header:
-            return name
-    raise ValueError(f'{path}, line 1: no column for {column}, called {" or ".join(names)}; it has {", ".join(header)}')
+            return header.index(name)
+    raise ValueError(f'{position}: no column for {column}, called {" or ".join(names)}; it has {", ".join(header)}')
+
+
+def _cells(position: str, fields: Sequence[str], header: Sequence[str], found: Mapping[str, int]) -> dict[str, str]:
+    cells = {column: fields[index] if index < len(fields) else '' for column, index in found.items()}
+    empty = [header[found[column]] for column, text in cells.items() if not text]
+    if empty:
+        raise ValueError(f'{position}: no {" and no ".join(empty)} in {",".join(fields)!r}')
+    return cells
