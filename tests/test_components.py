@@ -139,6 +139,7 @@ HOOK_OPTIONS: dict[str, dict[str, Any]] = {
     'IterationSeedHook': {},
     'NonFiniteLossHook': dict(max_lag=1),
     'PredictionVisualizationHook': dict(out_dir='predictions', interval=7),
+    'SaveFeaturesHook': dict(out_file='features.npz'),
     'SkippedSamplesHook': {},
 }
 RUN_CASES = {

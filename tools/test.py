@@ -1,16 +1,21 @@
 """Tests a checkpoint.
 
 python tools/test.py CONFIG CHECKPOINT --out metrics.json --out-item metrics --show-dir pictures
+
+`--drop-modality audio` tests a model of both streams on pictures alone (docs/modalities.md says what it does then);
+`--save-features features.npz` also writes the feature of every clip.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import mmengine
-from mmengine.config import Config, DictAction
+from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 
@@ -18,7 +23,7 @@ from hicmae_mm.engine import build_runner
 from hicmae_mm.utils.config_overrides import load_config
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description='Test a checkpoint')
     parser.add_argument('config', help='config file')
@@ -31,10 +36,14 @@ def parse_args() -> argparse.Namespace:
         help='what --out holds; by default predictions in a .pkl file and metrics in any other',
     )
     parser.add_argument('--show-dir', help='folder for a picture of every clip')
+    parser.add_argument('--save-features', help="file (.npz) of every clip's id, feature, label and prediction")
+    parser.add_argument(
+        '--drop-modality', choices=['audio', 'video'], help='test without this stream, whose files are not even opened'
+    )
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by old launchers')
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     check_output(parser, args)
     return args
@@ -42,6 +51,8 @@ def parse_args() -> argparse.Namespace:
 
 def check_output(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     """Refuses a file name that cannot hold what was asked for, before anything runs."""
+    if args.save_features is not None and Path(args.save_features).suffix != '.npz':
+        parser.error(f'--save-features {args.save_features}: features go into a .npz file')
     if args.out is None:
         if args.out_item is not None:
             parser.error('--out-item needs --out')
@@ -69,26 +80,58 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
             *(cfg.get('custom_hooks') or []),
             dict(type='PredictionVisualizationHook', out_dir=args.show_dir),
         ]
+    if args.save_features is not None:
+        cfg.custom_hooks = [
+            *(cfg.get('custom_hooks') or []),
+            dict(type='SaveFeaturesHook', out_file=args.save_features),
+        ]
+    if args.drop_modality is not None:
+        drop_modality(cfg, args.drop_modality)
     if args.out is not None and args.out_item == 'pred':
         evaluator = cfg.test_evaluator
         evaluators = list(evaluator) if isinstance(evaluator, (list, tuple)) else [evaluator]
         cfg.test_evaluator = [*evaluators, dict(type='DumpResults', out_file_path=args.out)]
 
 
-def main() -> None:
+def drop_modality(cfg: Config, name: str) -> None:
+    """Takes a stream from the test data, and tells the model to do without.
+
+    Raises:
+        ValueError: If the model does not have the stream, or no other.
+    """
+    streams = list(cfg.model.get('encoders', {}))
+    if name not in streams or len(streams) == 1:
+        raise ValueError(f'--drop-modality {name} needs a model of this stream and another, and it has {streams}')
+    cfg.model.missing_streams = 'zero'
+    for dataset in annotated_datasets(cfg.test_dataloader.dataset):
+        dataset.streams = [stream for stream in dataset.get('streams', ('video', 'audio')) if stream != name]
+
+
+def annotated_datasets(dataset: ConfigDict) -> Iterator[ConfigDict]:
+    """The data set itself, or those inside of MMEngine's wrappers."""
+    if 'datasets' in dataset or isinstance(dataset.get('dataset'), ConfigDict):
+        for inner in dataset.get('datasets') or [dataset.dataset]:
+            yield from annotated_datasets(inner)
+    else:
+        yield dataset
+
+
+def main(argv: Sequence[str] | None = None) -> int:
     """Tests."""
-    args = parse_args()
+    args = parse_args(argv)
     try:
         cfg = load_config(args.config, args.cfg_options)
         apply_arguments(cfg, args)
     except (FileNotFoundError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from error
+        print(f'error: {error}', file=sys.stderr)
+        return 1
     metrics = build_runner(cfg).test()
     if args.out is not None and args.out_item == 'metrics' and is_main_process():
         mmengine.mkdir_or_exist(Path(args.out).parent)
         mmengine.dump(metrics, args.out)
         print_log(f'Metrics are in {args.out}', 'current')
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -133,8 +133,9 @@ def published_macs(model: AudioVisualModel, masks: Masks | None = None) -> float
             raise _unpublished('fusion', model.fusion, CrossModalFusion)
         first, second = visible
         for name, other in ((first, second), (second, first)):
-            blocks = model.fusion.blocks[name] if name in model.fusion.updates else []
-            total += sum(_block_macs(block, visible[name], visible[other]) for block in blocks)
+            if name in model.fusion.updates:
+                blocks = model.fusion.blocks[name]
+                total += sum(_block_macs(block, visible[name], visible[other]) for block in blocks)
     for name, decoder in getattr(model, 'decoders', {}).items():
         if not isinstance(decoder, HierarchicalDecoder):
             raise _unpublished(f'decoders.{name}', decoder, HierarchicalDecoder)

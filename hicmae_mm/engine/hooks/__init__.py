@@ -8,6 +8,7 @@ from hicmae_mm.engine.hooks.iteration_seed import IterationSeedHook
 from hicmae_mm.engine.hooks.non_finite_loss import NonFiniteLossHook
 from hicmae_mm.engine.hooks.prediction_visualization import PredictionVisualizationHook
 from hicmae_mm.engine.hooks.runtime_info import DeferredRuntimeInfoHook
+from hicmae_mm.engine.hooks.save_features import SaveFeaturesHook
 from hicmae_mm.engine.hooks.skipped_samples import SkippedSamplesHook
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     'IterationSeedHook',
     'NonFiniteLossHook',
     'PredictionVisualizationHook',
+    'SaveFeaturesHook',
     'SkippedSamplesHook',
 ]
