@@ -1,0 +1,217 @@
+"""Does every clip of a list hold what a training will ask of it?"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.fileio import join_path
+
+from hicmae_mm.datasets.annotations import LabelParser, load_annotations
+from hicmae_mm.datasets.audio_readers import open_audio
+from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.preparation.audio import Loudness
+from hicmae_mm.datasets.preparation.clip import Clip
+from hicmae_mm.datasets.preparation.pool import Failure, run_parallel
+
+PROBLEMS = ('missing', 'broken', 'silent', 'short', 'mismatched')
+STREAMS = ('video', 'audio')
+_READ_SECONDS = 60  # of sound at a time
+
+
+@dataclass(frozen=True)
+class ListedClip:
+    """A clip of an annotation file.
+
+    Attributes:
+        index: Place in the list, from 0.
+        position: Where it stands in the file, ``'line 3'``.
+        paths: File or folder of each stream; None where the list names none.
+    """
+
+    index: int
+    position: str
+    paths: Mapping[str, Path | None]
+
+
+@dataclass
+class ClipFindings:
+    """What was found out about a clip.
+
+    Attributes:
+        problems: (kind, stream, what is wrong in words); empty for a clean clip.
+        frames: Number of frames.
+        video_seconds: Length of the pictures; None if unknown.
+        audio_seconds: Length of the sound.
+        peak_db: Loudest sample (dB relative to full scale); None for digital silence.
+    """
+
+    problems: list[tuple[str, str, str]] = field(default_factory=list)
+    frames: int | None = None
+    video_seconds: float | None = None
+    audio_seconds: float | None = None
+    peak_db: float | None = None
+
+
+def list_clips(ann_file: Path, data_root: str, data_prefix: Mapping[str, str]) -> list[ListedClip]:
+    """Reads a list, text or JSON; labels are not looked at.
+
+    Args:
+        ann_file: The list.
+        data_root: Folder that its paths start from.
+        data_prefix: Folders of ``'video'`` and ``'audio'`` below it.
+
+    Raises:
+        FileNotFoundError: If there is no such list.
+        ValueError: If it is malformed or empty; the line is named.
+    """
+    records, _ = load_annotations(str(ann_file), LabelParser('unlabelled'))
+    clips = []
+    for index, record in enumerate(records):
+        paths: dict[str, Path | None] = {}
+        for stream in STREAMS:
+            name = record[stream]
+            paths[stream] = None if name is None else Path(join_path(data_root, data_prefix.get(stream, ''), name))
+        paths['audio'] = paths['audio'] or paths['video']  # '-' is the video's own sound track
+        clips.append(ListedClip(index, record['position'], paths))
+    return clips
+
+
+@dataclass(frozen=True)
+class CheckClip:
+    """Checks one clip, with the readers that a training uses.
+
+    Attributes:
+        streams: Which of ``'video'`` and ``'audio'`` to check.
+        is_full: Decode every frame, not only the first, the middle one and the last. Sound is always read as a whole.
+        min_frames: Below, a clip is short.
+        min_seconds: Below, a stream of known length is short.
+        silent_peak_db: Sound whose peak is lower is silent (dB relative to full scale).
+        silent_rms_db: Sound whose root mean square is lower is silent.
+        max_mismatch_seconds: By which the lengths of pictures and sound may differ.
+        backend: Of :func:`~hicmae_mm.datasets.video_readers.open_video`.
+        frame_folder_fps: Frame rate of folders of frames; without it their length is not known, nor compared.
+    """
+
+    streams: Sequence[str] = STREAMS
+    is_full: bool = False
+    min_frames: int = 2
+    min_seconds: float = 0.1
+    silent_peak_db: float = -60.0
+    silent_rms_db: float = -75.0
+    max_mismatch_seconds: float = 0.5
+    backend: str | None = None
+    frame_folder_fps: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.streams or not set(self.streams) <= set(STREAMS):
+            raise ValueError(f'streams must be some of {STREAMS}, got {tuple(self.streams)}')
+
+    def __call__(self, clip: ListedClip) -> ClipFindings:
+        """Opens, decodes, measures."""
+        findings = ClipFindings()
+        for stream in self.streams:
+            check = self._check_video if stream == 'video' else self._check_audio
+            path = clip.paths[stream]
+            try:
+                if path is None:
+                    raise FileNotFoundError(f'the list names no {stream}')
+                for kind, problem in check(path, findings):
+                    findings.problems.append((kind, stream, problem))
+            except FileNotFoundError as error:
+                findings.problems.append(('missing', stream, str(error)))
+            except MediaError as error:
+                findings.problems.append(('broken', stream, str(error)))
+        if findings.video_seconds is not None and findings.audio_seconds is not None:
+            difference = abs(findings.video_seconds - findings.audio_seconds)
+            if difference > self.max_mismatch_seconds:
+                lengths = f'{findings.video_seconds:.2f} s of pictures, {findings.audio_seconds:.2f} s of sound'
+                findings.problems.append(('mismatched', 'both', lengths))
+        return findings
+
+    def _check_video(self, path: Path, findings: ClipFindings) -> Iterator[tuple[str, str]]:
+        with Clip(path, backend=self.backend, frame_folder_fps=self.frame_folder_fps) as clip:
+            if self.is_full:
+                for _ in clip.frames():
+                    pass
+            else:
+                last = clip.num_frames - 1
+                clip.reader.read(sorted({0, last // 2, last}))
+            findings.frames = clip.num_frames
+            if clip.seconds is not None:
+                findings.video_seconds = round(clip.seconds, 3)
+        if findings.frames < self.min_frames:
+            yield 'short', f'{path}: {findings.frames} frames, fewer than {self.min_frames}'
+        if findings.video_seconds is not None and findings.video_seconds < self.min_seconds:
+            yield 'short', f'{path}: {findings.video_seconds} s, less than {self.min_seconds}'
+
+    def _check_audio(self, path: Path, findings: ClipFindings) -> Iterator[tuple[str, str]]:
+        loudness = Loudness()
+        reader = open_audio(path)
+        try:
+            step = _READ_SECONDS * reader.sample_rate_hz
+            for start in range(0, reader.num_samples, step):
+                loudness.add(reader.read(start, min(start + step, reader.num_samples)))
+            findings.audio_seconds = round(reader.num_samples / reader.sample_rate_hz, 3)
+        finally:
+            reader.close()
+        findings.peak_db = loudness.peak_db
+        if loudness.is_silent(self.silent_peak_db, self.silent_rms_db):
+            yield 'silent', f'{path}: peak {_level(loudness.peak_db)}, root mean square {_level(loudness.rms_db)}'
+        if findings.audio_seconds < self.min_seconds:
+            yield 'short', f'{path}: {findings.audio_seconds} s, less than {self.min_seconds}'
+
+
+def _level(decibel: float | None) -> str:
+    return 'nothing but zeros' if decibel is None else f'{decibel} dB'
+
+
+def check_clips(
+    check: Callable[[ListedClip], ClipFindings], clips: Sequence[ListedClip], num_workers: int
+) -> Iterator[tuple[ListedClip, ClipFindings]]:
+    """Checks clips in worker processes, in any order; a clip that brings its process down is broken."""
+    for clip, findings in run_parallel(check, clips, num_workers):
+        if isinstance(findings, Failure):
+            findings = ClipFindings([('broken', 'both', findings.reason)])
+        yield clip, findings
+
+
+def summarize_findings(findings: Iterable[ClipFindings]) -> dict[str, Any]:
+    """How many clips there are, are clean, and have each kind of problem; and whose lengths could be compared."""
+    findings = list(findings)
+    kinds = Counter(kind for clip in findings for kind in {kind for kind, _, _ in clip.problems})
+    lengths = [(clip.video_seconds, clip.audio_seconds) for clip in findings]
+    return dict(
+        clips=len(findings),
+        clean=sum(not clip.problems for clip in findings),
+        **{kind: kinds[kind] for kind in PROBLEMS},
+        compared_lengths=int(np.sum([None not in pair for pair in lengths])),
+    )
+
+
+def clean_list(ann_file: Path, clips: Sequence[ListedClip], is_clean: Sequence[bool]) -> str:
+    """The list without the clips that have problems: the other lines, or items of JSON, are as they were.
+
+    Args:
+        ann_file: The list that the clips come from.
+        clips: All of them, in order.
+        is_clean: One value per clip.
+
+    Raises:
+        ValueError: If no clip is clean.
+    """
+    kept = [clip for clip, clean in zip(clips, is_clean, strict=True) if clean]
+    if not kept:
+        raise ValueError(f'no clip of {ann_file} is clean, so there is no clean list to write; check --data-root')
+    text = ann_file.read_bytes().decode('utf-8')  # line ends as they are
+    if ann_file.suffix == '.json':
+        content = json.loads(text)
+        content['data_list'] = [content['data_list'][clip.index] for clip in kept]
+        return json.dumps(content, indent=1, ensure_ascii=False) + '\n'
+    lines = text.split('\n')
+    return ''.join(f'{lines[int(clip.position.removeprefix("line ")) - 1]}\n' for clip in kept)
