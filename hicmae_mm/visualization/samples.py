@@ -97,7 +97,7 @@ def _draw_strip(part: SubFigure, step: str, frames: np.ndarray, num_frames: int)
 
 
 def _draw_sound(part: SubFigure, trace: PipelineTrace) -> None:
-    values = np.ma.array(trace.spectrogram)
+    values: np.ma.MaskedArray = np.ma.array(trace.spectrogram)
     if 'audio' in trace.masks:
         values.mask = expand_mask(trace.masks['audio'], trace.grids['audio'], values.shape)
     axes = part.subplots()

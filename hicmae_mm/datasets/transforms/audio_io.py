@@ -9,16 +9,13 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 from torch import Tensor
-from torchaudio.compliance import kaldi
 from torchaudio.transforms import Resample
 
 from hicmae_mm.datasets.audio_readers import AudioReader, open_audio
 from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.filterbank import frame_samples, kaldi_filterbank
 from hicmae_mm.datasets.transforms.temporal import AudioSpan
 from hicmae_mm.registry import TRANSFORMS
-
-FRAME_SHIFT_MS = 10.0
-FRAME_LENGTH_MS = 25.0
 
 
 @lru_cache(maxsize=8)
@@ -120,7 +117,7 @@ class Filterbank(BaseTransform):
             MediaError: If the waveform is shorter than one window (25 ms), or not finite.
         """
         samples = torch.as_tensor(waveform)
-        shortest = int(sample_rate_hz * FRAME_LENGTH_MS / 1000)
+        shortest = frame_samples(sample_rate_hz)
         if len(samples) < shortest:
             raise MediaError(
                 f'the clip has {len(samples)} samples of sound, one filterbank frame needs {shortest} (25 ms); '
@@ -129,16 +126,6 @@ class Filterbank(BaseTransform):
         samples = samples - samples.mean()
         if not torch.isfinite(samples).all():
             raise MediaError('the sound has samples that are not finite (NaN or infinite); convert the file again')
-        features = kaldi.fbank(
-            samples.unsqueeze(0),
-            htk_compat=True,
-            sample_frequency=sample_rate_hz,
-            use_energy=False,
-            window_type='hanning',
-            num_mel_bins=self.num_mel_bins,
-            dither=0.0,
-            frame_shift=FRAME_SHIFT_MS,
-            frame_length=FRAME_LENGTH_MS,
-        )[: self.target_length]
+        features = kaldi_filterbank(samples, sample_rate_hz, self.num_mel_bins, self.target_length)
         padded = torch.nn.functional.pad(features, (0, 0, 0, self.target_length - len(features)))
         return (padded - self.mean) / (self.std * 2)
