@@ -1,7 +1,7 @@
 """Reading annotation files: text lists ``video audio label`` and MMEngine-style JSON.
 
 A record is a dict of ``video``, ``audio`` (None: the video's own sound track), ``position`` (where it stands in the
-file, for error messages) and ``gt_label`` or ``gt_values``.
+file, for error messages) and ``gt_label`` or ``gt_values``; from JSON also ``sample_id`` and ``streams``, if given.
 """
 
 from __future__ import annotations
@@ -146,6 +146,10 @@ def _load_json(ann_file: str, labels: LabelParser) -> tuple[list[dict[str, Any]]
             raise ValueError(f'{ann_file}, {position}: {error}') from error
         if 'sample_id' in item:
             records[-1]['sample_id'] = str(item['sample_id'])
+        if 'streams' in item:
+            records[-1]['streams'] = streams = tuple(item['streams'])
+            if not streams or not set(streams) <= {'video', 'audio'}:
+                raise ValueError(f"{ann_file}, {position}: streams must be some of 'video' and 'audio', got {streams}")
     return records, content.get('metainfo', {})
 
 

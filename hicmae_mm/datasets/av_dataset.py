@@ -105,10 +105,12 @@ class AudioVisualDataset(BaseDataset):
     def get_data_info(self, idx: int) -> dict:
         """What the pipeline starts from: paths, label and name of a sample."""
         record = super().get_data_info(idx)
+        streams = tuple(name for name in self.streams if name in record.get('streams', self.streams))
         info = dict(
             sample_idx=int(record['sample_idx']),
             sample_id=record.get('sample_id') or record['video'] or record['audio'],
-            streams=self.streams,
+            streams=streams,
+            absent_streams=tuple(name for name in self.streams if name not in streams),
             position=record['position'],
         )
         for stream in _STREAMS:
@@ -128,7 +130,9 @@ class AudioVisualDataset(BaseDataset):
             _one_thread_per_worker()
         info = self.get_data_info(int(idx))
         try:
-            if 'video' in self.streams and info['video_path'] is None:
+            if not info['streams']:
+                raise MediaError(f'the sample has none of the streams {self.streams} that are read')
+            if 'video' in info['streams'] and info['video_path'] is None:
                 raise MediaError(
                     "the sample names no video, and streams has 'video'; leave it out by streams=('audio',)"
                 )

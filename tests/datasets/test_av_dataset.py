@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 import torch
 from mmengine.runner import Runner
 
-from hicmae_mm.datasets import AudioVisualDataset, MediaError, SampleIndex
+from hicmae_mm.datasets import AudioVisualDataset, MediaError, SampleIndex, collate_audio_visual
 from hicmae_mm.registry import DATASETS
 from hicmae_mm.structures import SkippedSample
 from tests.conftest import MediaFolder
@@ -244,3 +245,38 @@ def test_long_lists_load_quickly_and_compactly(tmp_path: Path) -> None:
     info = dataset.get_data_info(12345)
     assert info['video_path'] == str(tmp_path / 'id12345/clip.mp4')
     assert (info['gt_label'], info['position']) == (0, 'line 12346')
+
+
+def test_a_clip_may_lack_a_stream_by_its_annotation(media: MediaFolder) -> None:
+    _corpus(media)
+    clips = [
+        dict(video='a.mp4', audio='a.wav', label=0),
+        dict(video='face', audio='absent.wav', label=1, streams=['video']),  # nothing of it is opened
+        dict(video='absent.mp4', audio='face.flac', label=2, streams=['audio']),
+    ]
+    (media.root / 'ann.json').write_text(json.dumps(dict(data_list=clips)))
+    dataset = _dataset(media, ann_file='ann.json')
+    batch = collate_audio_visual([dataset[i] for i in range(3)])
+    views = [int(sample.num_views) for sample in batch['data_samples']]
+    has_sound = [True] * views[0] + [False] * views[1] + [True] * views[2]
+    has_picture = [True] * (views[0] + views[1]) + [False] * views[2]
+    assert batch['present']['audio'].tolist() == has_sound
+    assert batch['present']['video'].tolist() == has_picture
+    with pytest.raises(MediaError, match=r"data_list\[1\]: the sample has none of the streams \('audio',\)"):
+        _dataset(media, ann_file='ann.json', streams=('audio',))[1]
+    clips[1]['streams'] = ['sound']
+    (media.root / 'ann.json').write_text(json.dumps(dict(data_list=clips)))
+    with pytest.raises(ValueError, match=r"data_list\[1\]: streams must be some of .* got \('sound',\)"):
+        len(_dataset(media, ann_file='ann.json'))
+
+
+def test_dropping_streams_is_seeded_and_opens_nothing(media: MediaFolder) -> None:
+    media.video('a.mp4')
+    media.wav('a.wav')
+    pipeline = [dict(type='DropStream', stream=('video', 'audio'), prob=0.5), *TEST]
+    dataset = _dataset(media, *['a.mp4 a.wav 0'] * 8, pipeline=pipeline)
+    drawn = [dataset[SampleIndex(i, seed=0, epoch=0)].get('absent_streams') for i in range(8)]
+    assert {None, ('video',), ('audio',)} == set(drawn)
+    assert drawn == [dataset[SampleIndex(i, seed=0, epoch=0)].get('absent_streams') for i in range(8)]
+    silent = _dataset(media, 'a.mp4 absent.wav 0', pipeline=[dict(type='DropStream', stream='audio'), *TEST])[0]
+    assert (list(silent['inputs']), silent['absent_streams']) == (['video'], ('audio',))
