@@ -255,6 +255,7 @@ def set_resume(cfg: Config, resume: str | None) -> None:
 
     Raises:
         FileNotFoundError: The checkpoint does not exist.
+        ValueError: It holds weights only.
     """
     if resume is None and not cfg.get('resume'):
         return
@@ -269,6 +270,8 @@ def set_resume(cfg: Config, resume: str | None) -> None:
         print_log(f'no checkpoint to resume in {cfg.work_dir}: training starts from the beginning')
         cfg.resume = False
         return
+    if Path(path).suffix == '.safetensors':
+        _check_resumable({'meta': {}}, str(path))  # the format holds no training state: say so before anything is built
     cfg.resume, cfg.load_from = True, str(path)
     seed = read_checkpoint_meta(str(path)).get('seed')
     if seed is not None:
