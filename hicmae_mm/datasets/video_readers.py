@@ -196,26 +196,30 @@ class PyAVReader:
 
 
 class FrameFolderReader:
-    """Folder of numbered pictures, in the numeric order of their names (``2.jpg`` before ``10.jpg``)."""
+    """Folder of numbered pictures, in the numeric order of their names (``2.jpg`` before ``10.jpg``).
+
+    Attributes:
+        files: The pictures in that order.
+    """
 
     def __init__(self, path: Path, fps: float | None = None) -> None:
         self.path = path
         self.fps = fps
-        self._files = sorted((f for f in path.iterdir() if f.suffix.lower() in _IMAGE_SUFFIXES), key=_numeric_order)
-        self.num_frames = len(self._files)
+        self.files = sorted((f for f in path.iterdir() if f.suffix.lower() in _IMAGE_SUFFIXES), key=_numeric_order)
+        self.num_frames = len(self.files)
         if self.num_frames == 0:
             raise MediaError(f'{path}: the folder has no frames, expected files ending in {sorted(_IMAGE_SUFFIXES)}')
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
         """See :class:`VideoReader`."""
-        first = read_image(self._files[indices[0]])
+        first = read_image(self.files[indices[0]])
         frames = np.empty((len(indices), *first.shape), dtype=np.uint8)
         frames[0] = first
         for slot, index in enumerate(indices[1:], start=1):
-            frame = read_image(self._files[index])
+            frame = read_image(self.files[index])
             if frame.shape != first.shape:
                 raise MediaError(
-                    f'{self._files[index]}: frame of {frame.shape[:2]}, others of its folder have {first.shape[:2]}'
+                    f'{self.files[index]}: frame of {frame.shape[:2]}, others of its folder have {first.shape[:2]}'
                 )
             frames[slot] = frame
         return frames
@@ -240,11 +244,18 @@ def read_image(path: Path) -> np.ndarray:
         FileNotFoundError: If there is no such file.
         MediaError: If it is no picture, or a JPEG without its end (which decoders fill with grey).
     """
-    data = path.read_bytes()
-    is_cut = data[:2] == b'\xff\xd8' and data.rfind(b'\xff\xd9') < 0
-    image = None if is_cut or not data else cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    return decode_image(path.read_bytes(), path)
+
+
+def decode_image(data: bytes | memoryview, name: object) -> np.ndarray:
+    """Decodes a picture that is in memory; ``name`` is what an error calls it. Else as :func:`read_image`."""
+    encoded = bytes(data)
+    is_cut = encoded[:2] == b'\xff\xd8' and encoded.rfind(b'\xff\xd9') < 0
+    image = None
+    if encoded and not is_cut:
+        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR_RGB)
     if image is None:
-        raise MediaError(f'{path}: the picture is {"truncated" if is_cut else "unreadable"}; convert it again')
+        raise MediaError(f'{name}: the picture is {"truncated" if is_cut else "unreadable"}; convert it again')
     return image
 
 

@@ -31,8 +31,8 @@ class LoadAudio(BaseTransform):
     ``whole_track_below_seconds`` (the published rule for clips of very few frames). Does nothing where there is no
     audio stream.
 
-    Required keys: ``audio_path`` (None: the video's own sound track), ``video_path``, ``audio_spans``. Added keys:
-    ``waveforms``, a list of V ``(S,)`` float32 arrays in -1..1, and ``sample_rate_hz``.
+    Required keys: ``audio_path`` (None: the video's own sound track) and ``video_path``, or ``packed_clip``;
+    ``audio_spans``. Added keys: ``waveforms``, a list of V ``(S,)`` float32 arrays in -1..1, and ``sample_rate_hz``.
 
     Args:
         sample_rate_hz: Rate of the waveforms.
@@ -53,7 +53,10 @@ class LoadAudio(BaseTransform):
         """Adds the waveforms."""
         if 'audio' not in results['streams']:
             return results
-        reader = open_audio(results['audio_path'] or results['video_path'])
+        packed = results.get('packed_clip')
+        reader = (
+            packed.open_audio() if packed is not None else open_audio(results['audio_path'] or results['video_path'])
+        )
         try:
             results['waveforms'] = [self._read(reader, span) for span in results['audio_spans']]
         finally:

@@ -29,8 +29,9 @@ class OpenVideo(BaseTransform):
     Where the data set leaves the video out (``streams=('audio',)``) the video is not touched: frames are counted on the
     sound track at ``nominal_fps``, so that the same sampling rules cut the same time spans from it.
 
-    Required keys: ``streams``, ``video_path``, ``audio_path``. Added keys: ``video_reader`` (None without video),
-    ``total_frames``, ``avg_fps``, ``img_shape`` and ``modality`` (placeholders that MMAction2's transforms want).
+    Required keys: ``streams``, ``video_path``, ``audio_path``; or ``packed_clip``, a clip from a shard, whose readers
+    are taken instead. Added keys: ``video_reader`` (None without video), ``total_frames``, ``avg_fps``, ``img_shape``
+    and ``modality`` (placeholders that MMAction2's transforms want).
 
     Args:
         backend: ``'decord'``, ``'pyav'``, or None: decord where it is installed, else PyAV.
@@ -51,12 +52,18 @@ class OpenVideo(BaseTransform):
         """Adds the reader and the number of frames."""
         results['modality'] = 'RGB'
         results['img_shape'] = _PLACEHOLDER_SHAPE
+        packed = results.get('packed_clip')
         if 'video' in results['streams']:
-            reader = open_video(results['video_path'], self.backend, self.frame_folder_fps)
+            if packed is not None:
+                reader = packed.open_video()
+            else:
+                reader = open_video(results['video_path'], self.backend, self.frame_folder_fps)
             results['video_reader'] = reader
             results['total_frames'], results['avg_fps'] = reader.num_frames, reader.fps
             return results
-        sound = open_audio(results['audio_path'] or results['video_path'])
+        sound = (
+            packed.open_audio() if packed is not None else open_audio(results['audio_path'] or results['video_path'])
+        )
         seconds = sound.num_samples / sound.sample_rate_hz
         sound.close()
         results['video_reader'] = None
