@@ -1,7 +1,7 @@
 """VoxCeleb2 dev for pre-training: 224x224 frames cut to rows 0:160, columns 32:192, multi-scale crop, masks.
 
-``data/voxceleb2/train.csv`` lists ``video audio`` per line, relative to ``data/voxceleb2`` (``-``: the video's own
-sound track).
+``tools/dataset_converters/voxceleb2.py`` writes ``fold1/train.csv``, ``video audio`` per line, into ``data/voxceleb2``
+(another folder: ``VOXCELEB2_ROOT`` in the environment).
 """
 
 train_pipeline = [
@@ -27,10 +27,9 @@ train_dataloader = dict(
     sampler=dict(type='SeededSampler', shuffle=True),
     collate_fn=dict(type='collate_audio_visual'),
     dataset=dict(
-        type='AudioVisualDataset',
-        task='unlabelled',
-        data_root='data/voxceleb2',
-        ann_file='train.csv',
+        type='VoxCeleb2',
+        data_root='{{$VOXCELEB2_ROOT:data/voxceleb2}}',
+        ann_file='fold1/train.csv',
         on_error='skip',
         pipeline=train_pipeline,
     ),

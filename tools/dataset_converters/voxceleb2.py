@@ -1,0 +1,172 @@
+"""List of VoxCeleb2 dev for pre-training.
+
+python tools/dataset_converters/voxceleb2.py /corpora/VoxCeleb2 --out-dir data/voxceleb2
+
+Reads ``dev/mp4/id*/VIDEO/*.mp4``, which have no sound, and ``dev/aac/id*/VIDEO/*.m4a`` as distributed (or wav files
+that ``extract_audio.py`` made of these, which are quicker to read: ``--audio-dir dev/wav --audio-suffix .wav``), and
+writes ``DIR/fold1/train.csv``. One recording is looked at after the other: a million clips take little memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hicmae_mm.datasets.conversion import (
+    OWN_SOUND_TRACK,
+    Clip,
+    MediaLayout,
+    converter_parser,
+    has_content,
+    list_line,
+    listing,
+    run_converter,
+)
+from hicmae_mm.utils.files import replaced_file
+
+PUBLISHED = 1091581  # without broken clips
+CLIP = re.compile(r'id\d{5}/[\w-]{11}/\d{5}')
+
+
+@dataclass
+class Tally:
+    """What became of the clips.
+
+    Attributes:
+        listed: Clips in the list.
+        excluded: Clips that were to be left out.
+        missing: Clips without pictures or sound.
+        examples: The first few of these.
+    """
+
+    listed: int = 0
+    excluded: int = 0
+    missing: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def miss(self, name: str) -> None:
+        """Counts a clip without pictures or sound."""
+        self.missing += 1
+        if len(self.examples) < 10:
+            self.examples.append(name)
+
+
+def read_excluded(path: Path) -> set[str]:
+    """Clips ``id00012/21Uxsk56VDQ/00001`` that a text file names, in whatever else its lines say.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it names none.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f'--exclude {path} does not exist')
+    with path.open(encoding='utf-8') as file:
+        names = {name for line in file for name in CLIP.findall(line)}
+    if not names:
+        raise ValueError(f'--exclude {path} names no clips, expected names such as id00012/21Uxsk56VDQ/00001')
+    return names
+
+
+def _folders(folder: str) -> list[str]:
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith('.'))
+
+
+def _stems(folder: str, suffix: str, check: bool) -> set[str]:
+    """Names without ending of what a folder holds; of the media with content if ``check``."""
+    if not os.path.isdir(folder):  # noqa: PTH112 (called for every recording)
+        return set()
+    with os.scandir(folder) as entries:
+        names = [
+            entry.name
+            for entry in entries
+            if entry.name.endswith(suffix)
+            and not entry.name.startswith('.')
+            and (not check or (entry.stat().st_size > 0 if suffix else has_content(entry.path)))
+        ]
+    return {name.removesuffix(suffix) for name in names}
+
+
+def find_clips(layout: MediaLayout, excluded: set[str], check: bool, tally: Tally) -> Iterator[Clip]:
+    """Yields the clips in the order of their names.
+
+    Args:
+        layout: Where they lie.
+        excluded: Clips to leave out.
+        check: Whether to see that pictures and sound are there.
+        tally: Counts.
+    """
+    videos = str(layout.root / layout.video_dir)
+    sounds = None if layout.audio_dir == OWN_SOUND_TRACK else str(layout.root / layout.audio_dir)
+    for speaker in _folders(videos):
+        for recording in _folders(f'{videos}/{speaker}'):
+            folder = f'{speaker}/{recording}'
+            seen = _stems(f'{videos}/{folder}', layout.video_suffix, check)
+            heard = _stems(f'{sounds}/{folder}', layout.audio_suffix, check) if check and sounds else seen
+            for stem in sorted(seen | heard):
+                name = f'{folder}/{stem}'
+                if name in excluded:
+                    tally.excluded += 1
+                elif stem in seen and stem in heard:
+                    tally.listed += 1
+                    audio = None if sounds is None else f'{sounds}/{name}{layout.audio_suffix}'
+                    yield Clip(f'{videos}/{name}{layout.video_suffix}', audio)
+                else:
+                    tally.miss(f'{name}{layout.video_suffix}')
+
+
+def convert(args: argparse.Namespace) -> None:
+    """Writes the list."""
+    layout = MediaLayout.from_args(args)
+    videos = layout.root / layout.video_dir
+    if not videos.is_dir():
+        raise FileNotFoundError(f'{videos} does not exist; --video-dir names the folder below DATA_ROOT')
+    excluded = read_excluded(args.exclude) if args.exclude else set()
+    out_dir, tally = args.out_dir.resolve(), Tally()
+    with replaced_file(out_dir / 'fold1' / 'train.csv') as partial:
+        with partial.open('w', encoding='utf-8') as file:
+            clips = find_clips(layout, excluded, not args.no_check_media, tally)
+            file.writelines(list_line(clip, out_dir) for clip in clips)
+        missing = f'{tally.missing} clips have no pictures or no sound, or empty files: {listing(tally.examples)}'
+        if tally.missing and not args.allow_missing:
+            raise FileNotFoundError(
+                f'{missing}; nothing was written. Prepare them, or leave these clips out with --allow-missing'
+            )
+        if not tally.listed:
+            raise FileNotFoundError(
+                f'{videos} has no clips id*/VIDEO/*{layout.video_suffix}; --video-suffix names the ending'
+            )
+    if tally.missing:
+        print(f'left out: {missing}')
+    if args.exclude:
+        print(f'left out: {tally.excluded} of the {len(excluded)} clips that {args.exclude} names')
+    print(
+        f'fold1: train {tally.listed}{", as published" if tally.listed == PUBLISHED else f", published: {PUBLISHED}"}'
+    )
+    print(f'the list is in {args.out_dir}')
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Converts; returns the exit status."""
+    parser = converter_parser(
+        'List of VoxCeleb2 dev for pre-training',
+        video_dir='dev/mp4',
+        audio_dir='dev/aac',
+        video_suffix='.mp4',
+        audio_suffix='.m4a',
+    )
+    parser.add_argument(
+        '--exclude',
+        type=Path,
+        metavar='FILE',
+        help='a text file that names clips to leave out, such as a report of tools/misc/verify_dataset.py',
+    )
+    return run_converter(parser, convert, argv)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
