@@ -10,14 +10,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shlex
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -25,6 +21,8 @@ import numpy as np
 from mmengine.config import Config
 from rich.console import Console
 from rich.table import Table
+
+from hicmae_mm.utils.steps import Step, StepMarks, run_step
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = Path('configs')
@@ -52,21 +50,6 @@ TINY_TRAINING = (
 TINY_VALIDATION = ('train_cfg.val_interval=1',)
 
 
-@dataclass(frozen=True)
-class Step:
-    """One command.
-
-    Attributes:
-        name: Short name, also of its completion mark.
-        title: What it does, for the reader.
-        command: Program and arguments, relative to the checkout.
-    """
-
-    name: str
-    title: str
-    command: tuple[str, ...]
-
-
 def parse_args() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description='Pre-train, fine-tune and test on synthetic talking faces')
@@ -85,7 +68,8 @@ def plan(work_dir: Path, data_root: Path, is_tiny: bool) -> Iterator[Step]:
     """The steps in order."""
     options = TINY_TRAINING if is_tiny else ()
     corpus = ('--out', str(data_root), *(TINY_CORPUS if is_tiny else ()))
-    yield Step('media', 'draw and record talking faces', tool('dataset_converters/make_synthetic.py', *corpus))
+    make = tool('dataset_converters/make_synthetic.py', *corpus)
+    yield Step('media', 'draw and record talking faces', make, outputs=(ROOT / data_root / 'test.csv',))
     yield train_step('pretrain', 'pre-train without labels', PRETRAIN, work_dir, options)
     pretrained = work_dir / 'pretrain' / last_checkpoint(PRETRAIN, is_tiny)
     for name, (title, config, is_pretrained) in RUNS.items():
@@ -150,56 +134,29 @@ def train_step(name: str, title: str, config: Path, work_dir: Path, options: tup
     return Step(name, title, tool('train.py', config, '--work-dir', work_dir / name, '--resume', *settings))
 
 
-def shell_line(step: Step, data_root: Path) -> str:
-    """What a user types to run the step by hand."""
-    return f'SYNTHETIC_ROOT={shlex.quote(str(data_root))} {shlex.join(step.command)}'
-
-
-def run(step: Step, work_dir: Path, data_root: Path, is_forced: bool) -> None:
+def run(step: Step, marks: StepMarks, is_forced: bool) -> None:
     """Runs a step in the foreground and marks it as done.
 
     Raises:
         RuntimeError: The command failed.
     """
-    started = time.monotonic()
-    extra = ['--force'] if is_forced and step.name == 'media' else []
-    environment = os.environ | {'SYNTHETIC_ROOT': str(data_root)}
-    result = subprocess.run([sys.executable, *step.command[1:], *extra], cwd=ROOT, env=environment)
-    if result.returncode != 0:
-        raise RuntimeError(f'the step {step.name!r} failed with status {result.returncode}; its messages are above')
-    mark = mark_of(step, work_dir)
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    seconds = round(time.monotonic() - started, 1)
-    mark.write_text(json.dumps({'command': shell_line(step, data_root), 'seconds': seconds}) + '\n')
+    extra = ('--force',) if is_forced and step.name == 'media' else ()
+    marks.begin(step)
+    marks.finish(step, run_step(replace(step, command=(*step.command, *extra)), cwd=ROOT))
 
 
-def mark_of(step: Step, work_dir: Path) -> Path:
-    """The file that says that a step is finished, with which command, and how long it took."""
-    return ROOT / work_dir / 'finished' / f'{step.name}.json'
-
-
-def is_finished(step: Step, work_dir: Path, data_root: Path) -> bool:
-    """Whether the same command was finished before."""
-    if step.name == 'media' and not (ROOT / data_root / 'test.csv').is_file():
-        return False
-    mark = mark_of(step, work_dir)
-    return mark.is_file() and json.loads(mark.read_text())['command'] == shell_line(step, data_root)
-
-
-def forget_outdated(steps: list[Step], work_dir: Path, data_root: Path) -> None:
-    """Forgets a finished step whose command has changed since, and all that come after it, with their trainings."""
+def forget_outdated(steps: list[Step], marks: StepMarks, work_dir: Path) -> None:
+    """Forgets a step whose command has changed since, and all that come after it, with their trainings."""
     is_outdated = False
     for step in steps:
-        mark = mark_of(step, work_dir)
-        if mark.is_file() and json.loads(mark.read_text())['command'] != shell_line(step, data_root):
-            is_outdated = True
+        is_outdated = is_outdated or marks.is_outdated(step)
         if is_outdated:
-            mark.unlink(missing_ok=True)
+            marks.forget(step)
             if step.name in ('pretrain', *RUNS):
                 shutil.rmtree(ROOT / work_dir / step.name, ignore_errors=True)
 
 
-def summarise(work_dir: Path, steps: list[Step]) -> dict[str, float]:
+def summarise(work_dir: Path, steps: list[Step], marks: StepMarks) -> dict[str, float]:
     """Writes ``summary.json`` and ``summary.md``; returns the UAR of every run by its title."""
     scores = {
         title: json.loads((ROOT / work_dir / name / 'metrics.json').read_text())['UAR']
@@ -209,7 +166,7 @@ def summarise(work_dir: Path, steps: list[Step]) -> dict[str, float]:
     lines = ['| streams, start | UAR on unseen actors |', '|---|---|']
     lines += [f'| {title} | {score:.3f} |' for title, score in scores.items()]
     (ROOT / work_dir / 'summary.md').write_text('\n'.join(lines) + '\n')
-    seconds = {step.name: json.loads(mark_of(step, work_dir).read_text())['seconds'] for step in steps}
+    seconds = {step.name: marks.read(step)['seconds'] for step in steps}
     summary = {'UAR': scores, 'seconds': seconds, 'total_seconds': round(sum(seconds.values()), 1)}
     (ROOT / work_dir / 'summary.json').write_text(json.dumps(summary, indent=2) + '\n')
     return scores
@@ -246,24 +203,26 @@ def main() -> int:
     """Runs the steps that are not finished yet."""
     args = parse_args()
     console = Console(highlight=False, soft_wrap=True)
-    steps = list(plan(args.work_dir, args.data_root, args.tiny))
+    media = {'SYNTHETIC_ROOT': str(args.data_root)}
+    steps = [replace(step, environment=media) for step in plan(args.work_dir, args.data_root, args.tiny)]
     if args.force:
         shutil.rmtree(ROOT / args.work_dir, ignore_errors=True)
-    forget_outdated(steps, args.work_dir, args.data_root)
+    marks = StepMarks(ROOT / args.work_dir / 'finished')
+    forget_outdated(steps, marks, args.work_dir)
     started = time.monotonic()
     for number, step in enumerate(steps, start=1):
         console.rule(f'{number}/{len(steps)} {step.title} [{time.monotonic() - started:.0f} s]')
-        if is_finished(step, args.work_dir, args.data_root):
+        if marks.is_finished(step):
             console.print('finished before')
             continue
-        console.print(f'$ {shell_line(step, args.data_root)}', markup=False)
+        console.print(f'$ {step.shell_line}', markup=False)
         try:
-            run(step, args.work_dir, args.data_root, args.force)
+            run(step, marks, args.force)
         except (RuntimeError, KeyboardInterrupt) as error:
             console.print(f'{str(error) or "interrupted"}. Run the quickstart again to continue here.', style='red')
             return 1
     draw_overview(args.work_dir)
-    report(console, summarise(args.work_dir, steps), args.work_dir)
+    report(console, summarise(args.work_dir, steps, marks), args.work_dir)
     return 0
 
 

@@ -5,7 +5,8 @@ python tools/analysis_tools/benchmark.py train CONFIG --batch-size 4 --iters 10 
 `clips_per_s` counts clips in training and data loading, views in inference. `gflops_per_s` takes the work that the
 published implementation needs for a clip (base: 30.3 GFLOP per pre-training clip, 92.2 per fine-tuning view, forward;
 three times that for a training step), so that work left out shows as speed. `matmul_fraction` is its ratio to the rate
-of large matrix products in the same run.
+of large matrix products in the same run. Several configs (`train CONFIG CONFIG`) are measured each in a process of its
+own and set against the first.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ import contextlib
 import itertools
 import json
 import statistics
+import subprocess
+import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -36,6 +40,7 @@ from hicmae_mm.structures import SkippedSample
 from hicmae_mm.utils.benchmark import limited_threads, matmul_gflops, peak_memory_mb, seconds_per_call
 from hicmae_mm.utils.complexity import count_complexity, published_macs
 from hicmae_mm.utils.config_overrides import load_config
+from hicmae_mm.utils.files import write_text
 from hicmae_mm.utils.noise_media import write_noise_clips
 from hicmae_mm.utils.random_batch import random_batch, random_inputs
 
@@ -46,7 +51,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description='Measure training, inference or data loading')
     parser.add_argument('mode', choices=['train', 'infer', 'data'], help='a step, a forward pass, or the pipeline')
-    parser.add_argument('config', help='config file')
+    parser.add_argument('config', nargs='+', help='config file; several are compared with the first')
     parser.add_argument('--batch-size', type=int, default=4, help='clips per iteration (train, infer)')
     parser.add_argument('--iters', type=int, default=10, help='timed iterations; clips in data mode')
     parser.add_argument('--warmup', type=int, default=2, help='iterations before the clock starts')
@@ -63,6 +68,8 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='cpu, cuda, cuda:1')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
     args = parser.parse_args(arguments)
+    if len(args.config) > 1 and args.mode == 'data':
+        parser.error('several configs are compared in the modes train and infer')
     if args.batch_size < 1 or args.iters < 1:
         parser.error(f'--batch-size and --iters must be at least 1, got {args.batch_size} and {args.iters}')
     return args
@@ -71,6 +78,11 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures and reports."""
     args = parse_args(arguments)
+    if len(args.config) > 1:
+        report = compare(args.config, list(sys.argv[1:] if arguments is None else arguments))
+        write_json(args.json, report)
+        return
+    (args.config,) = args.config
     try:
         cfg = load_config(args.config, args.cfg_options)
     except (FileNotFoundError, ValueError) as error:
@@ -84,14 +96,44 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (FileNotFoundError, ValueError) as error:
         raise SystemExit(f'error: {error}') from error
     print_report(report)
-    if args.json:
-        Path(args.json).parent.mkdir(parents=True, exist_ok=True)
-        Path(args.json).write_text(json.dumps(report, indent=2) + '\n')
+    write_json(args.json, report)
+
+
+def compare(configs: Sequence[str], arguments: list[str]) -> list[dict[str, Any]]:
+    """Measures configs in processes of their own and prints them as a table with ratios to the first.
+
+    Raises:
+        SystemExit: if one cannot be measured.
+    """
+    options = [argument for argument in arguments if argument not in configs]
+    reports = []
+    for config in configs:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / 'report.json'
+            command = [sys.executable, __file__, options[0], config, *options[1:], '--json', str(file)]
+            if subprocess.run(command, stdout=subprocess.DEVNULL).returncode:
+                raise SystemExit(f'error: {config} could not be measured')
+            reports.append(json.loads(file.read_text()))
+    first = reports[0]
+    columns = ('seconds_per_iter', 'cpu_seconds_per_iter', 'nominal_gflop_per_clip', 'model_memory_mb')
+    print(f'{"":40s}' + ''.join(f'{name:>24s}' for name in columns))
+    for report in reports:
+        report['ratio'] = {name: report[name] / first[name] for name in columns}
+        cells = ''.join(f'{report[name]:>16.4g} ({report["ratio"][name]:.3f})' for name in columns)
+        print(f'{Path(report["config"]).stem:40s}{cells}')
+    return reports
+
+
+def write_json(file: str | None, report: Any) -> None:
+    """Writes the numbers, if a file was named."""
+    if file:
+        write_text(Path(file), json.dumps(report, indent=2) + '\n')
 
 
 def measure_model(cfg: Config, args: argparse.Namespace) -> dict[str, Any]:
     """Times steps or forward passes of the config's model."""
     device = torch.device(args.device)
+    idle_memory = peak_memory_mb(device)
     model = MODELS.build(cfg.model)
     pipeline = pipeline_of(cfg)
     batch = random_batch(model, args.batch_size, pipeline)
@@ -105,11 +147,14 @@ def measure_model(cfg: Config, args: argparse.Namespace) -> dict[str, Any]:
         if device.type == 'cuda':
             torch.cuda.reset_peak_memory_stats(device)
         rows: list[int] = []
+        cpu_seconds: list[float] = []
 
         def timed() -> None:
             current = next(batches)
             rows.append(len(next(iter(current['inputs'].values()))))
+            start = time.process_time()
             step(current)
+            cpu_seconds.append(time.process_time() - start)
 
         seconds = seconds_per_call(timed, args.iters, device, args.warmup)
         memory = peak_memory_mb(device)
@@ -127,6 +172,8 @@ def measure_model(cfg: Config, args: argparse.Namespace) -> dict[str, Any]:
         'nominal_gflop_per_clip': gflop,
         'seconds_per_iter': typical,
         'seconds_per_iter_range': [min(seconds), max(seconds)],
+        'cpu_seconds_per_iter': min(cpu_seconds[args.warmup :]),
+        'model_memory_mb': memory - idle_memory,
         'matmul_gflops_per_s_before': before,
         'matmul_gflops_per_s_after': after,
         **dict(zip(KEYS, (clips_per_s, achieved, rate, achieved / rate, memory))),

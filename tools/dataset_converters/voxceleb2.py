@@ -76,19 +76,17 @@ def _folders(folder: str) -> list[str]:
         return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith('.'))
 
 
-def _stems(folder: str, suffix: str, check: bool) -> set[str]:
-    """Names without ending of what a folder holds; of the media with content if ``check``."""
+def _stems(folder: str, suffix: str, check: bool) -> dict[str, bool]:
+    """Names without ending of what a folder holds, and whether it is more than an empty file; unchecked: always."""
     if not os.path.isdir(folder):  # noqa: PTH112 (called for every recording)
-        return set()
+        return {}
     with os.scandir(folder) as entries:
-        names = [
-            entry.name
+        return {
+            entry.name.removesuffix(suffix): not check
+            or (entry.stat().st_size > 0 if suffix else has_content(entry.path))
             for entry in entries
-            if entry.name.endswith(suffix)
-            and not entry.name.startswith('.')
-            and (not check or (entry.stat().st_size > 0 if suffix else has_content(entry.path)))
-        ]
-    return {name.removesuffix(suffix) for name in names}
+            if entry.name.endswith(suffix) and not entry.name.startswith('.')
+        }
 
 
 def find_clips(layout: MediaLayout, excluded: set[str], check: bool, tally: Tally) -> Iterator[Clip]:
@@ -107,11 +105,11 @@ def find_clips(layout: MediaLayout, excluded: set[str], check: bool, tally: Tall
             folder = f'{speaker}/{recording}'
             seen = _stems(f'{videos}/{folder}', layout.video_suffix, check)
             heard = _stems(f'{sounds}/{folder}', layout.audio_suffix, check) if check and sounds else seen
-            for stem in sorted(seen | heard):
+            for stem in sorted({*seen, *heard}):
                 name = f'{folder}/{stem}'
                 if name in excluded:
                     tally.excluded += 1
-                elif stem in seen and stem in heard:
+                elif seen.get(stem) and heard.get(stem):
                     tally.listed += 1
                     audio = None if sounds is None else f'{sounds}/{name}{layout.audio_suffix}'
                     yield Clip(f'{videos}/{name}{layout.video_suffix}', audio)
