@@ -118,6 +118,7 @@ TRANSFORM_CASES = {
     'DecodeFrames': TransformCase('finetune', 'DecodeFrames'),
     'FixedCrop': TransformCase('finetune', 'DecodeFrames', dict(top=0, left=4, height=20, width=24), replaces=False),
     'ClipRandAugment': TransformCase('finetune', 'ClipRandAugment', dict(policy='rand-m3-n2')),
+    'RandomResizedCropFlip': TransformCase('finetune', 'Resize', dict(size=32, area_range=(0.5, 1.0))),
     'ClipRandomErasing': TransformCase('finetune', 'ClipRandomErasing', dict(prob=1.0)),
     'SpatialViews': TransformCase('finetune', 'Resize', dict(num_views=2, size=32), replaces=False),
     'LoadAudio': TransformCase('finetune', 'LoadAudio', dict(sample_rate_hz=8000)),

@@ -2,6 +2,7 @@
 
 from hicmae_mm.datasets.transforms.audio_aug import RandomGain, SpecMasking
 from hicmae_mm.datasets.transforms.audio_io import Filterbank, LoadAudio
+from hicmae_mm.datasets.transforms.crop import RandomResizedCropFlip
 from hicmae_mm.datasets.transforms.drop_stream import DropStream
 from hicmae_mm.datasets.transforms.formatting import PackAudioVisual
 from hicmae_mm.datasets.transforms.masking import RandomMask, SymmetricWindowMask, TubeMask
@@ -21,6 +22,7 @@ __all__ = [
     'PackAudioVisual',
     'RandomGain',
     'RandomMask',
+    'RandomResizedCropFlip',
     'SampleClips',
     'SpatialViews',
     'SpecMasking',

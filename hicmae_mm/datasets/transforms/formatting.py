@@ -39,8 +39,10 @@ class PackAudioVisual(BaseTransform):
         """Packs the results.
 
         Raises:
-            ValueError: If the data set has none of the streams.
+            ValueError: If the data set has none of the streams, or a warp was planned and not carried out.
         """
+        if 'pending_warp' in results:
+            raise ValueError('ClipRandAugment(is_fused=True) left a warp to RandomResizedCropFlip, which is not there')
         num_views = results['num_clips']
         inputs: dict[str, Tensor] = {}
         if 'video' in self.streams and 'imgs' in results:

@@ -9,40 +9,49 @@ from typing import Any
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
-from PIL import Image
+from PIL import Image, ImageStat
 from timm.data.auto_augment import AugmentOp, rand_augment_transform
 
+from hicmae_mm.datasets.transforms.warp import WarpedClip
 from hicmae_mm.registry import TRANSFORMS
-
-Frames = list[np.ndarray]
 
 _PIL_MODES = {'bicubic': Image.Resampling.BICUBIC, 'bilinear': Image.Resampling.BILINEAR}
 _CV2_MODES = {Image.Resampling.BICUBIC: cv2.INTER_CUBIC, Image.Resampling.BILINEAR: cv2.INTER_LINEAR}
+_LINEAR = ('Invert', 'Brightness')  # the beginnings of timm's names
+_POINTWISE = (*_LINEAR, 'Posterize', 'Solarize')
+_EVERY_VALUE = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)  # (1, 256, 3)
 
 
 @TRANSFORMS.register_module()
 class ClipRandAugment(BaseTransform):
     """RandAugment (Cubuk et al., 2020) by timm's policy strings, the same operations on every frame of the clip.
 
-    timm draws operations and magnitudes and does those on colours. Those that move pixels are timm's in effect, but run
-    in OpenCV, which is many times faster than Pillow there (cubic kernels differ slightly).
+    timm draws operations and magnitudes and defines those on colours. Those that move pixels are timm's in effect, but
+    run in OpenCV, which is many times faster than Pillow there (cubic kernels differ slightly).
 
-    Required key: ``imgs`` (absent without a video stream: then nothing happens).
+    Required key: ``imgs`` (absent without a video stream: then nothing happens). Added key with ``is_fused``:
+    ``pending_warp``, if the last operation that moves pixels has not been carried out.
 
     Args:
         policy: timm's policy, e.g. ``'rand-m7-n4-mstd0.5-inc1'``.
         interpolation: ``'bicubic'`` or ``'bilinear'``, for the operations that move pixels.
         fill: Grey level of pixels from outside the frame.
+        is_fused: Leave the last warp to ``RandomResizedCropFlip``, which must follow: it samples every pixel once.
     """
 
     def __init__(
-        self, policy: str = 'rand-m7-n4-mstd0.5-inc1', interpolation: str = 'bicubic', fill: int = 128
+        self,
+        policy: str = 'rand-m7-n4-mstd0.5-inc1',
+        interpolation: str = 'bicubic',
+        fill: int = 128,
+        is_fused: bool = False,
     ) -> None:
         if interpolation not in _PIL_MODES:
             raise ValueError(f'interpolation must be one of {sorted(_PIL_MODES)}, got {interpolation!r}')
         if not policy.startswith('rand-'):
             raise ValueError(f"policy must be a RandAugment string of timm such as 'rand-m7-n4', got {policy!r}")
         self.policy = policy
+        self.is_fused = is_fused
         options = dict(interpolation=_PIL_MODES[interpolation], img_mean=(fill, fill, fill))
         self._augment = rand_augment_transform(policy, options)
         for operation in self._augment.ops:
@@ -50,35 +59,81 @@ class ClipRandAugment(BaseTransform):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Augments the frames."""
-        if 'imgs' in results:
-            results['imgs'] = self._augment(results['imgs'])
+        if 'imgs' not in results:
+            return results
+        clip = self._augment(WarpedClip(results['imgs']))
+        if self.is_fused and clip.warp is not None:
+            results['imgs'], results['pending_warp'] = clip.frames, clip.warp
+        else:
+            results['imgs'] = clip.settle()
         return results
 
 
-def _for_clips(operation: AugmentOp) -> Callable[..., Frames]:
-    """The operation on a list of frames, with the arguments that timm gives it for one picture."""
+def _for_clips(operation: AugmentOp) -> Callable[..., WarpedClip]:
+    """The operation on a clip, with the arguments that timm gives it for one picture."""
     if operation.name in _MATRICES:
-        return partial(_warp_frames, _MATRICES[operation.name])
+        return partial(_warp, _MATRICES[operation.name])
+    if operation.name.startswith(_POINTWISE):
+        return partial(_look_up, operation.aug_fn, operation.name.startswith(_LINEAR))
+    if operation.name.startswith('Contrast'):
+        return _contrast
+    if operation.name.startswith('Sharpness'):
+        return _sharpen
     return partial(_map_frames, operation.aug_fn)
 
 
-def _map_frames(function: Any, frames: Frames, *args: Any, **kwargs: Any) -> Frames:
-    return [np.array(function(Image.fromarray(frame), *args, **kwargs)) for frame in frames]
+def _map_frames(function: Any, clip: WarpedClip, *args: Any, **kwargs: Any) -> WarpedClip:
+    return WarpedClip([np.array(function(Image.fromarray(frame), *args, **kwargs)) for frame in clip.settle()])
 
 
-def _warp_frames(
+def _look_up(function: Any, is_linear: bool, clip: WarpedClip, *args: Any, **kwargs: Any) -> WarpedClip:
+    """An operation on single values: done once for all 256 of them, then looked up.
+
+    A linear one may come before a warp that is still to be done, for interpolation is linear too.
+    """
+    table = np.array(function(Image.fromarray(_EVERY_VALUE), *args, **kwargs))
+    return (clip if is_linear else WarpedClip(clip.settle())).recolour(table)
+
+
+def _contrast(clip: WarpedClip, factor: float, **_: Any) -> WarpedClip:
+    """Pillow's contrast: away from, or towards, the mean grey of each frame."""
+    values = Image.fromarray(_EVERY_VALUE)
+    frames = []
+    for frame in clip.settle():
+        mean = int(ImageStat.Stat(Image.fromarray(frame).convert('L')).mean[0] + 0.5)
+        table = np.array(Image.blend(Image.new('RGB', values.size, (mean, mean, mean)), values, factor))
+        frames.append(cv2.LUT(frame, table))
+    return WarpedClip(frames)
+
+
+def _sharpen(clip: WarpedClip, factor: float, **_: Any) -> WarpedClip:
+    """Pillow's sharpness: away from, or towards, a 3x3 mean that counts the centre five times; borders stay."""
+    return WarpedClip([_sharpen_frame(frame, factor) for frame in clip.settle()])
+
+
+def _sharpen_frame(frame: np.ndarray, factor: float) -> np.ndarray:
+    if min(frame.shape[:2]) < 3:  # all border
+        return frame.copy()
+    total = cv2.boxFilter(frame, cv2.CV_16U, (3, 3), normalize=False)
+    smooth = frame.copy()
+    total += np.uint16(4) * frame
+    smooth[1:-1, 1:-1] = ((2 * total + 13) // 26)[1:-1, 1:-1]  # rounded total / 13
+    return cv2.addWeighted(frame, factor, smooth, 1 - factor, -0.4999)  # Pillow cuts fractions off
+
+
+def _warp(
     matrix: Callable[[float, int, int], np.ndarray],
-    frames: Frames,
+    clip: WarpedClip,
     amount: float,
     fillcolor: tuple[int, int, int],
     resample: Image.Resampling,
-) -> Frames:
+) -> WarpedClip:
+    frames = clip.settle()
     height, width = frames[0].shape[:2]
     # Pillow's matrices map pixel centres at half-integers, OpenCV's at integers
     affine = matrix(amount, height, width)
     affine[:, 2] += 0.5 * (affine[:, 0] + affine[:, 1]) - 0.5
-    flags = _CV2_MODES[resample] | cv2.WARP_INVERSE_MAP
-    return [cv2.warpAffine(frame, affine, (width, height), flags=flags, borderValue=fillcolor) for frame in frames]
+    return WarpedClip.warped(frames, affine, fillcolor, _CV2_MODES[resample])
 
 
 def _shear_x(factor: float, height: int, width: int) -> np.ndarray:  # noqa: ARG001 (all have one signature)

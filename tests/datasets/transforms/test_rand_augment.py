@@ -9,6 +9,7 @@ from PIL import Image
 from timm.data.auto_augment import rand_augment_transform
 
 from hicmae_mm.datasets.transforms import ClipRandAugment
+from hicmae_mm.datasets.transforms.warp import WarpedClip
 
 POLICY = 'rand-m7-n4-mstd0.5-inc1'
 
@@ -28,7 +29,7 @@ def test_every_operation_is_timms(picture: np.ndarray, interpolation: str) -> No
         operation.prob = original.prob = 1.0
         for seed in range(6):
             random.seed(seed)
-            first, second = operation([picture, picture])
+            first, second = operation(WarpedClip([picture, picture])).settle()
             random.seed(seed)
             expected = np.array(original(Image.fromarray(picture))).astype(int)
             np.testing.assert_array_equal(first, second)
@@ -52,6 +53,32 @@ def test_whole_policy_equals_timms(picture: np.ndarray) -> None:
         assert np.median(np.abs(frames[0].astype(int) - expected)) <= 1, seed
         changed += not np.array_equal(frames[0], picture)
     assert changed > 6
+
+
+def test_a_fused_warp_is_left_to_the_crop(picture: np.ndarray) -> None:
+    fused, plain = (ClipRandAugment(POLICY, 'bilinear', is_fused=is_fused) for is_fused in (True, False))
+    for operation in (*fused._augment.ops, *plain._augment.ops):
+        operation.prob = 1.0
+    was_left = 0
+    for seed in range(20):
+        random.seed(seed), np.random.seed(seed)
+        results = fused(dict(imgs=[picture, picture]))
+        random.seed(seed), np.random.seed(seed)
+        expected = plain(dict(imgs=[picture, picture]))['imgs']
+        warp = results.get('pending_warp')
+        frames = results['imgs'] if warp is None else warp.apply(results['imgs'], *picture.shape[:2])
+        # a colour changed before the warp instead of after it: interpolation rounds at another time
+        assert np.abs(frames[1].astype(int) - expected[1]).mean() < 1.5, seed
+        was_left += warp is not None
+    assert was_left >= 4
+
+
+def test_fill_follows_the_colours() -> None:
+    invert = next(op for op in ClipRandAugment(POLICY)._augment.ops if op.name == 'Invert')
+    invert.prob = 1.0
+    matrix = np.array([[1.0, 0.0, 2.0], [0.0, 1.0, 0.0]])
+    clip = invert(WarpedClip.warped([np.full((3, 4, 3), 10, np.uint8)], matrix, (128, 0, 255), cv2.INTER_LINEAR))
+    assert clip.settle()[0][1].tolist() == [[245] * 3, [245] * 3, [127, 255, 0], [127, 255, 0]]
 
 
 def test_no_pictures_no_draws() -> None:
