@@ -21,6 +21,7 @@ from mmengine.structures import BaseDataElement
 from hicmae_mm import registry as R
 from hicmae_mm.datasets import SampleIndex, collate_audio_visual
 from hicmae_mm.structures import EmotionDataSample
+from tests.datasets.shards.packed import pack
 from tests.engine.tiny_run import finetune_config, pretrain_config, train, write_corpus
 from tests.models.tiny import pretrainer_config, recognizer_config
 
@@ -143,9 +144,19 @@ HOOK_OPTIONS: dict[str, dict[str, Any]] = {
     'SaveFeaturesHook': dict(out_file='features.npz'),
     'SkippedSamplesHook': {},
 }
+SHARDS = {
+    'train_dataloader.dataset.type': 'AudioVisualShards',
+    'train_dataloader.dataset.ann_file': 'shards/index.json',
+}
 RUN_CASES = {
-    'DATASETS': {'AudioVisualDataset': RunCase({'train_dataloader.dataset.on_error': 'skip'})},
-    'DATA_SAMPLERS': {'SeededSampler': RunCase({'train_dataloader.sampler.shuffle': False})},
+    'DATASETS': {
+        'AudioVisualDataset': RunCase({'train_dataloader.dataset.on_error': 'skip'}),
+        'AudioVisualShards': RunCase(SHARDS),
+    },
+    'DATA_SAMPLERS': {
+        'SeededSampler': RunCase({'train_dataloader.sampler.shuffle': False}),
+        'ShardSampler': RunCase(SHARDS | {'train_dataloader.sampler.type': 'ShardSampler'}),
+    },
     'FUNCTIONS': {'collate_audio_visual': RunCase({'train_dataloader.collate_fn.type': 'collate_audio_visual'})},
     'METRICS': {'ClassificationMetric': RunCase({'test_evaluator.topk': (1,)})},
     'HOOKS': {name: RunCase({'custom_hooks': [dict(type=name, **options)]}) for name, options in HOOK_OPTIONS.items()},
@@ -271,7 +282,9 @@ def test_model_component_is_swapped_in_and_trains(name: str) -> None:
 
 @pytest.fixture(scope='module')
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_corpus(tmp_path_factory.mktemp('components'))
+    folder = write_corpus(tmp_path_factory.mktemp('components'))
+    pack(folder / 'clips.txt', folder / 'shards')
+    return folder
 
 
 @pytest.mark.parametrize('name', TRANSFORM_CASES)

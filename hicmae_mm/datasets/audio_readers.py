@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import av
 import numpy as np
@@ -58,14 +58,19 @@ def open_audio(path: str | Path) -> AudioReader:
 
 
 class SoundFileReader:
-    """wav or flac through soundfile."""
+    """wav or flac through soundfile.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Args:
+        file: Path, or a file in memory.
+        name: What errors call it; default: the path.
+    """
+
+    def __init__(self, file: Path | BinaryIO, name: object = None) -> None:
+        self.name = file if name is None else name
         try:
-            self._file = soundfile.SoundFile(path)
+            self._file = soundfile.SoundFile(file)
         except soundfile.LibsndfileError as error:
-            raise MediaError(f'{path}: cannot be opened as a sound file: {error}') from error
+            raise MediaError(f'{self.name}: cannot be opened as a sound file: {error}') from error
         self.sample_rate_hz = self._file.samplerate
         self.num_samples = self._file.frames
 
@@ -75,9 +80,9 @@ class SoundFileReader:
             self._file.seek(start)
             samples = self._file.read(stop - start, dtype='float32', always_2d=True)  # (S, channels)
         except soundfile.LibsndfileError as error:
-            raise MediaError(f'{self.path}: samples {start}..{stop} cannot be read: {error}') from error
+            raise MediaError(f'{self.name}: samples {start}..{stop} cannot be read: {error}') from error
         if len(samples) < stop - start:
-            raise MediaError(f'{self.path}: {stop - start} samples wanted at {start}, {len(samples)} there: truncated')
+            raise MediaError(f'{self.name}: {stop - start} samples wanted at {start}, {len(samples)} there: truncated')
         return samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
 
     def close(self) -> None:

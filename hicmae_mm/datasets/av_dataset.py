@@ -90,17 +90,20 @@ class AudioVisualDataset(BaseDataset):
 
     def load_data_list(self) -> list[dict]:
         """Reads the annotation file."""
-        labels = LabelParser(
+        records, metainfo = load_annotations(self.ann_file, self._label_parser())
+        for key, value in metainfo.items():
+            self._metainfo.setdefault(key, value)
+        return records
+
+    def _label_parser(self) -> LabelParser:
+        """What makes labels of the label columns."""
+        return LabelParser(
             self.task,
             classes=tuple(self._metainfo.get('classes', ())),
             num_classes=self.num_classes,
             num_values=len(self._metainfo.get('dimensions', ())) or None,
             columns=self.label_columns,
         )
-        records, metainfo = load_annotations(self.ann_file, labels)
-        for key, value in metainfo.items():
-            self._metainfo.setdefault(key, value)
-        return records
 
     def get_data_info(self, idx: int) -> dict:
         """What the pipeline starts from: paths, label and name of a sample."""

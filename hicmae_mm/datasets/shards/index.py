@@ -1,0 +1,114 @@
+"""The index of a set of shards: where every clip begins, so that any of them can be read at any time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+INDEX_FILE = 'index.json'
+FORMAT, VERSION = 'hicmae_mm shards', 1
+
+
+@dataclass(frozen=True)
+class ShardRecord:
+    """What the index says about a shard.
+
+    Attributes:
+        name: File, beside the index.
+        offsets: Byte at which every clip begins, and the one after the last clip.
+    """
+
+    name: str
+    offsets: Sequence[int]
+
+
+class ShardIndex:
+    """Places of all clips, as arrays: 20 bytes a clip, which worker processes share.
+
+    Attributes:
+        names: Files of the shards.
+        shard: ``(N,)`` int32, which file a clip is in.
+        start: ``(N,)`` int64, its first byte there.
+        stop: ``(N,)`` int64, the byte after its last.
+        streams: What was packed.
+        metainfo: Meta information of the list that was packed.
+    """
+
+    def __init__(self, shards: Sequence[ShardRecord], streams: Sequence[str], metainfo: Mapping[str, Any]) -> None:
+        self.names = [shard.name for shard in shards]
+        self.streams = tuple(streams)
+        self.metainfo = dict(metainfo)
+        offsets = [np.asarray(shard.offsets, dtype=np.int64) for shard in shards]
+        counts = np.array([len(places) - 1 for places in offsets], dtype=np.int64)
+        self.shard = np.repeat(np.arange(len(shards), dtype=np.int32), counts)
+        none = np.empty(0, dtype=np.int64)
+        self.start = np.concatenate([none, *(places[:-1] for places in offsets)])
+        self.stop = np.concatenate([none, *(places[1:] for places in offsets)])
+        self._number = np.arange(len(self.shard)) - np.repeat(np.cumsum(counts) - counts, counts)
+
+    def __len__(self) -> int:
+        return len(self.shard)
+
+    @property
+    def run_lengths(self) -> np.ndarray:
+        """Numbers of clips that follow one another in the same shard, int64."""
+        borders = np.flatnonzero(np.diff(self.shard)) + 1
+        return np.diff(np.concatenate([[0], borders, [len(self)]]))
+
+    def name_of(self, index: int) -> str:
+        """What errors call a clip."""
+        return f'{self.names[self.shard[index]]}, clip {self._number[index]}'
+
+    def keep(self, indices: int | Sequence[int]) -> None:
+        """Keeps the first so many clips, or the ones listed, in that order.
+
+        Raises:
+            IndexError: If one of them does not exist.
+        """
+        kept = np.arange(len(self))[:indices] if isinstance(indices, int) else np.asarray(indices, dtype=np.int64)
+        for name in ('shard', 'start', 'stop', '_number'):
+            setattr(self, name, getattr(self, name)[kept])
+
+
+def index_text(
+    shards: Sequence[ShardRecord], streams: Sequence[str], metainfo: Mapping[str, Any], settings: Mapping[str, Any]
+) -> str:
+    """Content of an index file: one line per shard."""
+    head = dict(format=FORMAT, version=VERSION, num_samples=sum(len(shard.offsets) - 1 for shard in shards))
+    head |= dict(streams=list(streams), metainfo=metainfo, settings=settings)
+    lines = ',\n'.join(
+        json.dumps(dict(name=shard.name, num_samples=len(shard.offsets) - 1, offsets=list(shard.offsets)))
+        for shard in shards
+    )
+    return f'{json.dumps(head, ensure_ascii=False)[:-1]}, "shards": [\n{lines}\n]}}\n'
+
+
+def parse_index(content: bytes, name: str) -> ShardIndex:
+    """Reads an index file.
+
+    Args:
+        content: Of the file.
+        name: What errors call it.
+
+    Raises:
+        ValueError: If it is none, or of another version.
+    """
+    try:
+        found = json.loads(content)
+        kind, version = found['format'], found['version']
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f'{name}: not an index of shards; make_shards.py writes {INDEX_FILE}') from error
+    if (kind, version) != (FORMAT, VERSION):
+        raise ValueError(f'{name}: {kind!r} of version {version}, this program reads {FORMAT!r} of version {VERSION}')
+    shards = [ShardRecord(shard['name'], shard['offsets']) for shard in found['shards']]
+    for shard, line in zip(shards, found['shards']):
+        if len(shard.offsets) != line['num_samples'] + 1:
+            raise ValueError(f'{name}: {shard.name} has {line["num_samples"]} clips and {len(shard.offsets)} offsets')
+    index = ShardIndex(shards, found['streams'], found['metainfo'])
+    if len(index) != found['num_samples']:
+        raise ValueError(f'{name}: {found["num_samples"]} clips announced, {len(index)} listed; the file was changed')
+    return index

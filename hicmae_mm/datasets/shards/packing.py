@@ -1,0 +1,225 @@
+"""From the files of a clip to what goes into a shard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torchaudio.functional import resample
+
+from hicmae_mm.datasets.annotations import LabelParser, load_annotations
+from hicmae_mm.datasets.audio_readers import open_audio
+from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.shards.clip import SOUND, clip_members
+from hicmae_mm.datasets.video_readers import FrameFolderReader, VideoReader, decode_image, open_video
+
+_CHUNK = 64  # frames decoded at once
+_JPEG_SUFFIXES = {'.jpg', '.jpeg'}
+
+
+@dataclass(frozen=True)
+class ListedClip:
+    """A line of an annotation list.
+
+    Attributes:
+        sample_id: Its name.
+        position: Where it stands in the list.
+        label: Label columns, as they are there.
+        streams: What the list says that the clip has; all that are asked for, if it says nothing.
+        video: File or folder.
+        audio: File; None: the sound track of the video.
+    """
+
+    sample_id: str
+    position: str
+    label: tuple[Any, ...]
+    streams: tuple[str, ...]
+    video: str | None
+    audio: str | None
+
+
+class _LabelsAsWritten(LabelParser):
+    def parse(self, fields: Sequence[Any]) -> dict[str, Any]:
+        return dict(label=tuple(fields))
+
+
+def read_list(
+    ann_file: str | Path, data_root: str | Path = '', streams: Sequence[str] = ('video', 'audio')
+) -> tuple[list[ListedClip], dict[str, Any]]:
+    """Reads an annotation list, text or JSON, without asking what its label columns mean.
+
+    Args:
+        ann_file: The list.
+        data_root: Folder that its paths start from.
+        streams: What is to be packed.
+
+    Returns:
+        Its clips, and the meta information of a JSON list.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it has no clips, or one is malformed.
+    """
+    records, metainfo = load_annotations(str(ann_file), _LabelsAsWritten('unlabelled'))
+    clips = []
+    for record in records:
+        paths = {key: None if record[key] is None else str(Path(data_root) / record[key]) for key in ('video', 'audio')}
+        has = tuple(name for name in streams if name in record.get('streams', streams))
+        name = record.get('sample_id') or record['video'] or record['audio']
+        clips.append(ListedClip(name, record['position'], record['label'], has, **paths))
+    return clips, metainfo
+
+
+@dataclass(frozen=True)
+class ClipPacker:
+    """Makes the members of a clip; called in worker processes.
+
+    Attributes:
+        crop: Rectangle that is cut out of every frame: top, left, height, width. None: all of it.
+        size: Height and width that frames are scaled to, after the crop. None: as they are.
+        fps: Frames per second, of which the nearest earlier frame is taken. None: every frame.
+        quality: Of the JPEG files, 1..100. JPEG files that need no change are taken over as they are.
+        audio_format: ``'flac'`` or ``'pcm'``, mono with 16 bits.
+        sample_rate_hz: Of the sound. None: as it is.
+        backend: Of :func:`~hicmae_mm.datasets.video_readers.open_video`.
+        frame_folder_fps: Frame rate of folders of frames.
+
+    Raises:
+        ValueError: If an option is out of range.
+    """
+
+    crop: tuple[int, int, int, int] | None = None
+    size: tuple[int, int] | None = None
+    fps: float | None = None
+    quality: int = 90
+    audio_format: str = 'flac'
+    sample_rate_hz: int | None = None
+    backend: str | None = None
+    frame_folder_fps: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.crop is not None and (min(self.crop[:2]) < 0 or min(self.crop[2:]) < 1):
+            raise ValueError(f'crop needs top, left of 0 or more and height, width of 1 or more, got {self.crop}')
+        if self.size is not None and min(self.size) < 1:
+            raise ValueError(f'size must be at least 1, got {self.size}')
+        if not 1 <= self.quality <= 100:
+            raise ValueError(f'quality must lie in 1..100, got {self.quality}')
+        if self.audio_format not in SOUND:
+            raise ValueError(f'audio must be one of {tuple(SOUND)}, got {self.audio_format!r}')
+        for name in ('fps', 'sample_rate_hz', 'frame_folder_fps'):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ValueError(f'{name} must be above 0, got {value}')
+
+    def __call__(self, clip: ListedClip) -> dict[str, bytes]:
+        """Packs a clip.
+
+        Returns:
+            Members, by their ending.
+
+        Raises:
+            FileNotFoundError: If a file is missing.
+            MediaError: If one is broken, or too small for the crop.
+            ValueError: If ``fps`` is asked of folders whose frame rate is unknown.
+        """
+        if not clip.streams:
+            raise MediaError('the list says that the clip has none of the streams to be packed')
+        frames, fps, seconds, sound, rate = None, None, None, None, 0
+        if 'video' in clip.streams:
+            frames, fps, seconds = self._pack_video(clip)
+        if 'audio' in clip.streams:
+            sound, rate = self._read_sound(clip)
+        about = dict(
+            sample_id=clip.sample_id, position=clip.position, label=list(clip.label), streams=list(clip.streams)
+        )
+        return clip_members(about, frames, fps, seconds, sound, rate, self.audio_format)
+
+    def _pack_video(self, clip: ListedClip) -> tuple[list[bytes], float | None, list[float] | None]:
+        """JPEG files, frames per second, and time stamps where these are not regular."""
+        if clip.video is None:
+            raise MediaError('the list names no video; pack the sound alone with --streams audio')
+        reader = open_video(clip.video, self.backend, self.frame_folder_fps)
+        try:
+            indices, fps = list(range(reader.num_frames)), reader.fps
+            if self.fps is not None:
+                if fps is None:
+                    raise ValueError('--fps needs the frame rate of folders of frames: --frame-folder-fps')
+                indices, fps = resampled_frames(reader.num_frames, fps, self.fps), self.fps
+            frames, shapes = zip(*self._encoded_frames(reader, indices))
+            if len(set(shapes)) > 1:
+                raise MediaError(f'{clip.video}: frames of different sizes, {sorted(set(shapes))}')
+            return list(frames), fps, self._seconds(reader, len(frames))
+        finally:
+            reader.close()
+
+    def _encoded_frames(self, reader: VideoReader, indices: Sequence[int]) -> Iterator[tuple[bytes, tuple[int, ...]]]:
+        """Yields (JPEG file, its height and width)."""
+        if isinstance(reader, FrameFolderReader) and self.crop is None and self.size is None:
+            for index in indices:
+                data = reader.files[index].read_bytes()
+                frame = decode_image(data, reader.files[index])  # a broken one must not be packed
+                yield (data if reader.files[index].suffix.lower() in _JPEG_SUFFIXES else self._jpeg(frame)), frame.shape
+            return
+        for start in range(0, len(indices), _CHUNK):
+            chunk = indices[start : start + _CHUNK]
+            unique, inverse = np.unique(chunk, return_inverse=True)
+            frames = reader.read(unique.tolist())
+            for position in inverse:
+                frame = self._framed(frames[position])
+                yield self._jpeg(frame), frame.shape
+
+    def _framed(self, frame: np.ndarray) -> np.ndarray:
+        """Crops and scales a frame ``(H, W, 3)``."""
+        if self.crop is not None:
+            top, left, height, width = self.crop
+            if top + height > frame.shape[0] or left + width > frame.shape[1]:
+                raise MediaError(f'frames of {frame.shape[:2]} are too small for the crop {self.crop}')
+            frame = frame[top : top + height, left : left + width]
+        if self.size is not None and frame.shape[:2] != self.size:
+            shrinks = self.size[0] < frame.shape[0]
+            frame = cv2.resize(frame, self.size[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        return frame
+
+    def _jpeg(self, frame: np.ndarray) -> bytes:
+        _, data = cv2.imencode('.jpg', cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, self.quality))
+        return data.tobytes()
+
+    def _seconds(self, reader: VideoReader, num_frames: int) -> list[float] | None:
+        """Start of every frame and end of the last, unless they are just ``index / fps``."""
+        if reader.fps is None:
+            return None
+        first = reader.frame_seconds(0)[0]
+        if self.fps is not None:
+            return None if first == 0 else [first + index / self.fps for index in range(num_frames + 1)]
+        seconds = [reader.frame_seconds(index)[0] for index in range(num_frames)]
+        seconds.append(reader.frame_seconds(num_frames - 1)[1])
+        regular = [index / reader.fps for index in range(num_frames + 1)]
+        return None if seconds == regular else seconds
+
+    def _read_sound(self, clip: ListedClip) -> tuple[np.ndarray, int]:
+        """The whole track, ``(S,)`` float32, and its rate."""
+        path = clip.audio or clip.video
+        if path is None:
+            raise MediaError('the list names no sound; pack the pictures alone with --streams video')
+        reader = open_audio(path)
+        try:
+            rate, samples = reader.sample_rate_hz, reader.read(0, reader.num_samples)
+        finally:
+            reader.close()
+        if self.sample_rate_hz is not None and self.sample_rate_hz != rate:
+            samples = resample(torch.from_numpy(samples), rate, self.sample_rate_hz).numpy()
+            rate = self.sample_rate_hz
+        if not np.isfinite(samples).all():
+            raise MediaError(f'{path}: the sound has samples that are not finite (NaN or infinite)')
+        return samples, rate
+
+
+def resampled_frames(num_frames: int, fps: float, wanted_fps: float) -> list[int]:
+    """For every frame at another rate, the frame that is shown at its time: ``floor(k * fps / wanted_fps)``."""
+    count = int((num_frames - 1) * wanted_fps / fps + 1e-6) + 1
+    return [min(int(k * fps / wanted_fps + 1e-6), num_frames - 1) for k in range(count)]
