@@ -5,7 +5,7 @@ tools/dist_train.sh configs/hicmae_base_dfew.py 4 --amp --cfg-options load_from=
 FOLD=1 to 5 in the environment chooses the fold (default 1). The learning rate is 1e-3 * total batch / 256 on any number
 of GPUs. The number of epochs is our choice, as for MAFW.
 
-The published numbers for this size and task are not stated in our sources, and not yet reproduced here.
+Published WAR 75.01 (third parties' listings of the paper's tables, docs/reproduction.md): not yet reproduced here.
 """
 
 _base_ = [

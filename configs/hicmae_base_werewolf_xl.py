@@ -5,9 +5,8 @@ tools/dist_train.sh configs/hicmae_base_werewolf_xl.py 4 --amp --cfg-options loa
 FOLD=1 to 5 in the environment chooses the fold (default 1). The learning rate is 1e-3 * total batch / 256 on any number
 of GPUs. As in the published script: MSE loss, no mixing of clips, the best epoch by CCC.
 
-The published numbers for this size and task are not stated in our sources, and not yet reproduced here. Third parties
-quote PCC / CCC of 69.23 / 64.81 (valence), 33.74 / 31.85 (arousal), 40.66 / 37.54 (dominance) from the paper
-(docs/reproduction.md).
+Published PCC / CCC: valence 69.23 / 64.81, arousal 33.74 / 31.85, dominance 40.66 / 37.54 (third parties' listings of
+the paper's tables, docs/reproduction.md): not yet reproduced here.
 """
 
 _base_ = [

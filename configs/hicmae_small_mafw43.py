@@ -5,7 +5,7 @@ tools/dist_train.sh configs/hicmae_small_mafw43.py 4 --amp --cfg-options load_fr
 FOLD=1 to 5 in the environment chooses the fold (default 1). The learning rate is 1e-3 * total batch / 256 on any number
 of GPUs.
 
-The published numbers for this size and task are not stated in our sources, and not yet reproduced here.
+The published numbers for this size and task are not on record here (docs/reproduction.md).
 """
 
 _base_ = [

@@ -5,7 +5,7 @@ tools/dist_train.sh configs/hicmae_small_ravdess.py 4 --amp --cfg-options load_f
 FOLD=1 to 6 in the environment chooses the fold (default 1). The learning rate is 1e-3 * total batch / 256 on any number
 of GPUs. The number of epochs is our choice, as for CREMA-D.
 
-The published numbers for this size and task are not stated in our sources, and not yet reproduced here.
+The published numbers for this size and task are not on record here (docs/reproduction.md).
 """
 
 _base_ = [

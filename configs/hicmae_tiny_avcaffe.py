@@ -5,7 +5,7 @@ tools/dist_train.sh configs/hicmae_tiny_avcaffe.py 4 --amp --cfg-options load_fr
 AVCAFFE_TARGET=arousal or valence in the environment chooses what is predicted (default arousal). The learning rate is
 1e-3 * total batch / 256 on any number of GPUs. The number of epochs is our choice, as for Werewolf-XL.
 
-The published numbers for this size and task are not stated in our sources, and not yet reproduced here.
+The published numbers for this size and task are not on record here (docs/reproduction.md).
 """
 
 _base_ = [

@@ -3,10 +3,9 @@
 tools/dist_train.sh configs/hicmae_tiny_iemocap.py 4 --amp --cfg-options load_from=PRETRAINED.pth
 
 FOLD=1 to 5 in the environment chooses the fold (default 1). The learning rate is 1e-3 * total batch / 256 on any number
-of GPUs. The number of epochs is not stated in our sources; 50 is that of CREMA-D.
+of GPUs. The number of epochs is not on record here; 50 is that of CREMA-D.
 
-The published numbers for this size and task are not stated in our sources, and not yet reproduced here. Third parties
-quote UAR 66.85 from the paper (docs/reproduction.md).
+Published UAR 66.85 (third parties' listings of the paper's tables, docs/reproduction.md): not yet reproduced here.
 """
 
 _base_ = [

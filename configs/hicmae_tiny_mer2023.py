@@ -2,11 +2,11 @@
 
 tools/dist_train.sh configs/hicmae_tiny_mer2023.py 4 --amp --cfg-options load_from=PRETRAINED.pth
 
-The learning rate is 1e-3 * total batch / 256 on any number of GPUs. The number of epochs is not stated in our sources;
+The learning rate is 1e-3 * total batch / 256 on any number of GPUs. The number of epochs is not on record here;
 50 is that of CREMA-D. Class and valence are learned together, with equal weights; the published code has the classes
 only.
 
-The published numbers for this size and task are not stated in our sources, and not yet reproduced here.
+The published numbers for this size and task are not on record here (docs/reproduction.md).
 """
 
 _base_ = [
