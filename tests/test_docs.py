@@ -31,7 +31,7 @@ from hicmae_mm.utils.config_checks import check_config
 from hicmae_mm.utils.config_overrides import check_overrides
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
+PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').rglob('*.md'))]
 FENCE = re.compile(r'(?:<!-- ci: (?P<directive>[^\n]*?) -->\n)?```(?P<language>\w*)\n(?P<code>.*?)^```$', re.M | re.S)
 WRITTEN_FILE = re.compile(r'# (\S+/\S+\.py)\n')
 PASSED_ON = {'dist_train.sh': 'train.py', 'slurm_train.sh': 'train.py', 'dist_test.sh': 'test.py'}
