@@ -18,7 +18,8 @@ class SampleIndex(int):
     Attributes:
         seed: The sampler's seed.
         epoch: The sampler's epoch.
-        key: The index as drawn, before any wrapper changed it.
+        key: The index as drawn, before any wrapper changed it; repetitions of it differ by multiples of the data set's
+            size.
     """
 
     seed: int
@@ -45,24 +46,47 @@ class SampleIndex(int):
 class SeededSampler(DefaultSampler):
     """MMEngine's default sampler, yielding :class:`SampleIndex`, and able to start in the middle of an epoch.
 
+    With ``num_repeats`` every sample is drawn several times in a row, each time under a seed of its own: the clips that
+    a batch holds of one video differ in place and augmentation (repeated augmentation, Hoffer et al., 2020; the
+    published code's ``num_sample``). An epoch still visits every sample, so it has ``num_repeats`` times as many clips;
+    batch sizes count clips, and should be multiples of ``num_repeats``.
+
     Args:
         dataset: The data set.
         shuffle: Whether to shuffle, differently in every epoch.
         seed: Seed of order and augmentation, the same on every rank. Default: one drawn and shared by all ranks.
         round_up: Whether to repeat samples until every rank has equally many.
+        num_repeats: Clips of each sample.
+
+    Raises:
+        ValueError: An empty data set, or no clip per sample.
     """
 
-    def __init__(self, dataset: Sized, shuffle: bool = True, seed: int | None = None, round_up: bool = True) -> None:
+    def __init__(
+        self,
+        dataset: Sized,
+        shuffle: bool = True,
+        seed: int | None = None,
+        round_up: bool = True,
+        num_repeats: int = 1,
+    ) -> None:
         if len(dataset) == 0:
             raise ValueError('the data set has no samples')
+        if num_repeats < 1:
+            raise ValueError(f'num_repeats must be at least 1, got {num_repeats}')
         super().__init__(dataset, shuffle=shuffle, seed=seed, round_up=round_up)
+        self.num_repeats = num_repeats
         self._num_skipped = 0
 
+    def __len__(self) -> int:
+        """Clips of this rank in an epoch."""
+        return super().__len__() * self.num_repeats
+
     def skip_samples(self, num_samples: int) -> None:
-        """Leaves out the first samples of this rank in the next iteration, and only there.
+        """Leaves out the first clips of this rank in the next iteration, and only there.
 
         Args:
-            num_samples: How many, 0 to ``len(self)``.
+            num_samples: How many, repetitions counted, 0 to ``len(self)``.
 
         Raises:
             ValueError: If there are not that many.
@@ -74,5 +98,6 @@ class SeededSampler(DefaultSampler):
     def __iter__(self) -> Iterator[int]:
         """Yields the indices of this rank for the current epoch."""
         skipped, self._num_skipped = self._num_skipped, 0
-        for index in islice(super().__iter__(), skipped, None):
-            yield SampleIndex(index, self.seed, self.epoch)
+        drawn = ((index, repeat) for index in super().__iter__() for repeat in range(self.num_repeats))
+        for index, repeat in islice(drawn, skipped, None):
+            yield SampleIndex(index, self.seed, self.epoch, index + repeat * len(self.dataset))

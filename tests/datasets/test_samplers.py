@@ -31,6 +31,30 @@ def test_skips_once() -> None:
         sampler.skip_samples(11)
 
 
+def test_repeated_samples_stand_together_under_seeds_of_their_own() -> None:
+    plain, sampler = SeededSampler(range(10), seed=0), SeededSampler(range(10), seed=0, num_repeats=3)
+    drawn = list(sampler)
+    assert len(drawn) == len(sampler) == 30
+    assert drawn[::3] == drawn[1::3] == drawn[2::3] == list(plain)  # next to each other, in the order of one clip each
+    assert [index.key for index in drawn[::3]] == [index.key for index in plain]  # the first has the seed it had
+    assert len({index.key for index in drawn}) == 30
+    sampler.skip_samples(7)
+    assert [index.key for index in sampler] == [index.key for index in drawn[7:]]
+    with pytest.raises(ValueError, match='num_repeats must be at least 1, got 0'):
+        SeededSampler(range(10), num_repeats=0)
+
+
+def test_repeated_clips_differ(media: MediaFolder) -> None:
+    import random
+
+    dataset = AudioVisualDataset(
+        str(media.annotation('a b 0', 'c d 1')), [lambda info: info | dict(draw=random.random())], num_classes=2
+    )
+    clips = [dataset[index] for index in SeededSampler(dataset, shuffle=False, seed=0, num_repeats=2)]
+    assert [clip['gt_label'] for clip in clips] == [0, 0, 1, 1]
+    assert len({clip['draw'] for clip in clips}) == 4
+
+
 def test_ranks_share_the_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     shares = []
     for rank in range(3):
