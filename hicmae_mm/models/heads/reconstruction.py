@@ -21,7 +21,7 @@ class ReconstructionHead(BaseModule):
         patch: Patch size of the stream's tokens; injected by the model.
         in_channels: Channels of the stream's input; injected by the model.
         target: What is predicted, e.g. ``dict(type='VideoPatchTarget')``.
-        loss: Loss of predictions against targets.
+        loss: Loss of predictions against targets; the target's element weights are its third argument, if it has any.
         init_cfg: MMEngine initialisation config.
     """
 
@@ -40,7 +40,8 @@ class ReconstructionHead(BaseModule):
 
     def loss(self, prediction: Tensor, x: Tensor, mask: TokenMask) -> Tensor:
         """Scalar loss of predictions ``(B, M, P)`` for the masked tokens of the input ``x``."""
-        return self.criterion(prediction, self.target(x, mask))
+        weights = () if self.target.weights is None else (self.target.weights,)
+        return self.criterion(prediction, self.target(x, mask), *weights)
 
     def error_per_clip(self, prediction: Tensor, x: Tensor, mask: TokenMask) -> Tensor:
         """Mean squared error of each clip, ``(B,)``."""

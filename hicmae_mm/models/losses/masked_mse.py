@@ -20,6 +20,14 @@ class MaskedMSELoss(nn.Module):
         super().__init__()
         self.loss_weight = loss_weight
 
-    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Weighted mean over ``(B, M, P)`` of both, in float32."""
-        return self.loss_weight * F.mse_loss(prediction.float(), target)
+    def forward(self, prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Mean over ``(B, M, P)`` of both, in float32, times ``loss_weight``.
+
+        Args:
+            prediction: ``(B, M, P)``.
+            target: ``(B, M, P)``.
+            weights: ``(P,)`` factors of the elements' squared errors; ``None``: all 1.
+        """
+        if weights is None:
+            return self.loss_weight * F.mse_loss(prediction.float(), target)
+        return self.loss_weight * ((prediction.float() - target).square() * weights).mean()

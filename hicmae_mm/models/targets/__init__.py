@@ -1,5 +1,6 @@
 """What pre-training reconstructs."""
 
-from hicmae_mm.models.targets.patch import PatchTarget, SpectrogramPatchTarget, VideoPatchTarget
+from hicmae_mm.models.targets.patch import PatchTarget, SpectrogramPatchTarget
+from hicmae_mm.models.targets.video import VideoPatchTarget
 
 __all__ = ['PatchTarget', 'SpectrogramPatchTarget', 'VideoPatchTarget']
