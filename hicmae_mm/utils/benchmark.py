@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -102,5 +103,9 @@ def peak_memory_mb(device: torch.device) -> float:
     """Peak of a GPU's allocated memory, or of this process's resident memory, in MiB."""
     if device.type == 'cuda':
         return torch.cuda.max_memory_allocated(device) / 2**20
+    status = Path('/proc/self/status')
+    if status.exists():  # Linux; what getrusage says there includes the process that started this one
+        lines = dict(line.split(':', 1) for line in status.read_text().splitlines())
+        return int(lines['VmHWM'].split()[0]) / 2**10
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == 'darwin' else 2**10)

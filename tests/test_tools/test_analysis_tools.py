@@ -219,6 +219,19 @@ def test_benchmark_of_a_model(
     assert 'matmul_fraction' in capsys.readouterr().out
 
 
+@pytest.mark.slow
+def test_benchmark_compares_configs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    configs = [configs_root() / f'hicmae_nano_synthetic{name}.py' for name in ('', '_video')]
+    options = ['--batch-size', 2, '--iters', 1, '--warmup', 0, '--json', 'speed.json']
+    call('analysis_tools/benchmark.py', 'train', *configs, *options)
+    both, video = json.loads((tmp_path / 'speed.json').read_text())
+    assert set(both['ratio'].values()) == {1.0}
+    for name, ratio in video['ratio'].items():
+        assert ratio == pytest.approx(video[name] / both[name])
+    assert video['ratio']['nominal_gflop_per_clip'] < 1
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]] == [path.stem for path in configs]
+
+
 def test_benchmark_of_a_model_on_given_media(tmp_path: Path, recognizer: tuple[Path, Path]):
     options = ['--batch-size', 2, '--iters', 1, '--warmup', 0, '--media', 'config', '--json', 'speed.json']
     call('analysis_tools/benchmark.py', 'infer', recognizer[0], *options)
@@ -256,6 +269,9 @@ def test_benchmark_names_what_is_wrong(pretrainer: tuple[Path, Path], capsys):
     tool = 'analysis_tools/benchmark.py'
     assert failure(tool, 'train', 'no.py') == 'config file no.py does not exist'
     assert failure(tool, 'data', pretrainer[0], '--split', 'test').endswith('has no test_dataloader')
+    with pytest.raises(SystemExit):
+        call(tool, 'data', pretrainer[0], pretrainer[0])
+    assert 'several configs are compared in the modes train and infer' in capsys.readouterr().err
     with pytest.raises(SystemExit):
         call(tool, 'train', pretrainer[0], '--iters', 0)
     assert 'must be at least 1, got 4 and 0' in capsys.readouterr().err
