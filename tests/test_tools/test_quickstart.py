@@ -48,7 +48,7 @@ def test_tiny_quickstart_runs_all_its_commands_and_a_rerun_none(tmp_path: Path) 
 
     # a step whose command has changed is done again, and so is what comes after it
     mark = work_dir / 'finished' / 'confusion.json'
-    mark.write_text(json.dumps(json.loads(mark.read_text()) | {'command': 'another one'}))
+    mark.write_text(json.dumps(json.loads(mark.read_text()) | {'identity': {'command': 'another one'}}))
     changed = _quickstart(tmp_path)
     assert changed.count('finished before') == STEPS - 2
     assert changed.count('$ SYNTHETIC_ROOT=') == 2

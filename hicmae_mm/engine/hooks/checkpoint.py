@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 from hicmae_mm.registry import HOOKS
 from hicmae_mm.utils.files import write_text
 
-VALIDATED_EPOCH = 'validated_epoch'
+VALIDATED_EPOCH = 'last_validated_epoch'  # not 'val...': those are logged as measures
 
 
 @HOOKS.register_module()

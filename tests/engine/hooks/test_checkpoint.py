@@ -97,7 +97,7 @@ def test_a_finished_validation_is_not_repeated_where_the_checkpoint_knows_it(cor
     for folder, is_known in (('knows', True), ('does_not', False)):
         checkpoint = read_checkpoint(tmp_path / 'first' / 'epoch_1.pth')
         if not is_known:
-            checkpoint['message_hub']['runtime_info'].pop('validated_epoch')
+            checkpoint['message_hub']['runtime_info'].pop('last_validated_epoch')
         torch.save(checkpoint, tmp_path / f'{folder}.pth')
         cfg = _config(corpus, tmp_path / folder, epochs=2)
         set_resume(cfg, str(tmp_path / f'{folder}.pth'))
