@@ -27,7 +27,7 @@ class ShardRecord:
 
 
 class ShardIndex:
-    """Places of all clips, as arrays: 20 bytes a clip, which worker processes share.
+    """Places of all clips, as arrays: 24 bytes a clip, which worker processes share.
 
     Attributes:
         names: Files of the shards.
@@ -48,7 +48,8 @@ class ShardIndex:
         none = np.empty(0, dtype=np.int64)
         self.start = np.concatenate([none, *(places[:-1] for places in offsets)])
         self.stop = np.concatenate([none, *(places[1:] for places in offsets)])
-        self._number = np.arange(len(self.shard)) - np.repeat(np.cumsum(counts) - counts, counts)
+        number = np.arange(len(self.shard)) - np.repeat(np.cumsum(counts) - counts, counts)
+        self._number = number.astype(np.int32)
 
     def __len__(self) -> int:
         return len(self.shard)

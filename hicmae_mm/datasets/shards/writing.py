@@ -185,7 +185,7 @@ def _write_shard(
     position_of = {clip.position: position for position, clip in enumerate(clips)}
     with replaced_file(out_dir / shard_name(number)) as partial:
         with partial.open('wb') as file:
-            shard = _ShardFile(file, number)
+            shard = ShardFile(file, number)
             written = 0
             for done, (clip, found) in enumerate(run_parallel(packer, clips, num_workers), start=1):
                 waiting[position_of[clip.position]] = found
@@ -207,7 +207,7 @@ def _broken(clip: ListedClip, failure: Failure) -> dict[str, Any]:
     return dict(position=clip.position, sample_id=clip.sample_id, kind=failure.kind, reason=failure.reason)
 
 
-class _ShardFile:
+class ShardFile:
     """A tar file that is being written, and where its clips begin."""
 
     def __init__(self, file: BinaryIO, number: int) -> None:
