@@ -25,7 +25,7 @@ TASKS = {
     'MultiTaskHead': 'Emotion Recognition and Dimension Regression',
 }
 PRETRAINING = 'Self-Supervised Pre-Training'
-KEPT_RESULTS = ('Metrics', 'Published')
+KEPT_RESULTS = ('Metrics', 'Published', 'Published Source')
 
 
 def read_metafile(path: Path) -> dict[str, Any]:
