@@ -11,7 +11,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from hicmae_mm.datasets.conversion import MediaLayout, converter_parser, listing, run_converter, write_folds
+from hicmae_mm.datasets.conversion import (
+    MediaLayout,
+    converter_parser,
+    cross_validation,
+    listing,
+    run_converter,
+    write_folds,
+)
 
 EMOTIONS = {6: ('ANG', 'DIS', 'FEA', 'HAP', 'NEU', 'SAD'), 4: ('ANG', 'HAP', 'NEU', 'SAD')}
 BROKEN = ('1064_IEO_DIS_MD', '1064_TIE_SAD_XX', '1076_MTI_NEU_XX', '1076_MTI_SAD_XX')  # says the corpus's own page
@@ -50,15 +57,9 @@ def convert(args: argparse.Namespace) -> None:
     names = layout.names()
     print(f'left out by the protocol: {listing(dropped.intersection(names)) or "nothing"}')
     labels = {emotion: index for index, emotion in enumerate(EMOTIONS[args.classes])}
-    folds: dict[str, dict[str, list]] = {f'fold{k}': {'train': [], 'test': []} for k in range(1, NUM_FOLDS + 1)}
-    for name in names:
-        emotion = emotion_of(name)
-        if name in dropped or emotion not in labels:
-            continue
-        clip, tested_in = layout.clip(name, labels[emotion]), fold_of(name)
-        for k in range(1, NUM_FOLDS + 1):
-            folds[f'fold{k}']['test' if k == tested_in else 'train'].append(clip)
-    write_folds(args, folds, PUBLISHED if args.classes == 6 else None)
+    emotions = {name: emotion_of(name) for name in names if name not in dropped}
+    clips = ((fold_of(name), layout.clip(name, labels[key])) for name, key in emotions.items() if key in labels)
+    write_folds(args, cross_validation(clips, NUM_FOLDS), PUBLISHED if args.classes == 6 else None)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
