@@ -185,6 +185,8 @@ class AudioVisualRunner(Runner):
         model = self.model.module if is_model_wrapper(self.model) else self.model
         require_all = strict or self._needs_all_weights or bool(self._resume)
         report = load_weights(model, checkpoint['state_dict'], filename, require_all)
+        if self._resume:
+            _check_order(model, checkpoint['state_dict'], filename)
         self._has_loaded = True
         level = logging.WARNING if report.is_suspicious else logging.INFO
         self.logger.log(level, f'{filename}: {report.summary()}')
@@ -240,6 +242,20 @@ def _check_resumable(checkpoint: dict[str, Any], filename: str) -> None:
         raise ValueError(
             f'{filename!r} holds weights but no training state ({", ".join(absent)} absent), so training cannot resume '
             'from it. To start from its weights use --cfg-options load_from=...'
+        )
+
+
+def _check_order(model: nn.Module, state_dict: dict[str, Any], filename: str) -> None:
+    """Optimizers tell parameters apart by their order only, and would exchange their moments without a word."""
+    own = [name for name, _ in model.named_parameters()]
+    known = set(own)
+    stored = [name for name in (key.removeprefix('module.') for key in state_dict) if name in known]
+    other = next(((a, b) for a, b in zip(own, stored) if a != b), None)
+    if other is not None:
+        raise ValueError(
+            f'the parameters come in another order than in {filename!r} ({other[0]} in place of {other[1]}), so the '
+            'state of the optimizer does not fit. Resume with the config file that the training was started with: the '
+            'copy in its work folder has the keys sorted'
         )
 
 

@@ -82,6 +82,16 @@ def test_auto_resume_takes_the_newest_checkpoint_and_its_seed(corpus: Path, tmp_
     assert again.randomness.seed == 7
 
 
+def test_resuming_with_the_parts_in_another_order_is_refused(corpus: Path, tmp_path: Path) -> None:
+    train(_config('finetune', corpus, tmp_path / 'run'))
+    cfg = _config('finetune', corpus, tmp_path / 'run')
+    cfg.train_cfg.max_epochs = 3
+    cfg.model.encoders = dict(reversed(cfg.model.encoders.items()))  # as in a dumped config, whose keys are sorted
+    set_resume(cfg, 'auto')
+    with pytest.raises(ValueError, match=r'in another order than in .*Resume with the config file that'):
+        train(cfg)
+
+
 def test_auto_resume_without_a_checkpoint_starts_from_load_from(corpus: Path, tmp_path: Path) -> None:
     cfg = pretrain_config(corpus, tmp_path / 'empty', load_from='pretrained.pth')
     set_resume(cfg, 'auto')
