@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
@@ -163,6 +163,22 @@ class PyAVReader:
                 f'{self.path}: frame {missing[0]} of {self.num_frames} is missing; the file is truncated or damaged'
             )
         return np.stack([frames[i] for i in indices])
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """Decodes every frame once, in order; reading part by part would begin at a key frame each time."""
+        num_read = 0
+        try:
+            for position, frame in self._decode_from(0):
+                if position != num_read:
+                    break
+                yield frame.to_ndarray(format='rgb24')
+                num_read += 1
+        except (av.error.FFmpegError, ValueError) as error:
+            raise MediaError(f'{self.path}: frame {num_read} cannot be decoded: {error}') from error
+        if num_read < self.num_frames:
+            raise MediaError(
+                f'{self.path}: frame {num_read} of {self.num_frames} is missing; the file is truncated or damaged'
+            )
 
     def _decode_from(self, first: int) -> Any:
         """Yields (index, frame) from the last key frame at or before ``first``, in order of presentation."""

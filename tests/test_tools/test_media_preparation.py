@@ -163,6 +163,40 @@ def test_extract_faces_takes_boxes_a_config_and_frame_folders(
     assert not (tmp_path / 'x').exists()
 
 
+PLUGIN = """
+import numpy as np
+
+from hicmae_mm.datasets.faces import Faces, FrameDetector
+from hicmae_mm.registry import FACE_CROPPERS
+
+
+@FACE_CROPPERS.register_module()
+class TopCropper(FrameDetector):
+    def detect(self, frame):
+        return Faces(np.array([[16.0, 0, 32, 32]]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.dist
+def test_a_cropper_of_the_users_works_in_worker_processes(
+    media: MediaFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / 'top_cropper.py').write_text(PLUGIN)
+    monkeypatch.syspath_prepend(tmp_path)
+    config = tmp_path / 'config.py'
+    config.write_text("custom_imports = dict(imports=['top_cropper'])\ncropper = dict(type='TopCropper')\n")
+    for name in ('a', 'b', 'c'):
+        (tmp_path / 'raw').mkdir(exist_ok=True)
+        media.video(f'raw/{name}.mp4', num_frames=5)
+    arguments = (tmp_path / 'raw', '--out-dir', tmp_path / 'faces', '--config', config, '--size', 32)
+    assert call(EXTRACT_FACES, *arguments, '--num-workers', 2) == 0
+    arguments = (tmp_path / 'raw', '--out-dir', tmp_path / 'again', '--config', config, '--size', 32)
+    assert call(EXTRACT_FACES, *arguments, *IN_PROCESS) == 0
+    assert media_files(tmp_path / 'faces') == media_files(tmp_path / 'again')
+    assert len(media_files(tmp_path / 'faces')) == 15
+
+
 def test_extract_faces_accepts_the_output_of_openface(media: MediaFolder, tmp_path: Path) -> None:
     root = tmp_path / 'openface' / 'actor'
     aligned = media.frame_folder('openface/actor/clip_aligned', num_frames=3, height=112, width=112)

@@ -78,6 +78,7 @@ def read_plan(args: argparse.Namespace) -> ExtractFaces:
     """
     cropper: dict[str, Any] = dict(type='HaarCascade')
     options: dict[str, Any] = {}
+    imports: tuple[str, ...] = ()
     if args.config is not None:
         if args.cropper or args.cropper_options:
             raise ValueError('--config names the cropper; leave out --cropper and --cropper-options')
@@ -85,6 +86,7 @@ def read_plan(args: argparse.Namespace) -> ExtractFaces:
             raise FileNotFoundError(f'config file {args.config} does not exist')
         config = Config.fromfile(args.config)
         cropper, options = dict(config.get('cropper', cropper)), dict(config.get('crop', {}))
+        imports = tuple(config.get('custom_imports', {}).get('imports', ()))
     elif args.cropper:
         cropper = dict(type=args.cropper)
     cropper |= args.cropper_options or {}
@@ -95,7 +97,7 @@ def read_plan(args: argparse.Namespace) -> ExtractFaces:
     if not set(options) <= set(names):
         raise ValueError(f'unknown option {min(set(options) - set(names))!r} of crop, expected some of {names}')
     options |= {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    return ExtractFaces(cropper, CropOptions(**options), args.input_root)
+    return ExtractFaces(cropper, CropOptions(**options), args.input_root, imports)
 
 
 def _known_croppers() -> list[str]:

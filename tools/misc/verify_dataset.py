@@ -79,7 +79,7 @@ def verify(args: argparse.Namespace) -> bool:
     findings = [found for _, found in sorted(checked, key=lambda pair: pair[0].index)]
     summary = summarize_findings(findings)
     defects = [
-        dict(position=clip.position, paths={name: path and str(path) for name, path in clip.paths.items()}, **asdict(found))
+        dict(position=clip.position, paths={key: str(path or '') for key, path in clip.paths.items()}, **asdict(found))
         for clip, found in zip(clips, findings, strict=True)
         if found.problems
     ]

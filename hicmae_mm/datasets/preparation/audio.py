@@ -85,16 +85,20 @@ class ExtractAudio:
         """Makes ``target`` of ``job.source``.
 
         Returns:
-            ``seconds``, ``peak_db``, ``rms_db`` and ``silent``.
+            ``seconds``, ``peak_db``, ``rms_db``, ``silent`` and ``offset_seconds``, by which the sound starts later
+            than the pictures (None without pictures); the file starts with the sound.
 
         Raises:
             FileNotFoundError: If there is no such file.
             MediaError: If it is broken, or has no sound.
+            OSError: If the file cannot be written.
         """
         check_complete(job.source)
         loudness = Loudness()
         try:
-            declared_seconds = self._convert(job.source, target, loudness)
+            declared_seconds, offset_seconds = self._convert(job.source, target, loudness)
+        except soundfile.LibsndfileError as error:
+            raise OSError(f'{target} cannot be written: {error}') from error
         except (av.error.FFmpegError, ValueError) as error:
             if isinstance(error, MediaError):
                 raise
@@ -112,10 +116,11 @@ class ExtractAudio:
             peak_db=loudness.peak_db,
             rms_db=loudness.rms_db,
             silent=loudness.is_silent(self.silent_db),
+            offset_seconds=offset_seconds,
         )
 
-    def _convert(self, source: Path, target: Path, loudness: Loudness) -> float | None:
-        """Decodes, resamples and writes piece by piece; returns the length that the header declares, if it does."""
+    def _convert(self, source: Path, target: Path, loudness: Loudness) -> tuple[float | None, float | None]:
+        """Decodes, resamples and writes piece by piece; returns length and offset that the header declares (s)."""
         with av.open(str(source)) as container:
             if not container.streams.audio:
                 raise MediaError(f'{source}: the file has no sound track')
@@ -131,9 +136,16 @@ class ExtractAudio:
                         samples = piece.to_ndarray().reshape(-1)  # (1, S) -> (S,) int16
                         file.write(samples)
                         loudness.add(samples / _FULL_SCALE)
-            if stream.duration is None or stream.time_base is None:
-                return None
-            return float(stream.duration * stream.time_base)
+            length = None
+            if stream.duration is not None and stream.time_base is not None:
+                length = round(float(stream.duration * stream.time_base), 3)
+            pictures = container.streams.video
+            return length, round(_start(stream) - _start(pictures[0]), 3) if pictures else None
+
+
+def _start(stream: Any) -> float:
+    """Time stamp of a stream's first frame (s)."""
+    return float((stream.start_time or 0) * (stream.time_base or 0))
 
 
 def summarize_audio(outcomes: Iterable[Outcome]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from types import TracebackType
 import numpy as np
 
 from hicmae_mm.datasets.errors import MediaError
-from hicmae_mm.datasets.video_readers import open_video
+from hicmae_mm.datasets.video_readers import PyAVReader, open_video
 
 _HELD_BYTES = 2**28
 
@@ -64,6 +64,9 @@ class Clip:
         """
         if self._held is not None:
             yield from self._held
+            return
+        if isinstance(self.reader, PyAVReader) and self.num_frames > self._chunk:
+            yield from self.reader.frames()
             return
         for start in range(0, self.num_frames, self._chunk):
             stop = min(start + self._chunk, self.num_frames)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import importlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,14 +26,18 @@ class ExtractFaces:
         cropper: Config of a component of ``FACE_CROPPERS``. It is built once in every process.
         options: How to cut out.
         root: Folder of the clips, which their names are relative to.
+        imports: Modules that register croppers, as of ``custom_imports`` in a config: worker processes need them, too.
     """
 
     cropper: Mapping[str, Any]
     options: CropOptions
     root: Path
+    imports: Sequence[str] = ()
 
     @cached_property
     def _cropper(self) -> BaseFaceCropper:
+        for name in self.imports:
+            importlib.import_module(name)
         return FACE_CROPPERS.build(dict(self.cropper))
 
     def __getstate__(self) -> dict[str, Any]:

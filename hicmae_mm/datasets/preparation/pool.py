@@ -13,6 +13,7 @@ import pickle
 import signal
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
@@ -116,7 +117,8 @@ class _Worker(Generic[T, R]):
         self.item = item
         if not self._process.is_alive():
             self._start()
-        self.connection.send(item)
+        with suppress(BrokenPipeError):  # it died just now: result() will find out
+            self.connection.send(item)
 
     def result(self) -> R | Failure:
         """The result of the item; to be called when the connection is ready."""

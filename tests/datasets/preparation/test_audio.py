@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -28,6 +29,29 @@ def test_sound_of_a_video_becomes_a_mono_wav(media: MediaFolder) -> None:
     assert int(spectrum.argmax()) == 440
     assert details['peak_db'] == pytest.approx(20 * np.log10(0.5), abs=0.5)
     assert details['silent'] is False
+    assert details['offset_seconds'] == pytest.approx(0, abs=0.07)
+
+
+def test_sound_that_starts_late_is_reported(media: MediaFolder) -> None:
+    source = media.root / 'late.mkv'
+    with av.open(str(media.video(num_frames=25))) as on_time, av.open(str(source), 'w') as late:
+        copies = {stream.index: late.add_stream_from_template(stream) for stream in on_time.streams}
+        for packet in on_time.demux():
+            if packet.dts is None:
+                continue
+            if packet.stream.type == 'audio':
+                shift = round(0.4 / packet.time_base)
+                packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
+            packet.stream = copies[packet.stream.index]
+            late.mux(packet)
+    details = extract(source, media.root / 'part')
+    assert details['offset_seconds'] == pytest.approx(0.4, abs=0.07)
+    assert details['seconds'] == pytest.approx(1.0, abs=0.13)
+
+
+def test_a_file_that_cannot_be_written_ends_the_run(media: MediaFolder) -> None:
+    with pytest.raises(OSError, match='cannot be written'):
+        extract(media.wav(), media.root / 'nowhere' / 'part')
 
 
 def test_samples_of_an_uncompressed_file_come_out_as_they_are(media: MediaFolder) -> None:
@@ -67,7 +91,7 @@ def test_a_file_without_sound_or_a_broken_one_is_an_error(media: MediaFolder) ->
 
 def test_silence_is_written_and_reported(media: MediaFolder) -> None:
     details = extract(media.wav(waveform=np.zeros(8000)), media.root / 'part')
-    assert details == dict(seconds=0.5, peak_db=None, rms_db=None, silent=True)
+    assert details == dict(seconds=0.5, peak_db=None, rms_db=None, silent=True, offset_seconds=None)
     assert soundfile.info(media.root / 'part').frames == 8000
     faint = media.wav('faint.wav', 0.01 * media.tone(1.0))  # peak 0.005, -46 dB
     assert extract(faint, media.root / 'part')['silent'] is False

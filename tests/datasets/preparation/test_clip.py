@@ -9,10 +9,10 @@ from tests.conftest import MediaFolder
 FRAME_BYTES = 64 * 64 * 3
 
 
-@pytest.mark.parametrize('name', ['clip.mp4', 'clip.avi'])
+@pytest.mark.parametrize(('name', 'backend'), [('clip.mp4', None), ('clip.mp4', 'pyav'), ('clip.avi', None)])
 @pytest.mark.parametrize('num_held', [1, 7, 100])
-def test_every_frame_comes_once_and_in_order(media: MediaFolder, name: str, num_held: int) -> None:
-    with Clip(media.video(name, num_frames=20), held_bytes=num_held * FRAME_BYTES) as clip:
+def test_every_frame_comes_once_and_in_order(media: MediaFolder, name: str, backend: str | None, num_held: int) -> None:
+    with Clip(media.video(name, num_frames=20), backend=backend, held_bytes=num_held * FRAME_BYTES) as clip:
         assert (clip.num_frames, clip.height, clip.width, clip.name) == (20, 64, 64, 'clip')
         for _ in range(2):
             assert [media.frame_number(frame) for frame in clip.frames()] == list(range(20))
@@ -42,3 +42,14 @@ def test_frames_of_another_size_are_refused(media: MediaFolder) -> None:
         pytest.raises(MediaError, match=r'frames from 2 on are \(32, 32\)'),
     ):
         list(clip.frames())
+
+
+def test_damage_in_the_middle_is_an_error_however_frames_are_read(media: MediaFolder) -> None:
+    path = media.video('clip.mkv', num_frames=40)
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 400] = bytes(400)
+    path.write_bytes(data)
+    for num_held in (1, 100):
+        with pytest.raises(MediaError), Clip(path, backend='pyav', held_bytes=num_held * FRAME_BYTES) as clip:
+            list(clip.frames())
