@@ -166,7 +166,10 @@ RUN_CASES = {
         'LayerDecayOptimWrapperConstructor': RunCase({'optim_wrapper.paramwise_cfg.layer_decay': 0.5})
     },
     'PARAM_SCHEDULERS': {
-        'WarmupCosineLR': RunCase({'param_scheduler': [dict(type='WarmupCosineLR', warmup=0, by_epoch=False, end=9)]})
+        'CosineWeightDecay': RunCase(
+            {'param_scheduler': [dict(type='CosineWeightDecay', end_value=0.2, by_epoch=False, end=9)]}
+        ),
+        'WarmupCosineLR': RunCase({'param_scheduler': [dict(type='WarmupCosineLR', warmup=0, by_epoch=False, end=9)]}),
     },
     'RUNNERS': {'AudioVisualRunner': RunCase({'runner_type': 'AudioVisualRunner'})},
 }

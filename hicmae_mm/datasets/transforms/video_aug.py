@@ -58,12 +58,15 @@ class FixedCrop(BaseTransform):
 
 @TRANSFORMS.register_module()
 class ClipRandomErasing(BaseTransform):
-    """Random erasing (Zhong et al., 2020): one box for the whole clip, filled with Gaussian noise per pixel.
+    """Random erasing (Zhong et al., 2020): the same boxes in all frames of the clip, by default one, filled with noise.
 
     The noise has the mean and deviation that frames have before normalisation, so that it is N(0, 1) after it.
 
     Args:
         prob: Probability of erasing.
+        mode: What fills a box, by timm's names: ``'pixel'`` noise for every pixel, ``'rand'`` one random colour for the
+            box, ``'const'`` the mean colour, which is 0 after normalisation.
+        max_count: Largest number of boxes; each clip draws 1 to so many, which share the area.
         area_range: Smallest and largest share of the frame.
         aspect_range: Smallest and largest height / width.
         mean: Mean per colour channel (0..255).
@@ -73,6 +76,8 @@ class ClipRandomErasing(BaseTransform):
     def __init__(
         self,
         prob: float = 0.25,
+        mode: str = 'pixel',
+        max_count: int = 1,
         area_range: tuple[float, float] = (0.02, 1 / 3),
         aspect_range: tuple[float, float] = (0.3, 1 / 0.3),
         mean: tuple[float, float, float] = IMAGENET_MEAN,
@@ -80,30 +85,44 @@ class ClipRandomErasing(BaseTransform):
     ) -> None:
         if not 0 <= prob <= 1:
             raise ValueError(f'prob must lie in 0..1, got {prob}')
+        if mode not in ('pixel', 'rand', 'const') or max_count < 1:
+            raise ValueError(
+                f"mode must be 'pixel', 'rand' or 'const', and max_count at least 1, got {mode!r} and {max_count}"
+            )
         self.prob = prob
+        self.mode = mode
+        self.max_count = max_count
         self.area_range = area_range
         self.aspect_range = aspect_range
         self.mean = np.asarray(mean, dtype=np.float32)
         self.std = np.asarray(std, dtype=np.float32)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Erases the box."""
+        """Erases the boxes."""
         if 'imgs' not in results or np.random.rand() >= self.prob:
             return results
+        count = int(np.random.randint(1, self.max_count + 1)) if self.max_count > 1 else 1
+        area_range = [share / count for share in self.area_range]
         height, width = results['img_shape']
         canvas = torch.empty((1, height, width), dtype=torch.uint8)
-        top, left, rows, columns, _ = RandomErasing.get_params(canvas, self.area_range, self.aspect_range, [0.0])
-        if (rows, columns) == (height, width):  # no box of the wanted shape fits
-            return results
-        noise = np.random.standard_normal((len(results['imgs']), rows, columns, 3)).astype(np.float32)
-        noise = np.clip(np.rint(noise * self.std + self.mean), 0, 255).astype(np.uint8)
-        frames = []
-        for img, patch in zip(results['imgs'], noise):
-            frame = img.copy()
-            frame[top : top + rows, left : left + columns] = patch
-            frames.append(frame)
+        frames = list(results['imgs'])
+        for _ in range(count):
+            top, left, rows, columns, _ = RandomErasing.get_params(canvas, area_range, self.aspect_range, [0.0])
+            if (rows, columns) == (height, width):  # no box of the wanted shape fits
+                continue
+            for index, patch in enumerate(self._fill(len(frames), rows, columns)):
+                if frames[index] is results['imgs'][index]:
+                    frames[index] = frames[index].copy()
+                frames[index][top : top + rows, left : left + columns] = patch
         results['imgs'] = frames
         return results
+
+    def _fill(self, num_frames: int, rows: int, columns: int) -> np.ndarray:
+        """What a box is filled with, ``(T, rows, columns, 3)`` uint8 or broadcast to it."""
+        shape = {'pixel': (num_frames, rows, columns, 3), 'rand': (1, 1, 1, 3), 'const': (1, 1, 1, 3)}[self.mode]
+        noise = np.zeros(shape) if self.mode == 'const' else np.random.standard_normal(shape)
+        pixels = np.clip(np.rint(noise.astype(np.float32) * self.std + self.mean), 0, 255).astype(np.uint8)
+        return np.broadcast_to(pixels, (num_frames, *pixels.shape[1:]))
 
 
 @TRANSFORMS.register_module()

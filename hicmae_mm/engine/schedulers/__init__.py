@@ -1,5 +1,6 @@
-"""Learning-rate schedules."""
+"""Schedules of learning rate and weight decay."""
 
+from hicmae_mm.engine.schedulers.cosine_weight_decay import CosineWeightDecay
 from hicmae_mm.engine.schedulers.warmup_cosine import WarmupCosineLR
 
-__all__ = ['WarmupCosineLR']
+__all__ = ['CosineWeightDecay', 'WarmupCosineLR']

@@ -52,6 +52,8 @@ class WarmupCosineLR(_ParamScheduler):
         ValueError: The warm-up is not shorter than the training, or the ratio is outside [0, 1].
     """
 
+    param_name = 'lr'
+
     def __init__(
         self,
         optimizer: Optimizer | BaseOptimWrapper,
@@ -73,7 +75,7 @@ class WarmupCosineLR(_ParamScheduler):
             )
         self.warmup_steps = round(warmup)
         self.eta_min_ratio = eta_min_ratio
-        super().__init__(optimizer, 'lr', begin, end, last_step, by_epoch, verbose)
+        super().__init__(optimizer, self.param_name, begin, end, last_step, by_epoch, verbose)
         if getattr(optimizer, '_accumulative_counts', 1) > 1:
             # With gradient accumulation the first optimizer step comes later than the first schedule step, on purpose:
             # without this the base class warns about their order.

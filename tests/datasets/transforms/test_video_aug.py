@@ -65,6 +65,36 @@ def test_erasing_happens_as_often_as_asked() -> None:
         ClipRandomErasing(prob=2)
 
 
+@pytest.mark.parametrize('mode', ['rand', 'const'])
+def test_boxes_of_one_colour(mode: str) -> None:
+    np.random.seed(0), torch.manual_seed(0)
+    frames = np.zeros((3, 64, 64, 3), dtype=np.uint8)
+    colours = set()
+    for _ in range(10):
+        erased = np.stack(ClipRandomErasing(prob=1.0, mode=mode)(_results(frames))['imgs'])
+        assert (erased == erased[:1]).all()
+        box = erased[0][erased[0].any(axis=-1)]
+        assert (box == box[0]).all()
+        colours.add(tuple(box[0]))
+    assert colours == {(124, 116, 104)} if mode == 'const' else len(colours) == 10
+
+
+def test_several_boxes_share_the_area() -> None:
+    np.random.seed(0), torch.manual_seed(0)
+    frames = np.zeros((2, 64, 64, 3), dtype=np.uint8)
+    erasing = ClipRandomErasing(prob=1.0, mode='const', max_count=3, area_range=(0.05, 0.05), aspect_range=(1, 1))
+    counts, shares = [], []
+    for _ in range(30):
+        erased = np.stack(erasing(_results(frames))['imgs'])[0].any(axis=-1)
+        shares.append(erased.mean())
+        counts.append(cv2.connectedComponents(erased.astype(np.uint8), connectivity=4)[0] - 1)
+    assert set(counts) == {1, 2, 3}
+    assert max(shares) < 0.055  # boxes may overlap, but never exceed the whole area
+    assert not frames.any()
+    with pytest.raises(ValueError, match="mode must be 'pixel', 'rand' or 'const'"):
+        ClipRandomErasing(mode='noise')
+
+
 def test_views_are_time_major_and_repeat_the_sound(media: MediaFolder) -> None:
     frames = np.zeros((4, 40, 80, 3), dtype=np.uint8)
     frames[:] = np.arange(4)[:, None, None, None] * 10

@@ -1,0 +1,53 @@
+"""Half a cosine from the first weight decay to the last, per iteration."""
+
+from __future__ import annotations
+
+from mmengine.optim import BaseOptimWrapper
+from torch.optim import Optimizer
+
+from hicmae_mm.engine.schedulers.warmup_cosine import WarmupCosineLR, warmup_cosine_factor
+from hicmae_mm.registry import PARAM_SCHEDULERS
+
+
+@PARAM_SCHEDULERS.register_module()
+class CosineWeightDecay(WarmupCosineLR):
+    """Moves the weight decay of every group that has one to ``end_value`` (the published code's ``weight_decay_end``).
+
+    Groups without weight decay (1-d parameters) stay without.
+
+    Args:
+        optimizer (OptimWrapper | Optimizer): Given by the runner.
+        end_value (float): Weight decay at the end of the training.
+        warmup (float): Epochs (or steps) at the first value. Defaults to 0.
+        begin (int): First step. Defaults to 0.
+        end (int): Step after the last one; the runner fills in the length of the training.
+        last_step (int): For resuming without a state. Defaults to -1.
+        by_epoch (bool): As in :class:`WarmupCosineLR`. Defaults to True.
+        verbose (bool): Whether to log every value. Defaults to False.
+
+    Raises:
+        ValueError: A negative weight decay.
+    """
+
+    param_name = 'weight_decay'
+
+    def __init__(
+        self,
+        optimizer: Optimizer | BaseOptimWrapper,
+        end_value: float,
+        warmup: float = 0,
+        begin: int = 0,
+        end: int = int(1e9),
+        last_step: int = -1,
+        by_epoch: bool = True,
+        verbose: bool = False,
+    ) -> None:
+        if end_value < 0:
+            raise ValueError(f'end_value={end_value} is below 0')
+        self.end_value = end_value
+        super().__init__(optimizer, warmup, 0.0, begin, end, last_step, by_epoch, verbose)
+
+    def _get_value(self) -> list[float]:
+        step = max(self.last_step - self.warmup_steps, 0)
+        factor = warmup_cosine_factor(step, self.end - self.begin - self.warmup_steps, 0, 0.0)
+        return [self.end_value + (base - self.end_value) * factor if base > 0 else base for base in self.base_values]
