@@ -11,16 +11,20 @@ naming a file (``# my_project/fusion.py``) is written to that file instead.
 
 from __future__ import annotations
 
+import io
 import os
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout, suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import patch
 
 import pytest
 from mmengine.config import Config, DictAction
@@ -92,9 +96,10 @@ def test_links_inside_the_repository_lead_somewhere(page: Path) -> None:
 
 @cache
 def help_of(tool: str, subcommand: str = '') -> str:
-    command = [sys.executable, tool, *filter(None, [subcommand]), '--help']
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment(ROOT), check=True)
-    return done.stdout
+    argv = [tool, *filter(None, [subcommand]), '--help']
+    with patch.object(sys, 'argv', argv), redirect_stdout(io.StringIO()) as printed, suppress(SystemExit):
+        runpy.run_path(tool, run_name='__main__')
+    return printed.getvalue()
 
 
 def environment(checkout: Path) -> dict[str, str]:
