@@ -30,8 +30,8 @@ PRETRAIN = CONFIGS / 'hicmae_nano_pretrain_synthetic.py'
 # name -> (what the table calls it, config, starts from the pre-trained weights?)
 RUNS = {
     'audio_video': ('A+V, pre-trained', CONFIGS / 'hicmae_nano_synthetic.py', True),
-    'audio': ('A, pre-trained', CONFIGS / 'hicmae_nano_synthetic_audio.py', True),
-    'video': ('V, pre-trained', CONFIGS / 'hicmae_nano_synthetic_video.py', True),
+    'audio': ('A, pre-trained', CONFIGS / 'hicmae_nano_audio_synthetic.py', True),
+    'video': ('V, pre-trained', CONFIGS / 'hicmae_nano_video_synthetic.py', True),
     'audio_video_scratch': ('A+V, from scratch', CONFIGS / 'hicmae_nano_synthetic.py', False),
 }
 NUM_CLASSES = 6

@@ -1,8 +1,8 @@
-"""HiCMAE nano, fine-tuning on synthetic talking faces, 6 emotions, picture alone; batch 16, 20 epochs.
+"""HiCMAE nano, fine-tuning on synthetic talking faces, 6 emotions, sound alone; batch 16, 20 epochs.
 
-python tools/train.py configs/hicmae_nano_synthetic_video.py --cfg-options load_from=PRETRAINED.pth
+python tools/train.py configs/hicmae_nano_audio_synthetic.py --cfg-options load_from=PRETRAINED.pth
 
-One encoder and nothing to fuse; the sound is not even opened. Not a published size: there is no published number.
+One encoder and nothing to fuse; the videos are not even opened. Not a published size: there is no published number.
 """
 
 _base_ = [
@@ -12,9 +12,9 @@ _base_ = [
     '_base_/default_runtime.py',
 ]
 
-streams = ('video',)
+streams = ('audio',)
 model = dict(
-    encoders=dict(_delete_=True, video={{_base_.model.encoders.video}}),
+    encoders=dict(_delete_=True, audio={{_base_.model.encoders.audio}}),
     fusion=None,
 )
 train_dataloader = dict(dataset=dict(streams=streams))
