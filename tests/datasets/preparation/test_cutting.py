@@ -24,10 +24,10 @@ def recording(num_frames: int = 30) -> np.ndarray:
     return frames
 
 
-def write_avi(path: Path, frames: np.ndarray) -> None:
+def write_avi(path: Path, frames: np.ndarray, b_frames: int) -> None:
     """An MPEG-4 picture track in an AVI, as DivX wrote them: no time stamps of presentation."""
     with av.open(str(path), 'w', format='avi') as container:
-        stream = container.add_stream('mpeg4', rate=FPS)
+        stream = container.add_stream('mpeg4', rate=FPS, options={'bf': str(b_frames)})
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = 'yuv420p'
         stream.bit_rate = 2_000_000
@@ -45,11 +45,11 @@ def levels_of(path: Path) -> list[int]:
         reader.close()
 
 
-@pytest.fixture(params=['avi', 'mp4'])
+@pytest.fixture(params=['avi', 'reordered.avi', 'mp4'])
 def video(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     path = tmp_path / f'recording.{request.param}'
-    if request.param == 'avi':
-        write_avi(path, recording())
+    if path.suffix == '.avi':
+        write_avi(path, recording(), b_frames=2 if 'reordered' in path.name else 0)
     else:
         write_video(path, recording(), FPS)
     return path
