@@ -56,13 +56,19 @@ def test_mer2023_has_class_and_valence_of_both_sets(tmp_path: Path) -> None:
     assert 'test1' in fold['test'][0][0]
 
 
-def test_mer2023_unpacked_into_one_folder_is_found_too(tmp_path: Path) -> None:
+def test_mer2023_unpacked_otherwise_is_found_too(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     root = tmp_path / 'corpus'
     mer2023.write(root)
     (root / 'mer2023train' / 'train-label.csv').rename(root / 'train-label.csv')
-    (root / 'test-labels' / 'test1-label.csv').rename(root / 'test1-label.csv')
+    # as from one run of extract_faces.py on everything
+    (root / 'face_aligned' / 'mer2023train').mkdir()
+    (root / 'face_aligned' / 'train').rename(root / 'face_aligned' / 'mer2023train' / 'train')
     lists = convert('mer2023', root, tmp_path / 'lists')
     assert {part: len(rows) for part, rows in lists['fold1'].items()} == mer2023.CASE.sizes['fold1']
+    assert lists['fold1']['train'][0][0] == f'{root}/face_aligned/mer2023train/train/sample_00000000'
+    (root / 'mer2023train' / 'train-label.csv').write_text((root / 'train-label.csv').read_text())
+    assert load_converter('mer2023').main([str(root), '--out-dir', str(tmp_path / 'lists')]) == 1
+    assert 'train-label.csv are both there' in capsys.readouterr().err
 
 
 def test_msp_improv_goes_by_session_and_leaves_other_labels_out(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -76,6 +82,17 @@ def test_msp_improv_goes_by_session_and_leaves_other_labels_out(tmp_path: Path, 
                 assert 'AHNS'[int(label)] == msp_improv.CLIPS[clip]
                 assert (int(clip[6:8]) == number) == (part == 'test')
                 assert audio == f'{tmp_path}/corpus/Audio/{msp_improv.path_of(clip)}.wav'
+
+
+def test_msp_improv_takes_faces_of_videos_that_are_named_as_the_labels_are(tmp_path: Path) -> None:
+    root = tmp_path / 'corpus'
+    msp_improv.write(root)
+    lists = convert('msp_improv', root, tmp_path / 'lists')
+    path = root / 'face_aligned' / msp_improv.path_of('S02N-M04-P-MF01')
+    path.rename(root / 'face_aligned' / 'UTD-IMPROV-S02N-M04-P-MF01')
+    ((video, audio, label),) = convert('msp_improv', root, tmp_path / 'lists')['fold4']['test']
+    assert video == f'{root}/face_aligned/UTD-IMPROV-S02N-M04-P-MF01'
+    assert [audio, label] == lists['fold4']['test'][0][1:]
 
 
 def test_published_sizes_of_msp_improv_and_werewolf_are_those_of_one_set_of_clips() -> None:
@@ -235,7 +252,7 @@ def test_a_wrong_line_is_named(
 @pytest.mark.parametrize(
     ('name', 'file', 'message'),
     [
-        ('mer2023', 'test-labels/test1-label.csv', 'has none of test-labels/test1-label.csv, test1-label.csv'),
+        ('mer2023', 'test-labels/test1-label.csv', 'has no test1-label.csv, nor a folder of it'),
         ('msp_improv', 'Evalution.txt', 'has no Evalution.txt or Evaluation.txt'),
         (
             'iemocap',

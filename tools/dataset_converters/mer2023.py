@@ -2,40 +2,50 @@
 
 python tools/dataset_converters/mer2023.py /corpora/MER2023 --out-dir data/mer2023
 
-Reads ``train-label.csv`` and ``test1-label.csv`` as distributed, ``face_aligned/{train,test1}/NAME/*.jpg`` and
-``audio_16k/{train,test1}/NAME.wav``, which ``extract_faces.py`` and ``extract_audio.py`` make of the videos.
+Reads ``train-label.csv`` and ``test1-label.csv`` as distributed, ``face_aligned/train/NAME/*.jpg`` (``test1``) and
+``audio_16k/train/NAME.wav``, which ``extract_faces.py`` and ``extract_audio.py`` make of the videos. Names are unique,
+so other folders below ``--video-dir`` and ``--audio-dir`` will do.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from hicmae_mm.datasets.conversion import Clip, MediaLayout, converter_parser, run_converter, write_folds
+from hicmae_mm.datasets.conversion import (
+    OWN_SOUND_TRACK,
+    Clip,
+    MediaLayout,
+    converter_parser,
+    find_by_stem,
+    run_converter,
+    write_folds,
+)
 from hicmae_mm.datasets.label_tables import read_table
 
 EMOTIONS = ('neutral', 'angry', 'happy', 'sad', 'worried', 'surprise')  # order of the challenge's baseline
-# where the archives leave the tables when each is unpacked where it lies, or into one folder
-TABLES = {
-    'train': ('mer2023train/train-label.csv', 'train-label.csv'),
-    'test1': ('test-labels/test1-label.csv', 'test1-label.csv', 'test1&2/test1-label.csv'),
-}
+TABLES = {'train': 'train-label.csv', 'test1': 'test1-label.csv'}
 COLUMNS = {'name': ('name',), 'emotion': ('discrete',), 'valence': ('valence',)}
 VALENCE_LIMIT = 5.0
 PUBLISHED = {'fold1': (3373, 411)}
 
 
 def find_table(root: Path, part: str) -> Path:
-    """The label table of ``'train'`` or ``'test1'``.
+    """The label table of ``'train'`` or ``'test1'``, in the corpus's folder or up to two below it.
 
     Raises:
         FileNotFoundError: If it is nowhere.
+        ValueError: If there are several.
     """
-    for place in TABLES[part]:
-        if (root / place).is_file():
-            return root / place
-    raise FileNotFoundError(f'{root} has none of {", ".join(TABLES[part])}; is DATA_ROOT the unpacked corpus?')
+    name = TABLES[part]
+    found = sorted(path for pattern in (name, f'*/{name}', f'*/*/{name}') for path in root.glob(pattern))
+    if not found:
+        raise FileNotFoundError(f'{root} has no {name}, nor a folder of it; is DATA_ROOT the unpacked corpus?')
+    if len(found) > 1:
+        raise ValueError(f'{found[0]} and {found[1]} are both there; keep the one that counts')
+    return found[0]
 
 
 def clips_of(layout: MediaLayout, part: str) -> Iterator[Clip]:
@@ -44,12 +54,16 @@ def clips_of(layout: MediaLayout, part: str) -> Iterator[Clip]:
     Raises:
         ValueError: If a row of the table is malformed; file and line are named.
     """
-    labels = {emotion: index for index, emotion in enumerate(EMOTIONS)}
+    videos = find_by_stem(layout.root / layout.video_dir, layout.video_suffix)
+    with_sound = layout.audio_dir != OWN_SOUND_TRACK
+    sounds = find_by_stem(layout.root / layout.audio_dir, layout.audio_suffix) if with_sound else {}
+    classes = {emotion: index for index, emotion in enumerate(EMOTIONS)}
     for row in read_table(find_table(layout.root, part), COLUMNS):
-        valence = row.number('valence')
+        name, valence = row.cells['name'], row.number('valence')
         if abs(valence) > VALENCE_LIMIT:
             raise ValueError(f'{row.position}: valence {valence:g} lies outside -5..5')
-        yield layout.clip(f'{part}/{row.cells["name"]}', row.choice('emotion', labels), valence)
+        clip = layout.clip(f'{part}/{name}', row.choice('emotion', classes), valence)
+        yield replace(clip, video=videos.get(name, clip.video), audio=sounds.get(name, clip.audio))
 
 
 def convert(args: argparse.Namespace) -> None:

@@ -3,7 +3,8 @@
 python tools/dataset_converters/msp_improv.py /corpora/MSP-IMPROV --out-dir data/msp_improv
 
 Reads ``Evalution.txt`` (spelled so in the release) and ``Audio/session1/S01A/P/*.wav`` as distributed, and
-``face_aligned/session1/S01A/P/NAME/*.jpg``, which ``extract_faces.py`` makes of the videos.
+``face_aligned/session1/S01A/P/NAME/*.jpg``, which ``extract_faces.py`` makes of the videos. Other folders below
+``--video-dir`` will do, and names that begin with UTD.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hicmae_mm.datasets.conversion import (
@@ -19,6 +21,7 @@ from hicmae_mm.datasets.conversion import (
     MediaLayout,
     converter_parser,
     cross_validation,
+    find_by_stem,
     run_converter,
     write_folds,
 )
@@ -76,11 +79,15 @@ def read_consensus(path: Path) -> Iterator[tuple[int, str, str]]:
 def labelled_clips(layout: MediaLayout) -> Iterator[tuple[int, Clip]]:
     """Yields the session that tests a clip, and the clip; prints how many clips have another label."""
     ignored: Counter[str] = Counter()
+    videos = find_by_stem(layout.root / layout.video_dir, layout.video_suffix)
     for session, name, emotion in read_consensus(find_table(layout.root)):
         if emotion in LEFT_OUT:
             ignored[emotion] += 1
-        else:
-            yield session, layout.clip(name, EMOTIONS.index(emotion))
+            continue
+        clip = layout.clip(name, EMOTIONS.index(emotion))
+        stem = name.rpartition('/')[2]
+        found = videos.get(stem) or videos.get(stem.replace('MSP-', 'UTD-')) or clip.video
+        yield session, replace(clip, video=found)
     print(f'left out by the protocol: {ignored["O"]} of another emotion (O), {ignored["X"]} without agreement (X)')
 
 
