@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -184,8 +185,7 @@ def _write_shard(
     broken: list[dict[str, Any]] = []
     position_of = {clip.position: position for position, clip in enumerate(clips)}
     with replaced_file(out_dir / shard_name(number)) as partial:
-        with partial.open('wb') as file:
-            shard = ShardFile(file, number)
+        with partial.open('wb') as file, closing(ShardFile(file, number)) as shard:
             written = 0
             for done, (clip, found) in enumerate(run_parallel(packer, clips, num_workers), start=1):
                 waiting[position_of[clip.position]] = found
@@ -197,7 +197,6 @@ def _write_shard(
                         shard.add(result)
                     written += 1
                 yield done
-            shard.close()
         journal[number] = dict(number=number, offsets=shard.offsets, broken=broken)
         with (out_dir / JOURNAL_FILE).open('a', encoding='utf-8') as lines:
             lines.write(json.dumps(journal[number]) + '\n')
