@@ -28,6 +28,7 @@ from hicmae_mm.utils.checkpoint import (
 )
 from hicmae_mm.utils.config_checks import check_config
 from hicmae_mm.utils.distributed import check_local_rank_has_gpu, init_cpu_process_group, leave_cores_to_workers
+from hicmae_mm.utils.downloads import weights_only
 from hicmae_mm.utils.files import replaced_file
 from hicmae_mm.utils.logging import shorten_console, silence_known_warnings
 
@@ -149,6 +150,11 @@ class AudioVisualRunner(Runner):
         if not self._load_from and not self._resume:
             self.logger.info('No load_from and nothing to resume: the weights start from their initial values')
         return super().train()
+
+    def _init_model_weights(self) -> None:
+        """Sets initial weights; checkpoints named by ``init_cfg`` run no code either."""
+        with weights_only():
+            super()._init_model_weights()
 
     def val(self) -> dict[str, Any]:
         """Validates; ``load_from`` must fill the whole model."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from mmengine.model import BaseModel
+from mmengine.model import BaseModel, ModuleDict
 from torch import Tensor, nn
 
 from hicmae_mm.models.encoders import BaseEncoder
@@ -44,7 +44,8 @@ class AudioVisualModel(BaseModel):
         if not encoders:
             raise ValueError('encoders is empty; name at least one stream, e.g. encoders=dict(video=dict(type=...))')
         self.frozen = (frozen,) if isinstance(frozen, str) else tuple(frozen)
-        self.encoders: Mapping[str, BaseEncoder] = nn.ModuleDict(  # type: ignore[assignment]
+        # MMEngine's own dictionary, which hands init_weights on
+        self.encoders: Mapping[str, BaseEncoder] = ModuleDict(  # type: ignore[assignment]
             {name: build_slot(cfg, f'encoders.{name}') for name, cfg in encoders.items()}
         )
         self.widths = {name: encoder.embed_dims for name, encoder in self.encoders.items()}

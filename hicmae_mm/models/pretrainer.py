@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
+from mmengine.model import ModuleDict
 from torch import Size, Tensor, nn
 
 from hicmae_mm.models.base import AudioVisualModel
@@ -55,8 +56,8 @@ class AudioVisualPretrainer(AudioVisualModel):
         if not set(encoders) == set(decoders) == set(heads):
             raise ValueError(f'encoders, decoders and heads name different streams: {[*encoders, *decoders, *heads]}')
         self.skip_layers = tuple(skip_layers)
-        self.heads: MutableMapping[str, ReconstructionHead] = nn.ModuleDict()  # type: ignore[assignment]
-        self.decoders: MutableMapping[str, BaseDecoder] = nn.ModuleDict()  # type: ignore[assignment]
+        self.heads: MutableMapping[str, ReconstructionHead] = ModuleDict()  # type: ignore[assignment]
+        self.decoders: MutableMapping[str, BaseDecoder] = ModuleDict()  # type: ignore[assignment]
         for name, encoder in self.encoders.items():
             if self.skip_layers and max(self.skip_layers) >= encoder.depth:
                 raise ValueError(f'skip_layers={self.skip_layers}, but the {name} encoder has {encoder.depth} layers')

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from hicmae_mm.utils.checkpoint_files import allow_training_checkpoints, read_file
+from hicmae_mm.utils.downloads import download, read_address
 
 __all__ = [
     'LoadingReport',
@@ -27,26 +28,24 @@ def read_checkpoint(filename: str | Path, map_location: Any = 'cpu', is_trusted:
     """Reads a checkpoint, without running code from it unless it is trusted.
 
     Args:
-        filename (str): A local file (``.safetensors``, or any other written by ``torch.save``), or an address that
-            MMEngine's ``CheckpointLoader`` understands.
+        filename (str): A local file (``.safetensors``, or any other written by ``torch.save``), or an address: of the
+            web (kept in PyTorch's cache), or another that MMEngine's ``CheckpointLoader`` understands.
         map_location: As in ``torch.load``.
-        is_trusted (bool): Whether the file may run its own code. Local files only. Defaults to False.
+        is_trusted (bool): Whether the file may run its own code. Defaults to False.
 
     Returns:
         dict: With the model's weights under ``state_dict``.
 
     Raises:
-        FileNotFoundError: The file does not exist.
-        ValueError: The file is not a checkpoint, or holds objects that are not allowed.
+        FileNotFoundError: The file does not exist, or the address does not answer.
+        ValueError: The file is not a checkpoint, holds objects that are not allowed, or is not the one whose hash its
+            address names.
     """
-    if '://' in str(filename):
-        from mmengine.runner.checkpoint import CheckpointLoader
-
-        allow_training_checkpoints()
-        checkpoint = CheckpointLoader.load_checkpoint(str(filename), map_location=map_location)
-    else:
-        checkpoint = read_file(Path(filename).expanduser(), map_location, is_trusted=is_trusted)
-    return with_state_dict(checkpoint, str(filename))
+    address = str(filename)
+    if '://' in address and not address.startswith(('http://', 'https://')):
+        return with_state_dict(read_address(address, map_location), address)
+    path = download(address) if '://' in address else Path(filename).expanduser()
+    return with_state_dict(read_file(path, map_location, is_trusted=is_trusted), address)
 
 
 def read_checkpoint_meta(filename: str | Path) -> dict[str, Any]:

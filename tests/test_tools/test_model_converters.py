@@ -190,6 +190,16 @@ def test_both_encoders_start_from_other_projects(
     assert run('encoder_to_mm', tmp_path / 'audiomae.pth', both, *arguments, *options) == 0
     assert read_checkpoint(both)['state_dict']['encoders.audio.positions'].eq(1).all()
 
+    # the same by MMEngine's own means, for one encoder of a config
+    cfg = load_config(config)
+    init_cfg = dict(type='Pretrained', checkpoint=str(first), prefix='encoders.video.')
+    cfg.model.encoders.video.init_cfg = init_cfg
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    assert all(
+        torch.equal(value, ours[f'encoders.video.{k}']) for k, value in model.encoders.video.state_dict().items()
+    )
+
     capsys.readouterr()
     for wrong, message in (
         (('--kind', 'audiomae', '--stream', 'text', *common), "has no encoder 'text', only ['video', 'audio']"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from torch import Tensor, nn
+from mmengine.model import ModuleDict
+from torch import Tensor
 
 from hicmae_mm.models.heads.base import BaseHead
 from hicmae_mm.models.utils import build_slot
@@ -43,7 +44,7 @@ class MultiTaskHead(BaseHead):
         unknown = set(loss_weights or {}) - set(heads)
         if unknown:
             raise ValueError(f'loss_weights names {sorted(unknown)}, but the tasks are {sorted(heads)}')
-        self.heads: Mapping[str, BaseHead] = nn.ModuleDict(  # type: ignore[assignment]
+        self.heads: Mapping[str, BaseHead] = ModuleDict(  # type: ignore[assignment]
             {name: build_slot(cfg, f'head.heads.{name}', in_channels=in_channels) for name, cfg in heads.items()}
         )
         self.loss_weights = dict.fromkeys(heads, 1.0) | dict(loss_weights or {})
