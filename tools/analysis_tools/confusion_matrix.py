@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import pickle
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,10 +21,11 @@ from mmengine.config import Config, DictAction
 from mmengine.dist import is_main_process
 
 from hicmae_mm.engine import build_runner
+from hicmae_mm.engine.hooks.prediction_visualization import names_for
 from hicmae_mm.evaluation.functional import confusion_matrix, unweighted_average_recall, weighted_average_recall
-from hicmae_mm.evaluation.metrics.base import describe, read_field, unique_samples
-from hicmae_mm.registry import DATASETS
+from hicmae_mm.evaluation.predictions import read_predictions, scores_and_labels
 from hicmae_mm.utils.config_overrides import load_config
+from hicmae_mm.utils.cross_validation import dataset_meta
 from hicmae_mm.visualization import draw_confusion_matrix, save_figure
 
 
@@ -52,48 +52,22 @@ def test_checkpoint(cfg: Config, checkpoint: str, work_dir: str) -> list[dict[st
     evaluators = list(evaluator) if isinstance(evaluator, (list, tuple)) else [evaluator]
     cfg.test_evaluator = [*evaluators, {'type': 'DumpResults', 'out_file_path': str(results)}]
     build_runner(cfg).test()
-    return mmengine.load(results) if is_main_process() else []
-
-
-def read_predictions(path: str) -> list[dict[str, Any]]:
-    """Reads what ``tools/test.py --out`` wrote.
-
-    Raises:
-        ValueError: if the file holds something else.
-    """
-    try:
-        predictions = mmengine.load(path)
-    except (pickle.UnpicklingError, EOFError, AttributeError) as error:
-        raise ValueError(f'{path} is not a file of predictions: {error}') from error
-    if not isinstance(predictions, list) or not all(isinstance(sample, dict) for sample in predictions):
-        raise ValueError(f'{path} must hold a list of samples, as tools/test.py --out writes it')
-    return predictions
+    return read_predictions(results) if is_main_process() else []
 
 
 def count(predictions: list[dict[str, Any]]) -> np.ndarray:
     """Counts ``(C, C)``, row = label, column = prediction.
 
     Raises:
-        ValueError: if there is no sample, or one lacks scores or label.
+        ValueError: if a sample lacks scores or label.
     """
-    if not predictions:
-        raise ValueError('no predictions to count')
-    samples = unique_samples(predictions)
-    scores = [read_field(sample, 'pred_score', 'only classification has a confusion matrix') for sample in samples]
-    labels = [int(read_field(sample, 'gt_label', 'the test set needs labels').item()) for sample in samples]
-    if len({len(score) for score in scores}) != 1:
-        raise ValueError(f'samples differ in their number of classes, see {describe(samples[0])}')
-    return confusion_matrix(np.stack(scores).argmax(axis=1), np.array(labels), len(scores[0]))
+    scores, labels = scores_and_labels(predictions)
+    return confusion_matrix(scores.argmax(axis=1), labels, scores.shape[1])
 
 
 def class_names(cfg: Config, num_classes: int) -> Sequence[str]:
     """Names from the config's test set (its ``metainfo``, its class), or indices."""
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-    classes = (dataset.get('metainfo') or {}).get('classes')
-    if classes is None and dataset.get('type'):
-        registered = DATASETS.get(dataset['type'])
-        classes = getattr(registered, 'METAINFO', {}).get('classes')
-    return classes if classes is not None and len(classes) == num_classes else [str(i) for i in range(num_classes)]
+    return names_for(dataset_meta(cfg).get('classes'), num_classes)
 
 
 def write(confusion: np.ndarray, names: Sequence[str], args: argparse.Namespace) -> None:

@@ -1,0 +1,57 @@
+"""Measures predictions that tools/test.py has written, by the metrics of a config.
+
+python tools/analysis_tools/eval_metric.py CONFIG predictions.pkl --out metrics.json
+
+No model is built and no file of the data set is opened. Other metrics: `--cfg-options test_evaluator.auc=True`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import mmengine
+from mmengine.config import DictAction
+from mmengine.registry import init_default_scope
+
+from hicmae_mm.evaluation.folds import FoldEvaluator
+from hicmae_mm.evaluation.predictions import read_predictions
+from hicmae_mm.utils.config_overrides import load_config
+from hicmae_mm.utils.cross_validation import dataset_meta
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description='Measure stored predictions')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('predictions', help='predictions (.pkl, tools/test.py --out)')
+    parser.add_argument('--out', help='also write the measures to this file (.json, .yaml, .pkl)')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measures; problems end in one line."""
+    args = parse_args(argv)
+    try:
+        cfg = load_config(args.config, args.cfg_options)
+        init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
+        if not cfg.get('test_evaluator'):
+            raise ValueError(f'{args.config} has no test_evaluator')
+        samples = read_predictions(args.predictions)
+        measures = FoldEvaluator(cfg.test_evaluator, dataset_meta(cfg)).measure(samples)
+        if args.out is not None:
+            mmengine.mkdir_or_exist(Path(args.out).parent)
+            mmengine.dump(measures, args.out)
+    except (FileNotFoundError, TypeError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    width = max(map(len, measures))
+    print('\n'.join(f'{key:<{width}}  {value:.4f}' for key, value in measures.items()))
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
