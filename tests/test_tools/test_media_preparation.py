@@ -235,10 +235,11 @@ def test_face_extraction_survives_kill_9(tmp_path: Path) -> None:
         rng = np.random.default_rng(seed)
         frames, _ = make_clip(sample_actor(rng), 'NEU', rng, image_size=160)
         write_video(raw / f'{seed}_0.mp4', islice(frames, 10), 25)
-        for copy in range(1, 5):
+        for copy in range(1, 7):
             shutil.copy(raw / f'{seed}_0.mp4', raw / f'{seed}_{copy}.mp4')
     (raw / '8_1.mp4').write_bytes((raw / '8_1.mp4').read_bytes()[:3000])
     killed, undisturbed = tmp_path / 'killed', tmp_path / 'undisturbed'
+    options = ('--cropper', 'HaarCascade', '--cropper-options', 'min_size=0.4')  # quick
 
     def finished() -> list[Path]:
         return sorted(path for path in killed.glob('[78]_*') if path.is_dir())
@@ -246,21 +247,22 @@ def test_face_extraction_survives_kill_9(tmp_path: Path) -> None:
     def is_time() -> bool:  # two clips are done, a third is being written
         return len(finished()) >= 2 and any(killed.glob('.*.part/*.jpg'))
 
-    start_and_kill('dataset_converters/extract_faces.py', [raw, '--out-dir', killed, '--num-workers', 1], is_time)
+    arguments = [raw, '--out-dir', killed, '--num-workers', 1, *options]
+    start_and_kill('dataset_converters/extract_faces.py', arguments, is_time)
     survived = {path: path.stat().st_mtime_ns for folder in finished() for path in (folder, *folder.iterdir())}
-    assert 2 <= len(finished()) < 9
+    assert 2 <= len(finished()) < 13
     assert all(len(list(folder.iterdir())) == 10 for folder in finished())
     assert not (killed / 'report.json').exists()
 
-    assert call(EXTRACT_FACES, raw, '--out-dir', killed, *IN_PROCESS) == 1
+    assert call(EXTRACT_FACES, raw, '--out-dir', killed, *options, *IN_PROCESS) == 1
     report = json.loads((killed / 'report.json').read_text())
     num_survived = sum(path.is_dir() for path in survived)
-    assert [report['summary'][key] for key in ('done', 'existing', 'failed')] == [9 - num_survived, num_survived, 1]
+    assert [report['summary'][key] for key in ('done', 'existing', 'failed')] == [13 - num_survived, num_survived, 1]
     assert {path: path.stat().st_mtime_ns for path in survived} == survived
     assert not list(killed.rglob('*.part'))
-    assert call(EXTRACT_FACES, raw, '--out-dir', undisturbed, *IN_PROCESS) == 1
+    assert call(EXTRACT_FACES, raw, '--out-dir', undisturbed, *options, *IN_PROCESS) == 1
     assert media_files(killed) == media_files(undisturbed)
-    assert len(media_files(killed)) == 9 * 10
+    assert len(media_files(killed)) == 13 * 10
     expected = json.loads((undisturbed / 'report.json').read_text())
     for clip, other in zip(report['clips'], expected['clips'], strict=True):
         measured = ('name', 'reason', 'frames', 'pictures', 'face_frames', 'face_share', 'several_faces')
@@ -280,7 +282,7 @@ def test_audio_extraction_survives_kill_9(tmp_path: Path) -> None:
     def is_time() -> bool:
         return len(list(killed.glob('*.flac'))) >= 2 and any(killed.glob('.*.part'))
 
-    arguments = [raw, '--out-dir', killed, '--num-workers', 1, *options]
+    arguments = [raw, '--out-dir', killed, *options, *IN_PROCESS]
     start_and_kill('dataset_converters/extract_audio.py', arguments, is_time)
     survived = {path: path.stat().st_mtime_ns for path in killed.glob('*.flac')}
     assert 2 <= len(survived) < 6
