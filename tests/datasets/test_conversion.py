@@ -9,6 +9,7 @@ from hicmae_mm.datasets.conversion import (
     Clip,
     MediaLayout,
     converter_parser,
+    cross_validation,
     find_by_stem,
     listing,
     read_rows,
@@ -155,3 +156,11 @@ def test_rows_come_with_their_place(tmp_path: Path) -> None:
     assert [fields for _, fields in read_rows(table)] == [['a.mp4', 'anger'], ['"b".mp4', 'fear']]
     with pytest.raises(FileNotFoundError, match=r'nothing\.csv does not exist; is DATA_ROOT the corpus'):
         list(read_rows(tmp_path / 'nothing.csv'))
+
+
+def test_a_fold_tests_its_clips_and_trains_on_all_others() -> None:
+    a, b, c = (Clip(name, None, (0,)) for name in 'abc')
+    assert cross_validation(iter([(2, a), (1, b), (2, c)]), 2) == {
+        'fold1': {'train': [a, c], 'test': [b]},
+        'fold2': {'train': [b], 'test': [a, c]},
+    }
