@@ -18,6 +18,7 @@ from hicmae_mm.registry import DATASETS
 from hicmae_mm.utils.config_checks import check_config
 from hicmae_mm.utils.media import write_video, write_wav
 from hicmae_mm.utils.paths import configs_root
+from tests.datasets.shards.packed import pack
 from tests.tiny_config import LOADERS, make_tiny
 
 LEAVES = sorted(configs_root().glob('*.py'))
@@ -129,6 +130,9 @@ def _for_a_quick_run(cfg: Config, corpus: Path, work_dir: Path) -> None:
     make_tiny(cfg, work_dir)
     for loader in filter(None, map(cfg.get, LOADERS)):
         loader.dataset.update(data_root=str(corpus), ann_file=_write_list(loader.dataset, corpus), indices=2)
+        if loader.dataset.type == 'AudioVisualShards':
+            shards = pack(corpus / loader.dataset.ann_file, work_dir / 'shards', crop=(0, 32, 160, 160))
+            loader.dataset.update(data_root=str(shards), ann_file='index.json')
         loader.dataset.pop('data_prefix', None)
 
 
