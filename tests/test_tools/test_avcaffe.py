@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 from hicmae_mm.datasets import AVCAFFEArousal, AVCAFFEValence
 from hicmae_mm.evaluation.functional.recordings import recording_of
@@ -68,6 +69,20 @@ def test_data_sets_read_their_column(root: Path) -> None:
     for kind, column, expected in ((AVCAFFEArousal, 0, 'Calm'), (AVCAFFEValence, 1, 'Pleased')):
         dataset = kind(str(root / 'lists' / 'fold1' / 'test.csv'), pipeline=[], label_columns=(column,))
         assert dataset.metainfo['classes'][dataset.get_data_info(0)['gt_label']] == expected
+
+
+def test_target_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = configs_root() / 'hicmae_tiny_avcaffe.py'
+    for target, kind, column in (('arousal', 'AVCAFFEArousal', 0), ('valence', 'AVCAFFEValence', 1)):
+        monkeypatch.setenv('AVCAFFE_TARGET', target)
+        cfg = Config.fromfile(path)
+        for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+            assert loader.dataset.type == kind
+            assert tuple(loader.dataset.label_columns) == (column,)
+        assert cfg.work_dir.endswith(target)
+    monkeypatch.setenv('AVCAFFE_TARGET', 'joy')
+    with pytest.raises(ValueError, match="must be 'arousal' or 'valence', got 'joy'"):
+        Config.fromfile(path)
 
 
 def test_clips_of_a_recording_share_its_name() -> None:
