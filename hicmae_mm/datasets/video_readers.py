@@ -22,6 +22,7 @@ from hicmae_mm.datasets.errors import MediaError
 
 BACKENDS = ('decord', 'pyav')
 _IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp'}
+_PADDED_ROWS = 'The size must exactly match'  # decord 0.6.0, when FFmpeg pads the rows of a frame
 _UNSTAMPED_FORMATS = {'avi'}  # no presentation time stamps: FFmpeg makes them up, decord mixes up the frame order
 
 
@@ -77,7 +78,7 @@ def open_video(path: str | Path, backend: str | None = None, frame_folder_fps: f
 
 
 class DecordReader:
-    """Video file through decord."""
+    """Video file through decord; through PyAV where decord cannot copy frames of that width (24 or 72, say)."""
 
     def __init__(self, path: Path) -> None:
         import decord
@@ -100,10 +101,19 @@ class DecordReader:
         try:
             return self._reader.get_batch(list(indices)).asnumpy()
         except (decord.DECORDError, RuntimeError) as error:
+            if _PADDED_ROWS in str(error):
+                return self._read_by_pyav(indices)
             raise MediaError(
                 f'{self.path}: frames {indices[0]}..{indices[-1]} of {self.num_frames} cannot be decoded, '
                 f'the file is truncated or damaged: {_last_line(error)}'
             ) from error
+
+    def _read_by_pyav(self, indices: Sequence[int]) -> np.ndarray:
+        reader = PyAVReader(self.path)
+        try:
+            return reader.read(indices)
+        finally:
+            reader.close()
 
     def frame_seconds(self, index: int) -> tuple[float, float]:
         """See :class:`VideoReader`."""

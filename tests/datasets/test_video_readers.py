@@ -120,3 +120,11 @@ def test_bad_frame_folders(media: MediaFolder) -> None:
 def test_missing_picture(media: MediaFolder) -> None:
     with pytest.raises(FileNotFoundError):
         read_image(media.root / 'none.jpg')
+
+
+@pytest.mark.parametrize('width', [24, 40, 72])
+def test_decord_reads_every_width(media: MediaFolder, width: int) -> None:
+    path = media.video('narrow.mp4', num_frames=10, width=width)
+    frames = open_video(path, 'decord').read([2, 7])
+    assert frames.shape == (2, 64, width, 3)
+    np.testing.assert_array_equal(frames, open_video(path, 'pyav').read([2, 7]))
