@@ -118,10 +118,12 @@ def read_file(path: Path, map_location: Any = 'cpu', is_mapped: bool = False, is
     if path.suffix == '.safetensors':
         return _read_safetensors(path, map_location, is_mapped)
     allow_training_checkpoints()
-    is_mapped = is_mapped and zipfile.is_zipfile(path)
     try:
+        is_mapped = is_mapped and zipfile.is_zipfile(path)
         return torch.load(path, map_location=map_location, weights_only=not is_trusted, mmap=is_mapped)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError, AttributeError, ImportError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # a damaged pickle, or one that is none, fails in any way
         raise ValueError(
             f'{str(path)!r} is not a checkpoint that can be read{"" if is_trusted else " safely"} ({_reason(error)}). '
             'Expected a file written by torch.save that holds tensors and plain values only'
@@ -146,9 +148,9 @@ def _read_safetensors(path: Path, map_location: Any, is_mapped: bool) -> dict[st
         with safe_open(path, framework='pt', device=device) as file:
             header = file.metadata() or {}
             state = {} if is_mapped else {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
+        meta = json.loads(header['meta']) if 'meta' in header else {k: v for k, v in header.items() if k != 'format'}
+    except (SafetensorError, ValueError) as error:
         raise ValueError(f'{str(path)!r} is not a checkpoint in the safetensors format ({error})') from error
-    meta = json.loads(header['meta']) if 'meta' in header else {k: v for k, v in header.items() if k != 'format'}
     return {'state_dict': state, 'meta': meta}
 
 

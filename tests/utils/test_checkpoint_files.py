@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import pickle
+import random
 import types
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,30 @@ def test_what_cannot_be_written_is_refused_and_leaves_the_old_file(tmp_path: Pat
         write_checkpoint(path, {}, {'x': object()})
     assert path.read_text() == 'old'
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.filterwarnings('ignore::UserWarning')
+def test_damaged_files_are_refused_whatever_breaks(tmp_path: Path) -> None:
+    noise = random.Random(0)
+    content = {'model': {'w': torch.ones(20)}, 'args': argparse.Namespace(a=1), 'epoch': 3}
+    torch.save(content, tmp_path / 'new.pth')
+    write_old(content, tmp_path / 'old.pth')
+    write_checkpoint(tmp_path / 'flat.safetensors', content['model'], {'epoch': 3})
+    refusals = []
+    for path in sorted(tmp_path.iterdir()):
+        whole = path.read_bytes()
+        for attempt in range(60):
+            damaged = bytearray(whole)
+            damaged[noise.randrange(len(whole))] = noise.randrange(256)
+            damaged = damaged[: noise.randrange(len(whole))] if attempt % 2 else damaged
+            broken = tmp_path / f'broken{path.suffix}'
+            broken.write_bytes(damaged)
+            try:
+                read_file(broken)
+            except ValueError as error:
+                refusals.append(str(error))
+    assert len(refusals) > 90
+    assert all('not a checkpoint' in message for message in refusals)
 
 
 def test_sha256_of_a_file(tmp_path: Path) -> None:
