@@ -24,8 +24,8 @@ from hicmae_mm.utils.checkpoint import load_weights, read_checkpoint
 from hicmae_mm.utils.paths import configs_root
 from tests.conftest import MediaFolder
 from tests.parity.conftest import parity_folder, read_parity, seeded_inputs, seeded_weights
-from tests.test_tools.command import run_tool
 from tests.test_tools.model_converters import run, same
+from tests.test_tools.modules import load_tool
 
 pytestmark = pytest.mark.slow
 PRETRAIN = configs_root() / 'hicmae_base_pretrain_voxceleb2.py'
@@ -126,16 +126,18 @@ def scores_by_hand(recognizer: nn.Module, root: Path, name: str, num_views: int)
     return recognizer({'video': video, 'audio': sound}).softmax(dim=-1).mean(dim=0)
 
 
-def test_testing_real_media(recognizer: nn.Module, checkpoint: Path, tmp_path: Path) -> None:
+def test_testing_real_media(
+    recognizer: nn.Module, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     names = write_cremad(tmp_path)
-    run_tool(
-        'test.py', FINETUNE, checkpoint, '--work-dir', tmp_path / 'work', '--out', tmp_path / 'predictions.pkl',
-        '--cfg-options', 'test_dataloader.num_workers=0', 'test_dataloader.batch_size=2',
-        CREMAD_ROOT=tmp_path, FOLD=1,
-    )  # fmt: skip
+    monkeypatch.setenv('CREMAD_ROOT', str(tmp_path))
+    monkeypatch.setenv('FOLD', '1')
+    out, options = tmp_path / 'predictions.pkl', ('test_dataloader.num_workers=0', 'test_dataloader.batch_size=2')
+    arguments = (FINETUNE, checkpoint, '--work-dir', tmp_path / 'work', '--out', out, '--cfg-options', *options)
+    assert load_tool('test.py').main([str(argument) for argument in arguments]) == 0
     views = (2, 1)  # spatial views of square frames are one, and so are all views of the short clip
     expected = torch.stack([scores_by_hand(recognizer, tmp_path, *clip) for clip in zip(names, views)])
-    found = load(tmp_path / 'predictions.pkl')
+    found = load(out)
     assert [int(sample['gt_label']) for sample in found] == [0, 5]
     scores = torch.stack([sample['pred_score'] for sample in found])
     torch.testing.assert_close(scores, expected, rtol=TOLERANCE, atol=1e-5)
