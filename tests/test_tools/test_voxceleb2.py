@@ -81,8 +81,12 @@ def test_clips_without_pictures_or_sound_are_missing(root: Path, stream: str, ca
 def test_missing_files_of_either_stream_are_noticed(root: Path, capsys: pytest.CaptureFixture) -> None:
     (root / 'dev' / 'aac' / 'id09272' / '_raOc3-IRsw' / '00001.m4a').unlink()
     (root / 'dev' / 'mp4' / RECORDING / '00001.mp4').unlink()
+    (root / 'dev' / 'mp4' / 'id00012' / '-jx3Pbgqd8Y' / '00001.mp4').rename(root / 'elsewhere.mp4')
+    (root / 'dev' / 'mp4' / 'id00012' / '-jx3Pbgqd8Y').rmdir()  # a whole recording, of sound only
     assert convert(root) == 1
-    assert f'2 clips have no pictures or no sound, or empty files: {RECORDING}/00001.mp4' in capsys.readouterr().err
+    assert (
+        '3 clips have no pictures or no sound, or empty files: id00012/-jx3Pbgqd8Y/00001.mp4' in capsys.readouterr().err
+    )
 
 
 def test_broken_clips_are_excluded_by_any_report_that_names_them(root: Path, capsys: pytest.CaptureFixture) -> None:
@@ -106,6 +110,7 @@ def test_broken_clips_are_excluded_by_any_report_that_names_them(root: Path, cap
     ('options', 'message'),
     [
         (('--video-dir', 'mp4'), 'mp4 does not exist; --video-dir names'),
+        (('--audio-dir', 'wav'), 'wav does not exist; --audio-dir names'),
         (('--video-suffix', '.avi', '--no-check-media'), r'has no clips id*/VIDEO/*.avi; --video-suffix names'),
     ],
 )

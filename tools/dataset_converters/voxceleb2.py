@@ -71,9 +71,14 @@ def read_excluded(path: Path) -> set[str]:
     return names
 
 
-def _folders(folder: str) -> list[str]:
-    with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith('.'))
+def _folders(*parents: str) -> list[str]:
+    """Names of the folders in any of some folders, sorted."""
+    names: set[str] = set()
+    for parent in parents:
+        if os.path.isdir(parent):  # noqa: PTH112 (called for every recording)
+            with os.scandir(parent) as entries:
+                names.update(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith('.'))
+    return sorted(names)
 
 
 def _stems(folder: str, suffix: str, check: bool) -> dict[str, bool]:
@@ -100,8 +105,9 @@ def find_clips(layout: MediaLayout, excluded: set[str], check: bool, tally: Tall
     """
     videos = str(layout.root / layout.video_dir)
     sounds = None if layout.audio_dir == OWN_SOUND_TRACK else str(layout.root / layout.audio_dir)
-    for speaker in _folders(videos):
-        for recording in _folders(f'{videos}/{speaker}'):
+    roots = (videos, sounds) if check and sounds else (videos,)
+    for speaker in _folders(*roots):
+        for recording in _folders(*(f'{root}/{speaker}' for root in roots)):
             folder = f'{speaker}/{recording}'
             seen = _stems(f'{videos}/{folder}', layout.video_suffix, check)
             heard = _stems(f'{sounds}/{folder}', layout.audio_suffix, check) if check and sounds else seen
@@ -120,9 +126,11 @@ def find_clips(layout: MediaLayout, excluded: set[str], check: bool, tally: Tall
 def convert(args: argparse.Namespace) -> None:
     """Writes the list."""
     layout = MediaLayout.from_args(args)
-    videos = layout.root / layout.video_dir
+    videos, sounds = layout.root / layout.video_dir, layout.root / layout.audio_dir
     if not videos.is_dir():
         raise FileNotFoundError(f'{videos} does not exist; --video-dir names the folder below DATA_ROOT')
+    if layout.audio_dir != OWN_SOUND_TRACK and not args.no_check_media and not sounds.is_dir():
+        raise FileNotFoundError(f'{sounds} does not exist; --audio-dir names the folder below DATA_ROOT')
     excluded = read_excluded(args.exclude) if args.exclude else set()
     out_dir, tally = args.out_dir.resolve(), Tally()
     with replaced_file(out_dir / 'fold1' / 'train.csv') as partial:
