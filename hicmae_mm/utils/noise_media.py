@@ -7,6 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from hicmae_mm.datasets.shards.packing import ClipPacker, read_list
+from hicmae_mm.datasets.shards.writing import PackingPlan, write_shards
 from hicmae_mm.utils.media import write_video, write_wav
 
 SAMPLE_RATE_HZ = 16000
@@ -58,6 +60,17 @@ def write_noise_clips(
     annotation = folder / 'annotation.txt'
     annotation.write_text(''.join(lines), encoding='utf-8')
     return annotation
+
+
+def write_noise_shards(folder: str | Path, as_video: bool, label: str = '0') -> Path:
+    """Writes eight clips and packs them, 160 pixels wide and high; returns the folder of the shards."""
+    annotation = write_noise_clips(folder, as_video, label=label)
+    clips, metainfo = read_list(annotation, folder)
+    packer = ClipPacker(crop=(0, 32, 160, 160)) if as_video else ClipPacker(size=(160, 160))
+    shards = Path(folder) / 'shards'
+    for _ in write_shards(PackingPlan(clips, packer, ('video', 'audio'), metainfo), shards):
+        pass
+    return shards
 
 
 def write_frames(folder: Path, frames: np.ndarray) -> None:

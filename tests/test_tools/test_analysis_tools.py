@@ -257,6 +257,7 @@ def test_benchmark_of_a_pipeline(tmp_path: Path, recognizer: tuple[Path, Path]):
     [
         ('hicmae_nano_pretrain_synthetic', 'noise, 224x224 H.264 + wav'),
         ('hicmae_nano_synthetic', 'noise, 256x256 JPEG + wav'),
+        ('hicmae_base_pretrain_voxceleb2_shards', 'noise, shards of 160x160 JPEG + flac'),
     ],
 )
 def test_benchmark_makes_its_own_media(tmp_path: Path, name: str, media: str):

@@ -41,7 +41,7 @@ from hicmae_mm.utils.benchmark import limited_threads, matmul_gflops, peak_memor
 from hicmae_mm.utils.complexity import count_complexity, published_macs
 from hicmae_mm.utils.config_overrides import load_config
 from hicmae_mm.utils.files import write_text
-from hicmae_mm.utils.noise_media import write_noise_clips
+from hicmae_mm.utils.noise_media import write_noise_clips, write_noise_shards
 from hicmae_mm.utils.random_batch import random_batch, random_inputs
 
 KEYS = ('clips_per_s', 'gflops_per_s', 'matmul_gflops_per_s', 'matmul_fraction', 'peak_memory_mb')
@@ -259,10 +259,15 @@ def prepared_dataset(cfg: Config, args: argparse.Namespace) -> Iterator[tuple[An
     if args.media == 'config' or (args.media == 'auto' and annotated.is_file()):
         yield DATASETS.build(settings), str(annotated)
         return
-    as_video = settings.get('task') == 'unlabelled'
+    task = settings.get('task') or getattr(DATASETS.get(settings['type']), 'TASK', None)
+    as_video = task == 'unlabelled'
     with tempfile.TemporaryDirectory() as folder:
         num_values = len((settings.get('metainfo') or {}).get('dimensions', ())) or 1
-        label = ['0.5'] * num_values if settings.get('task') == 'regression' else ['0']
+        label = ['0.5'] * num_values if task == 'regression' else ['0']
+        if settings['type'] == 'AudioVisualShards':
+            settings.update(data_root=str(write_noise_shards(folder, as_video, ' '.join(label))), ann_file='index.json')
+            yield DATASETS.build(settings), 'noise, shards of 160x160 JPEG + flac'
+            return
         ann_file = write_noise_clips(folder, as_video, num_clips=8, label=' '.join(label))
         settings.update(ann_file=str(ann_file), data_root=folder, data_prefix={'video': '', 'audio': ''})
         yield DATASETS.build(settings), 'noise, 224x224 H.264 + wav' if as_video else 'noise, 256x256 JPEG + wav'
