@@ -25,7 +25,8 @@ def collate_audio_visual(data_batch: Sequence[dict[str, Any] | SkippedSample]) -
         ``inputs``: ``video`` (sum of V, T, H, W, 3) uint8 and ``audio`` (sum of V, 1, T, F) float32; ``masks`` (name to
         (sum of V, N) bool), only if the samples have any; ``data_samples``: a list; ``skipped``: a list. Where samples
         do without a stream on purpose (their ``absent_streams`` names it), 0 stands in their rows of ``inputs``, and
-        ``present`` (name to (sum of V,) bool) says which rows are real. A stream that no sample has is left out.
+        ``present`` (name to (sum of V,) bool) says which rows are real. Of a stream that no sample has there are no
+        inputs.
 
     Raises:
         ValueError: If every sample was skipped, or if samples differ in shapes, or by accident in streams.
@@ -39,7 +40,10 @@ def collate_audio_visual(data_batch: Sequence[dict[str, Any] | SkippedSample]) -
         )
     _check_streams(samples)
     batch: dict[str, Any] = dict(inputs=_join(samples, 'inputs'))
-    present = {name: _rows_present(samples, name) for name in batch['inputs']}
+    names = dict.fromkeys(
+        [*batch['inputs'], *(name for sample in samples for name in sample.get('absent_streams', ()))]
+    )
+    present = {name: _rows_present(samples, name) for name in names}
     present = {name: rows for name, rows in present.items() if not rows.all()}
     if present:
         batch['present'] = present

@@ -84,16 +84,16 @@ class MixupCutmix(nn.Module):
         Args:
             inputs: ``video`` (B, 3, T, H, W) and/or ``audio`` (B, 1, T, F), float. Not changed.
             data_samples: B samples with ``gt_label``, or ``gt_values`` if ``num_classes`` is None, or both.
-            present: (B,) bool on the host for every stream that some clips lack, True = there.
+            present: (B,) bool on the host for every stream that some clips or all lack, True = there.
 
         Returns:
             The mixed inputs.
 
         Raises:
-            ValueError: If a sample has several views, or none of ``streams`` is there.
+            ValueError: If a sample has several views, or none of ``streams`` is there although no clip lacks any.
         """
         mixed = [name for name in self.streams if name in inputs]
-        if not mixed:
+        if not mixed and not any(name in self.streams for name in present or {}):
             raise ValueError(f'none of the streams {self.streams} is in the batch, which has {sorted(inputs)}')
         for name in mixed:
             if len(inputs[name]) != len(data_samples):

@@ -68,7 +68,7 @@ def test_clips_may_do_without_a_stream_on_purpose() -> None:
     assert batch['inputs']['video'].shape == (6, 2, 8, 8, 3)
     assert not batch['inputs']['video'][5].any()
 
-    batch = collate_audio_visual([silent, silent])  # what no clip has is left out
+    batch = collate_audio_visual([silent, silent])  # there are no inputs of what no clip has
     assert list(batch['inputs']) == ['video']
-    assert 'present' not in batch
+    assert {name: rows.tolist() for name, rows in batch['present'].items()} == dict(audio=[False] * 6)
     assert list(collate_audio_visual([unseen, silent])['inputs']) == ['audio', 'video']

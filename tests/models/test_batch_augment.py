@@ -150,6 +150,13 @@ def test_the_box_keeps_within_its_smallest_and_largest_side() -> None:
     assert max(sides) < 12
 
 
+def test_nothing_is_mixed_where_all_clips_happen_to_lack_the_stream() -> None:
+    samples, inputs = _labelled(), dict(audio=_inputs()['audio'])
+    augment = MixupCutmix(num_classes=4, streams=('video',))
+    assert torch.equal(augment(inputs, samples, dict(video=torch.zeros(4, dtype=torch.bool)))['audio'], inputs['audio'])
+    assert torch.equal(torch.stack([sample.gt_score for sample in samples]), torch.eye(4))
+
+
 def test_clips_are_mixed_among_those_with_the_same_streams() -> None:
     """0, 1 and 4 have both streams, 2 and 3 no sound, 5 no picture."""
     present = dict(
