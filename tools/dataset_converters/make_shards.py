@@ -1,6 +1,6 @@
 """Packs the clips of an annotation list into WebDataset tar shards, from which training reads them quickly.
 
-    python tools/dataset_converters/make_shards.py data/voxceleb2/train.csv --data-root data/voxceleb2 \
+    python tools/dataset_converters/make_shards.py data/voxceleb2/fold1/train.csv --data-root data/voxceleb2 \
         --out-dir data/voxceleb2_shards --crop 0,32,160,160
 
 Run again, it goes on where it was stopped; finished shards cost nothing. Clips that are missing or broken are left out
