@@ -212,6 +212,10 @@ def _convert_positions(
         table = sine_positions(math.prod(source_grid), encoder.embed_dims)
     learned = 'positions' in encoder.state_dict()
     if table is None:
+        notes.append(
+            "the checkpoint stores no positions: the encoder keeps its sine-cosine table, which is the checkpoint's if "
+            'that was trained on the same grid; name another grid with --source-grid'
+        )
         return {}
     if not learned:
         own = sine_positions(math.prod(encoder.grid), encoder.embed_dims)

@@ -123,12 +123,13 @@ def test_videomae_names_of_both_stages() -> None:
     clip = torch.randn(1, 3, 4, 32, 32)
     model.return_feat_map = True
     expected = model(clip).flatten(2).transpose(1, 2)
-    for state, notes in ((pretrained, 0), (finetuned, 1)):
+    for state, notes in ((pretrained, 1), (finetuned, 2)):
         converted = convert_encoder({f'module.{name}': value for name, value in state.items()}, target, 'videomae')
         assert len(converted.notes) == notes
         target.load_state_dict(converted.state)
         close(target(clip).tokens, expected)
     assert 'fc_norm' in converted.notes[0]
+    assert 'stores no positions' in converted.notes[1]
 
 
 def test_an_encoder_without_biases_gets_zeros() -> None:
