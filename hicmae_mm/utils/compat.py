@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
@@ -11,6 +13,30 @@ from types import ModuleType
 def patch_third_party() -> None:
     """Applies every patch that must precede an import of MMAction2. Idempotent and cheap: imports nothing heavy."""
     _stand_in_for_missing_drn()
+    _format_each_config_once()
+
+
+def _format_each_config_once() -> None:
+    """Keeps the formatted text of a config.
+
+    MMEngine runs yapf over the whole config for every listing and every checkpoint, a good part of a second each time,
+    to the same result.
+    """
+    from mmengine.config import config as module
+
+    if isinstance(module.FormatCode, _Formatter):
+        return
+    module.FormatCode = _Formatter(module.FormatCode)
+
+
+class _Formatter:
+    """A formatter that remembers its last results."""
+
+    def __init__(self, format_code: Callable[..., tuple[str, bool]]) -> None:
+        self._format = lru_cache(maxsize=8)(lambda text, style: format_code(text, style_config=dict(style)))
+
+    def __call__(self, text: str, style_config: Mapping[str, object], verify: bool = False) -> tuple[str, bool]:  # noqa: ARG002 (of old versions of yapf)
+        return self._format(text, tuple(style_config.items()))
 
 
 def _stand_in_for_missing_drn() -> None:
