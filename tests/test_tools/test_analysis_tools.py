@@ -221,7 +221,7 @@ def test_benchmark_of_a_model(
 
 @pytest.mark.slow
 def test_benchmark_compares_configs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    configs = [configs_root() / f'hicmae_nano_synthetic{name}.py' for name in ('', '_video')]
+    configs = [configs_root() / f'hicmae_nano{name}_synthetic.py' for name in ('', '_video')]
     options = ['--batch-size', 2, '--iters', 1, '--warmup', 0, '--json', 'speed.json']
     call('analysis_tools/benchmark.py', 'train', *configs, *options)
     both, video = json.loads((tmp_path / 'speed.json').read_text())
