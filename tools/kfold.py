@@ -9,6 +9,7 @@ tools/test.py. Run again after an interruption, it skips what is finished and re
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -233,7 +234,7 @@ def write_results(runs: Sequence[Run], planned: int, args: argparse.Namespace) -
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs what is not finished, and tabulates; problems end in one line."""
     args = parse_args(arguments)
-    MMLogger.get_instance('kfold', log_level='WARNING')  # else every measurement prints its confusion matrix
+    MMLogger.get_instance('kfold').setLevel(logging.WARNING)  # else every measurement prints its confusion matrix
     done: list[Run] = []
     try:
         runs = plan(args)

@@ -108,16 +108,17 @@ def check_folds_differ(configs: Mapping[int, Config], path: str | Path) -> None:
         ValueError: If two folds read the same file.
     """
     for stage in ('train', 'test'):
-        owner: dict[tuple[Path, ...], int] = {}
+        owner: dict[str, int] = {}
         for fold, cfg in configs.items():
-            files = tuple(file.resolve() for file in annotation_files(cfg.get(f'{stage}_dataloader')))
-            if files in owner:
-                names = ', '.join(map(str, files)) or 'none'
+            loader = cfg.get(f'{stage}_dataloader')
+            source = ', '.join(str(file.resolve()) for file in annotation_files(loader))
+            source = source or repr(loader.get('dataset'))  # data sets without lists, such as shards
+            if source in owner:
                 raise ValueError(
-                    f'{path} does not react to FOLD: folds {owner[files]} and {fold} have the same {stage} list '
-                    f"({names}). Write it into the config, as in ann_file='fold{{{{$FOLD:1}}}}/{stage}.csv'"
+                    f'{path} does not react to FOLD: folds {owner[source]} and {fold} have the same {stage} data '
+                    f"({source[:300]}). Write it into the config, as in ann_file='fold{{{{$FOLD:1}}}}/{stage}.csv'"
                 )
-            owner[files] = fold
+            owner[source] = fold
 
 
 def training_identity(cfg: Config) -> dict[str, Any]:

@@ -65,10 +65,19 @@ def test_a_config_that_does_not_react_to_fold_is_refused(config: Path) -> None:
     configs = {fold: cv.load_fold(config, fold) for fold in (1, 2)}
     configs[2].merge_from_dict(same)
     with pytest.raises(
-        ValueError, match=r'does not react to FOLD: folds 1 and 2 have the same train list \(.*train.csv'
+        ValueError, match=r'does not react to FOLD: folds 1 and 2 have the same train data \(.*train.csv'
     ):
         cv.check_folds_differ(configs, config)
     cv.check_folds_differ({1: configs[1]}, config)
+
+
+def test_folds_without_lists_are_told_apart_by_their_data_sets() -> None:
+    configs = {
+        k: Config({f'{s}_dataloader': dict(dataset=dict(urls=f'{k}.tar')) for s in ('train', 'test')}) for k in (1, 2)
+    }
+    cv.check_folds_differ(configs, 'shards.py')
+    with pytest.raises(ValueError, match='folds 1 and 3 have the same train data'):
+        cv.check_folds_differ({**configs, 3: configs[1]}, 'shards.py')
 
 
 def test_lists_inside_other_data_sets_are_found() -> None:
