@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hicmae_mm.engine.hooks.checkpoint import VALIDATED_EPOCH
 from hicmae_mm.utils.checkpoint import read_checkpoint
 from hicmae_mm.utils.checkpoint_files import check_can_write, file_sha256, write_checkpoint
 from hicmae_mm.utils.config_facts import checkpoint_meta
@@ -47,7 +48,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def own_metrics(checkpoint: Mapping[str, Any]) -> dict[str, float]:
     """What a training checkpoint scored in the validation of its own epoch; empty if it was not validated."""
     hub = checkpoint.get('message_hub') or {}
-    validated = hub.get('runtime_info', {}).get('validated_epoch')
+    validated = hub.get('runtime_info', {}).get(VALIDATED_EPOCH)
     if validated is None or validated != checkpoint.get('meta', {}).get('epoch'):
         return {}
     scalars = {name.partition('/')[2]: log for name, log in hub['log_scalars'].items() if name.startswith('val/')}
