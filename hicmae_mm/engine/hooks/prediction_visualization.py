@@ -50,10 +50,15 @@ class PredictionVisualizationHook(Hook):
         if data_batch is None or outputs is None:
             return
         metainfo = getattr(runner.test_dataloader.dataset, 'metainfo', {})
+        present = data_batch.get('present') or {}
         view = 0
         for sample in outputs:
             if self._seen % self.interval == 0:
-                inputs = {name: tensor[view] for name, tensor in data_batch['inputs'].items()}
+                inputs = {
+                    name: tensor[view]
+                    for name, tensor in data_batch['inputs'].items()
+                    if name not in present or bool(present[name][view])
+                }
                 self._draw(inputs, sample, metainfo)
             self._seen += 1
             view += int(sample.get('num_views') or 1)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -50,6 +51,23 @@ def test_a_picture_for_every_second_clip(tmp_path: Path):
     pictures = sorted((tmp_path / 'shown').iterdir())
     assert [path.name for path in pictures] == ['actor_clip_0.mp4.png', 'actor_clip_2.mp4.png']
     assert all(path.stat().st_size > 10_000 for path in pictures)
+
+
+def test_streams_that_a_clip_lacks_are_not_drawn(tmp_path: Path):
+    drawn = []
+
+    class Recorder(PredictionVisualizationHook):
+        def _draw(self, inputs, sample, metainfo):
+            drawn.append(sorted(inputs))
+            super()._draw(inputs, sample, metainfo)
+
+    batch = collate([TwoViewClips()[index] for index in range(3)])
+    batch['present'] = {'audio': torch.tensor([True, True, False, False, True, True])}
+    runner = SimpleNamespace(test_dataloader=SimpleNamespace(dataset=TwoViewClips()))
+    samples = AlwaysJoy()(batch['inputs'], batch['data_samples'], 'predict')
+    Recorder(str(tmp_path)).after_test_iter(runner, 0, batch, samples)
+    assert drawn == [['audio', 'video'], ['video'], ['audio', 'video']]
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_names():
