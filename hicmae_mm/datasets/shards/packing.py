@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ _CHUNK = 64  # frames decoded at once
 _JPEG_SUFFIXES = {'.jpg', '.jpeg'}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ListedClip:
     """A line of an annotation list.
 
@@ -66,9 +67,10 @@ def read_list(
         ValueError: If it has no clips, or one is malformed.
     """
     records, metainfo = load_annotations(str(ann_file), _LabelsAsWritten('unlabelled'))
-    clips = []
+    clips, root = [], str(data_root)
     for record in records:
-        paths = {key: None if record[key] is None else str(Path(data_root) / record[key]) for key in ('video', 'audio')}
+        # pathlib would take 20 s for a million clips
+        paths = {key: record[key] and os.path.join(root, record[key]) for key in ('video', 'audio')}  # noqa: PTH118
         has = tuple(name for name in streams if name in record.get('streams', streams))
         name = record.get('sample_id') or record['video'] or record['audio']
         clips.append(ListedClip(name, record['position'], record['label'], has, **paths))

@@ -106,6 +106,8 @@ def write_shards(plan: PackingPlan, out_dir: Path, num_workers: int = 0, force: 
         order = plan.order()
         numbers = [order[start : start + per_shard].tolist() for start in range(0, len(order), per_shard)]
         journal = _clean_journal(out_dir, len(numbers))
+        if len(journal) < len(numbers):
+            (out_dir / INDEX_FILE).unlink(missing_ok=True)  # a folder that has one is complete
         done = 0
         for number, members in enumerate(numbers):
             if number not in journal:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,16 @@ def test_samples_are_seeded_by_their_number(media: MediaFolder) -> None:
     other = shards[SampleIndex(0, 5, 1)]
     assert torch.equal(first['inputs']['video'], again['inputs']['video'])
     assert not torch.equal(first['inputs']['video'], other['inputs']['video'])
+
+
+def test_data_set_travels_to_spawned_workers(media: MediaFolder) -> None:
+    _media(media)
+    media.annotation(*FILES)
+    shards = _shards(media, TRAIN)
+    index = SampleIndex(1, 0, 0)
+    before = shards[index]['inputs']
+    after = pickle.loads(pickle.dumps(shards))[index]['inputs']
+    assert all(torch.equal(before[name], after[name]) for name in ('video', 'audio'))
 
 
 def test_part_of_the_clips(media: MediaFolder) -> None:
