@@ -94,13 +94,15 @@ class Run:
         return {kind: self._test_step(kind, checkpoint) for kind, checkpoint in self.checkpoints().items()}
 
     def checkpoints(self) -> dict[str, Path]:
-        """The best and the last checkpoint; before the training the name that it will have."""
+        """The best and the last checkpoint; before the end of the training the names that they will have."""
+        is_trained = self.marks.is_finished(self.train_step())
         found: dict[str, Path] = {}
         for measure in selecting_measures(self.cfg)[:1]:
-            planned = self.folder / f'best_{measure.replace("/", "_")}_epoch_N.pth'
-            found['best'] = best_checkpoint(self.folder, measure) or planned
-        planned = self.folder / f'epoch_{self.cfg.train_cfg.get("max_epochs", "N")}.pth'
-        return {**found, 'last': last_checkpoint(self.folder) or planned}
+            best = best_checkpoint(self.folder, measure) if is_trained else None
+            found['best'] = best or self.folder / f'best_{measure.replace("/", "_")}_epoch_N.pth'
+        last = last_checkpoint(self.folder) if is_trained else None
+        found['last'] = last or self.folder / f'epoch_{self.cfg.train_cfg.get("max_epochs", "N")}.pth'
+        return found
 
     def predictions_of(self, kind: str) -> Path:
         """The file of what a checkpoint predicts."""
