@@ -112,6 +112,19 @@ def test_skipped_samples_are_counted_and_listed(tmp_path: Path, capfd: pytest.Ca
     assert 'clip3 (2 times): truncated' in text
 
 
+def test_skipped_samples_are_counted_once_after_resuming(tmp_path: Path) -> None:
+    hook = dict(type='SkippedSamplesHook')
+    _runner(tmp_path / 'uninterrupted', _Toy(), hook, epochs=2, collate=_collate_skipping).train()
+    expected = (tmp_path / 'uninterrupted' / 'skipped_samples.json').read_text()
+    # interrupted after the list of the second epoch was written and before its checkpoint was
+    (tmp_path / 'resumed').mkdir()
+    (tmp_path / 'resumed' / 'skipped_samples.json').write_text(expected)
+    runner = _runner(tmp_path / 'resumed', _Toy(), hook, epochs=2, collate=_collate_skipping)
+    runner._load_from, runner._resume = str(tmp_path / 'uninterrupted' / 'epoch_1.pth'), True
+    runner.train()
+    assert (tmp_path / 'resumed' / 'skipped_samples.json').read_text() == expected
+
+
 class _CountSyncs(Hook):
     """Notes how many values the history had at the end of every iteration."""
 
