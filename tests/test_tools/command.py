@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from hicmae_mm.utils.paths import tools_root
@@ -33,3 +34,21 @@ def last_line(result: subprocess.CompletedProcess) -> str:
 
 def folder_names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
+
+
+def wait_for(path: Path, process: subprocess.Popen, seconds: float = 300) -> None:
+    """Waits until a running process has written a file."""
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert process.poll() is None, f'the process ended with {process.returncode} before it wrote {path}'
+        assert time.monotonic() < end, f'{path} was not written within {seconds} s'
+        time.sleep(0.005)
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is a process of that number that has not ended."""
+    try:
+        state = Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != 'Z'

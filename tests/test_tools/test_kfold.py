@@ -26,7 +26,7 @@ from hicmae_mm.utils.checkpoint import read_checkpoint
 from hicmae_mm.utils.cross_validation import best_checkpoint, dataset_meta, load_fold
 from hicmae_mm.utils.paths import tools_root
 from tests.engine.tiny_run import finetune_config, train
-from tests.test_tools.test_kill import wait_for
+from tests.test_tools.command import is_running, wait_for
 
 EPOCHS, NUM_TEST_CLIPS = 3, 6
 
@@ -77,13 +77,6 @@ def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f'/proc/{pid}/task/{pid}/children').read_text().split()]
 
 
-def _is_running(pid: int) -> bool:
-    try:
-        return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
 def _times(folder: Path) -> dict[str, int]:
     return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob('*') if path.is_file()}
 
@@ -105,7 +98,7 @@ def killed(config: Path, kfold: ModuleType, tmp_path_factory: pytest.TempPathFac
         patch.delenv('FOLD', raising=False)
         assert kfold.main(arguments) == 0
     assert len(children) == 1
-    assert not _is_running(children[0])
+    assert not is_running(children[0])
     return dict(work_dir=work_dir, arguments=arguments, first=first, partial=partial)
 
 

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from hicmae_mm.engine import set_resume
 from hicmae_mm.utils.checkpoint import read_checkpoint
 from hicmae_mm.utils.paths import tools_root
 from tests.engine.tiny_run import finetune_config, train
+from tests.test_tools.command import wait_for
 
 FATAL_FILE = 'FATAL_FILE'
 # Python imports a module of this name when it starts: the process dies when half of that file is on the disk
@@ -36,15 +36,6 @@ if '{FATAL_FILE}' in os.environ:
 
     LocalBackend.put = put_half
 """
-
-
-def wait_for(path: Path, process: subprocess.Popen, seconds: float = 300) -> None:
-    """Waits until a running process has written a file."""
-    end = time.monotonic() + seconds
-    while not path.exists():
-        assert process.poll() is None, f'the process ended with {process.returncode} before it wrote {path}'
-        assert time.monotonic() < end, f'{path} was not written within {seconds} s'
-        time.sleep(0.005)
 
 
 def _weights(path: Path) -> dict[str, torch.Tensor]:

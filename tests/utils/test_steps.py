@@ -12,14 +12,7 @@ from pathlib import Path
 import pytest
 
 from hicmae_mm.utils.steps import Step, StepMarks, differences, run_step
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        state = Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != 'Z'
+from tests.test_tools.command import is_running
 
 
 def _wait_until(condition, seconds: float = 30) -> None:
@@ -113,7 +106,7 @@ def test_ctrl_c_ends_the_step_and_its_children(tmp_path: Path) -> None:
         run_step(step)
     thread.join()
     for pid in map(int, pids.read_text().split()):
-        _wait_until(lambda pid=pid: not _is_running(pid))
+        _wait_until(lambda pid=pid: not is_running(pid))
 
 
 def test_a_step_dies_with_its_caller(tmp_path: Path) -> None:
@@ -123,10 +116,10 @@ def test_a_step_dies_with_its_caller(tmp_path: Path) -> None:
     caller = subprocess.Popen([sys.executable, '-c', code])
     _wait_until(pid_file.exists)
     child = int(pid_file.read_text())
-    assert _is_running(child)
+    assert is_running(child)
     caller.send_signal(signal.SIGKILL)
     caller.wait()
-    _wait_until(lambda: not _is_running(child))
+    _wait_until(lambda: not is_running(child))
 
 
 def test_marks_are_readable(tmp_path: Path) -> None:
