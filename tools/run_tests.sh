@@ -45,8 +45,9 @@ step spelling codespell
 
 gpu='not gpu'
 python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' && gpu='gpu or not gpu'
-OMP_NUM_THREADS=1 step unit tests unit "not slow and not dist and ($gpu)" -n 2 --dist loadfile "$@"
-step slow tests slow "(slow or dist) and ($gpu)" "$@"
+export OMP_NUM_THREADS=1 # two workers; more threads than cores only wait for each other
+step unit tests unit "not slow and not dist and ($gpu)" -n 2 --dist loadfile "$@"
+step slow tests slow "(slow or dist) and ($gpu)" -n 2 --dist loadfile "$@"
 if [[ -e "$scratch/unit-is-empty" && -e "$scratch/slow-is-empty" ]]; then
     summary+=("FAILED   no test matches: $*")
     failed=1

@@ -20,6 +20,8 @@ from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 
 from hicmae_mm.engine import build_runner
+from hicmae_mm.utils.checkpoint import check_exists
+from hicmae_mm.utils.config_checks import check_config
 from hicmae_mm.utils.config_overrides import load_config
 
 
@@ -72,6 +74,7 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
+    check_exists(args.checkpoint)
     cfg.load_from, cfg.resume = args.checkpoint, False
     if cfg.get('test_dataloader') is None:
         raise ValueError(f'{args.config} has no test_dataloader: there is nothing to test')
@@ -122,6 +125,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         cfg = load_config(args.config, args.cfg_options)
         apply_arguments(cfg, args)
+        check_config(cfg)
     except (FileNotFoundError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1

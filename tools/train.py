@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from mmengine.config import Config, DictAction
 
 from hicmae_mm.engine import build_runner, set_resume
+from hicmae_mm.utils.checkpoint import check_exists
+from hicmae_mm.utils.config_checks import check_config
 from hicmae_mm.utils.config_overrides import load_config
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description='Train a model')
     parser.add_argument('config', help='config file')
@@ -34,7 +38,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by old launchers')
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return args
 
@@ -58,18 +62,22 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
             raise ValueError(f'--auto-scale-lr: {args.config} has no auto_scale_lr.base_batch_size to scale from')
         cfg.auto_scale_lr['enable'] = True
     set_resume(cfg, args.resume)
+    check_exists(cfg.get('load_from'))
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     """Trains."""
-    args = parse_args()
+    args = parse_args(argv)
     try:
         cfg = load_config(args.config, args.cfg_options)
         apply_arguments(cfg, args)
+        check_config(cfg)
     except (FileNotFoundError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from error
+        print(f'error: {error}', file=sys.stderr)
+        return 1
     build_runner(cfg).train()
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())
