@@ -7,6 +7,7 @@ at all.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import os
 import sys
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hicmae_mm.datasets.annotations import OWN_SOUND_TRACK
+from hicmae_mm.utils.files import replaced_file
 
 Label = int | float
 _SHOWN = 10  # names in a message
@@ -217,16 +219,10 @@ def cross_validation(clips: Iterable[tuple[int, Clip]], num_folds: int) -> dict[
 
 
 def write_whole(texts: Mapping[Path, str]) -> None:
-    """Writes files that are at every moment either whole or not there: all beside their places first, then moved."""
-    temporary = {path: path.with_name(f'.{path.name}.part') for path in texts}
-    for path, text in texts.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary[path].open('w', encoding='utf-8') as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-    for path, part in temporary.items():
-        part.replace(path)
+    """Writes files that are at every moment either whole or as they were: all beside their places first, then moved."""
+    with contextlib.ExitStack() as stack:
+        for path, text in texts.items():
+            stack.enter_context(replaced_file(path)).write_text(text, encoding='utf-8')
 
 
 def _with_media(folds: Folds, allow_missing: bool) -> Folds:
