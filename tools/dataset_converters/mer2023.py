@@ -20,10 +20,10 @@ from hicmae_mm.datasets.conversion import (
     MediaLayout,
     converter_parser,
     find_by_stem,
+    read_table,
     run_converter,
     write_folds,
 )
-from hicmae_mm.datasets.label_tables import read_table
 
 EMOTIONS = ('neutral', 'angry', 'happy', 'sad', 'worried', 'surprise')  # order of the challenge's baseline
 TABLES = {'train': 'train-label.csv', 'test1': 'test1-label.csv'}

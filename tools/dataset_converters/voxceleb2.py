@@ -164,6 +164,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         audio_dir='dev/aac',
         video_suffix='.mp4',
         audio_suffix='.m4a',
+        has_folds=False,
     )
     parser.add_argument(
         '--exclude',

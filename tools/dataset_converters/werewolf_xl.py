@@ -18,10 +18,10 @@ from hicmae_mm.datasets.conversion import (
     MediaLayout,
     converter_parser,
     cross_validation,
+    read_table,
     run_converter,
     write_folds,
 )
-from hicmae_mm.datasets.label_tables import read_table
 
 DIMENSIONS = ('valence', 'arousal', 'dominance')
 # what the authors' own programs call the columns; they say pleasure for valence

@@ -120,6 +120,27 @@ def test_folds_are_checked(tmp_path: Path) -> None:
     assert not (tmp_path / 'lists').exists()
 
 
+def test_lists_can_keep_to_the_clips_of_given_ones(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (tmp_path / 'published.csv').write_text('/else/openface/a/a_aligned /else/a.wav 0\n/else/z /else/z.wav 1\n\n')
+    (tmp_path / 'other.csv').write_text('frames/c sound/c.wav 2\n')
+    args = arguments(tmp_path, tmp_path, '--no-check-media')
+    args.only = [tmp_path / 'published.csv', tmp_path / 'other.csv']
+    clips = {name: Clip(f'/v/{name}', f'/a/{name}.wav', (0,)) for name in 'abc'}
+    write_folds(args, {'fold1': {'train': [clips['a'], clips['b']], 'test': [clips['c']]}})
+    assert (tmp_path / 'fold1/train.csv').read_text() == '/v/a /a/a.wav 0\n'
+    assert (tmp_path / 'fold1/test.csv').read_text() == '/v/c /a/c.wav 0\n'
+    assert 'kept to 2 of 3 clips by --only, which names 1 others' in capsys.readouterr().out
+    own_sound = Clip('/v/a.mp4', None, (0,))
+    write_folds(args, {'fold1': {'train': [own_sound]}})
+    assert (tmp_path / 'fold1/train.csv').read_text() == '/v/a.mp4 - 0\n'
+    (tmp_path / 'other.csv').write_text('lonely\n')
+    with pytest.raises(ValueError, match=r"other\.csv, line 1: expected 'video audio label', got 'lonely'"):
+        write_folds(args, {'fold1': {'train': [clips['a']]}})
+    args.only = [tmp_path / 'none.csv']
+    with pytest.raises(FileNotFoundError, match=r'--only .*none\.csv does not exist'):
+        write_folds(args, {'fold1': {'train': [clips['a']]}})
+
+
 def test_problems_end_in_one_line(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     def convert(args: argparse.Namespace) -> None:
         raise ValueError(f'nothing to do for {args.out_dir.name}')

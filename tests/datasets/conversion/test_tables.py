@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hicmae_mm.datasets.label_tables import read_table
+from hicmae_mm.datasets.conversion import read_table
 
 COLUMNS = {'name': ('VideoName', 'name'), 'valence': ('valence',)}
 

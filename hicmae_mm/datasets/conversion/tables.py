@@ -1,14 +1,13 @@
-"""Label tables of corpora: comma-separated files with a header, read strictly, errors name file and line."""
+"""Reading the tables of corpora strictly; errors name file and line."""
 
 from __future__ import annotations
 
+import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
-
-from hicmae_mm.datasets.conversion import read_rows
 
 T = TypeVar('T')
 
@@ -85,3 +84,22 @@ def _cells(position: str, fields: Sequence[str], header: Sequence[str], found: M
     if empty:
         raise ValueError(f'{position}: no {" and no ".join(empty)} in {",".join(fields)!r}')
     return cells
+
+
+def read_rows(path: Path, delimiter: str | None = None) -> Iterator[tuple[str, list[str]]]:
+    """Yields where a line of a text file stands (``'set_1/train.txt, line 3'``) and its fields; skips empty lines.
+
+    Args:
+        path: UTF-8, with or without byte order mark.
+        delimiter: Of the columns, as in CSV files; None: white space.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f'{path} does not exist; is DATA_ROOT the corpus as its owners distribute it?')
+    with path.open(encoding='utf-8-sig', newline='') as file:
+        rows: Iterable[list[str]] = csv.reader(file, delimiter=delimiter) if delimiter else map(str.split, file)
+        for number, fields in enumerate(rows, start=1):
+            if any(fields):
+                yield f'{path}, line {number}', [field.strip() for field in fields]

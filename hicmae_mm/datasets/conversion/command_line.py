@@ -1,0 +1,61 @@
+"""What all converters have in common on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+
+def converter_parser(
+    description: str,
+    video_dir: str,
+    audio_dir: str,
+    video_suffix: str = '',
+    audio_suffix: str = '.wav',
+    has_folds: bool = True,
+) -> argparse.ArgumentParser:
+    """The command line that converters share; ``video_dir`` to ``audio_suffix`` are defaults.
+
+    ``has_folds``: the lists are written by :func:`write_folds`, which can keep to the clips of given ones.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument('data_root', type=Path, metavar='DATA_ROOT', help='the corpus as its owners distribute it')
+    parser.add_argument('--out-dir', type=Path, required=True, metavar='DIR', help='folder of the lists')
+    parser.add_argument('--video-dir', default=video_dir, help='videos, below DATA_ROOT (default: %(default)r)')
+    parser.add_argument(
+        '--video-suffix',
+        default=video_suffix,
+        help="ending of a video, '' for folders of frames (default: %(default)r)",
+    )
+    parser.add_argument(
+        '--audio-dir', default=audio_dir, help="sound, below DATA_ROOT, '-': the videos' own (default: %(default)r)"
+    )
+    parser.add_argument('--audio-suffix', default=audio_suffix, help='ending of a sound file (default: %(default)r)')
+    if has_folds:
+        parser.add_argument(
+            '--only',
+            type=Path,
+            nargs='+',
+            default=[],
+            metavar='LIST',
+            help='keep to the clips that these lists name, such as the published ones (their paths do not matter)',
+        )
+    media = parser.add_mutually_exclusive_group()
+    media.add_argument('--no-check-media', action='store_true', help='do not look whether the media are there')
+    media.add_argument('--allow-missing', action='store_true', help='leave out clips whose media are not there')
+    return parser
+
+
+def run_converter(
+    parser: argparse.ArgumentParser, convert: Callable[[argparse.Namespace], None], argv: Sequence[str] | None
+) -> int:
+    """Runs a converter; what is wrong with the corpus ends in one line on stderr and exit status 1."""
+    args = parser.parse_args(argv)
+    try:
+        convert(args)
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    return 0

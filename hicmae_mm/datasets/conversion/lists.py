@@ -1,0 +1,161 @@
+"""Writing the lists of all folds, checked, and whole or not at all."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from hicmae_mm.datasets.annotations import OWN_SOUND_TRACK
+from hicmae_mm.datasets.conversion.media import Clip, has_content
+from hicmae_mm.utils.files import replaced_file
+
+Folds = Mapping[str, Mapping[str, Sequence[Clip]]]  # 'fold1' -> 'train' or 'test' -> clips
+_SHOWN = 10  # names in a message
+
+
+def write_folds(args: argparse.Namespace, folds: Folds, published: Mapping[str, tuple[int, ...]] | None = None) -> None:
+    """Checks the clips of all folds and writes ``DIR/{fold}/{part}.csv``; prints what was written.
+
+    Paths below ``DIR`` are written relative to it, others absolute, so that ``data_root=DIR`` reads both.
+
+    Args:
+        args: Options of :func:`converter_parser`.
+        folds: Clips by fold and part.
+        published: Sizes of each fold's parts in the published protocol, printed beside ours.
+
+    Raises:
+        FileNotFoundError: If media are missing, without ``--allow-missing``.
+        ValueError: If a part is empty, a clip is in two parts of a fold, or a path has white space.
+    """
+    if args.only:
+        folds = _only(folds, args.only)
+    if not args.no_check_media:
+        folds = _with_media(folds, args.allow_missing)
+    out_dir = args.out_dir.resolve()
+    texts: dict[Path, str] = {}
+    for fold, parts in folds.items():
+        _check_fold(fold, parts)
+        for part, clips in parts.items():
+            texts[out_dir / fold / f'{part}.csv'] = ''.join(list_line(clip, out_dir) for clip in clips)
+    write_whole(texts)
+    for fold, parts in folds.items():
+        sizes = tuple(len(clips) for clips in parts.values())
+        expected = (published or {}).get(fold)
+        remark = ''
+        if expected is not None:
+            remark = ', as published' if sizes == expected else f', published: {"/".join(map(str, expected))}'
+        print(f'{fold}: {"/".join(parts)} {"/".join(map(str, sizes))}{remark}')
+    print(f'lists are in {args.out_dir}')
+
+
+def cross_validation(clips: Iterable[tuple[int, Clip]], num_folds: int) -> dict[str, dict[str, list[Clip]]]:
+    """Folds ``'fold1'`` on, from clips and the number (from 1) of the one fold that tests them; all others train."""
+    folds: dict[str, dict[str, list[Clip]]] = {f'fold{k}': {'train': [], 'test': []} for k in range(1, num_folds + 1)}
+    for tested_in, clip in clips:
+        for k in range(1, num_folds + 1):
+            folds[f'fold{k}']['test' if k == tested_in else 'train'].append(clip)
+    return folds
+
+
+def write_whole(texts: Mapping[Path, str]) -> None:
+    """Writes files that are at every moment either whole or as they were: all beside their places first, then moved."""
+    with contextlib.ExitStack() as stack:
+        for path, text in texts.items():
+            stack.enter_context(replaced_file(path)).write_text(text, encoding='utf-8')
+
+
+def _only(folds: Folds, lists: Sequence[Path]) -> Folds:
+    """Keeps the clips that some lists name; says how many they are, and how many of the named ones are not there.
+
+    Raises:
+        FileNotFoundError: If there is no such list.
+        ValueError: If a line of it is no clip.
+    """
+    named = set()
+    for path in lists:
+        if not path.is_file():
+            raise FileNotFoundError(f'--only {path} does not exist')
+        for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), start=1):
+            fields = line.split()
+            if len(fields) == 1:
+                raise ValueError(f"{path}, line {number}: expected 'video audio label', got {line.strip()!r}")
+            if fields:
+                named.add(_name(*fields[:2]))
+    found = {_name(*_media(clip)): clip for parts in folds.values() for clips in parts.values() for clip in clips}
+    print(
+        f'kept to {len(named & found.keys())} of {len(found)} clips by --only, '
+        f'which names {len(named - found.keys())} others'
+    )
+    return {
+        fold: {part: [clip for clip in clips if _name(*_media(clip)) in named] for part, clips in parts.items()}
+        for fold, parts in folds.items()
+    }
+
+
+def _name(video: str, audio: str = OWN_SOUND_TRACK) -> str:
+    """A clip's name without folders and endings: that of its sound, or of its video where the sound is in it."""
+    return Path(video if audio == OWN_SOUND_TRACK else audio).stem
+
+
+def _with_media(folds: Folds, allow_missing: bool) -> Folds:
+    paths = {path for parts in folds.values() for clips in parts.values() for clip in clips for path in _media(clip)}
+    missing = {path for path in paths if not has_content(path)}
+    if not missing:
+        return folds
+    listed = f'{len(missing)} of {len(paths)} media are missing or empty: {listing(missing)}'
+    if not allow_missing:
+        raise FileNotFoundError(
+            f'{listed}; nothing was written. Prepare them, or leave their clips out with --allow-missing'
+        )
+    print(f'left out: {listed}')
+    return {
+        fold: {part: [clip for clip in clips if missing.isdisjoint(_media(clip))] for part, clips in parts.items()}
+        for fold, parts in folds.items()
+    }
+
+
+def _media(clip: Clip) -> tuple[str, ...]:
+    return (clip.video,) if clip.audio is None else (clip.video, clip.audio)
+
+
+def _check_fold(fold: str, parts: Mapping[str, Sequence[Clip]]) -> None:
+    seen: dict[tuple[str, str | None], str] = {}
+    for part, clips in parts.items():
+        if not clips:
+            raise ValueError(f'{fold}/{part} would be empty; is DATA_ROOT the whole corpus? Nothing was written')
+        for clip in clips:
+            media = (clip.video, clip.audio)
+            if media in seen:
+                raise ValueError(f'{fold}: {clip.video} is in {seen[media]} and again in {part}; nothing was written')
+            seen[media] = part
+
+
+def list_line(clip: Clip, out_dir: Path) -> str:
+    """The line of a clip in a list of ``out_dir``: paths below that folder are relative to it, others absolute.
+
+    Raises:
+        ValueError: If a path has white space.
+    """
+    if any(path.split() != [path] for path in _media(clip)):
+        raise ValueError(
+            f'{clip.video!r}: lists separate columns by white space, so paths must have none; '
+            'link the corpus to a path without spaces. Nothing was written'
+        )
+
+    def shown(path: str | None) -> str:
+        if path is None:
+            return OWN_SOUND_TRACK
+        prefix = f'{out_dir}{os.sep}'
+        return path.removeprefix(prefix)
+
+    labels = (f'{label:.10g}' if isinstance(label, float) else str(label) for label in clip.labels)
+    return ' '.join([shown(clip.video), shown(clip.audio), *labels]) + '\n'
+
+
+def listing(names: Iterable[str]) -> str:
+    """The first few of many names, for messages."""
+    ordered = sorted(names)
+    return ', '.join(ordered[:_SHOWN]) + (f' and {len(ordered) - _SHOWN} more' if len(ordered) > _SHOWN else '')
