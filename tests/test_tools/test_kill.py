@@ -60,7 +60,8 @@ def test_killed_trainings_continue_bit_for_bit(corpus: Path, tmp_path: Path, mon
     (tmp_path / 'sitecustomize.py').write_text(SITECUSTOMIZE)
     killed = tmp_path / 'killed'
     command = [sys.executable, str(tools_root() / 'train.py'), str(tmp_path / 'config.py'), '--work-dir', str(killed)]
-    environment = {**os.environ, 'PYTHONPATH': str(tmp_path)}
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get('PYTHONPATH')]))
+    environment = {**os.environ, 'PYTHONPATH': path}
 
     # from outside, in the middle of the first epoch of five iterations
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
