@@ -84,7 +84,9 @@ def plan(cfg: Config, epoch_length: int, num_processes: int, param: str) -> dict
     """Values of every iteration ``(I,)`` by name: one, or with layer decay the fastest and the slowest parameters."""
     with torch.device('meta'):
         model: nn.Module = MODELS.build({key: value for key, value in cfg.model.items() if key != 'data_preprocessor'})
-    optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    options = cfg.optim_wrapper.to_dict()
+    options['optimizer'].pop('fused', None)  # needs parameters that exist
+    optim_wrapper = build_optim_wrapper(model, options)
     scale = cfg.get('auto_scale_lr') or {}
     if scale.get('enable'):
         batch = num_processes * cfg.train_dataloader.batch_size * cfg.optim_wrapper.get('accumulative_counts', 1)

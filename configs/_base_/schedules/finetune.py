@@ -1,7 +1,7 @@
 # HiCMAE fine-tuning: AdamW, lr 1e-3 * batch / 256, 5 warm-up epochs, cosine to 1e-6 * batch / 256, layer decay 0.75
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=1e-3, betas=(0.9, 0.999), weight_decay=0.05),
+    optimizer=dict(type='AdamW', lr=1e-3, betas=(0.9, 0.999), weight_decay=0.05, fused=True),
     constructor='LayerDecayOptimWrapperConstructor',
     paramwise_cfg=dict(layer_decay=0.75),
 )

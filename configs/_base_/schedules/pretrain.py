@@ -1,7 +1,7 @@
 # HiCMAE pre-training: AdamW, lr 3e-4 * total batch / 256, 5 warm-up epochs, cosine to 1e-5 * batch / 256, 100 epochs
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=3e-4, betas=(0.9, 0.95), weight_decay=0.05),
+    optimizer=dict(type='AdamW', lr=3e-4, betas=(0.9, 0.95), weight_decay=0.05, fused=True),
     constructor='LayerDecayOptimWrapperConstructor',
     paramwise_cfg=dict(layer_decay=1.0),
 )
