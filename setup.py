@@ -10,6 +10,7 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
 MIM_FOLDERS = ('configs', 'tools')
+EXTRAS = ('features', 'export', 'web', 'docs')  # requirements/{name}.txt, all of them in dev
 
 
 class BuildPyWithMimData(build_py):
@@ -37,10 +38,11 @@ class BuildPyWithMimData(build_py):
         return outputs if self.editable_mode else outputs + [str(path) for path in self._mim_files().values()]
 
 
-def requirements(name: str) -> list[str]:
+def requirements(*names: str) -> list[str]:
     """Requirement lines of ``requirements/{name}.txt`` without comments and includes."""
-    lines = (ROOT / 'requirements' / f'{name}.txt').read_text(encoding='utf-8').splitlines()
-    return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith(('#', '-r'))]
+    texts = [(ROOT / 'requirements' / f'{name}.txt').read_text(encoding='utf-8') for name in names]
+    lines = [line.strip() for text in texts for line in text.splitlines()]
+    return [line for line in lines if line and not line.startswith(('#', '-r'))]
 
 
 def version() -> str:
@@ -73,7 +75,7 @@ setup(
     packages=find_packages(include=['hicmae_mm', 'hicmae_mm.*']),
     package_data={'hicmae_mm': ['py.typed']},
     install_requires=requirements('runtime'),
-    extras_require={'dev': requirements('dev')},
+    extras_require={name: requirements(name) for name in EXTRAS} | {'dev': requirements('dev', *EXTRAS)},
     cmdclass={'build_py': BuildPyWithMimData},
     zip_safe=False,
 )
