@@ -38,7 +38,7 @@ def find_presence(
     given = [inputs[name] for name in encoders if name in inputs]
     if not given:
         raise ValueError(f'the batch has none of the streams {list(encoders)}, only {list(inputs)}')
-    num_rows, device = len(given[0]), given[0].device
+    num_rows, device = given[0].shape[0], given[0].device  # not len(), which would fix the batch size of an export
     presence = {}
     for name in encoders:
         if name not in inputs:
