@@ -6,16 +6,22 @@ file, for error messages) and ``gt_label`` or ``gt_values``; from JSON also ``sa
 
 from __future__ import annotations
 
+import copy
+import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
+import numpy as np
 from mmengine.fileio import load
 
 TASKS = ('classification', 'regression', 'multitask', 'unlabelled')
 OWN_SOUND_TRACK = '-'
+_CHUNK_BYTES = 2**22  # of a list that is searched for line ends at once
+_LABELS_REMEMBERED = 4096  # different label columns; few in classification
 
 
 @dataclass
@@ -91,11 +97,99 @@ class LabelParser:
         return values
 
 
-def load_annotations(ann_file: str, labels: LabelParser) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+class TextRecords(Sequence[dict[str, Any]]):
+    """The records of a text list, parsed when they are asked for.
+
+    A list of a million clips is held as the bytes of its file and 16 bytes a line, in a handful of objects: nothing is
+    made when it is read but these, and forked worker processes share them, for looking at a record writes to none.
+    Every line is checked once, when the list is opened.
+
+    Args:
+        ann_file: Text file of ``video audio label`` lines, UTF-8.
+        labels: What makes labels of the label columns.
+
+    Raises:
+        ValueError: If a line is malformed; it is named.
+    """
+
+    def __init__(self, ann_file: str, labels: LabelParser) -> None:
+        content = Path(ann_file).read_bytes()
+        if b'\r' in content:
+            content = content.replace(b'\r\n', b'\n').replace(b'\r', b'\n')
+        self._content, self._labels = content, labels
+        self._starts = _line_starts(content)
+        self._rows = self._check(ann_file)
+
+    def _check(self, ann_file: str) -> np.ndarray:
+        """Parses every line, keeps nothing; returns the numbers of the lines that are not empty, from 0 on."""
+        parse_label = lru_cache(_LABELS_REMEMBERED)(lambda text: self._labels.parse(text.split()))
+        empty, row = [], -1
+        try:
+            for row, line in enumerate(io.TextIOWrapper(io.BytesIO(self._content), encoding='utf-8')):
+                fields = line.split(None, 2)
+                if len(fields) > 1:
+                    _check_paths(fields[0], fields[1])
+                    parse_label(fields[2] if len(fields) > 2 else '')
+                elif fields:
+                    raise ValueError(f"expected 'video audio label', got {line.strip()!r}")
+                else:  # usually the last line
+                    empty.append(row)
+        except UnicodeDecodeError as error:
+            row = self._content.count(b'\n', 0, _first_undecodable(self._content))  # the reader was ahead of the lines
+            raise ValueError(f'{ann_file}, line {row + 1}: not UTF-8 ({error.reason}); convert the file') from error
+        except ValueError as error:
+            raise ValueError(f'{ann_file}, line {row + 1}: {error}') from error
+        return np.delete(np.arange(row + 1), empty)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> TextRecords: ...
+
+    def __getitem__(self, index: int | slice) -> dict[str, Any] | TextRecords:
+        """A record, made anew at every call; or some of them, without parsing them."""
+        if isinstance(index, slice):
+            return self._with_rows(self._rows[index])
+        row = self._rows[index]
+        fields = self._content[self._starts[row] : self._starts[row + 1]].decode().split()
+        return _record(fields[0], fields[1], fields[2:], f'line {row + 1}', self._labels)
+
+    def take(self, indices: Sequence[int]) -> TextRecords:
+        """The records listed, in that order, without parsing them."""
+        return self._with_rows(self._rows[np.asarray(indices, dtype=np.int64)])
+
+    def _with_rows(self, rows: np.ndarray) -> TextRecords:
+        other = copy.copy(self)
+        other._rows = rows
+        return other
+
+
+def _line_starts(content: bytes) -> np.ndarray:
+    """Where lines begin, and the end: ``(lines + 1,)`` int64, or one more after a line end at the end of the file."""
+    found = [np.zeros(1, np.int64)]
+    codes = np.frombuffer(content, np.uint8)
+    for start in range(0, len(codes), _CHUNK_BYTES):
+        found.append(np.flatnonzero(codes[start : start + _CHUNK_BYTES] == ord('\n')) + (start + 1))
+    return np.concatenate([*found, [len(content)]])
+
+
+def _first_undecodable(content: bytes) -> int:
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        return error.start
+    return len(content)
+
+
+def load_annotations(ann_file: str, labels: LabelParser) -> tuple[Sequence[dict[str, Any]], dict[str, Any]]:
     """Reads an annotation file.
 
     Returns:
-        The records, and the meta information of a JSON file (empty for text).
+        The records (of text: :class:`TextRecords`), and the meta information of a JSON file (empty for text).
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -104,30 +198,14 @@ def load_annotations(ann_file: str, labels: LabelParser) -> tuple[list[dict[str,
     if not Path(ann_file).is_file():
         raise FileNotFoundError(f'annotation file {ann_file} does not exist; check ann_file and data_root')
     metainfo: dict[str, Any] = {}
+    records: Sequence[dict[str, Any]]
     if ann_file.endswith('.json'):
         records, metainfo = _load_json(ann_file, labels)
     else:
-        records = _load_text(ann_file, labels)
+        records = TextRecords(ann_file, labels)
     if not records:
         raise ValueError(f"annotation file {ann_file} has no samples, expected lines of 'video audio label'")
     return records, metainfo
-
-
-def _load_text(ann_file: str, labels: LabelParser) -> list[dict[str, Any]]:
-    records = []
-    with Path(ann_file).open(encoding='utf-8') as file:
-        for number, line in enumerate(file, start=1):
-            fields = line.split()
-            if not fields:  # an empty line, usually the last
-                continue
-            position = f'line {number}'
-            try:
-                if len(fields) < 2:
-                    raise ValueError(f"expected 'video audio label', got {line.strip()!r}")
-                records.append(_record(fields[0], fields[1], fields[2:], position, labels))
-            except ValueError as error:
-                raise ValueError(f'{ann_file}, {position}: {error}') from error
-    return records
 
 
 def _load_json(ann_file: str, labels: LabelParser) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -154,8 +232,7 @@ def _load_json(ann_file: str, labels: LabelParser) -> tuple[list[dict[str, Any]]
 
 
 def _record(video: str, audio: str, fields: Sequence[Any], position: str, labels: LabelParser) -> dict[str, Any]:
-    if video == OWN_SOUND_TRACK and audio == OWN_SOUND_TRACK:
-        raise ValueError("video and audio are both '-' or missing, at least one must name a file")
+    _check_paths(video, audio)
     record = dict(
         video=None if video == OWN_SOUND_TRACK else video,
         audio=None if audio == OWN_SOUND_TRACK else audio,
@@ -163,3 +240,8 @@ def _record(video: str, audio: str, fields: Sequence[Any], position: str, labels
     )
     record.update(labels.parse(fields))
     return record
+
+
+def _check_paths(video: str, audio: str) -> None:
+    if video == audio == OWN_SOUND_TRACK:
+        raise ValueError("video and audio are both '-' or missing, at least one must name a file")

@@ -15,7 +15,7 @@ from mmengine.dataset import BaseDataset, Compose
 from mmengine.fileio import join_path
 from torch.utils.data import get_worker_info
 
-from hicmae_mm.datasets.annotations import LabelParser, load_annotations
+from hicmae_mm.datasets.annotations import LabelParser, TextRecords, load_annotations
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.samplers import SampleIndex
 from hicmae_mm.registry import DATASETS, TRANSFORMS
@@ -56,6 +56,8 @@ class AudioVisualDataset(BaseDataset):
 
     TASK = 'classification'
 
+    _fully_initialized: bool = False
+
     def __init__(
         self,
         ann_file: str,
@@ -89,8 +91,8 @@ class AudioVisualDataset(BaseDataset):
         # our own registry, so that names resolve without a default scope
         self.pipeline = Compose([TRANSFORMS.build(step) if isinstance(step, Mapping) else step for step in pipeline])
 
-    def load_data_list(self) -> list[dict]:
-        """Reads the annotation file."""
+    def load_data_list(self) -> Sequence[dict]:  # type: ignore[override]
+        """Reads the annotation file. Text lists are parsed clip by clip, when clips are asked for."""
         records, metainfo = load_annotations(self.ann_file, self._label_parser())
         for key, value in metainfo.items():
             self._metainfo.setdefault(key, value)
@@ -106,10 +108,32 @@ class AudioVisualDataset(BaseDataset):
             columns=self.label_columns,
         )
 
+    def full_init(self) -> None:
+        """Reads the annotation file, filters and cuts it, unless that was done.
+
+        A text list stays as it is: what MMEngine would make of it to share it with worker processes takes longer and
+        more memory than the list.
+        """
+        if self._fully_initialized:
+            return
+        self.data_list = self.load_data_list()  # type: ignore[assignment]
+        self.data_list = self.filter_data()
+        if self._indices is not None:
+            self.data_list = self._get_unserialized_subset(self._indices)
+        self.serialize_data = not isinstance(self.data_list, TextRecords)
+        if self.serialize_data:
+            self.data_bytes, self.data_address = self._serialize_data()
+        self._fully_initialized = True
+
+    def _get_unserialized_subset(self, indices: Sequence[int] | int) -> Sequence[dict]:  # type: ignore[override]
+        if isinstance(self.data_list, TextRecords) and not isinstance(indices, int):
+            return self.data_list.take(indices)
+        return super()._get_unserialized_subset(indices)
+
     def _serialize_data(self) -> tuple[np.ndarray, np.ndarray]:
         """MMEngine's form of the list, which worker processes share; without its search for garbage (there is none)."""
         buffers = [pickle.dumps(record, protocol=4) for record in self.data_list]
-        self.data_list.clear()
+        self.data_list = []
         return np.frombuffer(b''.join(buffers), np.uint8), np.cumsum([len(buffer) for buffer in buffers])
 
     def get_data_info(self, idx: int) -> dict:

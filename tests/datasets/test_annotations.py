@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 
 import pytest
 
-from hicmae_mm.datasets.annotations import LabelParser, load_annotations
+from hicmae_mm.datasets.annotations import LabelParser, TextRecords, load_annotations
 from tests.conftest import MediaFolder
 
 
@@ -16,7 +18,7 @@ def test_text_list(media: MediaFolder) -> None:
     path = media.annotation('a.mp4 a.wav 0', 'b.mp4 - 2', '', 'c d 1')
     records, metainfo = load_annotations(str(path), _classes())
     assert metainfo == {}
-    assert records == [
+    assert list(records) == [
         dict(video='a.mp4', audio='a.wav', position='line 1', gt_label=0),
         dict(video='b.mp4', audio=None, position='line 2', gt_label=2),
         dict(video='c', audio='d', position='line 4', gt_label=1),
@@ -81,6 +83,45 @@ def test_malformed_line_is_named(media: MediaFolder, line: str, message: str) ->
 def test_malformed_values_are_named(media: MediaFolder, line: str, message: str) -> None:
     with pytest.raises(ValueError, match=f'line 2: .*{message}'):
         load_annotations(str(media.annotation('a b 0.5 1', line)), LabelParser('regression'))
+
+
+def test_text_records_are_parsed_when_they_are_asked_for(media: MediaFolder) -> None:
+    path = media.root / 'ann.csv'
+    path.write_bytes('a.mp4 ä.wav 0\r\n\r\n\xa0b.mp4\u3000-  2 \r\n \n  c d 1'.encode())  # as Windows writes lines
+    records = load_annotations(str(path), _classes())[0]
+    assert isinstance(records, TextRecords)
+    naive = [
+        dict(video='a.mp4', audio='ä.wav', position='line 1', gt_label=0),
+        dict(video='b.mp4', audio=None, position='line 3', gt_label=2),
+        dict(video='c', audio='d', position='line 5', gt_label=1),
+    ]
+    assert list(records) == naive
+    assert list(reversed(records)) == naive[::-1]
+    assert [list(records[part]) for part in (slice(2), slice(-1, None))] == [naive[:2], naive[-1:]]
+    assert list(records.take([2, 0, -2])) == [naive[2], naive[0], naive[1]]
+    assert list(copy.deepcopy(records)) == list(pickle.loads(pickle.dumps(records))) == naive
+    for index in (3, -4):
+        with pytest.raises(IndexError):
+            records[index]
+    records[0]['video'] = 'changed'
+    assert records[0] == naive[0]
+
+
+def test_line_ends_are_found_across_chunks(media: MediaFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [f'{"v" * (number % 7)}{number} a {number % 3}' for number in range(50)]
+    for ending in ('', '\n'):
+        (media.root / 'ann.csv').write_text('\n'.join(lines) + ending)
+        for chunk in (1, 5, 64):
+            monkeypatch.setattr('hicmae_mm.datasets.annotations._CHUNK_BYTES', chunk)
+            records = load_annotations(str(media.root / 'ann.csv'), _classes())[0]
+            assert [f'{item["video"]} {item["audio"]} {item["gt_label"]}' for item in records] == lines
+
+
+def test_undecodable_line_is_named(media: MediaFolder) -> None:
+    path = media.root / 'ann.csv'
+    path.write_bytes(b'a b 0\n' * 3000 + b'a \xff 0\n' + b'a b 0\n')
+    with pytest.raises(ValueError, match=r'ann\.csv, line 3001: not UTF-8 \(invalid start byte\)'):
+        load_annotations(str(path), _classes())
 
 
 def test_missing_and_empty_files(media: MediaFolder) -> None:

@@ -11,6 +11,7 @@ import torch
 from mmengine.runner import Runner
 
 from hicmae_mm.datasets import AudioVisualDataset, MediaError, SampleIndex, collate_audio_visual
+from hicmae_mm.datasets.annotations import TextRecords
 from hicmae_mm.registry import DATASETS
 from hicmae_mm.structures import SkippedSample
 from tests.conftest import MediaFolder
@@ -241,10 +242,29 @@ def test_long_lists_load_quickly_and_compactly(tmp_path: Path) -> None:
     (tmp_path / 'ann.csv').write_text(lines)
     dataset = AudioVisualDataset('ann.csv', [], data_root=str(tmp_path), num_classes=3)
     assert len(dataset) == 20000
-    assert dataset.data_list == []  # held as one array of bytes, which worker processes share
+    assert isinstance(dataset.data_list, TextRecords)  # not a record is held
     info = dataset.get_data_info(12345)
     assert info['video_path'] == str(tmp_path / 'id12345/clip.mp4')
     assert (info['gt_label'], info['position']) == (0, 'line 12346')
+    assert dataset.get_data_info(-1)['sample_idx'] == 19999
+    subset = dataset.get_subset([5, -1])
+    assert [subset.get_data_info(index)['position'] for index in range(len(subset))] == ['line 6', 'line 20000']
+    dataset.get_subset_(-3)
+    assert (len(dataset), dataset.get_data_info(0)['position']) == (3, 'line 19998')
+    with pytest.raises(IndexError):
+        dataset.get_data_info(3)
+    chosen = AudioVisualDataset('ann.csv', [], data_root=str(tmp_path), num_classes=3, indices=[7, 2])
+    assert [chosen.get_data_info(index)['position'] for index in (0, 1)] == ['line 8', 'line 3']
+
+
+def test_filters_of_subclasses_see_records(tmp_path: Path) -> None:
+    class FirstClass(AudioVisualDataset):
+        def filter_data(self) -> list[dict]:
+            return [record for record in self.data_list if record['gt_label'] == 0]
+
+    (tmp_path / 'ann.csv').write_text('a a 0\nb b 1\nc c 0\n')
+    dataset = FirstClass('ann.csv', [], data_root=str(tmp_path), num_classes=2)
+    assert [dataset.get_data_info(index)['position'] for index in range(len(dataset))] == ['line 1', 'line 3']
 
 
 def test_a_clip_may_lack_a_stream_by_its_annotation(media: MediaFolder) -> None:
