@@ -1,0 +1,115 @@
+"""Real clips to hold an exported model against the eager one."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from torch import Tensor
+
+from hicmae_mm.datasets import AudioVisualDataset, collate_audio_visual
+from hicmae_mm.datasets.annotations import OWN_SOUND_TRACK
+from hicmae_mm.export.recognizer import prepare_inputs
+from hicmae_mm.models.recognizer import AudioVisualRecognizer
+from hicmae_mm.registry import DATASETS
+from hicmae_mm.structures import SkippedSample
+from hicmae_mm.utils.noise_media import write_noise_clips
+
+SOUND_SUFFIXES = ('.wav', '.flac')
+_NOISE_CLIPS, _NOISE_SECONDS = 2, 3.0
+
+
+def data_settings(cfg: Config) -> dict[str, Any]:
+    """Settings of the data set that a config tests on; of MMEngine's wrappers the first inner one.
+
+    Raises:
+        ValueError: The config has neither test nor validation data.
+    """
+    loader = cfg.get('test_dataloader') or cfg.get('val_dataloader')
+    if not loader:
+        raise ValueError('the config has no test_dataloader, whose pipeline real clips go through; see --no-check')
+    settings = loader['dataset']
+    while 'pipeline' not in settings and ('datasets' in settings or 'dataset' in settings):
+        settings = settings['datasets'][0] if 'datasets' in settings else settings['dataset']
+    return dict(settings)
+
+
+def read_views(
+    model: AudioVisualRecognizer, cfg: Config, count: int, media: Sequence[str | Path] = ()
+) -> tuple[dict[str, Tensor], str]:
+    """Views of real clips, read by the config's test pipeline and normalised.
+
+    Args:
+        model: Whose streams and data preprocessor count.
+        cfg: Resolved config.
+        count: How many views at least; of fewer clips the views come again.
+        media: Videos, folders of frames or sound files. A sound file of the same name beside a video is its sound, else
+            its own track is. Without ``media``: the config's test data where they are there, else noise written for it
+            (two folders of 256x256 JPEG frames with a wav each).
+
+    Returns:
+        ``(B, ...)`` by stream, and where the clips come from.
+
+    Raises:
+        FileNotFoundError: A file of ``media`` does not exist.
+        ValueError: No clip could be read.
+    """
+    settings = data_settings(cfg)
+    with tempfile.TemporaryDirectory() as folder:
+        annotated = Path(settings.get('data_root') or '') / str(settings['ann_file'])
+        if not media and annotated.is_file():
+            dataset, source = DATASETS.build(settings), str(annotated)
+        elif media:
+            dataset, source = _dataset(settings, model, _list_media(media, model, Path(folder))), 'the given media'
+        else:
+            noise = write_noise_clips(folder, as_video=False, num_clips=_NOISE_CLIPS, seconds=_NOISE_SECONDS)
+            dataset, source = _dataset(settings, model, noise), 'noise, 256x256 JPEG + wav'
+        batches = list(_read(dataset, model, count))
+    if not batches:
+        raise ValueError(f'no clip of {source} could be read')
+    views = {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
+    rows = torch.arange(count) % len(next(iter(views.values())))
+    return {name: value[rows] for name, value in views.items()}, source
+
+
+def _read(dataset: Any, model: AudioVisualRecognizer, count: int) -> Iterator[dict[str, Tensor]]:
+    for index in range(len(dataset)):
+        sample = dataset[index]
+        if isinstance(sample, SkippedSample):
+            continue
+        inputs = prepare_inputs(model, collate_audio_visual([sample]))
+        yield inputs
+        count -= len(next(iter(inputs.values())))
+        if count <= 0:
+            return
+
+
+def _dataset(settings: Mapping[str, Any], model: AudioVisualRecognizer, ann_file: Path) -> AudioVisualDataset:
+    """Unlabelled clips through the pipeline of other settings."""
+    streams = tuple(name for name in ('video', 'audio') if name in model.encoders)
+    return AudioVisualDataset(
+        str(ann_file), settings['pipeline'], data_root=str(ann_file.parent), task='unlabelled', streams=streams
+    )
+
+
+def _list_media(media: Sequence[str | Path], model: AudioVisualRecognizer, folder: Path) -> Path:
+    records = []
+    for name in media:
+        path = Path(name).expanduser().resolve()
+        if not path.exists():
+            raise FileNotFoundError(f'{name} does not exist')
+        if path.suffix.lower() in SOUND_SUFFIXES:
+            if 'video' in model.encoders:
+                raise ValueError(f'{name} is a sound file, and the model sees: give videos')
+            records.append({'video': OWN_SOUND_TRACK, 'audio': str(path)})
+            continue
+        beside = [path.with_suffix(suffix) for suffix in SOUND_SUFFIXES if path.with_suffix(suffix).is_file()]
+        records.append({'video': str(path), 'audio': str(beside[0]) if beside else OWN_SOUND_TRACK})
+    ann_file = folder / 'media.json'
+    ann_file.write_text(json.dumps({'metainfo': {}, 'data_list': records}), encoding='utf-8')
+    return ann_file

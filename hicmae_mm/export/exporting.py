@@ -1,0 +1,162 @@
+"""From a recognizer to an exported folder."""
+
+from __future__ import annotations
+
+import math
+import platform
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from torch import Tensor, nn
+
+from hicmae_mm import __version__
+from hicmae_mm.datasets.filterbank import FRAME_SHIFT_MS
+from hicmae_mm.export.clips import data_settings
+from hicmae_mm.export.comparison import TOLERANCE, checked_batches, largest_difference
+from hicmae_mm.export.graphs import DEFAULT_OPSET, quantize_onnx, trace, write_onnx, write_program
+from hicmae_mm.export.manifest import MODEL_FILES, Manifest, replaced_folder
+from hicmae_mm.export.recognizer import ExportableRecognizer
+from hicmae_mm.export.session import open_session
+from hicmae_mm.utils.config_facts import dataset_facts
+
+NOMINAL_FPS = 25  # of the corpora
+_PACKAGES = {'onnx': ('torch', 'onnx', 'onnxscript', 'onnxruntime'), 'torch-export': ('torch',)}
+
+
+def export_model(
+    model: nn.Module,
+    cfg: Config,
+    out: str | Path,
+    format: str = 'onnx',
+    batch_size: int | None = None,
+    opset: int = DEFAULT_OPSET,
+    is_int8: bool = False,
+    reduce_range: bool = False,
+    views: Mapping[str, Tensor] | None = None,
+    checkpoint: Mapping[str, str] | None = None,
+) -> Manifest:
+    """Exports a recognizer and holds it against the eager one.
+
+    Args:
+        model: With its weights, on the CPU; switched to evaluation.
+        cfg: The resolved config that it was built from.
+        out: Folder to write: the model's file and ``model.json``. An export that is there is replaced once the new one
+            is complete and checked.
+        format: ``'onnx'`` or ``'torch-export'``.
+        batch_size: Views per call; None: any number.
+        opset: Version of ONNX' operators.
+        is_int8: Quantise the products with weights (ONNX only).
+        reduce_range: See :func:`hicmae_mm.export.graphs.quantize_onnx`.
+        views: ``(B, ...)`` by stream, views of clips to compare on; None: no check. B must be 5 at least, or one more
+            than ``batch_size``.
+        checkpoint: ``file`` and ``sha256`` of the weights, for the record.
+
+    Returns:
+        What was written into ``model.json``, with the largest difference that was found.
+
+    Raises:
+        ValueError: No recognizer, an unknown format, int8 without ONNX, or a float32 model that differs from the eager
+            one by more than 1e-4.
+        ImportError: The ``export`` extra is not installed.
+    """
+    if format not in MODEL_FILES:
+        raise ValueError(f'format must be one of {list(MODEL_FILES)}, got {format!r}')
+    if is_int8 and format != 'onnx':
+        raise ValueError("int8 is for format='onnx'")
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f'batch_size must be at least 1, got {batch_size}')
+    recognizer = ExportableRecognizer(model)
+    manifest = describe(recognizer, cfg, format, checkpoint or {})
+    manifest = replace(manifest, batch_size=batch_size, opset=opset if format == 'onnx' else None)
+    out = Path(out)
+    program = trace(recognizer, batch_size)
+    with replaced_folder(out) as folder:
+        path = folder / manifest.file
+        if format == 'onnx':
+            kept = write_onnx(program, path, list(manifest.outputs), opset)
+        else:
+            write_program(program, path)
+        manifest = _checked(manifest, recognizer, folder, views)
+        if is_int8:
+            whole = path.rename(folder / 'float32.onnx')
+            quantize_onnx(whole, path, kept, reduce_range)
+            whole.unlink()
+            manifest = _checked(replace(manifest, precision='int8'), recognizer, folder, views)
+    return manifest
+
+
+def _checked(
+    manifest: Manifest, recognizer: ExportableRecognizer, folder: Path, views: Mapping[str, Tensor] | None
+) -> Manifest:
+    """Writes the description, with the difference found; refuses a float32 model that differs too much."""
+    manifest.write(folder)
+    if views is None:
+        return manifest
+    difference = largest_difference(recognizer, open_session(folder), views, checked_batches(manifest.batch_size))
+    if not math.isfinite(difference) or (manifest.precision == 'float32' and difference > TOLERANCE):
+        raise ValueError(
+            f'the exported {manifest.precision} model differs from the eager one by {difference:.2g}, more than '
+            f'{TOLERANCE:g}: nothing was written'
+        )
+    manifest = replace(manifest, max_difference=difference)
+    manifest.write(folder)
+    return manifest
+
+
+def describe(recognizer: ExportableRecognizer, cfg: Config, format: str, checkpoint: Mapping[str, str]) -> Manifest:
+    """Everything about the model that its config and its parts tell."""
+    preprocessor = recognizer.model.data_preprocessor
+    inputs: dict[str, dict[str, Any]] = {}
+    for name, shape in recognizer.input_shapes().items():
+        inputs[name] = {'shape': list(shape), 'dtype': 'float32'}
+        if name == 'video' and hasattr(preprocessor, 'mean'):
+            inputs[name] |= {key: getattr(preprocessor, key).flatten().tolist() for key in ('mean', 'std')}
+    versions = {'hicmae_mm': __version__, 'python': platform.python_version()}
+    return Manifest(
+        format=format,
+        file=MODEL_FILES[format],
+        inputs=inputs,
+        outputs=_outputs(recognizer, dataset_facts(cfg)),
+        config=cfg.pretty_text,
+        window_seconds=window_seconds(cfg, recognizer),
+        checkpoint=dict(checkpoint),
+        versions=versions | {name: _version(name) for name in _PACKAGES[format]},
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:  # onnxruntime-gpu brings the module onnxruntime, for one
+        return 'unknown'
+
+
+def _outputs(recognizer: ExportableRecognizer, facts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Kind and column names of every output; columns are numbered where the data set does not name them."""
+    with torch.inference_mode():
+        widths = {name: value.shape[1] for name, value in recognizer(recognizer.example_inputs(1)).items()}
+    named = {'probabilities': facts.get('classes'), 'values': facts.get('dimensions')}
+    outputs = {}
+    for name, width in widths.items():
+        kind = recognizer.kinds[name]
+        names = list(named[kind] or ())
+        outputs[name] = {'kind': kind, 'names': names if len(names) == width else [str(i) for i in range(width)]}
+    return outputs
+
+
+def window_seconds(cfg: Config, recognizer: ExportableRecognizer) -> float | None:
+    """Time that one view covers: the sampled frames at 25 per second, or of sound alone the spectrogram's length."""
+    if 'video' not in recognizer.model.encoders:
+        shape = recognizer.input_shapes().get('audio')
+        return None if shape is None else shape[1] * FRAME_SHIFT_MS / 1000
+    try:
+        steps = data_settings(cfg).get('pipeline') or ()
+    except ValueError:
+        return None
+    sampling = next((step for step in steps if step.get('type') == 'SampleClips'), None)
+    return None if sampling is None else sampling['clip_len'] * sampling['frame_interval'] / NOMINAL_FPS

@@ -1,0 +1,21 @@
+"""Optional packages, with an error that names the extra."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+
+def import_extra(name: str) -> ModuleType:
+    """Imports a module of the ``export`` extra.
+
+    Raises:
+        ImportError: The package is not installed; the message says how to get it.
+    """
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        package = name.partition('.')[0]
+        if (error.name or '').partition('.')[0] != package:
+            raise
+        raise ImportError(f"{package} is not installed: pip install 'hicmae_mm[export]'") from error
