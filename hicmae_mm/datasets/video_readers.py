@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from hicmae_mm.datasets.containers import check_complete
 from hicmae_mm.datasets.errors import MediaError
@@ -130,6 +131,7 @@ class PyAVReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._reformatter = VideoReformatter()  # made once: making it takes ten times as long as using it
         try:
             self._container = av.open(str(path))
         except (av.error.FFmpegError, ValueError) as error:
@@ -159,7 +161,7 @@ class PyAVReader:
         try:
             for position, frame in self._decode_from(indices[0]):
                 if position in indices:
-                    frames[position] = frame.to_ndarray(format='rgb24')
+                    frames[position] = self._to_rgb(frame)
                 if position >= indices[-1]:
                     break
         except (av.error.FFmpegError, ValueError) as error:
@@ -181,7 +183,7 @@ class PyAVReader:
             for position, frame in self._decode_from(0):
                 if position != num_read:
                     break
-                yield frame.to_ndarray(format='rgb24')
+                yield self._to_rgb(frame)
                 num_read += 1
         except (av.error.FFmpegError, ValueError) as error:
             raise MediaError(f'{self.path}: frame {num_read} cannot be decoded: {error}') from error
@@ -189,6 +191,10 @@ class PyAVReader:
             raise MediaError(
                 f'{self.path}: frame {num_read} of {self.num_frames} is missing; the file is truncated or damaged'
             )
+
+    def decode(self) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Decodes every frame once, in order, and leaves it to the caller which to convert: (index, frame)."""
+        yield from self._decode_from(0)
 
     def _decode_from(self, first: int) -> Any:
         """Yields (index, frame) from the last key frame at or before ``first``, in order of presentation."""
@@ -202,6 +208,9 @@ class PyAVReader:
         for frame in self._container.decode(self._stream):
             if frame.pts in position_of:
                 yield position_of[frame.pts], frame
+
+    def _to_rgb(self, frame: av.VideoFrame) -> np.ndarray:
+        return self._reformatter.reformat(frame, format='rgb24').to_ndarray()
 
     def frame_seconds(self, index: int) -> tuple[float, float]:
         """See :class:`VideoReader`."""
