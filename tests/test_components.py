@@ -135,14 +135,17 @@ TRANSFORM_CASES = {
 HOOK_OPTIONS: dict[str, dict[str, Any]] = {
     'AccumulatedGradientHook': {},
     'CheckpointHook': dict(interval=1),
+    'ConfusionMatrixHook': dict(interval=2),
     'CompileHook': dict(targets=('fusion',), backend='eager'),
     'DeferredRuntimeInfoHook': {},
     'EMAHook': dict(momentum=0.5),
     'IterationSeedHook': {},
     'NonFiniteLossHook': dict(max_lag=1),
     'PredictionVisualizationHook': dict(out_dir='predictions', interval=7),
+    'ReconstructionHook': dict(interval=2, num_clips=1),
     'SaveFeaturesHook': dict(out_file='features.npz'),
     'SkippedSamplesHook': {},
+    'WorstClipsHook': dict(num_clips=2),
 }
 SHARDS = {
     'train_dataloader.dataset.type': 'AudioVisualShards',
@@ -172,6 +175,10 @@ RUN_CASES = {
         'WarmupCosineLR': RunCase({'param_scheduler': [dict(type='WarmupCosineLR', warmup=0, by_epoch=False, end=9)]}),
     },
     'RUNNERS': {'AudioVisualRunner': RunCase({'runner_type': 'AudioVisualRunner'})},
+    # these runs have one process, which wraps nothing; two are run by tests/engine
+    'MODEL_WRAPPERS': {
+        name: RunCase({'model_wrapper_cfg': dict(type=name)}) for name in ('DataParallelModel', 'FullyShardedModel')
+    },
 }
 CASES: dict[str, set[str]] = {name: set(cases) for name, cases in RUN_CASES.items()}
 CASES |= {'MODELS': set(MODEL_CASES), 'TRANSFORMS': set(TRANSFORM_CASES)}

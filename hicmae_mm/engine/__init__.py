@@ -1,8 +1,9 @@
 """Training: runner, loops, optimizers, schedules and hooks."""
 
-from hicmae_mm.engine import hooks, optimizers, schedulers
+from hicmae_mm.engine import hooks, optimizers, schedulers, wrappers
 from hicmae_mm.engine.loops import EpochTrainLoop
-from hicmae_mm.engine.runner import AudioVisualRunner, build_runner, set_resume
+from hicmae_mm.engine.resume import set_resume
+from hicmae_mm.engine.runner import AudioVisualRunner, build_runner
 
 __all__ = [
     'AudioVisualRunner',
@@ -12,4 +13,5 @@ __all__ = [
     'optimizers',
     'schedulers',
     'set_resume',
+    'wrappers',
 ]

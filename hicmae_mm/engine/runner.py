@@ -9,16 +9,19 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import get_world_size, master_only
+from mmengine.dist import get_world_size, is_main_process
 from mmengine.logging import MMLogger, print_log
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
+from hicmae_mm.engine.resume import check_order, check_resumable
 from hicmae_mm.engine.schedulers import WarmupCosineLR
-from hicmae_mm.registry import FUNCTIONS, RUNNERS
+from hicmae_mm.engine.wrappers import DataParallelModel, FullyShardedModel
+from hicmae_mm.registry import FUNCTIONS, MODEL_WRAPPERS, RUNNERS
 from hicmae_mm.utils.checkpoint import (
     allow_training_checkpoints,
     check_exists,
@@ -26,7 +29,7 @@ from hicmae_mm.utils.checkpoint import (
     read_checkpoint,
     read_checkpoint_meta,
 )
-from hicmae_mm.utils.config_checks import check_config
+from hicmae_mm.utils.config_checks import check_component, check_config
 from hicmae_mm.utils.distributed import check_local_rank_has_gpu, init_cpu_process_group, leave_cores_to_workers
 from hicmae_mm.utils.downloads import weights_only
 from hicmae_mm.utils.files import replaced_file
@@ -39,6 +42,7 @@ class AudioVisualRunner(Runner):
 
     * Distributed training without a GPU: gloo group, no device ids. Training without a GPU at all leaves the loader's
       workers their cores.
+    * Several processes train a ``DataParallelModel``, or a ``FullyShardedModel`` where the config says so.
     * The learning rate is scaled by the batch of all ranks *and accumulated iterations*.
     * ``load_from`` says what was loaded and what was not, and refuses a checkpoint of which nothing fits; testing and
       resuming refuse one that leaves a parameter unset.
@@ -73,16 +77,25 @@ class AudioVisualRunner(Runner):
         return logger
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
-        """Wraps the model for distribution; without a GPU there are no device ids."""
-        if self.distributed and not torch.cuda.is_available() and not is_model_wrapper(model):
-            model_wrapper_cfg = {
-                'type': 'MMDistributedDataParallel',
-                'broadcast_buffers': False,
-                'find_unused_parameters': self.cfg.get('find_unused_parameters', False),
-                'device_ids': None,
-                **(model_wrapper_cfg or {}),
-            }
-        return super().wrap_model(model_wrapper_cfg, model)
+        """Wraps the model for several processes: in a ``DataParallelModel``, unless the config names another wrapper.
+
+        Raises:
+            ValueError: An option that the wrapper does not have.
+        """
+        if not self.distributed or is_model_wrapper(model):
+            return super().wrap_model(model_wrapper_cfg if self.distributed else None, model)
+        wrapper_cfg = {'type': 'DataParallelModel', **(model_wrapper_cfg or {})}
+        check_component('model_wrapper_cfg', wrapper_cfg, MODEL_WRAPPERS)
+        wrapper_class = MODEL_WRAPPERS.get(wrapper_cfg['type'])
+        if wrapper_class is not None and issubclass(wrapper_class, DistributedDataParallel):
+            wrapper_cfg.setdefault('find_unused_parameters', self.cfg.get('find_unused_parameters', False))
+            if wrapper_class is not DataParallelModel:
+                wrapper_cfg.setdefault('broadcast_buffers', False)
+            if not torch.cuda.is_available():
+                wrapper_cfg.setdefault('device_ids', None)
+        if wrapper_cfg['type'] in MODEL_WRAPPERS.module_dict:  # MMEngine looks these up without the default scope
+            wrapper_cfg['type'] = f'{MODEL_WRAPPERS.scope}.{wrapper_cfg["type"]}'
+        return super().wrap_model(wrapper_cfg, model)
 
     @staticmethod
     def build_dataloader(
@@ -149,12 +162,25 @@ class AudioVisualRunner(Runner):
         """Trains; says so when no weights are given to start from."""
         if not self._load_from and not self._resume:
             self.logger.info('No load_from and nothing to resume: the weights start from their initial values')
+        if isinstance(self.model, FullyShardedModel):  # the optimizer must find the shards
+            self._init_model_weights()
+            self.model.shard()
         return super().train()
 
     def _init_model_weights(self) -> None:
         """Sets initial weights; checkpoints named by ``init_cfg`` run no code either."""
+        if isinstance(self.model, FullyShardedModel) and self.model.is_sharded:
+            return  # done before
         with weights_only():
             super()._init_model_weights()
+
+    def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
+        """Builds the optimizer; that of a sharded model saves and loads the state of the whole model."""
+        is_built = isinstance(optim_wrapper, OptimWrapper)
+        built = super().build_optim_wrapper(optim_wrapper)
+        if isinstance(self.model, FullyShardedModel) and self.model.is_sharded and not is_built:
+            self.model.adopt(built)
+        return built
 
     def val(self) -> dict[str, Any]:
         """Validates; ``load_from`` must fill the whole model."""
@@ -186,13 +212,13 @@ class AudioVisualRunner(Runner):
             raise ValueError('revise_keys is not supported: convert the checkpoint with tools/model_converters')
         checkpoint = read_checkpoint(filename, map_location)
         if self._resume:
-            _check_resumable(checkpoint, filename)
+            check_resumable(checkpoint, filename)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         model = self.model.module if is_model_wrapper(self.model) else self.model
         require_all = strict or self._needs_all_weights or bool(self._resume)
         report = load_weights(model, checkpoint['state_dict'], filename, require_all)
         if self._resume:
-            _check_order(model, checkpoint['state_dict'], filename)
+            check_order(model, checkpoint['state_dict'], filename)
         self._has_loaded = True
         level = logging.WARNING if report.is_suspicious else logging.INFO
         self.logger.log(level, f'{filename}: {report.summary()}')
@@ -210,6 +236,8 @@ class AudioVisualRunner(Runner):
         schedulers = [scheduler for scheduler in schedulers if isinstance(scheduler, WarmupCosineLR)]
         built = [dict(scheduler.state_dict()) for scheduler in schedulers]
         before, now = read_checkpoint_meta(filename).get('iters_per_epoch'), len(self.train_dataloader)
+        if isinstance(self.model, FullyShardedModel):
+            map_location = 'cpu'  # a whole training state may be too large for one device
         super().resume(filename, resume_optimizer, resume_param_scheduler, map_location)
         if before is None or before == now:
             return
@@ -224,15 +252,18 @@ class AudioVisualRunner(Runner):
             'identical to an uninterrupted training'
         )
 
-    @master_only
     def save_checkpoint(
         self, out_dir: str, filename: str, *args: Any, meta: dict[str, Any] | None = None, **kwargs: Any
     ) -> None:
         """Saves a checkpoint that also knows how many iterations an epoch has.
 
-        In a local folder it replaces an older file of its name only once it is complete: a training killed in the
-        middle of writing leaves the older one.
+        The first rank writes it; the shards of the others are sent there. In a local folder it replaces an older file
+        of its name only once it is complete: a training killed in the middle of writing leaves the older one.
         """
+        if not is_main_process():
+            if isinstance(self.model, FullyShardedModel):
+                self.model.take_part_in_saving(self.optim_wrapper if kwargs.get('save_optimizer', True) else None)
+            return
         meta = {**(meta or {}), 'iters_per_epoch': len(self.train_dataloader)}
         if '://' in str(out_dir):
             super().save_checkpoint(out_dir, filename, *args, meta=meta, **kwargs)
@@ -240,65 +271,6 @@ class AudioVisualRunner(Runner):
         with replaced_file(Path(out_dir) / filename) as partial:
             partial_name = str(partial.relative_to(out_dir))
             super().save_checkpoint(out_dir, partial_name, *args, meta=meta, **kwargs)
-
-
-def _check_resumable(checkpoint: dict[str, Any], filename: str) -> None:
-    absent = [key for key in ('meta', 'optimizer', 'message_hub') if key not in checkpoint]
-    if absent:
-        raise ValueError(
-            f'{filename!r} holds weights but no training state ({", ".join(absent)} absent), so training cannot resume '
-            'from it. To start from its weights use --cfg-options load_from=...'
-        )
-
-
-def _check_order(model: nn.Module, state_dict: dict[str, Any], filename: str) -> None:
-    """Optimizers tell parameters apart by their order only, and would exchange their moments without a word."""
-    own = [name for name, _ in model.named_parameters()]
-    known = set(own)
-    stored = [name for name in (key.removeprefix('module.') for key in state_dict) if name in known]
-    other = next(((a, b) for a, b in zip(own, stored) if a != b), None)
-    if other is not None:
-        raise ValueError(
-            f'the parameters come in another order than in {filename!r} ({other[0]} in place of {other[1]}), so the '
-            'state of the optimizer does not fit. Resume with the config file that the training was started with: the '
-            'copy in its work folder has the keys sorted'
-        )
-
-
-def set_resume(cfg: Config, resume: str | None) -> None:
-    """Applies ``--resume [auto | path]`` to a config.
-
-    ``auto`` takes the newest checkpoint of the work folder; if there is none, the training starts from the beginning,
-    ``load_from`` included. The seed of the interrupted training is taken over.
-
-    Args:
-        cfg (Config): Changed in place; ``work_dir`` must be set.
-        resume (str | None): ``'auto'``, a path, or None for no change.
-
-    Raises:
-        FileNotFoundError: The checkpoint does not exist.
-        ValueError: It holds weights only.
-    """
-    if resume is None and not cfg.get('resume'):
-        return
-    path = resume if resume not in (None, 'auto') else (None if resume == 'auto' else cfg.get('load_from'))
-    if path is None:
-        has_record = (Path(cfg.work_dir) / 'last_checkpoint').is_file()
-        path = find_latest_checkpoint(cfg.work_dir) if has_record else None
-        moved = None if path is None else Path(cfg.work_dir) / Path(path).name
-        if moved is not None and moved.is_file():
-            path = str(moved)  # the record holds an absolute path; the folder may have been moved since
-    if path is None:
-        print_log(f'no checkpoint to resume in {cfg.work_dir}: training starts from the beginning')
-        cfg.resume = False
-        return
-    if Path(path).suffix == '.safetensors':
-        _check_resumable({'meta': {}}, str(path))  # the format holds no training state: say so before anything is built
-    cfg.resume, cfg.load_from = True, str(path)
-    seed = read_checkpoint_meta(str(path)).get('seed')
-    if seed is not None:
-        cfg.setdefault('randomness', {})
-        cfg.randomness['seed'] = seed
 
 
 def build_runner(cfg: Config) -> Runner:

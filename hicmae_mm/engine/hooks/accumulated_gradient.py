@@ -31,7 +31,7 @@ class AccumulatedGradientHook(Hook):
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Adds the gradients, if there are any between two optimizer steps."""
         counts = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
-        if counts == 1 or runner.world_size > 1 or 'optimizer' not in checkpoint:
+        if counts == 1 or _is_spread(runner) or 'optimizer' not in checkpoint:
             return
         checkpoint['gradients'] = {
             name: parameter.grad.detach().cpu()
@@ -49,13 +49,18 @@ class AccumulatedGradientHook(Hook):
         """Puts the gradients back."""
         if not self._restored:
             return
-        if runner.world_size > 1:
+        if _is_spread(runner):
             print_log('gradients between two optimizer steps are lost on resuming', 'current', logging.WARNING)
         else:
             for name, parameter in _model(runner).named_parameters():
                 if name in self._restored:
                     parameter.grad = self._restored[name].to(parameter.device).clone()
         self._restored = None
+
+
+def _is_spread(runner: Runner) -> bool:
+    """Whether this process has but its own share of the gradients."""
+    return runner.world_size > 1 or getattr(runner.model, 'is_sharded', False)
 
 
 def _model(runner: Runner) -> nn.Module:

@@ -11,6 +11,7 @@ from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from hicmae_mm.engine.wrappers import FullyShardedModel
 from hicmae_mm.registry import HOOKS
 
 
@@ -48,7 +49,16 @@ class EMAHook(MMEngineEMAHook):
         )
 
     def before_run(self, runner: Runner) -> None:
-        """Builds the average, unless this model has one already."""
+        """Builds the average, unless this model has one already.
+
+        Raises:
+            ValueError: The model is sharded.
+        """
+        if isinstance(runner.model, FullyShardedModel) and runner.model.is_sharded:
+            raise ValueError(
+                'EMAHook cannot average a sharded model: remove the hook, or train with DataParallelModel (leave '
+                'model_wrapper_cfg.type out)'
+            )
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         if getattr(self, 'src_model', None) is model:
             return

@@ -1,0 +1,191 @@
+"""A part of the model on every rank: parameters, gradients and optimizer state are sharded (FSDP)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from mmengine.dist import broadcast, is_main_process
+from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapper
+from torch import Tensor, nn
+
+from hicmae_mm.engine.wrappers.data_parallel import takes_incomplete_clips
+from hicmae_mm.registry import MODEL_WRAPPERS
+
+
+@MODEL_WRAPPERS.register_module()
+class FullyShardedModel(nn.Module):
+    """Shards a model over the ranks with PyTorch's ``fully_shard``, for models whose training state is too large.
+
+    Every unit (a transformer block) is gathered right before it is used and freed after; its gradients are reduced to
+    the shard of each rank. What a step computes is what data parallelism computes. Names of parameters do not change,
+    and ``module.state_dict()`` and the optimizer's give whole tensors (on the first rank; elsewhere their shapes
+    only), so that checkpoints are those of an unsharded model: they can be tested in one process, and resumed on
+    another number of ranks or with :class:`DataParallelModel`.
+
+    The model stays whole until :meth:`shard` is called, which the runner does when a training starts; a test runs
+    unsharded. Between two optimizer steps (``optim_wrapper.accumulative_counts``) gradients are kept whole and not sent.
+
+    Args:
+        module (BaseModel): The model.
+        units (Sequence[str]): Names of the classes that are gathered as one. Defaults to ``('Block', 'CrossBlock')``.
+        reshard_after_forward (bool): Free gathered parameters after the forward pass, and gather them again for the
+            backward pass. False takes more memory and sends less. Defaults to True.
+        shard_size (int | None): Ranks that share one copy of the model, such as those of a node; copies are kept equal
+            as in data parallelism. Must divide the number of ranks. Defaults to None: all ranks.
+
+    Raises:
+        ValueError: A model that takes clips without some stream, or ``shard_size`` does not divide the number of ranks.
+        ImportError: PyTorch is older than 2.7.
+    """
+
+    def __init__(
+        self,
+        module: BaseModel,
+        units: Sequence[str] = ('Block', 'CrossBlock'),
+        reshard_after_forward: bool = True,
+        shard_size: int | None = None,
+    ) -> None:
+        super().__init__()
+        if takes_incomplete_clips(module):
+            raise ValueError(
+                "FullyShardedModel cannot train a model with missing_streams='zero': ranks whose clips lack a stream "
+                'would not gather its encoder, and the others would wait for ever. Use DataParallelModel'
+            )
+        self.module: Any = module
+        self.units = (units,) if isinstance(units, str) else tuple(units)
+        self.reshard_after_forward = reshard_after_forward
+        self.shard_size = shard_size
+        self.is_sharded = False
+
+    def shard(self) -> None:
+        """Shards the parameters, as they are on the first rank; once only.
+
+        Raises:
+            ValueError: The model has none of the units.
+        """
+        if self.is_sharded:
+            return
+        fully_shard = _fully_shard()
+        for value in (*self.module.parameters(), *self.module.buffers()):
+            broadcast(value.data)
+        units = [part for part in self.module.modules() if type(part).__name__ in self.units]
+        if not units:
+            raise ValueError(
+                f'the model has no part of the classes {self.units}: set model_wrapper_cfg.units to its blocks'
+            )
+        options = dict(mesh=self._mesh(), reshard_after_forward=self.reshard_after_forward)
+        for part in reversed(units):  # a unit within another comes first
+            fully_shard(part, **options)
+        fully_shard(self.module, **options)
+        self.module.register_state_dict_post_hook(_whole_weights)
+        self.module.register_load_state_dict_pre_hook(_shard_weights)
+        self.is_sharded = True
+
+    def _mesh(self) -> Any:
+        from torch.distributed.device_mesh import init_device_mesh
+
+        ranks = torch.distributed.get_world_size()
+        device = next(self.module.parameters()).device.type
+        if self.shard_size is None:
+            return init_device_mesh(device, (ranks,))
+        if self.shard_size < 1 or ranks % self.shard_size:
+            raise ValueError(f'shard_size={self.shard_size} does not divide the {ranks} ranks')
+        shape = (ranks // self.shard_size, self.shard_size)
+        return init_device_mesh(device, shape, mesh_dim_names=('replicate', 'shard'))
+
+    def adopt(self, optim_wrapper: OptimWrapper) -> None:
+        """Makes the state of an optimizer of the sharded parameters that of a whole model when saved or loaded."""
+        optim_wrapper.optimizer.register_state_dict_post_hook(_whole_moments)
+        optim_wrapper.optimizer.register_load_state_dict_pre_hook(_shard_moments)
+
+    def take_part_in_saving(self, optim_wrapper: OptimWrapper | None) -> None:
+        """Sends this rank's shards to the first rank, which saves a checkpoint; its part in ``save_checkpoint``."""
+        if self.is_sharded:
+            self.module.state_dict()
+            if optim_wrapper is not None:
+                optim_wrapper.state_dict()
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """The model's own."""
+        return self.module(*args, **kwargs)
+
+    def train_step(self, data: Any, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
+        """One iteration, and an optimizer step where one is due; losses for the log."""
+        if self.is_sharded:
+            self.module.set_requires_gradient_sync(optim_wrapper.should_sync())
+        return self.module.train_step(data, optim_wrapper)
+
+    def val_step(self, data: Any) -> list:
+        """Predictions for a batch."""
+        return self.module.val_step(data)
+
+    def test_step(self, data: Any) -> list:
+        """Predictions for a batch."""
+        return self.module.test_step(data)
+
+
+def _fully_shard() -> Any:
+    """PyTorch's function, imported here because older PyTorch lacks it."""
+    if tuple(int(part) for part in torch.__version__.split('.')[:2]) < (2, 7):
+        raise ImportError(f'FullyShardedModel needs PyTorch 2.7 or newer, this is {torch.__version__}')
+    from torch.distributed.fsdp import fully_shard
+
+    return fully_shard
+
+
+def _whole(value: Any) -> Any:
+    """A sharded tensor as a whole, on the host of the first rank; all ranks must call it."""
+    if not hasattr(value, 'full_tensor'):
+        return value
+    whole = value.detach().full_tensor()
+    return whole.cpu() if is_main_process() else torch.empty_like(whole, device='meta')
+
+
+def _shard_like(value: Tensor, sharded: Any) -> Tensor:
+    """This rank's shard of a whole tensor that every rank has; nothing is sent."""
+    from torch.distributed.tensor import distribute_tensor
+
+    value = value.to(device=sharded.device, dtype=sharded.dtype)
+    return distribute_tensor(value, sharded.device_mesh, sharded.placements, src_data_rank=None)
+
+
+def _whole_weights(module: nn.Module, state_dict: dict[str, Any], prefix: str, local_metadata: Any) -> None:  # noqa: ARG001
+    for name, value in state_dict.items():
+        state_dict[name] = _whole(value)
+
+
+def _shard_weights(module: nn.Module, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
+    for name, parameter in module.named_parameters():
+        value = state_dict.get(prefix + name)
+        if value is not None and hasattr(parameter, 'full_tensor') and not hasattr(value, 'full_tensor'):
+            state_dict[prefix + name] = _shard_like(value, parameter)
+
+
+def _whole_moments(optimizer: torch.optim.Optimizer, state_dict: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
+    state = {
+        index: {name: _whole(value) for name, value in moments.items()}
+        for index, moments in state_dict['state'].items()
+    }
+    return {**state_dict, 'state': state}
+
+
+def _shard_moments(optimizer: torch.optim.Optimizer, state_dict: Mapping[str, Any]) -> dict[str, Any]:
+    own = [parameter for group in optimizer.param_groups for parameter in group['params']]
+    stored = [index for group in state_dict['param_groups'] for index in group['params']]
+    if len(own) != len(stored):
+        return dict(state_dict)  # the optimizer itself says what does not fit
+    state = {}
+    for index, parameter in zip(stored, own):
+        moments = state_dict['state'].get(index, {})
+        state[index] = {
+            name: _shard_like(value, parameter) if _is_like(value, parameter) else value
+            for name, value in moments.items()
+        }
+    return {**state_dict, 'state': {index: moments for index, moments in state.items() if moments}}
+
+
+def _is_like(value: Any, parameter: Any) -> bool:
+    return hasattr(parameter, 'full_tensor') and isinstance(value, Tensor) and value.shape == parameter.shape
