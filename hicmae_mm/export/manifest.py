@@ -67,8 +67,15 @@ class Manifest:
         return {name: tuple(part['shape']) for name, part in self.inputs.items()}
 
     def load_config(self) -> Config:
-        """The resolved config, read without running it."""
-        return config_from_text(self.config)
+        """The resolved config, read without running it.
+
+        Its text is in alphabetical order; the encoders stand in the model's own order again, on which the columns of
+        the head's weights depend.
+        """
+        cfg = config_from_text(self.config)
+        encoders = cfg.model.encoders
+        cfg.model['encoders'] = {name: encoders[name] for name in self.inputs}
+        return cfg
 
     def write(self, folder: Path) -> None:
         """Writes ``model.json``."""
