@@ -1,0 +1,169 @@
+"""What a user may hand in: paths, folders, arrays, and any mixture of them, made into one form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from hicmae_mm.datasets.containers import check_complete
+from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.preparation.sources import VIDEO_EXTENSIONS, find_files
+
+AUDIO_EXTENSIONS = ('wav', 'flac', 'mp3', 'm4a', 'aac', 'ogg', 'oga', 'opus', 'wma', 'mka')
+_PICTURE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp'}
+_KEYS = ('video', 'audio', 'frames', 'fps', 'waveform', 'sample_rate_hz', 'name')
+
+
+@dataclass(frozen=True)
+class ClipInput:
+    """One clip of a user.
+
+    Attributes:
+        name: What results call it.
+        video: A video file, a folder of numbered pictures, or frames ``(T, H, W, 3)`` uint8 RGB; None without pictures.
+        audio: A file with a sound track, or a waveform ``(S,)`` float32 in -1..1; None without sound.
+        fps: Of frames and folders of pictures.
+        sample_rate_hz: Of a waveform.
+    """
+
+    name: str
+    video: Path | np.ndarray | None = None
+    audio: Path | np.ndarray | None = None
+    fps: float | None = None
+    sample_rate_hz: int | None = None
+
+
+def as_clips(inputs: Any, frame_folder_fps: float = 25.0) -> list[ClipInput]:
+    """Lists the clips of an input.
+
+    Args:
+        inputs: A path of a media file; a folder of media files, which is searched in depth, or of numbered pictures,
+            which is one clip; a dictionary (see :func:`clip_of_dict`); or a sequence of any of these.
+        frame_folder_fps: Frame rate of folders of pictures.
+
+    Raises:
+        FileNotFoundError: If a path does not exist.
+        TypeError: If an input is none of these.
+        ValueError: If a folder has no media files, or a dictionary is not complete.
+    """
+    if isinstance(inputs, (str, Path)):
+        return list(_clips_of_path(Path(inputs).expanduser(), frame_folder_fps))
+    if isinstance(inputs, Mapping):
+        return [clip_of_dict(inputs, frame_folder_fps)]
+    if isinstance(inputs, Sequence) and not isinstance(inputs, bytes):
+        return [clip for item in inputs for clip in as_clips(item, frame_folder_fps)]
+    raise TypeError(
+        f'an input must be a path, a dictionary or a list of them, got {type(inputs).__name__}; arrays go into a '
+        'dictionary: dict(frames=..., fps=25, waveform=..., sample_rate_hz=16000)'
+    )
+
+
+def _clips_of_path(path: Path, frame_folder_fps: float) -> Iterable[ClipInput]:
+    if path.is_file():
+        return [_clip_of_file(path)]
+    if not path.is_dir():
+        raise FileNotFoundError(f'{path}: no such file or folder')
+    if _is_frame_folder(path):
+        return [ClipInput(path.name, path, None, frame_folder_fps)]
+    return [_clip_of_file(file) for file in find_files(path, (*VIDEO_EXTENSIONS, *AUDIO_EXTENSIONS))]
+
+
+def _is_frame_folder(path: Path) -> bool:
+    suffixes = {file.suffix.lower() for file in path.iterdir()}
+    media = {f'.{extension}' for extension in (*VIDEO_EXTENSIONS, *AUDIO_EXTENSIONS)}
+    return bool(suffixes & _PICTURE_SUFFIXES) and not suffixes & media
+
+
+def _clip_of_file(path: Path) -> ClipInput:
+    is_sound = path.suffix.lower().lstrip('.') in AUDIO_EXTENSIONS
+    return ClipInput(path.name, None if is_sound else path, path)
+
+
+def clip_of_dict(record: Mapping[str, Any], frame_folder_fps: float = 25.0) -> ClipInput:
+    """One clip of a dictionary.
+
+    Args:
+        record: ``video`` (path of a file or a folder of pictures) or ``frames`` ((T, H, W, 3) uint8 RGB, with ``fps``);
+            ``audio`` (path) or ``waveform`` ((S,) or (C, S) in -1..1, with ``sample_rate_hz``); ``name``. A video file
+            without ``audio`` brings its own sound track; ``audio=None`` leaves it out.
+        frame_folder_fps: Frame rate of folders of pictures, unless ``fps`` says it.
+
+    Raises:
+        TypeError: If frames or a waveform have the wrong type.
+        ValueError: If a key is unknown or missing, or an array has the wrong shape.
+    """
+    unknown = sorted(set(record) - set(_KEYS))
+    if unknown:
+        raise ValueError(f'an input has the unknown keys {unknown}; expected some of {_KEYS}')
+    if not any(record.get(key) is not None for key in ('video', 'frames', 'audio', 'waveform')):
+        raise ValueError(f"an input needs 'video' or 'frames', 'audio' or 'waveform', got the keys {sorted(record)}")
+    fps = record.get('fps')
+    video: Path | np.ndarray | None = None
+    audio: Path | np.ndarray | None = None
+    if record.get('frames') is not None:
+        video = _checked_frames(record['frames'], fps)
+    elif record.get('video') is not None:
+        video = _existing(record['video'])
+    if record.get('waveform') is not None:
+        audio = _checked_waveform(record['waveform'], record.get('sample_rate_hz'))
+    elif record.get('audio') is not None:
+        audio = _existing(record['audio'])
+    elif isinstance(video, Path) and video.is_file() and 'audio' not in record:
+        audio = video
+    path = next((part for part in (video, audio) if isinstance(part, Path)), None)
+    name = record.get('name') or ('clip' if path is None else path.name)
+    if isinstance(video, Path) and video.is_dir() and fps is None:
+        fps = frame_folder_fps
+    return ClipInput(str(name), video, audio, fps, record.get('sample_rate_hz'))
+
+
+def _existing(path: str | Path) -> Path:
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise FileNotFoundError(f'{path}: no such file or folder')
+    return path
+
+
+def _checked_frames(frames: Any, fps: float | None) -> np.ndarray:
+    frames = np.asarray(frames)
+    if frames.dtype != np.uint8:
+        raise TypeError(f'frames must be uint8 RGB in 0..255, got {frames.dtype}')
+    if frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape:
+        raise ValueError(f'frames must be (T, H, W, 3) with T at least 1, got {frames.shape}')
+    if fps is None or fps <= 0:
+        raise ValueError(f'frames need their rate, fps above 0, got {fps}')
+    return frames
+
+
+def _checked_waveform(waveform: Any, sample_rate_hz: int | None) -> np.ndarray:
+    samples = np.asarray(waveform)
+    if not np.issubdtype(samples.dtype, np.floating):
+        raise TypeError(f'a waveform must be of floating point numbers in -1..1, got {samples.dtype}')
+    if samples.ndim not in (1, 2) or samples.size == 0 or (samples.ndim == 2 and len(samples) > samples.shape[1]):
+        raise ValueError(f'a waveform must be (S,) or (C, S), C channels, S at least 1, got {samples.shape}')
+    if sample_rate_hz is None or sample_rate_hz < 1:
+        raise ValueError(f'a waveform needs its sample_rate_hz, got {sample_rate_hz}')
+    mono = samples if samples.ndim == 1 else samples.mean(axis=0)
+    return np.ascontiguousarray(mono, dtype=np.float32)
+
+
+def tracks_of(path: Path) -> set[str]:
+    """Which of ``'video'`` and ``'audio'`` a media file has; cover art is no video.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        MediaError: If it is truncated, or no media file.
+    """
+    check_complete(path)
+    try:
+        with av.open(str(path)) as container:
+            pictures = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
+            found = {'video': pictures, 'audio': container.streams.audio}
+            return {name for name, streams in found.items() if streams}
+    except (av.error.FFmpegError, ValueError) as error:
+        raise MediaError(f'{path}: not a video or sound file that can be read: {error}') from error

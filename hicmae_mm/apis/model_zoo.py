@@ -1,0 +1,192 @@
+"""From the name of a model to its config and weights: shipped configs, files, folders, and the Hugging Face hub."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+
+from hicmae_mm.apis.config_text import read_config_text
+from hicmae_mm.utils.checkpoint import check_exists, read_checkpoint_meta
+from hicmae_mm.utils.metafile import PRETRAINING, read_metafile
+from hicmae_mm.utils.paths import configs_root
+
+LOCAL_DIR = 'local-dir:'
+_WEIGHTS_SUFFIXES = ('.safetensors', '.pth', '.pt', '.ckpt', '.bin')
+_HUB_ID = re.compile(r'[\w-][\w.-]*/[\w.-]*[\w-]')
+_LAST_CHECKPOINT = 'last_checkpoint'  # MMEngine's note of the newest one
+_HUB_FILES = ('*.safetensors', '*.pth', '*.py', '*.json')
+
+
+@dataclass(frozen=True)
+class ResolvedModel:
+    """A model that can be built.
+
+    Attributes:
+        name: What results call it.
+        cfg: Its config.
+        weights: File or address of its weights; None: there are none.
+        classes: Names of the classes that the weights state; None if they state none.
+    """
+
+    name: str
+    cfg: Config
+    weights: str | None
+    classes: tuple[str, ...] | None = None
+
+
+def list_models(pattern: str = '') -> list[str]:
+    """Names of the shipped configs that recognise emotion, with ``pattern`` in their name, sorted."""
+    return sorted(name for name in _shipped() if pattern in name)
+
+
+def _shipped() -> dict[str, dict[str, Any]]:
+    entries = read_metafile(configs_root() / 'metafile.yml')['Models']
+    return {entry['Name']: entry for entry in entries if entry['Results'][0]['Task'] != PRETRAINING}
+
+
+def resolve_model(model: str | Path | Mapping | None, weights: str | Path | None = None) -> ResolvedModel:
+    """Finds config and weights.
+
+    Args:
+        model: What :func:`~hicmae_mm.apis.inferencer.EmotionInferencer` takes: the name of a shipped config
+            (:func:`list_models`); the path of a config file; a folder (also as ``local-dir:PATH``): of a training, of
+            which the newest config and the last checkpoint are taken, or of published weights; the path of weights that
+            hold their config; a model of the Hugging Face hub, ``org/name``; a config. None: what ``weights`` hold.
+        weights: File or address; None: those of the model.
+
+    Raises:
+        FileNotFoundError: If a path does not exist, there are no weights, or the hub does not answer.
+        ImportError: If the hub is asked for and ``huggingface_hub`` is not installed.
+        ValueError: If nothing has this name, or a config cannot be read.
+        TypeError: If the model is of another type.
+    """
+    weights = None if weights is None else str(weights)
+    check_exists(weights)
+    if isinstance(model, (Mapping, Config)):
+        cfg = model if isinstance(model, Config) else Config(ConfigDict(model))
+        return ResolvedModel('config' if cfg.filename is None else Path(cfg.filename).stem, cfg, weights)
+    if model is None:
+        if weights is None:
+            raise ValueError('name a model, or weights that hold their config')
+        return _of_weights(Path(weights))
+    if not isinstance(model, (str, Path)):
+        raise TypeError(f'model must be a name, a path or a config, got {type(model).__name__}')
+    return _of_name(str(model), weights)
+
+
+def _of_name(model: str, weights: str | None) -> ResolvedModel:
+    if model.startswith(LOCAL_DIR):
+        folder = Path(model.removeprefix(LOCAL_DIR)).expanduser()
+        if not folder.is_dir():
+            raise FileNotFoundError(f'{model}: no such folder')
+        return _of_folder(folder, weights)
+    path = Path(model).expanduser()
+    if path.is_dir():
+        return _of_folder(path, weights)
+    if path.is_file():
+        if path.suffix == '.py':
+            return ResolvedModel(path.stem, _read_config(path), weights)
+        return _of_weights(path, weights)
+    shipped = _shipped()
+    name = model.removesuffix('.py').removeprefix('configs/')
+    if name in shipped:
+        entry = shipped[name]
+        cfg = _read_config(configs_root() / Path(entry['Config']).name)
+        return ResolvedModel(name, cfg, weights or entry.get('Weights'))
+    if path.suffix in ('.py', *_WEIGHTS_SUFFIXES) or model.startswith(('.', '/', '~')) or model.count('/') > 1:
+        raise FileNotFoundError(f'{model}: no such file or folder')
+    if _HUB_ID.fullmatch(model):
+        return _of_hub(model, weights)
+    close = difflib.get_close_matches(model, shipped, n=3, cutoff=0.5)
+    hint = f'did you mean {" or ".join(map(repr, close))}?' if close else 'list_models() lists the shipped ones'
+    raise ValueError(
+        f'no model {model!r}: neither a file or folder nor the name of a shipped config; {hint} A model of the Hugging '
+        'Face hub is named ORGANISATION/NAME'
+    )
+
+
+def _read_config(path: Path) -> Config:
+    try:
+        return Config.fromfile(path)
+    except (SyntaxError, KeyError, TypeError, AttributeError, ImportError) as error:
+        raise ValueError(f'{path}: not a config that can be read: {error}') from error
+
+
+def _newest(paths: list[Path]) -> Path | None:
+    return max(paths, key=lambda path: (path.stat().st_mtime, path.name), default=None)
+
+
+def _of_folder(folder: Path, weights: str | None, read: Callable[[Path], Config] = _read_config) -> ResolvedModel:
+    """A folder of a training (config dumps, checkpoints) or of published weights (which hold their config)."""
+    if weights is None:
+        weights = str(_weights_of(folder))
+    config = _newest([path for path in folder.glob('*.py') if path.is_file()])
+    if config is None:
+        resolved = _of_weights(Path(weights))
+        return ResolvedModel(folder.resolve().name, resolved.cfg, weights, resolved.classes)
+    return ResolvedModel(folder.resolve().name, read(config), weights, _classes_of(weights))
+
+
+def _weights_of(folder: Path) -> Path:
+    """The last checkpoint of a training, by its note, else the newest file of weights."""
+    note = folder / _LAST_CHECKPOINT
+    if note.is_file():
+        name = Path(note.read_text(encoding='utf-8').strip()).name  # the folder may have been moved since
+        if (folder / name).is_file():
+            return folder / name
+    found = [path for path in folder.iterdir() if path.suffix in _WEIGHTS_SUFFIXES and path.is_file()]
+    newest = _newest(found)
+    if newest is None:
+        raise FileNotFoundError(
+            f'{folder}: no weights (*.pth, *.safetensors) in this folder; name the work_dir of a finished training'
+        )
+    return newest
+
+
+def _of_weights(path: Path, weights: str | None = None) -> ResolvedModel:
+    """Weights that hold their config, as ``publish_model.py`` and every training write them."""
+    meta = read_checkpoint_meta(path)
+    text = meta.get('config') or meta.get('cfg')
+    if not isinstance(text, str):
+        raise ValueError(f'{path} does not hold its config: name the config as the model, and this file as its weights')
+    name = str(meta.get('config_name') or path.stem)
+    return ResolvedModel(name, read_config_text(text, str(path)), weights or str(path), _stated_classes(meta))
+
+
+def _classes_of(weights: str) -> tuple[str, ...] | None:
+    return None if '://' in weights else _stated_classes(read_checkpoint_meta(weights))
+
+
+def _stated_classes(meta: Mapping[str, Any]) -> tuple[str, ...] | None:
+    classes = meta.get('classes') or (meta.get('dataset_meta') or {}).get('classes')
+    return tuple(map(str, classes)) if classes else None
+
+
+def _of_hub(model: str, weights: str | None) -> ResolvedModel:
+    """A repository of the Hugging Face hub; fetched once, kept in its cache, its config read without being run."""
+    try:
+        import huggingface_hub
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    except ImportError as error:
+        raise ImportError(
+            f'{model!r} looks like a model of the Hugging Face hub: pip install huggingface_hub (a folder is named '
+            f'{LOCAL_DIR}PATH)'
+        ) from error
+    try:
+        folder = huggingface_hub.snapshot_download(model, allow_patterns=list(_HUB_FILES))
+    except HfHubHTTPError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise FileNotFoundError(f'{model}: no file, no shipped config, and not on the hub: {reason}') from error
+    except (LocalEntryNotFoundError, OSError) as error:
+        raise FileNotFoundError(
+            f'{model}: no file and no shipped config, and the Hugging Face hub cannot be reached to look there; '
+            f'offline, name a folder: {LOCAL_DIR}PATH'
+        ) from error
+    resolved = _of_folder(Path(folder), weights, lambda path: read_config_text(path.read_text('utf-8'), str(path)))
+    return ResolvedModel(model, resolved.cfg, resolved.weights, resolved.classes)

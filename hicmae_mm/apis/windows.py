@@ -1,0 +1,156 @@
+"""Windows over a clip: where they lie, and what the model's pipeline sees of each, a short clip of its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hicmae_mm.apis.media import Timeline
+from hicmae_mm.datasets.audio_readers import AudioReader
+from hicmae_mm.datasets.filterbank import frame_samples
+
+SINGLE_WINDOW_SLACK = 1.25
+"""Clips up to so many windows long are one window: the views of the test pipeline cover it."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of a clip.
+
+    Attributes:
+        start_seconds: Where it begins.
+        end_seconds: Where it ends.
+        frames: First frame and the one behind the last, on the time line; None without pictures.
+        samples: First sample and the one behind the last; None without sound, or with less than a filterbank frame.
+    """
+
+    start_seconds: float
+    end_seconds: float
+    frames: tuple[int, int] | None
+    samples: tuple[int, int] | None
+
+
+def window_edges(seconds: float, window_seconds: float, stride_seconds: float) -> list[tuple[float, float]]:
+    """Start and end of every window; the last one reaches the end of the clip.
+
+    A clip up to :data:`SINGLE_WINDOW_SLACK` windows long is one window.
+
+    Args:
+        seconds: Length of the clip.
+        window_seconds: Length of a window; infinite: one window, whatever the clip.
+        stride_seconds: From the start of a window to that of the next.
+
+    Raises:
+        ValueError: If a length is not above 0.
+    """
+    if not window_seconds > 0:
+        raise ValueError(f'window_seconds must be above 0, got {window_seconds}')
+    if not stride_seconds > 0:
+        raise ValueError(f'stride_seconds must be above 0, got {stride_seconds}')
+    if seconds <= SINGLE_WINDOW_SLACK * window_seconds:
+        return [(0.0, seconds)]
+    rest = seconds - window_seconds
+    starts = [number * stride_seconds for number in range(math.ceil(rest / stride_seconds - 1e-6))] + [rest]
+    return [(start, start + window_seconds) for start in starts]
+
+
+def plan_windows(
+    timeline: Timeline | None, audio: AudioReader | None, window_seconds: float, stride_seconds: float
+) -> list[Window]:
+    """Lays windows over a clip, which is as long as its pictures, or without any as its sound.
+
+    Raises:
+        ValueError: If the clip has neither, or a length is not above 0.
+    """
+    if timeline is not None:
+        seconds = timeline.seconds
+    elif audio is not None:
+        seconds = audio.num_samples / audio.sample_rate_hz
+    else:
+        raise ValueError('a clip needs pictures or sound')
+    edges = window_edges(seconds, window_seconds, stride_seconds)
+    if len(edges) == 1:  # all there is, as in testing, even where one track is longer
+        frames = None if timeline is None else (0, timeline.num_frames)
+        samples = None if audio is None else _long_enough((0, audio.num_samples), audio)
+        return [Window(0.0, seconds, frames, samples)]
+    return [
+        Window(start, end, _frames_between(timeline, start, end), _samples_between(audio, start, end))
+        for start, end in edges
+    ]
+
+
+def _frames_between(timeline: Timeline | None, start: float, end: float) -> tuple[int, int] | None:
+    if timeline is None:
+        return None
+    first = min(timeline.index_at(start), timeline.num_frames - 1)
+    return first, max(timeline.index_at(end), first + 1)
+
+
+def _samples_between(audio: AudioReader | None, start: float, end: float) -> tuple[int, int] | None:
+    if audio is None:
+        return None
+    rate, length = audio.sample_rate_hz, audio.num_samples
+    return _long_enough((min(round(start * rate), length), min(round(end * rate), length)), audio)
+
+
+def _long_enough(samples: tuple[int, int], audio: AudioReader) -> tuple[int, int] | None:
+    # resampling may lose a sample of the 25 ms that one filterbank frame needs
+    return samples if samples[1] - samples[0] > 1.1 * frame_samples(audio.sample_rate_hz) else None
+
+
+class WindowVideo:
+    """The frames of a window as a video; see :class:`~hicmae_mm.datasets.video_readers.VideoReader`.
+
+    Args:
+        timeline: Of the whole clip.
+        window: Of which the frames are seen.
+        pictures: Gives the pictures of frames of the window, which are counted from its first.
+    """
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        window: Window,
+        pictures: Callable[[Sequence[int]], Sequence[np.ndarray]],
+    ) -> None:
+        assert window.frames is not None
+        self._first, stop = window.frames
+        self.num_frames = stop - self._first
+        self.fps: float | None = timeline.fps
+        self._timeline, self._origin, self._pictures = timeline, window.start_seconds, pictures
+
+    def read(self, indices: Sequence[int]) -> np.ndarray:
+        """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
+        return np.stack(self._pictures(indices))
+
+    def frame_seconds(self, index: int) -> tuple[float, float]:
+        """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
+        start, end = self._timeline.frame_seconds(self._first + index)
+        return start - self._origin, end - self._origin
+
+    def close(self) -> None:
+        """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`; the clip stays open."""
+
+
+class WindowAudio:
+    """The sound of a window; see :class:`~hicmae_mm.datasets.audio_readers.AudioReader`.
+
+    Args:
+        audio: Of the whole clip.
+        samples: First sample and the one behind the last.
+    """
+
+    def __init__(self, audio: AudioReader, samples: tuple[int, int]) -> None:
+        self.sample_rate_hz = audio.sample_rate_hz
+        self.num_samples = samples[1] - samples[0]
+        self._audio, self._first = audio, samples[0]
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """See :class:`~hicmae_mm.datasets.audio_readers.AudioReader`."""
+        return self._audio.read(self._first + start, self._first + stop)
+
+    def close(self) -> None:
+        """See :class:`~hicmae_mm.datasets.audio_readers.AudioReader`; the clip stays open."""
