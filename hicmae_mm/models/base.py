@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mmengine.model import BaseModel, ModuleDict
 from torch import Tensor, nn
@@ -10,6 +10,16 @@ from torch import Tensor, nn
 from hicmae_mm.models.encoders import BaseEncoder
 from hicmae_mm.models.fusion import BaseFusion
 from hicmae_mm.models.utils import build_slot
+
+
+def stream_order(names: Iterable[str]) -> list[str]:
+    """The order of a model's streams: video, audio, then others by name.
+
+    It decides which part of the clip feature is whose, so it must not hang on the order in a config: MMEngine sorts the
+    keys of a config that it dumps or stores in a checkpoint.
+    """
+    first = ('video', 'audio')
+    return sorted(names, key=lambda name: (first.index(name) if name in first else len(first), name))
 
 
 class AudioVisualModel(BaseModel):
@@ -46,7 +56,7 @@ class AudioVisualModel(BaseModel):
         self.frozen = (frozen,) if isinstance(frozen, str) else tuple(frozen)
         # MMEngine's own dictionary, which hands init_weights on
         self.encoders: Mapping[str, BaseEncoder] = ModuleDict(  # type: ignore[assignment]
-            {name: build_slot(cfg, f'encoders.{name}') for name, cfg in encoders.items()}
+            {name: build_slot(encoders[name], f'encoders.{name}') for name in stream_order(encoders)}
         )
         self.widths = {name: encoder.embed_dims for name, encoder in self.encoders.items()}
         self.fusion: BaseFusion | None = None if fusion is None else build_slot(fusion, 'fusion', streams=self.widths)

@@ -32,6 +32,19 @@ def test_recognizer_trains_every_parameter_of_its_streams(streams: tuple[str, ..
     assert_gradients_reach_everything(model, model(batch, clips(0, 1, 2), mode='loss'))
 
 
+@pytest.mark.parametrize('make', [tiny.recognizer_config, tiny.pretrainer_config])
+def test_the_order_of_streams_in_a_config_changes_nothing(make) -> None:
+    config = make()
+    turned = {
+        key: dict(reversed(part.items())) if key in ('encoders', 'decoders', 'heads') else part
+        for key, part in config.items()
+    }  # fmt: skip  (a dumped config has its keys sorted)
+    assert list(turned['encoders']) == ['audio', 'video']
+    first, second = tiny.build(config).state_dict(), tiny.build(turned).state_dict()
+    assert list(first) == list(second)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
 def test_recognizer_predicts_scores() -> None:
     model = tiny.build(tiny.recognizer_config()).eval()
     with torch.no_grad():
