@@ -32,7 +32,8 @@ class LoadAudio(BaseTransform):
     audio stream.
 
     Required keys: ``audio_path`` (None: the video's own sound track) and ``video_path``, or ``packed_clip``;
-    ``audio_spans``. Added keys: ``waveforms``, a list of V ``(S,)`` float32 arrays in -1..1, and ``sample_rate_hz``.
+    ``audio_spans``. Added keys: ``waveforms``, a list of V ``(S,)`` float32 arrays in -1..1, ``sample_rate_hz``, and
+    ``audio_seconds``, a list of V pairs: where on the track each waveform begins and ends.
 
     Args:
         sample_rate_hz: Rate of the waveforms.
@@ -58,22 +59,28 @@ class LoadAudio(BaseTransform):
             packed.open_audio() if packed is not None else open_audio(results['audio_path'] or results['video_path'])
         )
         try:
-            results['waveforms'] = [self._read(reader, span) for span in results['audio_spans']]
+            edges = [self._edges(reader, span) for span in results['audio_spans']]
+            results['waveforms'] = [self._read(reader, *edge) for edge in edges]
+            results['audio_seconds'] = [tuple(edge / reader.sample_rate_hz for edge in pair) for pair in edges]
         finally:
             reader.close()
         results['sample_rate_hz'] = self.sample_rate_hz
         return results
 
-    def _read(self, reader: AudioReader, span: AudioSpan) -> np.ndarray:
+    def _edges(self, reader: AudioReader, span: AudioSpan) -> tuple[int, int]:
+        """First sample of a span, and the one after its last, at the track's own rate."""
         rate, length = reader.sample_rate_hz, reader.num_samples
         scale = length if span.unit == 'fraction' else rate
         start, stop = (min(max(int(edge * scale), 0), length) for edge in (span.start, span.end))
         is_too_short = (stop - start) * self.sample_rate_hz <= self.min_samples * rate
         if is_too_short and length < self.whole_track_below_seconds * rate:
-            start, stop = 0, length
+            return 0, length
+        return start, stop
+
+    def _read(self, reader: AudioReader, start: int, stop: int) -> np.ndarray:
         waveform = reader.read(start, stop)
-        if rate != self.sample_rate_hz:
-            waveform = _resampler(rate, self.sample_rate_hz)(torch.from_numpy(waveform)).numpy()
+        if reader.sample_rate_hz != self.sample_rate_hz:
+            waveform = _resampler(reader.sample_rate_hz, self.sample_rate_hz)(torch.from_numpy(waveform)).numpy()
         return waveform
 
 

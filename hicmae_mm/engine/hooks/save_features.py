@@ -1,4 +1,7 @@
-"""The features of every tested clip in one file (``tools/test.py --save-features``)."""
+"""The features of every tested clip in one file (``tools/test.py --save-features``).
+
+Features of other layers, of time steps, or of very many clips: :mod:`hicmae_mm.features`.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,11 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from hicmae_mm.evaluation.metrics.base import unique_samples
+from hicmae_mm.features.rows import SAMPLE_FIELDS, sample_fields
 from hicmae_mm.models.heads.base import average_views
 from hicmae_mm.registry import HOOKS
 from hicmae_mm.structures import EmotionDataSample
 from hicmae_mm.utils.files import replaced_file
-
-FIELDS = ('gt_label', 'gt_values', 'pred_label', 'pred_score', 'pred_values')
 
 
 @HOOKS.register_module()
@@ -75,11 +77,8 @@ class SaveFeaturesHook(Hook):
             return
         features = average_views(self._views.float(), list(outputs)).cpu().numpy()
         for sample, feature in zip(outputs, features):
-            fields = {name: sample.get(name).cpu().numpy() for name in FIELDS if name in sample}
-            self._results.append(
-                dict(sample_id=sample.get('sample_id', ''), sample_idx=sample.get('sample_idx'), features=feature)
-                | fields
-            )
+            about = dict(sample_id=sample.get('sample_id', ''), sample_idx=sample.get('sample_idx'))
+            self._results.append(about | dict(features=feature) | sample_fields(sample))
         self._views = None
 
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:  # noqa: ARG002
@@ -91,10 +90,9 @@ class SaveFeaturesHook(Hook):
         if not is_main_process():
             return
         arrays: dict[str, Any] = {'sample_id': np.array([str(result['sample_id']) for result in results])}
-        for name in ('features', *FIELDS):
+        for name in ('features', *SAMPLE_FIELDS):
             if all(name in result for result in results):
-                values = np.stack([result[name] for result in results])
-                arrays[name] = values[:, 0] if name in ('gt_label', 'pred_label') else values
+                arrays[name] = np.stack([result[name] for result in results])
         self.out_file.parent.mkdir(parents=True, exist_ok=True)
         with replaced_file(self.out_file) as partial, partial.open('wb') as file:
             np.savez(file, **arrays)

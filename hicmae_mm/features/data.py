@@ -1,0 +1,196 @@
+"""Which clips features are made of: a split of a config, any annotation list, or shards; read as in a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.dataset import ConcatDataset
+from torch.utils.data import DataLoader, Dataset
+
+from hicmae_mm.datasets import SampleIndex, collate_audio_visual
+from hicmae_mm.features.rows import TIME_KEYS
+from hicmae_mm.registry import DATASETS
+from hicmae_mm.structures import SkippedSample
+from hicmae_mm.utils.checkpoint_files import file_sha256
+
+SPLITS = ('test', 'val', 'train')
+# steps of a training pipeline that a test has as well; whatever else it has is augmentation, or masks
+_STEPS_OF_A_TEST = ('OpenVideo', 'SampleClips', 'DecodeFrames', 'FixedCrop', 'LoadAudio', 'Filterbank')
+
+
+def dataset_configs(
+    cfg: Config,
+    split: str | None = None,
+    ann_file: str | None = None,
+    data_root: str | None = None,
+    shards: str | None = None,
+    is_unlabelled: bool = False,
+) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """Settings of the data sets whose clips are wanted, with a pipeline without augmentation.
+
+    Args:
+        cfg: Of a model.
+        split: ``'test'``, ``'val'`` or ``'train'``: the data loader whose clips to take; None: the first that there is.
+        ann_file: Another annotation list, read as those of the split.
+        data_root: Folder that its paths start from.
+        shards: Folder or URL of shards, in place of a list.
+        is_unlabelled: Whether label columns are ignored.
+
+    Returns:
+        One or, where the split joins several, more; each clip once, also of data sets that a training repeats. And the
+        types of the steps that were left out of a training pipeline.
+
+    Raises:
+        ValueError: If the config has no such split, or a list and shards are given at once.
+    """
+    if ann_file is not None and shards is not None:
+        raise ValueError('ann_file and shards are two places for clips: give one of them')
+    there = [name for name in SPLITS if cfg.get(f'{name}_dataloader')]
+    if not there or (split is not None and split not in there):
+        raise ValueError(f'the config has no {split or "split"}: its data loaders are {there}')
+    split = split or there[0]
+    datasets = list(_annotated(cfg[f'{split}_dataloader'].dataset.to_dict()))
+    left_out: tuple[str, ...] = ()
+    tests = [name for name in ('test', 'val') if name in there]
+    for dataset in datasets:
+        if split == 'train' and tests:
+            dataset['pipeline'] = next(_annotated(cfg[f'{tests[0]}_dataloader'].dataset.to_dict()))['pipeline']
+        elif split == 'train':
+            dataset['pipeline'], left_out = as_test_pipeline(dataset['pipeline'], _image_size(cfg))
+        dataset |= dict(on_error='skip', pipeline=_with_time(dataset['pipeline']))
+        if is_unlabelled:
+            dataset['task'] = 'unlabelled'
+    if ann_file is not None or shards is not None:
+        datasets = [_elsewhere(datasets[0], ann_file, data_root, shards)]
+    elif data_root is not None:
+        datasets = [dataset | dict(data_root=data_root) for dataset in datasets]
+    return datasets, left_out
+
+
+def _annotated(dataset: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The data set itself, or those inside of MMEngine's wrappers."""
+    if 'datasets' in dataset or isinstance(dataset.get('dataset'), Mapping):
+        for inner in dataset.get('datasets') or [dataset['dataset']]:
+            yield from _annotated(inner)
+    else:
+        yield dataset
+
+
+def _elsewhere(
+    dataset: dict[str, Any], ann_file: str | None, data_root: str | None, shards: str | None
+) -> dict[str, Any]:
+    """The same kind of data set over other clips."""
+    if shards is None:
+        assert ann_file is not None
+        root = str(Path(ann_file).parent) if data_root is None else data_root
+        is_there = Path(ann_file).is_file()  # from here; else it may be relative to data_root
+        dataset = dataset | dict(ann_file=str(Path(ann_file).absolute()) if is_there else ann_file, data_root=root)
+        if dataset['type'] == 'AudioVisualShards':
+            dataset['type'] = 'AudioVisualDataset'
+            dataset.pop('storage_options', None)
+        return dataset
+    kind = DATASETS.get(dataset['type'])
+    kept = ('pipeline', 'num_classes', 'label_columns', 'streams', 'on_error', 'storage_options')
+    facts = dict(
+        type='AudioVisualShards',
+        data_root=shards,
+        metainfo={**kind.METAINFO, **(dataset.get('metainfo') or {})},
+        task=dataset.get('task') or kind.TASK,
+    )
+    return {key: dataset[key] for key in kept if key in dataset} | facts
+
+
+def as_test_pipeline(
+    pipeline: Sequence[Mapping[str, Any]], image_size: int
+) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """Makes a test pipeline of a training pipeline: one view from the beginning of the clip, its centre.
+
+    The sound follows the frames as it did in training.
+
+    Args:
+        pipeline: Of training or pre-training.
+        image_size: Side of the frames that the model takes, pixels.
+
+    Returns:
+        The pipeline, and the types of the steps that were left out.
+    """
+    steps: list[dict[str, Any]] = []
+    for step in pipeline:
+        if step['type'] == 'SampleClips':
+            alignment = 'timestamps' if step['mode'] == 'pretrain' else 'fraction'
+            steps.append({'audio_alignment': alignment, **step, 'mode': 'test', 'num_clips': 1})
+        elif step['type'] in _STEPS_OF_A_TEST:
+            steps.append(dict(step))
+        elif step['type'] == 'PackAudioVisual':
+            steps += [dict(type='SpatialViews', num_views=1, size=image_size), dict(step)]
+    kept = (*_STEPS_OF_A_TEST, 'PackAudioVisual')
+    return steps, tuple(step['type'] for step in pipeline if step['type'] not in kept)
+
+
+def _image_size(cfg: Config) -> int:
+    encoders = cfg.model.encoders
+    embed = (encoders.get('video') or {}).get('patch_embed') or {}
+    return int(embed.get('image_size', 160))
+
+
+def _with_time(pipeline: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Packs what is known of time with every clip."""
+    steps = [dict(step) for step in pipeline]
+    for step in steps:
+        if step['type'] == 'PackAudioVisual':
+            step['meta_keys'] = tuple(dict.fromkeys([*step.get('meta_keys', ()), *TIME_KEYS]))
+    return steps
+
+
+def build_dataset(configs: Sequence[dict[str, Any]]) -> Dataset:
+    """Builds the data set, or joins several."""
+    datasets = [DATASETS.build(config) for config in configs]
+    return datasets[0] if len(datasets) == 1 else ConcatDataset(datasets)
+
+
+def list_sha256(dataset: Dataset) -> str:
+    """SHA-256 of the lists, or indices of shards, that are files here; empty for those that are not."""
+    parts: list[Any] = dataset.datasets if isinstance(dataset, ConcatDataset) else [dataset]
+    files = [Path(part.ann_file) for part in parts]
+    return ' '.join(file_sha256(file) if file.is_file() else '' for file in files).strip()
+
+
+class NumberedClips(Dataset):
+    """Clips with their numbers; batches are read at once where the data set can do that (shards at a URL)."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+
+    def __getitems__(self, indices: Sequence[int]) -> list[tuple[int, Any]]:
+        """Reads a batch. Every clip has a seed of its own, should the pipeline draw anything."""
+        seeded = [SampleIndex(index, seed=0, epoch=0) for index in indices]
+        read = getattr(self.dataset, '__getitems__', None)
+        items = read(seeded) if read is not None else [self.dataset[index] for index in seeded]
+        return list(zip(indices, items))
+
+
+def clip_loader(dataset: Dataset, batches: Sequence[Sequence[int]], num_workers: int) -> DataLoader:
+    """Reads batches of given clips, in that order."""
+    return DataLoader(
+        NumberedClips(dataset),
+        batch_sampler=batches,  # type: ignore[arg-type]
+        num_workers=num_workers,
+        collate_fn=collate_numbered,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+def collate_numbered(items: Sequence[tuple[int, Any]]) -> tuple[list[int], dict[str, Any] | None, dict[int, str]]:
+    """Sets bad clips aside.
+
+    Returns:
+        Numbers of the good clips, their batch (None: there is none), and why each bad clip is bad.
+    """
+    bad = {index: item.reason for index, item in items if isinstance(item, SkippedSample)}
+    good = [(index, item) for index, item in items if index not in bad]
+    batch = collate_audio_visual([item for _, item in good]) if good else None
+    return [index for index, _ in good], batch, bad

@@ -1,0 +1,192 @@
+"""From a batch to the features of its views: pooled tokens of any layer of any stream, of the fusion, of the clip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hicmae_mm.models.base import AudioVisualModel
+from hicmae_mm.models.encoders import EncoderOutput
+from hicmae_mm.models.missing_streams import encode_present, find_presence
+from hicmae_mm.utils.checkpoint import LoadingReport, load_weights
+
+FUSION, CLIP = 'fusion', 'clip'
+LEVELS = ('clip', 'frame')
+
+
+class FeatureExtractor:
+    """Runs the parts of a model that wanted features need, on all tokens: nothing is masked, nothing is trained.
+
+    Columns of the result, by name:
+
+    * ``{stream}_layer{i}``: the tokens that an encoder's layer ``i`` (0-based) puts out, through the encoder's final
+      norm, averaged over all tokens (level ``'clip'``, ``(B, D)``), or over space, in time order (level ``'frame'``,
+      ``(B, steps, D)``; a step is a tubelet of frames, or a column of patches of the spectrogram);
+    * ``fusion_{stream}``: the same of what the fusion puts out for a stream;
+    * ``clip`` ``(B, D)``: what the aggregator makes of all of it, which is what the head gets. Level ``'clip'`` only.
+
+    Args:
+        model: A recognizer or a pre-trainer; put into evaluation mode.
+        streams: Some of the model's streams, ``'fusion'`` and ``'clip'``; None: all that the model has.
+        layers: ``'all'``, ``'last'``, or 0-based numbers of encoder layers.
+        level: ``'clip'`` or ``'frame'``.
+        with_scores: Whether the head predicts, too.
+
+    Raises:
+        TypeError: Another kind of model.
+        ValueError: A stream, a layer or a level that there is not.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        streams: Sequence[str] | None = None,
+        layers: str | Sequence[int] = 'last',
+        level: str = 'clip',
+        with_scores: bool = False,
+    ) -> None:
+        if not isinstance(model, AudioVisualModel):
+            raise TypeError(f'expected an AudioVisualRecognizer or AudioVisualPretrainer, got {type(model).__name__}')
+        if level not in LEVELS:
+            raise ValueError(f'level must be one of {LEVELS}, got {level!r}')
+        self.model, self.level, self.with_scores = model.eval(), level, with_scores
+        has_aggregator = getattr(model, 'aggregator', None) is not None
+        known = [*model.encoders]
+        known += [FUSION] if model.fusion is not None else []
+        known += [CLIP] if has_aggregator and level == 'clip' else []
+        self.streams = tuple(known if streams is None else dict.fromkeys(streams))
+        unknown = [name for name in self.streams if name not in known]
+        if unknown or not self.streams:
+            raise ValueError(f'streams must be some of {known} (level {level!r}), got {list(self.streams)}')
+        if with_scores and not has_aggregator:
+            raise ValueError(f'{type(model).__name__} has no head that predicts: leave the scores out')
+        self.needs_clip = CLIP in self.streams or with_scores
+        self.needs_fusion = FUSION in self.streams or self.needs_clip
+        self.encoded_streams = tuple(name for name in model.encoders if self.needs_fusion or name in self.streams)
+        self.layers = {
+            name: _layer_numbers(layers, encoder.depth, name)
+            for name, encoder in model.encoders.items()
+            if name in self.streams
+        }
+
+    def load(self, state_dict: Mapping[str, Tensor], source: str) -> LoadingReport:
+        """Loads the weights; every part that the features need must be there.
+
+        The one exception is the aggregator, which starts as an equal mix of layers: a pre-trained checkpoint has none.
+
+        Args:
+            state_dict: Of any checkpoint, pre-trained or fine-tuned.
+            source: Its name, for errors.
+
+        Raises:
+            ValueError: Weights that are missing, or of another shape.
+        """
+        report = load_weights(self.model, state_dict, source)
+        needed = [f'encoders.{name}.' for name in self.encoded_streams]
+        needed += ['fusion.'] if self.needs_fusion else []
+        needed += ['head.'] if self.with_scores else []
+        absent = [name for name in report.missing if name.startswith(tuple(needed))]
+        if absent or report.mismatched:
+            summary = '; '.join(line.strip() for line in report.summary().splitlines())
+            raise ValueError(f'{source!r} does not have what the features need: {summary}')
+        return report
+
+    def definitions(self) -> dict[str, str]:
+        """What every column holds, in words."""
+        over = 'over all tokens' if self.level == 'clip' else 'over space, a row per time step'
+        found = {
+            f'{name}_layer{layer}': f'tokens of layer {layer} of the {name} encoder, normed, averaged {over}'
+            for name, layers in self.layers.items()
+            for layer in layers
+        }
+        if FUSION in self.streams:
+            found |= {
+                f'fusion_{name}': f'tokens that the fusion puts out for {name}, averaged {over}'
+                for name in self.model.encoders
+            }
+        if CLIP in self.streams:
+            found[CLIP] = f'what {type(self.model.aggregator).__name__} makes of a clip, before the norm of the head'
+        return found
+
+    @torch.no_grad()
+    def __call__(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Computes the features of a collated batch.
+
+        Args:
+            batch: As a data loader gives it. With scores, predictions land in its ``data_samples``.
+
+        Returns:
+            Columns by name, float32, ``(views, D)`` or ``(views, steps, D)``.
+
+        Raises:
+            ValueError: A stream is missing, and the model does not do without.
+        """
+        data = self.model.data_preprocessor({key: value for key, value in batch.items() if key != 'masks'}, False)
+        inputs, present = data['inputs'], data.get('present')
+        encoders = {name: self.model.encoders[name] for name in self.encoded_streams}
+        if getattr(self.model, 'missing_streams', 'error') == 'error':
+            self._check_streams(inputs, present)
+        presence = find_presence(encoders, inputs, present)
+        encoded = {
+            name: encode_present(encoder, inputs.get(name), presence.get(name)) for name, encoder in encoders.items()
+        }
+        columns = {
+            f'{name}_layer{layer}': self._pool(encoded[name].hidden[layer], name)
+            for name, layers in self.layers.items()
+            for layer in layers
+        }
+        if self.needs_fusion:
+            columns |= self._fused_columns(encoded, presence, data['data_samples'])
+        return {name: column.float() for name, column in columns.items()}
+
+    def _fused_columns(
+        self, encoded: dict[str, EncoderOutput], presence: Mapping[str, Any], data_samples: list
+    ) -> dict[str, Tensor]:
+        tokens = {name: output.tokens for name, output in encoded.items()}
+        padding = {name: part.padding(tokens[name].shape[1]) for name, part in presence.items()}
+        fused, columns = self.model.fuse(tokens, padding), {}
+        if FUSION in self.streams:
+            columns = {f'fusion_{name}': self._pool(fused[name], name) for name in self.model.encoders}
+        if self.needs_clip:
+            feature = self.model.aggregator({name: output.hidden for name, output in encoded.items()}, fused)
+            if self.with_scores:
+                self.model.head.predict(feature, data_samples)
+            if CLIP in self.streams:
+                columns[CLIP] = feature
+        return columns
+
+    def _pool(self, tokens: Tensor, stream: str) -> Tensor:
+        """``(B, N, D)`` to ``(B, D)``, or to ``(B, steps, D)``; the first axis of a token grid is time."""
+        if self.level == 'clip':
+            return tokens.mean(dim=1)
+        grid = self.model.encoders[stream].grid
+        if tokens.shape[1] == 1:  # no clip of the batch has the stream
+            return tokens.expand(-1, grid[0], -1)
+        if tokens.shape[1] != torch.Size(grid).numel():
+            raise ValueError(
+                f'the {stream} encoder has {tokens.shape[1]} tokens and a grid of {grid}: level frame needs one token '
+                'per place of the grid'
+            )
+        return tokens.unflatten(1, (grid[0], -1)).mean(dim=2)  # (B, steps, tokens of a step, D)
+
+    def _check_streams(self, inputs: Mapping[str, Tensor], present: Mapping[str, Any] | None) -> None:
+        lacking = [name for name in self.encoded_streams if name not in inputs or name in (present or {})]
+        if lacking:
+            raise ValueError(
+                f'some clips lack the streams {lacking} (the batch has {list(inputs)}): choose other streams, let the '
+                "data set read them, or set model.missing_streams='zero'"
+            )
+
+
+def _layer_numbers(layers: str | Sequence[int], depth: int, stream: str) -> tuple[int, ...]:
+    if isinstance(layers, str):
+        if layers not in ('all', 'last'):
+            raise ValueError(f"layers must be 'all', 'last' or numbers from 0 on, got {layers!r}")
+        return tuple(range(depth)) if layers == 'all' else (depth - 1,)
+    chosen = tuple(dict.fromkeys(layers))
+    if not chosen or min(chosen) < 0 or max(chosen) >= depth:
+        raise ValueError(f'layers={list(layers)}, but the {stream} encoder has the layers 0..{depth - 1}')
+    return chosen

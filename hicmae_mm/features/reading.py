@@ -1,0 +1,121 @@
+"""Reading features back, all at once or clip by clip."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from hicmae_mm.features.parts import INFO_FILE, Column
+from hicmae_mm.features.storage import INDEX_FILE, PARQUET_FILE, import_parquet
+
+
+def read_info(folder: str | Path) -> dict[str, Any]:
+    """What ``features.json`` says: format, numbers of clips, every column, and how they were made.
+
+    Raises:
+        FileNotFoundError: If the folder has no features, or their extraction has not finished.
+    """
+    path = Path(folder) / INFO_FILE
+    if not path.is_file():
+        raise FileNotFoundError(f'{path} does not exist; extract_features.py writes it last: has it finished?')
+    return json.loads(path.read_text(encoding='utf-8'))
+
+
+def load_features(folder: str | Path, columns: Sequence[str] | None = None) -> dict[str, Any]:
+    """Loads features, in the order of the list they were made from.
+
+    Args:
+        folder: That ``tools/extract_features.py`` wrote.
+        columns: Names; None: all.
+
+    Returns:
+        By name, an array ``(N, ...)``; a list of N arrays where clips have several rows (views, or time steps). Arrays
+        of the npy format are mapped, not read.
+
+    Raises:
+        FileNotFoundError: If the folder has no features, or their extraction has not finished.
+        ValueError: If there is no such column.
+    """
+    info = read_info(folder)
+    names = _chosen(info, columns)
+    blocks = list(_blocks(Path(folder), info, names))
+    found: dict[str, Any] = {}
+    for name in names:
+        parts = [block[name] for block in blocks]
+        if info['columns'][name]['is_ragged']:
+            found[name] = [part.of_clip(clip) for part in parts for clip in range(len(part.offsets) - 1)]  # type: ignore[arg-type]
+        else:
+            found[name] = parts[0].values if len(parts) == 1 else np.concatenate([part.values for part in parts])
+    return found
+
+
+def iterate_features(folder: str | Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+    """Yields the row of one clip after the other, as a dict; memory stays flat.
+
+    Args:
+        folder: As for :func:`load_features`, and so are ``columns`` and the errors.
+        columns: Names; None: all.
+    """
+    info = read_info(folder)
+    names = _chosen(info, columns)
+    for block in _blocks(Path(folder), info, names):
+        first = block[names[0]]
+        count = len(first.values) if first.offsets is None else len(first.offsets) - 1
+        for clip in range(count):
+            yield {name: block[name].of_clip(clip) for name in names}
+
+
+def _chosen(info: dict[str, Any], columns: Sequence[str] | None) -> list[str]:
+    unknown = [name for name in columns or () if name not in info['columns']]
+    if unknown or (columns is not None and not columns):
+        raise ValueError(f'no columns {unknown or "chosen"}; there are {list(info["columns"])}')
+    return list(info['columns'] if columns is None else columns)
+
+
+def _blocks(folder: Path, info: dict[str, Any], names: list[str]) -> Iterator[dict[str, Column]]:
+    """Columns of consecutive clips."""
+    if info['format'] == 'npy':
+        yield _npy_columns(folder, info, names)
+        return
+    pa, pq = import_parquet()
+    with pq.ParquetFile(folder / PARQUET_FILE) as file:
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group, columns=names)
+            yield {name: _from_arrow(pa, table.column(name), info['columns'][name]) for name in names}
+
+
+def _from_arrow(pa: ModuleType, chunks: Any, facts: dict[str, Any]) -> Column:
+    array, offsets = chunks.combine_chunks(), None
+    if isinstance(array, pa.ChunkedArray):
+        array = array.chunk(0)
+    if facts['is_ragged']:
+        offsets = array.offsets.to_numpy() - array.offsets[0].as_py()
+        array = array.flatten()
+    for _ in facts['shape']:
+        array = array.flatten()
+    values = array.to_numpy(zero_copy_only=False)
+    if facts['dtype'] == 'str':
+        values = values.astype(str)
+    return Column(values.reshape(-1, *facts['shape']), offsets)
+
+
+def _npy_columns(folder: Path, info: dict[str, Any], names: list[str]) -> dict[str, Column]:
+    with (folder / INDEX_FILE).open(encoding='utf-8', newline='') as file:
+        lines = list(csv.reader(file))
+    index = dict(zip(lines[0], zip(*lines[1:])))
+    found = {}
+    for name in names:
+        facts = info['columns'][name]
+        if name in index:
+            found[name] = Column(np.array(index[name]).astype(str if facts['dtype'] == 'str' else facts['dtype']))
+            continue
+        values = np.load(folder / f'{name}.npy', mmap_mode='r' if info['num_rows'] else None)
+        offsets = np.load(folder / f'{name}_offsets.npy') if facts['is_ragged'] else None
+        found[name] = Column(values, offsets)
+    return found

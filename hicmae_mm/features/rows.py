@@ -1,0 +1,128 @@
+"""From the features of views to one row per clip: averages over views, labels, predictions, time stamps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from hicmae_mm.datasets.filterbank import FRAME_LENGTH_MS, FRAME_SHIFT_MS
+from hicmae_mm.features.extractor import FeatureExtractor
+from hicmae_mm.models.heads.base import views_per_clip
+from hicmae_mm.structures import EmotionDataSample
+
+SAMPLE_FIELDS = ('gt_label', 'gt_values', 'pred_label', 'pred_score', 'pred_values')
+# what the pipeline knows of time, and packs if it is told to
+TIME_KEYS = ('frame_inds', 'clip_len', 'avg_fps', 'audio_seconds')
+_ROUNDING_SECONDS = 1e-6
+
+
+def sample_fields(sample: EmotionDataSample) -> dict[str, np.ndarray]:
+    """Labels and predictions of a clip, as far as it has any; class indices ``()``, the others ``(n,)``."""
+    found = {name: sample.get(name).cpu().numpy() for name in SAMPLE_FIELDS if name in sample}
+    return {name: value[0] if name in ('gt_label', 'pred_label') else value for name, value in found.items()}
+
+
+class RowMaker:
+    """Makes the rows of the clips of a batch.
+
+    Args:
+        extractor: What makes the features; token grids tell how long a time step is.
+        keeps_views: Leave the views of a clip apart.
+    """
+
+    def __init__(self, extractor: FeatureExtractor, keeps_views: bool = False) -> None:
+        self.level, self.keeps_views = extractor.level, keeps_views
+        encoders = {name: extractor.model.encoders[name] for name in extractor.encoded_streams}
+        self.steps = {name: encoder.grid[0] for name, encoder in encoders.items()}
+        self.patch = {name: encoder.patch[0] for name, encoder in encoders.items()}
+
+    @property
+    def is_ragged(self) -> bool:
+        """Whether features have one axis more, whose length differs between clips: views, or time steps."""
+        return self.keeps_views or self.level == 'frame'
+
+    def __call__(
+        self, columns: Mapping[str, Tensor], batch: Mapping[str, Any], indices: Sequence[int]
+    ) -> list[dict[str, Any]]:
+        """Rows of a batch.
+
+        Args:
+            columns: Features of the views, see :class:`~hicmae_mm.features.FeatureExtractor`.
+            batch: The collated batch they were made from.
+            indices: Of its clips in the data set.
+
+        Returns:
+            A row per clip: ``index``, ``sample_id``, ``streams`` (that the clip has), labels, predictions, features:
+            ``(D,)``; at level ``'frame'`` ``(rows, D)``, the steps of one temporal view after the other's, crops of the
+            same frames averaged; with ``keeps_views`` ``(views, D)`` or ``(views, steps, D)``. Level ``'frame'`` adds
+            ``{stream}_seconds``, the time at which a step begins. Rows of a stream that the clip lacks are 0 at level
+            ``'clip'`` and absent at level ``'frame'``.
+        """
+        samples: list[EmotionDataSample] = batch['data_samples']
+        edges = np.cumsum([0, *views_per_clip(samples)])
+        arrays = {name: column.cpu().numpy() for name, column in columns.items()}
+        rows = []
+        for clip, (sample, index) in enumerate(zip(samples, indices)):
+            part = slice(int(edges[clip]), int(edges[clip + 1]))
+            has = [name for name in self.steps if _is_present(batch, name, part.start)]
+            row = dict(index=int(index), sample_id=str(sample.get('sample_id', '')), streams=' '.join(has))
+            seconds = self._seconds(sample) if self.level == 'frame' else {}
+            num_crops = _crops(sample, part.stop - part.start) if self.level == 'frame' else 1
+            values = {name: self._of_views(array[part], num_crops) for name, array in arrays.items()}
+            for name, times in seconds.items():
+                values[f'{name}_seconds'] = np.repeat(times, num_crops, axis=0) if self.keeps_views else times.ravel()
+            if self.level == 'frame':
+                absent = [name for name in self.steps if name not in has]
+                values = {
+                    name: value[:0] if any(_is_of(name, stream) for stream in absent) else value
+                    for name, value in values.items()
+                }
+            rows.append(row | sample_fields(sample) | values)
+        return rows
+
+    def _of_views(self, views: np.ndarray, num_crops: int) -> np.ndarray:
+        if self.keeps_views:
+            return views
+        if self.level == 'clip':
+            return views.mean(axis=0)
+        crops = views.reshape(-1, num_crops, *views.shape[1:]).mean(axis=1)  # (temporal views, steps, D)
+        return crops.reshape(-1, views.shape[-1])
+
+    def _seconds(self, sample: EmotionDataSample) -> dict[str, np.ndarray]:
+        """Start of every step, ``(temporal views, steps)``; NaN where it is unknown, or where the sound has ended."""
+        found = {}
+        if 'video' in self.steps:
+            found['video'] = self._video_seconds(sample)
+        if 'audio' in self.steps:
+            spans = np.asarray(sample.get('audio_seconds') or [(np.nan, np.nan)] * _temporal_views(sample))
+            steps = np.arange(self.steps['audio']) * self.patch['audio'] * FRAME_SHIFT_MS / 1000
+            times = spans[:, :1] + steps
+            is_padding = times + FRAME_LENGTH_MS / 1000 > spans[:, 1:] + _ROUNDING_SECONDS
+            found['audio'] = np.where(is_padding, np.nan, times)
+        return {name: times.astype(np.float32) for name, times in found.items()}
+
+    def _video_seconds(self, sample: EmotionDataSample) -> np.ndarray:
+        frames = np.asarray(sample.get('frame_inds')).reshape(_temporal_views(sample), -1)
+        fps = sample.get('avg_fps') or np.nan  # folders of frames may not know
+        return frames[:, :: self.patch['video']] / fps
+
+
+def _temporal_views(sample: EmotionDataSample) -> int:
+    return len(sample.get('frame_inds')) // int(sample.get('clip_len'))
+
+
+def _crops(sample: EmotionDataSample, num_views: int) -> int:
+    """Crops of every temporal view."""
+    return num_views // _temporal_views(sample)
+
+
+def _is_present(batch: Mapping[str, Any], stream: str, view: int) -> bool:
+    rows = (batch.get('present') or {}).get(stream)
+    return stream in batch['inputs'] and (rows is None or bool(rows[view]))
+
+
+def _is_of(column: str, stream: str) -> bool:
+    return column in (f'fusion_{stream}', f'{stream}_seconds') or column.startswith(f'{stream}_layer')
