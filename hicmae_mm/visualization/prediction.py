@@ -61,13 +61,14 @@ def draw_prediction(
         draw_spectrogram(axes[0], np.asarray(spectrogram))
         axes[0].set_ylabel('mel band', fontsize=TEXT_SIZE)
     if regression:
-        _draw_values(axes[-1], names, np.asarray(predicted), None if values is None else np.asarray(values))
+        draw_values(axes[-1], names, np.asarray(predicted), None if values is None else np.asarray(values))
     else:
-        _draw_scores(axes[-1], names, np.asarray(predicted), label)
+        draw_scores(axes[-1], names, np.asarray(predicted), label)
     return figure
 
 
-def _draw_scores(axes: Axes, names: Sequence[str], scores: np.ndarray, label: int | None) -> None:
+def draw_scores(axes: Axes, names: Sequence[str], scores: np.ndarray, label: int | None) -> None:
+    """Draws class scores ``(C,)`` in 0..1 as bars in percent; the true class is bold, a wrong winner another colour."""
     winner = int(scores.argmax())
     colors = ['#BBBBBB'] * len(names)
     colors[winner] = COLORS[0] if label in (None, winner) else COLORS[1]
@@ -84,7 +85,8 @@ def _draw_scores(axes: Axes, names: Sequence[str], scores: np.ndarray, label: in
     axes.spines[['top', 'right']].set_visible(False)
 
 
-def _draw_values(axes: Axes, names: Sequence[str], predicted: np.ndarray, values: np.ndarray | None) -> None:
+def draw_values(axes: Axes, names: Sequence[str], predicted: np.ndarray, values: np.ndarray | None) -> None:
+    """Draws predicted values ``(D,)`` beside the annotated ones."""
     rows = np.arange(len(names))
     if values is not None:
         axes.hlines(rows, np.minimum(predicted, values), np.maximum(predicted, values), color='#BBBBBB', linewidth=2)

@@ -21,7 +21,7 @@ from mmengine.config import Config, DictAction
 from mmengine.dist import is_main_process
 
 from hicmae_mm.engine import build_runner
-from hicmae_mm.engine.hooks.prediction_visualization import names_for
+from hicmae_mm.evaluation.clip_result import names_for
 from hicmae_mm.evaluation.functional import confusion_matrix, unweighted_average_recall, weighted_average_recall
 from hicmae_mm.evaluation.predictions import read_predictions, scores_and_labels
 from hicmae_mm.utils.config_overrides import load_config

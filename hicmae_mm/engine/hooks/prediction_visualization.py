@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from hicmae_mm.evaluation.clip_result import ClipResult
 from hicmae_mm.registry import HOOKS
 from hicmae_mm.structures import EmotionDataSample
 
@@ -66,28 +67,20 @@ class PredictionVisualizationHook(Hook):
     def _draw(self, inputs: dict[str, Any], sample: EmotionDataSample, metainfo: dict[str, Any]) -> None:
         from hicmae_mm.visualization import draw_prediction, save_figure  # matplotlib only where a picture is drawn
 
-        video, audio = inputs.get('video'), inputs.get('audio')
-        name = str(sample.get('sample_id', f'clip_{self._seen}'))
-        frames = None if video is None else video.cpu().numpy()
-        spectrogram = None if audio is None else audio[0].cpu().numpy()
-        if 'pred_values' in sample:
-            predicted = sample.pred_values.cpu().tolist()
-            values = sample.gt_values.cpu().tolist() if 'gt_values' in sample else None
-            names = names_for(metainfo.get('dimensions'), len(predicted))
-            figure = draw_prediction(frames, spectrogram, names, predicted, values=values, title=name, regression=True)
-        else:
-            scores = sample.pred_score.cpu().tolist()
-            names = names_for(metainfo.get('classes'), len(scores))
-            label = int(sample.gt_label) if 'gt_label' in sample else None
-            title = f'{name}: {names[scores.index(max(scores))]}'
-            title += '' if label is None else f' (true: {names[label]})'
-            figure = draw_prediction(frames, spectrogram, names, scores, label=label, title=title)
-        save_figure(figure, self.out_dir / f'{safe_file_name(name)}.png')
-
-
-def names_for(names: Sequence[str] | None, count: int) -> list[str]:
-    """The given names if there is one for each of ``count``, else their indices."""
-    return list(names) if names is not None and len(names) == count else [str(index) for index in range(count)]
+        result = ClipResult.of(sample, metainfo).see({name: tensor[None] for name, tensor in inputs.items()})
+        if 'sample_id' not in sample:
+            result.sample_id = f'clip_{self._seen}'
+        figure = draw_prediction(
+            result.frames,
+            result.spectrogram,
+            result.names,
+            result.predicted.tolist(),
+            label=result.label,
+            values=None if result.values is None else result.values.tolist(),
+            title=result.title,
+            regression=result.is_regression,
+        )
+        save_figure(figure, self.out_dir / f'{safe_file_name(result.sample_id)}.png')
 
 
 def safe_file_name(name: str) -> str:

@@ -9,7 +9,8 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
-from hicmae_mm.engine.hooks.prediction_visualization import PredictionVisualizationHook, names_for, safe_file_name
+from hicmae_mm.engine.hooks.prediction_visualization import PredictionVisualizationHook, safe_file_name
+from hicmae_mm.evaluation.clip_result import names_for
 from hicmae_mm.structures import EmotionDataSample
 
 

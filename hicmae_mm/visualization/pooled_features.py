@@ -1,0 +1,78 @@
+"""Features of clips at any place of a model: the mean over a layer's tokens, averaged over a clip's views."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from hicmae_mm.models.base import AudioVisualModel
+from hicmae_mm.models.fusion.concat import ConcatFusion
+from hicmae_mm.models.fusion.cross_modal import CrossModalFusion
+
+
+def layer_index(layer: int, depth: int, name: str) -> int:
+    """A layer's number from 0; negative ones count from the last.
+
+    Raises:
+        ValueError: If there is no such layer.
+    """
+    if not -depth <= layer < depth:
+        raise ValueError(f'{name} has layers 0 to {depth - 1} (or -{depth} to -1), got {layer}')
+    return layer % depth
+
+
+@torch.no_grad()
+def pooled_features(
+    model: AudioVisualModel, inputs: Mapping[str, Tensor], streams: Sequence[str], layer: int = -1
+) -> dict[str, Tensor]:
+    """Mean-pooled tokens of a layer.
+
+    Args:
+        model: In evaluation mode.
+        inputs: Normalised input by stream, ``(B, ...)``.
+        streams: Names of encoders, and ``'fusion'``: the fused tokens of all streams, pooled and concatenated.
+        layer: Of the encoders, 0-based; every layer's output passes the final norm. Of the fusion its own layer of that
+            number from the end (``-1`` or more than it has: its output).
+
+    Returns:
+        ``(B, D)`` by stream.
+
+    Raises:
+        ValueError: An unknown stream or layer.
+    """
+    unknown = [name for name in streams if name not in (*model.encoders, 'fusion')]
+    if unknown or ('fusion' in streams and model.fusion is None):
+        raise ValueError(f'the model has {[*model.encoders, *(["fusion"] if model.fusion else [])]}, got {[*streams]}')
+    model.check_streams(inputs)
+    needed = model.encoders if 'fusion' in streams else [name for name in streams if name in model.encoders]
+    encoded = {name: model.encoders[name](inputs[name]) for name in needed}
+    features = {
+        name: encoded[name].hidden[layer_index(layer, model.encoders[name].depth, f'the {name} encoder')].mean(dim=1)
+        for name in streams
+        if name != 'fusion'
+    }
+    if 'fusion' in streams:
+        tokens = {name: output.tokens for name, output in encoded.items()}
+        features['fusion'] = _fused(model, tokens, layer)
+    return {name: features[name] for name in streams}
+
+
+def _fused(model: AudioVisualModel, tokens: dict[str, Tensor], layer: int) -> Tensor:
+    fusion = model.fusion
+    assert fusion is not None
+    blocks: list[nn.Module] = []
+    if -fusion.depth <= layer < -1:
+        if isinstance(fusion, CrossModalFusion):
+            blocks = [fusion.blocks[name][layer] for name in fusion.updates]
+        elif isinstance(fusion, ConcatFusion):
+            blocks = [fusion.blocks[layer]]
+    kept: list[Tensor] = []
+    handles = [block.register_forward_hook(lambda module, args, output: kept.append(output)) for block in blocks]  # noqa: ARG005
+    try:
+        fused = model.fuse(tokens)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return torch.cat([part.mean(dim=1) for part in (kept or fused.values())], dim=-1)

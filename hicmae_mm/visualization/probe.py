@@ -1,0 +1,109 @@
+"""Models and clips for the tools that look into a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from hicmae_mm.datasets import SampleIndex, collate_audio_visual
+from hicmae_mm.models.base import AudioVisualModel
+from hicmae_mm.models.pretrainer import AudioVisualPretrainer
+from hicmae_mm.registry import DATASETS, MODELS
+from hicmae_mm.structures import SkippedSample
+from hicmae_mm.utils.checkpoint import allow_training_checkpoints, load_weights, read_checkpoint
+
+SPLITS = ('test', 'val', 'train')
+
+AnyModel = TypeVar('AnyModel', bound=AudioVisualModel)
+
+
+def load_model(
+    cfg: Config, checkpoint: str, device: str, kind: type[AnyModel], needed: Sequence[str] = ('',)
+) -> AnyModel:
+    """Builds a config's model, fills it, and puts it into evaluation mode.
+
+    Args:
+        cfg: With a ``model``.
+        checkpoint: File of weights.
+        device: Where the model goes.
+        kind: What the model must be.
+        needed: Beginnings of the names that the checkpoint must fill; by default all. With ``('encoders.', 'fusion.')``
+            the checkpoint may be one of pre-training.
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+        ValueError: If the model is another one, or the checkpoint does not fill it.
+    """
+    model = MODELS.build(cfg.model)
+    if not isinstance(model, kind):
+        raise ValueError(f'{cfg.model.type} will not do: expected the config of an {kind.__name__}')
+    allow_training_checkpoints()
+    whole = '' in needed
+    report = load_weights(model, read_checkpoint(checkpoint)['state_dict'], checkpoint, require_all=whole)
+    unfilled = [name for name in (*report.missing, *report.mismatched) if name.startswith(tuple(needed))]
+    if unfilled:
+        raise ValueError(f'{checkpoint} does not fill {unfilled[0]} and {len(unfilled) - 1} more of the model')
+    return model.to(device).eval()
+
+
+def build_dataset(cfg: Config, split: str | None, order: Sequence[str] = SPLITS) -> Sequence[Any]:
+    """The data set of a split, or of the first one that the config has.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    for name in order if split is None else (split,):
+        loader = cfg.get(f'{name}_dataloader')
+        if loader:
+            return DATASETS.build(loader['dataset'])
+    raise ValueError(f'the config has no data loader of {split or ", ".join(order)}')
+
+
+def batches(
+    dataset: Sequence[Any], indices: Sequence[int], batch_size: int, num_workers: int = 0, seed: int = 0
+) -> Iterator[dict[str, Any]]:
+    """Collated batches of some clips in the given order, each read under its own seed; skipped clips are left out."""
+    loader: DataLoader = DataLoader(
+        dataset,  # type: ignore[arg-type]
+        batch_size=batch_size,
+        sampler=[SampleIndex(index, seed, 0) for index in indices],
+        num_workers=num_workers,
+        collate_fn=collate_audio_visual,
+    )
+    yield from loader
+
+
+def read_clip(dataset: Sequence[Any], index: int, seed: int = 0) -> dict[str, Any]:
+    """A batch of one clip.
+
+    Raises:
+        ValueError: If the clip cannot be read.
+    """
+    sample = dataset[SampleIndex(index, seed, 0)]
+    if isinstance(sample, SkippedSample):
+        raise ValueError(f'{sample.sample_id} cannot be read: {sample.reason}')
+    return collate_audio_visual([sample])
+
+
+def evenly_chosen(length: int, count: int) -> list[int]:
+    """At most ``count`` indices of ``length``, evenly spaced from the first on."""
+    count = min(count, length)
+    return (np.arange(count) * length // max(count, 1)).tolist()
+
+
+@torch.no_grad()
+def reconstruct_clip(
+    model: AudioVisualPretrainer, batch: dict[str, Any]
+) -> tuple[str, dict[str, dict[str, Tensor]], list[float], list[float]]:
+    """Name, stages by stream (as the ``reconstruct`` gives them), mean and deviation, of a clip's first view."""
+    data = model.data_preprocessor(batch, training=False)
+    streams = model.reconstruct(data['inputs'], data.get('masks'))  # type: ignore[arg-type]
+    stages = {name: {stage: tensor[0] for stage, tensor in parts.items()} for name, parts in streams.items()}
+    mean, std = (getattr(model.data_preprocessor, name).flatten().tolist() for name in ('mean', 'std'))
+    return str(batch['data_samples'][0].get('sample_id', 'clip')), stages, mean, std

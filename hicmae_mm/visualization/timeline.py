@@ -1,0 +1,206 @@
+"""Emotion over the time of a clip: scores, sound, and where a face was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from hicmae_mm.datasets.audio_readers import AudioReader, open_audio
+from hicmae_mm.visualization.style import COLORS, LINE_STYLES, TEXT_SIZE, TITLE_SIZE, new_figure
+
+_MOST_LINES = len(COLORS)  # more classes than colours become a map
+_READ_SECONDS = 30.0
+_SOUND_COLOR = '#555555'
+_ABSENT_COLOR = '#DDDDDD'
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """Outline of a waveform.
+
+    Attributes:
+        seconds: Length of the sound.
+        low: Lowest sample of each of N equal parts, ``(N,)`` in -1..1.
+        high: Highest sample of each.
+    """
+
+    seconds: float
+    low: np.ndarray
+    high: np.ndarray
+
+
+def read_envelope(sound: AudioReader | Path | np.ndarray | None, sample_rate_hz: int | None = None, parts: int = 900) -> Envelope | None:
+    """Outline of a sound track; of a long one, little is in memory at a time.
+
+    Args:
+        sound: A reader, a file with a sound track, or a waveform ``(S,)`` with its rate; None: no sound.
+        sample_rate_hz: Of a waveform.
+        parts: N at most.
+
+    Returns:
+        None without sound.
+
+    Raises:
+        MediaError: If the file has no sound track that can be read.
+    """
+    if sound is None:
+        return None
+    if isinstance(sound, np.ndarray):
+        if not sample_rate_hz:
+            raise ValueError(f'a waveform needs its sample_rate_hz, got {sample_rate_hz}')
+        low, high = _extremes([sound], len(sound), parts)
+        return Envelope(len(sound) / sample_rate_hz, low, high)
+    reader = open_audio(sound) if isinstance(sound, Path) else sound
+    try:
+        step = max(1, int(_READ_SECONDS * reader.sample_rate_hz))
+        starts = range(0, reader.num_samples, step)
+        pieces = (reader.read(start, min(start + step, reader.num_samples)) for start in starts)
+        low, high = _extremes(pieces, reader.num_samples, parts)
+        return Envelope(reader.num_samples / reader.sample_rate_hz, low, high)
+    finally:
+        if isinstance(sound, Path):
+            reader.close()
+
+
+def _extremes(pieces: Any, num_samples: int, parts: int) -> tuple[np.ndarray, np.ndarray]:
+    parts = max(1, min(parts, num_samples))
+    low, high = np.zeros(parts), np.zeros(parts)
+    at = 0
+    for piece in pieces:
+        slots = (np.arange(at, at + len(piece)) * parts) // num_samples
+        np.minimum.at(low, slots, piece)
+        np.maximum.at(high, slots, piece)
+        at += len(piece)
+    return low, high
+
+
+def scores_over_time(result: Mapping[str, Any], kind: str = 'scores') -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Predictions as a function of time: at every moment the mean of the windows that cover it.
+
+    Args:
+        result: Of a clip, by :class:`~hicmae_mm.apis.EmotionInferencer`.
+        kind: ``'scores'`` of classes, or ``'values'`` of dimensions.
+
+    Returns:
+        Edges of N steps in seconds ``(N + 1,)``, their values ``(N, C)``, NaN where no window has any, and C names.
+
+    Raises:
+        ValueError: If the clip has no predictions of that kind.
+    """
+    if not result.get(kind):
+        raise ValueError(f'{result.get("name")}: the result has no {kind}')
+    names = list(result[kind])
+    windows = result['windows']
+    edges = np.unique([0.0, *(w['start_seconds'] for w in windows), *(w['end_seconds'] for w in windows)])
+    middles = (edges[:-1] + edges[1:]) / 2
+    total, count = np.zeros((len(middles), len(names))), np.zeros(len(middles))
+    for window in windows:
+        if window[kind] is not None:
+            covered = (window['start_seconds'] <= middles) & (middles < window['end_seconds'])
+            total[covered] += list(window[kind].values())
+            count[covered] += 1
+    with np.errstate(invalid='ignore'):
+        return edges, total / count[:, None], names
+
+
+def draw_timeline(
+    result: Mapping[str, Any], envelope: Envelope | None = None, title: str | None = None, figure: Figure | None = None
+) -> Figure:
+    """Draws the predictions of a clip over time, its waveform, and in how many frames a face was seen.
+
+    Args:
+        result: Of a clip, by :class:`~hicmae_mm.apis.EmotionInferencer`.
+        envelope: Of its sound, see :func:`read_envelope`; None draws none.
+        title: Above the picture; None: name and overall prediction of the clip.
+        figure: Drawn into this one if given.
+
+    Raises:
+        ValueError: If the result has no predictions.
+    """
+    kinds = [kind for kind in ('scores', 'values') if result.get(kind)]
+    if not kinds:
+        raise ValueError(f'{result.get("name")}: nothing to draw, {result.get("error") or "the result is empty"}')
+    has_faces = any(window['face_coverage'] is not None for window in result['windows'])
+    heights = [_scores_height(result[kind]) for kind in kinds] + [1.1] * (envelope is not None) + [0.8] * has_faces
+    figure = new_figure(9, sum(heights) + 0.9, figure)
+    panels = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+    figure.suptitle(title_of(result) if title is None else title, fontsize=TITLE_SIZE)
+    for axes, kind in zip(panels, kinds):
+        _draw_predictions(axes, result, kind)
+    rest = list(panels[len(kinds) :])
+    if envelope is not None:
+        _draw_sound(rest.pop(0), envelope)
+    if has_faces:
+        _draw_coverage(rest.pop(0), result['windows'])
+    for axes in panels:
+        axes.tick_params(labelsize=TEXT_SIZE - 1)
+        axes.spines[['top', 'right']].set_visible(False)
+    panels[-1].set_xlim(0, result['duration_seconds'])
+    panels[-1].set_xlabel('time (s)', fontsize=TEXT_SIZE)
+    return figure
+
+
+def title_of(result: Mapping[str, Any]) -> str:
+    """Name of a clip and what it is overall: ``clip.mp4: HAP 63 %``."""
+    parts = []
+    if result.get('scores'):
+        parts.append(f'{result["label"]} {100 * result["scores"][result["label"]]:.0f} %')
+    if result.get('values'):
+        parts.append(', '.join(f'{name} {value:.2f}' for name, value in result['values'].items()))
+    return f'{result["name"]}: {", ".join(parts)}'
+
+
+def _scores_height(names: Sequence[str]) -> float:
+    return 2.6 if len(names) <= _MOST_LINES else 1.0 + 0.2 * len(names)
+
+
+def _draw_predictions(axes: Axes, result: Mapping[str, Any], kind: str) -> None:
+    edges, values, names = scores_over_time(result, kind)
+    shown = 100 * values if kind == 'scores' else values
+    if len(names) > _MOST_LINES:
+        _draw_map(axes, edges, shown, names)
+        return
+    for number, name in enumerate(names):
+        column = shown[:, number]
+        style = dict(color=COLORS[number], linestyle=LINE_STYLES[number // 2 % len(LINE_STYLES)], linewidth=2)
+        axes.stairs(column, edges, label=name, baseline=None, **style)
+    for start, end in zip(edges[:-1][np.isnan(shown[:, 0])], edges[1:][np.isnan(shown[:, 0])]):
+        axes.axvspan(start, end, color=_ABSENT_COLOR, linewidth=0)
+    if kind == 'scores':
+        axes.set_ylim(0, 102)
+    axes.set_ylabel('score (%)' if kind == 'scores' else 'value', fontsize=TEXT_SIZE)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=TEXT_SIZE - 1, frameon=False, loc='center left', bbox_to_anchor=(1.0, 0.5), handlelength=2.6)
+
+
+def _draw_map(axes: Axes, edges: np.ndarray, values: np.ndarray, names: Sequence[str]) -> None:
+    """One row per class, for more classes than colours that can be told apart."""
+    axes.set_facecolor(_ABSENT_COLOR)
+    mesh = axes.pcolormesh(edges, np.arange(len(names) + 1), values.T, cmap='cividis', vmin=0, vmax=100)
+    axes.set_yticks(np.arange(len(names)) + 0.5, names)
+    axes.invert_yaxis()
+    bar = axes.figure.colorbar(mesh, ax=axes, pad=0.01)
+    bar.set_label('score (%)', fontsize=TEXT_SIZE)
+
+
+def _draw_sound(axes: Axes, envelope: Envelope) -> None:
+    middles = (np.arange(len(envelope.low)) + 0.5) * envelope.seconds / len(envelope.low)
+    axes.fill_between(middles, envelope.low, envelope.high, color=_SOUND_COLOR, linewidth=0)
+    loudest = max(float(np.abs([envelope.low, envelope.high]).max()), 1e-3)
+    axes.set_ylim(-1.05 * loudest, 1.05 * loudest)
+    axes.set_ylabel('sound', fontsize=TEXT_SIZE)
+
+
+def _draw_coverage(axes: Axes, windows: Sequence[Mapping[str, Any]]) -> None:
+    for window in windows:
+        span = [window['start_seconds'], window['end_seconds']]
+        axes.fill_between(span, 0, 100 * (window['face_coverage'] or 0), color=COLORS[0], alpha=0.35, linewidth=0)
+    axes.set_ylim(0, 105)
+    axes.set_yticks([0, 100])
+    axes.set_ylabel('frames with\na face (%)', fontsize=TEXT_SIZE)

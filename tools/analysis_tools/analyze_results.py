@@ -1,0 +1,175 @@
+"""Shows the clips that a model does best and worst on, from predictions that tools/test.py has written.
+
+python tools/analysis_tools/analyze_results.py CONFIG predictions.pkl --out-dir results --topk 10
+
+Clips are ranked by the score of their true class; of values, by the mean absolute error. The folder then holds
+
+* `best.png` and `worst.png`: contact sheets of the first and last so many, and `best/`, `worst/`: a picture of each,
+* `results.csv`: every annotated clip with its rank,
+* `README.md`: both sheets and what stands out, class by class.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.config import DictAction
+from mmengine.registry import init_default_scope
+
+from hicmae_mm.datasets import SampleIndex, collate_audio_visual
+from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.engine.hooks.prediction_visualization import safe_file_name
+from hicmae_mm.evaluation.clip_result import ClipResult, rank
+from hicmae_mm.evaluation.predictions import read_predictions
+from hicmae_mm.registry import DATASETS
+from hicmae_mm.utils.config_overrides import load_config
+from hicmae_mm.utils.files import write_text
+from hicmae_mm.visualization import draw_contact_sheet, draw_prediction, save_figure
+
+ROWS_PER_SHEET = 20
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description='Show the best and the worst clips')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('result', help='predictions (.pkl, tools/test.py --out)')
+    parser.add_argument('--out-dir', default='results', help='folder to write (default: %(default)s)')
+    parser.add_argument('--topk', type=int, default=20, help='clips of each kind (default: %(default)s)')
+    parser.add_argument('--num-frames', type=int, default=4, help='frames of a clip (default: %(default)s)')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
+    args = parser.parse_args(argv)
+    if min(args.topk, args.num_frames) < 1:
+        parser.error('--topk and --num-frames must be at least 1')
+    return args
+
+
+def positions(dataset: Sequence[Any]) -> dict[str, int]:
+    """Where every clip stands in the data set, by name.
+
+    Raises:
+        ValueError: If the data set does not tell.
+    """
+    if not hasattr(dataset, 'get_data_info'):
+        raise ValueError(f'{type(dataset).__name__} has no list of clips: test from media files, not from shards')
+    return {str(dataset.get_data_info(index)['sample_id']): index for index in range(len(dataset))}
+
+
+def look(result: ClipResult, dataset: Sequence[Any], index: int) -> None:
+    """Reads what the model was given of a clip (its first view); says so if the media cannot be read."""
+    try:
+        result.see(collate_audio_visual([dataset[SampleIndex(index, 0, 0)]])['inputs'])
+    except (MediaError, FileNotFoundError) as error:
+        print(f'without pictures: {error}', file=sys.stderr)
+
+
+def draw(kind: str, results: list[ClipResult], args: argparse.Namespace) -> None:
+    """Writes the contact sheet of best or worst clips, and a picture of each."""
+    folder = Path(args.out_dir)
+    for number, result in enumerate(results, start=1):
+        figure = draw_prediction(
+            result.frames,
+            result.spectrogram,
+            result.names,
+            result.predicted.tolist(),
+            label=result.label,
+            values=None if result.values is None else result.values.tolist(),
+            title=result.title,
+            regression=result.is_regression,
+            num_frames=2 * args.num_frames,
+        )
+        save_figure(figure, folder / kind / f'{number:03d}_{safe_file_name(result.sample_id)}.png')
+    shown = results[:ROWS_PER_SHEET]
+    title = f'{kind} {len(shown)} clips'
+    save_figure(draw_contact_sheet(shown, title, args.num_frames), folder / f'{kind}.png')
+
+
+def to_csv(ranked: list[ClipResult]) -> str:
+    """Every clip with its rank."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator='\n')
+    head = ['rank', 'sample_id', 'true', 'predicted', 'is_right', 'score_of_true_class']
+    if ranked[0].is_regression:
+        head = ['rank', 'sample_id', 'mean_absolute_error']
+        head += [f'{kind}_{name}' for name in ranked[0].names for kind in ('true', 'predicted')]
+    writer.writerow(head)
+    for number, result in enumerate(ranked, start=1):
+        row: list[Any] = [number, result.sample_id]
+        if result.is_regression:
+            assert result.values is not None
+            row += [-result.goodness]
+            row += [float(value) for pair in zip(result.values, result.predicted) for value in pair]
+        else:
+            assert result.label is not None
+            said = int(result.predicted.argmax())
+            row += [result.names[result.label], result.names[said], int(said == result.label), result.goodness]
+        writer.writerow(row)
+    return file.getvalue()
+
+
+def to_page(ranked: list[ClipResult], args: argparse.Namespace) -> str:
+    """A page with both sheets, and for classes a table of the commonest mistakes."""
+    lines = [f'# Best and worst of {len(ranked)} clips', '', f'Of `{args.result}`; every clip is in `results.csv`.', '']
+    if not ranked[0].is_regression:
+        pairs: dict[tuple[str, str], list[float]] = {}
+        for result in ranked:
+            assert result.label is not None
+            said = int(result.predicted.argmax())
+            if said != result.label:
+                pairs.setdefault((result.names[result.label], result.names[said]), []).append(result.goodness)
+        commonest = sorted(pairs.items(), key=lambda item: (-len(item[1]), item[0]))[:10]
+        lines += ['| true | predicted | clips | mean score of the true class |', '|---|---|---|---|']
+        lines += [f'| {true} | {said} | {len(s)} | {np.mean(s):.2f} |' for (true, said), s in commonest] + ['']
+    return '\n'.join(
+        [*lines, '## Worst', '', '![worst clips](worst.png)', '', '## Best', '', '![best clips](best.png)']
+    )
+
+
+def analyze(args: argparse.Namespace) -> None:
+    """Ranks and draws.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If the predictions are of other clips, or without labels.
+    """
+    cfg = load_config(args.config, args.cfg_options)
+    samples = read_predictions(args.result)
+    init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
+    if not cfg.get('test_dataloader'):
+        raise ValueError(f'{args.config} has no test_dataloader')
+    dataset = DATASETS.build(cfg.test_dataloader.dataset)
+    where = positions(dataset)
+    ranked = rank(ClipResult.of(sample, dataset.metainfo) for sample in samples)
+    unknown = [result.sample_id for result in ranked if result.sample_id not in where]
+    if unknown:
+        raise ValueError(f'{unknown[0]!r} and {len(unknown) - 1} more clips of {args.result} are not in the test set')
+    chosen = {'best': ranked[: args.topk], 'worst': ranked[: -args.topk - 1 : -1]}
+    for kind, results in chosen.items():
+        for result in results:
+            look(result, dataset, where[result.sample_id])
+        draw(kind, results, args)
+    write_text(Path(args.out_dir) / 'results.csv', to_csv(ranked))
+    write_text(Path(args.out_dir) / 'README.md', to_page(ranked, args) + '\n')
+    print(f'wrote best.png, worst.png, results.csv and README.md of {len(ranked)} clips into {args.out_dir}')
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Shows; problems end in one line."""
+    args = parse_args(argv)
+    try:
+        analyze(args)
+    except (FileNotFoundError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

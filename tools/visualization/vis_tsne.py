@@ -1,0 +1,161 @@
+"""Draws the features of a test set's clips in two dimensions, coloured by class: picture, sound and fusion.
+
+python tools/visualization/vis_tsne.py CONFIG CHECKPOINT --streams video audio fusion --out tsne.png
+
+A feature is the mean over the tokens of a layer (`--layer`, 0-based; -1: the last). CHECKPOINT may be one of
+pre-training: head and aggregator are not used. `--features FILE.npz` takes what `tools/test.py --save-features` has
+written instead of a checkpoint. The positions go into a .csv file beside the picture. The number above a panel is the
+silhouette score of the classes in the features themselves, -1 to 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.registry import init_default_scope
+
+from hicmae_mm.evaluation.clip_result import names_for
+from hicmae_mm.models.base import AudioVisualModel
+from hicmae_mm.models.heads.base import average_views
+from hicmae_mm.utils.config_overrides import load_config
+from hicmae_mm.utils.cross_validation import dataset_meta
+from hicmae_mm.utils.files import write_text
+from hicmae_mm.visualization import save_figure
+from hicmae_mm.visualization.embedding import METHODS, draw_embedding, embed, silhouette
+from hicmae_mm.visualization.pooled_features import pooled_features
+from hicmae_mm.visualization.probe import SPLITS, batches, build_dataset, evenly_chosen, load_model
+
+
+@dataclass
+class ClipFeatures:
+    """Features ``(N, D)`` by name, and what is known of the clips."""
+
+    features: dict[str, np.ndarray]
+    sample_ids: list[str]
+    labels: np.ndarray | None
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description='Draw features in two dimensions')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', nargs='?', help='checkpoint file; none with --features')
+    parser.add_argument(
+        '--features', help='stored features instead: .npz of tools/test.py --save-features, or a folder'
+    )
+    parser.add_argument('--streams', nargs='+', help='of video, audio, fusion (default: all that the model has)')
+    parser.add_argument('--layer', type=int, default=-1, help='whose tokens, 0-based (default: %(default)s, the last)')
+    parser.add_argument('--method', choices=METHODS, default='tsne', help='(default: %(default)s)')
+    parser.add_argument('--perplexity', type=float, default=30.0, help='of t-SNE (default: %(default)s)')
+    parser.add_argument('--max-clips', type=int, default=1000, help='evenly spaced (default: %(default)s)')
+    parser.add_argument('--split', choices=SPLITS, help='whose clips; default: the first of test, val, train')
+    parser.add_argument('--seed', type=int, default=0, help='of t-SNE (default: %(default)s)')
+    parser.add_argument('--title', default='', help='title of the picture')
+    parser.add_argument('--out', default='tsne.png', help='picture (.png, .pdf, .svg; default: %(default)s)')
+    parser.add_argument('--batch-size', type=int, default=8, help='clips (default: %(default)s)')
+    parser.add_argument('--num-workers', type=int, default=0, help='of the data loader (default: %(default)s)')
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='cpu, cuda, cuda:1')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
+    args = parser.parse_args(argv)
+    if (args.checkpoint is None) == (args.features is None):
+        parser.error('give either a checkpoint or --features')
+    if min(args.max_clips, args.batch_size) < 1 or args.perplexity <= 0:
+        parser.error('--max-clips, --batch-size and --perplexity must be above 0')
+    return args
+
+
+def compute_features(cfg: Config, args: argparse.Namespace) -> ClipFeatures:
+    """Runs the model over the clips.
+
+    Raises:
+        ValueError: If the model does not have a stream or layer.
+    """
+    model = load_model(cfg, args.checkpoint, args.device, AudioVisualModel, ('encoders.', 'fusion.'))
+    streams = args.streams or [*model.encoders, *(['fusion'] if model.fusion is not None else [])]
+    dataset = build_dataset(cfg, args.split)
+    indices = evenly_chosen(len(dataset), args.max_clips)
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in streams}
+    names: list[str] = []
+    labels: list[int] = []
+    for batch in batches(dataset, indices, args.batch_size, args.num_workers):
+        samples = batch['data_samples']
+        inputs = model.data_preprocessor(batch, training=False)['inputs']
+        for name, values in pooled_features(model, inputs, streams, args.layer).items():
+            parts[name].append(average_views(values.float(), samples).cpu().numpy())
+        names += [str(sample.get('sample_id', '')) for sample in samples]
+        labels += [int(sample.gt_label) for sample in samples if 'gt_label' in sample]
+    features = {name: np.concatenate(values) for name, values in parts.items()}
+    return ClipFeatures(features, names, np.array(labels) if len(labels) == len(names) else None)
+
+
+def read_features(path: Path, max_clips: int) -> ClipFeatures:
+    """Takes stored features.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it holds something else.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f'{path} does not exist')
+    if path.suffix != '.npz':
+        raise ValueError(f'{path}: expected a .npz file, as tools/test.py --save-features writes it')
+    with np.load(path) as stored:
+        if 'features' not in stored or 'sample_id' not in stored:
+            raise ValueError(f'{path} holds {stored.files}, expected sample_id and features')
+        kept = evenly_chosen(len(stored['features']), max_clips)
+        labels = stored['gt_label'][kept] if 'gt_label' in stored else None
+        return ClipFeatures({'clip feature': stored['features'][kept]}, stored['sample_id'][kept].tolist(), labels)
+
+
+def draw(args: argparse.Namespace) -> None:
+    """Embeds, draws, and writes the positions.
+
+    Raises:
+        ValueError: If there is nothing to embed.
+    """
+    cfg = load_config(args.config, args.cfg_options)
+    init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
+    clips = compute_features(cfg, args) if args.features is None else read_features(Path(args.features), args.max_clips)
+    names = None
+    if clips.labels is not None:
+        classes = dataset_meta(cfg).get('classes')
+        names = names_for(classes, len(classes or ()) or int(clips.labels.max()) + 1)
+    panels, rows = {}, []
+    for stream, features in clips.features.items():
+        points = embed(features, args.method, args.perplexity, args.seed)
+        apart = float('nan') if clips.labels is None else silhouette(features, clips.labels)
+        panels[stream if np.isnan(apart) else f'{stream} (silhouette {apart:.2f})'] = points
+        for index, (x, y) in enumerate(points):
+            label = '' if clips.labels is None or names is None else names[clips.labels[index]]
+            rows.append([stream, clips.sample_ids[index], label, f'{x:.6g}', f'{y:.6g}'])
+    axis_name = {'tsne': 't-SNE', 'pca': 'principal component'}[args.method]
+    figure = draw_embedding(panels, clips.labels, names or (), args.title, axis_name)
+    written = save_figure(figure, args.out)
+    text = io.StringIO()
+    csv.writer(text, lineterminator='\n').writerows([['stream', 'sample_id', 'label', 'x', 'y'], *rows])
+    write_text(written.with_suffix('.csv'), text.getvalue())
+    print(f'wrote {written} and {written.with_suffix(".csv").name}: {len(clips.sample_ids)} clips')
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Draws; problems end in one line."""
+    args = parse_args(argv)
+    try:
+        draw(args)
+    except (FileNotFoundError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
