@@ -5,13 +5,15 @@ Every ``bash`` block stands under a comment that declares what CI does with it:
 * ``<!-- ci: run -->``: its commands are run, in a copy of the checkout, all of a page in one shell;
 * ``<!-- ci: check, REASON -->``: not run; every tool, flag, config and override in it must exist.
 
-``python`` blocks are executed, those of a page one after the other in one process. A block that opens with a comment
-naming a file (``# my_project/fusion.py``) is written to that file instead.
+``python`` blocks are executed, in a process that those of a page share, unless commands stand between them: a page runs
+from top to bottom. A block that opens with a comment naming a file (``# my_project/fusion.py``) is written to that file
+before anything runs.
 """
 
 from __future__ import annotations
 
 import io
+import multiprocessing
 import os
 import re
 import runpy
@@ -27,15 +29,21 @@ from typing import NamedTuple
 from unittest.mock import patch
 
 import pytest
+import torch
 from mmengine.config import Config, DictAction
 from mmengine.registry import Registry
 
+import hicmae_mm.datasets
+import hicmae_mm.engine
+import hicmae_mm.models  # noqa: F401 (once, for the processes in which python blocks run)
 from hicmae_mm import registry as registries
 from hicmae_mm.utils.config_checks import check_config
 from hicmae_mm.utils.config_overrides import check_overrides
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').rglob('*.md'))]
+BUILT = ('_build', 'generated')  # what Sphinx leaves below docs
+PAGES = [path for path in sorted((ROOT / 'docs').rglob('*.md')) if not set(path.parts) & set(BUILT)]
+PAGES.insert(0, ROOT / 'README.md')
 FENCE = re.compile(r'(?:<!-- ci: (?P<directive>[^\n]*?) -->\n)?```(?P<language>\w*)\n(?P<code>.*?)^```$', re.M | re.S)
 WRITTEN_FILE = re.compile(r'# (\S+/\S+\.py)\n')
 PASSED_ON = {'dist_train.sh': 'train.py', 'slurm_train.sh': 'train.py', 'dist_test.sh': 'test.py'}
@@ -64,6 +72,10 @@ def blocks_of(page: Path) -> Iterator[Block]:
         yield Block(page, line, match['directive'] or '', match['language'], match['code'])
 
 
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 
 
@@ -86,7 +98,7 @@ def test_block_declares_its_language_and_its_check(block: Block) -> None:
         assert not block.directive
 
 
-@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize('page', PAGES, ids=name_of)
 def test_links_inside_the_repository_lead_somewhere(page: Path) -> None:
     for target in re.findall(r'\]\(([^)\s]+)\)|src="([^"]+)"', page.read_text(encoding='utf-8')):
         path = (target[0] or target[1]).partition('#')[0]
@@ -169,29 +181,66 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the checkout, for commands that write into the working folder."""
     copy = tmp_path_factory.mktemp('docs') / 'hicmae_mm'
     for name in ('configs', 'tools', 'hicmae_mm', 'docs', 'requirements'):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns('__pycache__'))
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns('__pycache__', *BUILT))
     return copy
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize('page', PAGES, ids=name_of)
 def test_commands_and_python_blocks_of_a_page_run(page: Path, checkout: Path) -> None:
     for name, code in files_written_by(page).items():
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)
         (checkout / name).write_text(code)
-    shell = [block.code for block in blocks_of(page) if block.directive == 'run']
-    if shell:
-        run(['bash', '-exuo', 'pipefail', '-c', '\n'.join(shell)], checkout, page)
-    python = [block.code for block in blocks_of(page) if block.language == 'python']
-    python = [code for code in python if not WRITTEN_FILE.match(code)]
-    if python:
-        run([sys.executable, '-c', '\n'.join(python)], checkout, page)
+    exported = environment(checkout)
+    for number, (language, code) in enumerate(steps_of(page)):
+        if language == 'bash':
+            exported = run_bash(code, checkout, exported, page)
+        else:
+            run_python(code, checkout, exported, f'{name_of(page)}, step {number + 1}')
 
 
-def run(command: list[str], checkout: Path, page: Path) -> None:
-    done = subprocess.run(command, cwd=checkout, env=environment(checkout), capture_output=True, text=True)
+def steps_of(page: Path) -> list[tuple[str, str]]:
+    """What a page runs, in its order; neighbours of one language are one step."""
+    steps: list[tuple[str, str]] = []
+    for block in blocks_of(page):
+        runs = block.directive == 'run' or (block.language == 'python' and not WRITTEN_FILE.match(block.code))
+        if runs and steps and steps[-1][0] == block.language:
+            steps[-1] = (block.language, f'{steps[-1][1]}\n{block.code}')
+        elif runs:
+            steps.append((block.language, block.code))
+    return steps
+
+
+def run_bash(code: str, checkout: Path, exported: dict[str, str], page: Path) -> dict[str, str]:
+    """Runs commands; returns the environment that they leave."""
+    left = checkout / 'environment'
+    command = ['bash', '-exuo', 'pipefail', '-c', f'{code}\nenv -0 > "{left}"']
+    done = subprocess.run(command, cwd=checkout, env=exported, capture_output=True, text=True)
     output = f'{done.stdout[-3000:]}\n{done.stderr[-3000:]}'
-    assert done.returncode == 0, f'{page.name}: ended with {done.returncode}\n{output}'
+    assert done.returncode == 0, f'{name_of(page)}: ended with {done.returncode}\n{output}'
+    return dict(line.split('=', 1) for line in left.read_text().split('\0') if line)
+
+
+def run_python(code: str, checkout: Path, exported: dict[str, str], where: str) -> None:
+    """Runs code in a forked process, which need not import everything again."""
+    output = checkout / 'output.txt'
+    process = multiprocessing.get_context('fork').Process(target=run_forked, args=(code, checkout, exported, output))
+    process.start()
+    process.join()
+    assert process.exitcode == 0, f'{where}: ended with {process.exitcode}\n{output.read_text()[-3000:]}'
+
+
+def run_forked(code: str, checkout: Path, exported: dict[str, str], output: Path) -> None:
+    with output.open('w') as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+        sys.stdout, sys.stderr = file, file
+        os.chdir(checkout)
+        os.environ.clear()
+        os.environ.update(exported)
+        sys.path.insert(0, str(checkout))
+        torch.set_num_threads(1)  # OpenMP's threads are not forked
+        exec(compile(code, 'block', 'exec'), {'__name__': '__main__'})
 
 
 def test_components_page_lists_every_registered_component() -> None:

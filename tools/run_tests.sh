@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up the environment, then lints, type-checks and tests. Arguments go to pytest:
+# Sets up the environment, then lints, type-checks, builds the documentation and tests. Arguments go to pytest:
 #
 #     bash tools/run_tests.sh                          # everything, as CI does
 #     bash tools/run_tests.sh tests/models -k fusion   # a part
@@ -42,6 +42,7 @@ step lint ruff check .
 step format ruff format --check .
 step types mypy
 step spelling codespell
+step docs python -m sphinx -W --keep-going -j 2 -b html docs docs/_build/html
 
 gpu='not gpu'
 python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' && gpu='gpu or not gpu'
