@@ -2,6 +2,7 @@
 
 from hicmae_mm.models.layers.attention import CrossAttention, SelfAttention
 from hicmae_mm.models.layers.blocks import Block, CrossBlock
+from hicmae_mm.models.layers.linear import Linear, Mlp
 from hicmae_mm.models.layers.patch_embed import PatchEmbed, SpectrogramEmbed, TubeletEmbed
 from hicmae_mm.models.layers.pos_embed import sine_positions
 from hicmae_mm.models.layers.presence import Presence, as_presence
@@ -11,6 +12,8 @@ __all__ = [
     'Block',
     'CrossAttention',
     'CrossBlock',
+    'Linear',
+    'Mlp',
     'PatchEmbed',
     'Presence',
     'SelfAttention',

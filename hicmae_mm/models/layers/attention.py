@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from hicmae_mm.models.layers.linear import Linear, linear
+
 
 def _check_heads(embed_dims: int, num_heads: int) -> None:
     if embed_dims % num_heads:
@@ -50,10 +52,10 @@ class SelfAttention(nn.Module):
         super().__init__()
         _check_heads(embed_dims, num_heads)
         self.num_heads, self.attn_drop = num_heads, attn_drop
-        self.qkv = nn.Linear(embed_dims, 3 * embed_dims, bias=False)
+        self.qkv = Linear(embed_dims, 3 * embed_dims, bias=False)
         self.q_bias = nn.Parameter(torch.zeros(embed_dims)) if qkv_bias else None
         self.v_bias = nn.Parameter(torch.zeros(embed_dims)) if qkv_bias else None
-        self.proj = nn.Linear(embed_dims, embed_dims)
+        self.proj = Linear(embed_dims, embed_dims)
         self.proj_drop = nn.Dropout(proj_drop)
 
     def forward(self, x: Tensor, padding_mask: Tensor | None = None) -> Tensor:
@@ -64,7 +66,7 @@ class SelfAttention(nn.Module):
         bias = None
         if self.q_bias is not None and self.v_bias is not None:
             bias = torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
-        qkv = F.linear(x, self.qkv.weight, bias)
+        qkv = linear(x, self.qkv.weight, bias)
         q, k, v = rearrange(qkv, 'b n (three h d) -> three b h n d', three=3, h=self.num_heads).unbind(0)
         dropout = self.attn_drop if self.training else 0.0
         return self.proj_drop(_attend(q, k, v, padding_mask, self.proj, dropout))
@@ -92,11 +94,11 @@ class CrossAttention(nn.Module):
         super().__init__()
         _check_heads(embed_dims, num_heads)
         self.num_heads, self.attn_drop = num_heads, attn_drop
-        self.q = nn.Linear(embed_dims, embed_dims, bias=False)
-        self.kv = nn.Linear(embed_dims, 2 * embed_dims, bias=False)
+        self.q = Linear(embed_dims, embed_dims, bias=False)
+        self.kv = Linear(embed_dims, 2 * embed_dims, bias=False)
         self.q_bias = nn.Parameter(torch.zeros(embed_dims)) if qkv_bias else None
         self.v_bias = nn.Parameter(torch.zeros(embed_dims)) if qkv_bias else None
-        self.proj = nn.Linear(embed_dims, embed_dims)
+        self.proj = Linear(embed_dims, embed_dims)
         self.proj_drop = nn.Dropout(proj_drop)
 
     def forward(self, x: Tensor, context: Tensor, padding_mask: Tensor | None = None) -> Tensor:
@@ -114,8 +116,8 @@ class CrossAttention(nn.Module):
         kv_bias = None
         if self.v_bias is not None:
             kv_bias = torch.cat([torch.zeros_like(self.v_bias), self.v_bias])
-        q = rearrange(F.linear(x, self.q.weight, self.q_bias), 'b n (h d) -> b h n d', h=self.num_heads)
-        kv = F.linear(context, self.kv.weight, kv_bias)
+        q = rearrange(linear(x, self.q.weight, self.q_bias), 'b n (h d) -> b h n d', h=self.num_heads)
+        kv = linear(context, self.kv.weight, kv_bias)
         k, v = rearrange(kv, 'b n (two h d) -> two b h n d', two=2, h=self.num_heads).unbind(0)
         dropout = self.attn_drop if self.training else 0.0
         return self.proj_drop(_attend(q, k, v, padding_mask, self.proj, dropout))

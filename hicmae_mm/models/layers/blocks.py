@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from timm.layers import DropPath, Mlp
+from timm.layers import DropPath
 from torch import Tensor, nn
 
 from hicmae_mm.models.layers.attention import CrossAttention, SelfAttention
+from hicmae_mm.models.layers.linear import Mlp
 
 NORM_EPS = 1e-6
 
@@ -37,7 +38,7 @@ class Block(nn.Module):
         self.norm1 = nn.LayerNorm(embed_dims, eps=NORM_EPS)
         self.attn = SelfAttention(embed_dims, num_heads, qkv_bias, attn_drop, drop)
         self.norm2 = nn.LayerNorm(embed_dims, eps=NORM_EPS)
-        self.mlp = Mlp(embed_dims, int(embed_dims * mlp_ratio), drop=(0.0, drop))
+        self.mlp = Mlp(embed_dims, int(embed_dims * mlp_ratio), drop)
         self.drop_path = DropPath(drop_path) if drop_path > 0 else nn.Identity()
 
     def forward(self, x: Tensor, padding_mask: Tensor | None = None) -> Tensor:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hicmae_mm.models.layers.linear import linear
 from hicmae_mm.models.layers.patchify import patchify, token_grid
 from hicmae_mm.registry import MODELS
 
@@ -49,7 +49,7 @@ class PatchEmbed(nn.Module):
                 f'{", ".join(map(str, self.size))}), got {tuple(x.shape)}; '
                 'make the pipeline and the patch embedding agree'
             )
-        return F.linear(patchify(x, self.patch, indices), self.proj.weight.flatten(1), self.proj.bias)
+        return linear(patchify(x, self.patch, indices), self.proj.weight.flatten(1), self.proj.bias)
 
 
 @MODELS.register_module()

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from hicmae_mm.models.layers import linear as module
+from hicmae_mm.models.layers.blocks import Block
+from hicmae_mm.models.layers.linear import HAS_ONEDNN, MIN_ROWS, Linear, Mlp, gelu_linear, linear
+
+LARGE, SMALL = (MIN_ROWS, 512, 1024), (6, 5, 4)  # rows, in, out: above and below what oneDNN is used for
+
+
+def operands(size: tuple[int, int, int], dtype: torch.dtype = torch.float32) -> list[Tensor]:
+    rows, inner, outer = size
+    torch.manual_seed(0)
+    shapes = ((2, rows // 2, inner), (outer, inner), (outer,))
+    return [torch.randn(shape, dtype=dtype).requires_grad_() for shape in shapes]
+
+
+class Operations(TorchDispatchMode):
+    """Names of the operations that run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # noqa: ANN001, ANN204
+        self.names.append(str(func))
+        return func(*args, **(kwargs or {}))
+
+    @property
+    def uses_onednn(self) -> bool:
+        return any('_linear_pointwise' in name for name in self.names)
+
+
+@pytest.mark.parametrize('size', [LARGE, SMALL])
+@pytest.mark.parametrize('has_bias', [True, False])
+@pytest.mark.parametrize(
+    ('fast', 'plain'), [(linear, F.linear), (gelu_linear, lambda x, w, b: F.linear(F.gelu(x), w, b))]
+)
+def test_values_and_gradients_are_those_of_the_plain_operations(size, has_bias, fast, plain) -> None:  # noqa: ANN001
+    x, weight, bias = operands(size)
+    wanted = [x, weight, *([bias] if has_bias else [])]
+    results = []
+    for function in (fast, plain):
+        out = function(x, weight, bias if has_bias else None)
+        results.append([out, *torch.autograd.grad(out.square().sum(), wanted)])
+    for ours, theirs in zip(*results):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5 * float(theirs.detach().abs().max()))
+
+
+@pytest.mark.parametrize('function', [linear, gelu_linear])
+def test_gradients_by_differences(function) -> None:  # noqa: ANN001
+    assert torch.autograd.gradcheck(function, operands(SMALL, torch.float64))
+
+
+@pytest.mark.parametrize('frozen', ['x', 'weight', 'bias'])
+@pytest.mark.parametrize('function', [linear, gelu_linear])
+def test_frozen_operands_get_no_gradient(function, frozen: str) -> None:  # noqa: ANN001
+    named = dict(zip(('x', 'weight', 'bias'), operands(LARGE)))
+    named[frozen].requires_grad_(False)
+    function(**named).sum().backward()
+    assert {name for name, tensor in named.items() if tensor.grad is None} == {frozen}
+
+
+@pytest.mark.skipif(not HAS_ONEDNN, reason='torch has no oneDNN for this processor')
+@pytest.mark.parametrize('is_training', [True, False])
+def test_onednn_takes_large_products_only(is_training: bool) -> None:
+    for size in (LARGE, SMALL):
+        x, weight, bias = operands(size)
+        with torch.set_grad_enabled(is_training), Operations() as operations:
+            linear(x, weight, bias)
+        assert operations.uses_onednn is (size == LARGE)
+
+
+def test_autocast_and_other_types_take_the_usual_way() -> None:
+    x, weight, bias = operands(LARGE)
+    with torch.no_grad(), Operations() as operations:
+        with torch.autocast('cpu', torch.bfloat16):
+            assert linear(x, weight, bias).dtype == torch.bfloat16
+        assert linear(x.double(), weight.double(), bias.double()).dtype == torch.float64
+    assert not operations.uses_onednn
+
+
+def test_autocast_casts_what_gelu_linear_gets_and_gradients_stay_float32() -> None:
+    x, weight, bias = operands(SMALL)
+    with torch.autocast('cpu', torch.bfloat16):
+        out = gelu_linear(x, weight, bias)
+    assert out.dtype == torch.bfloat16
+    out.sum().backward()
+    assert {tensor.grad.dtype for tensor in (x, weight, bias)} == {torch.float32}
+    torch.testing.assert_close(out.float(), F.linear(F.gelu(x), weight, bias), rtol=0.05, atol=0.05)
+
+
+def test_gelu_is_not_stored() -> None:
+    x, weight, bias = operands(SMALL)
+    stored: list[Tensor] = []
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda tensor: stored.append(tensor) or tensor, lambda tensor: tensor
+    ):
+        gelu_linear(x, weight, bias)
+    assert sorted(tuple(tensor.shape) for tensor in stored) == sorted([tuple(x.shape), tuple(weight.shape)])
+
+
+def test_mlp_is_two_layers_with_gelu_in_evaluation_and_training() -> None:
+    torch.manual_seed(0)
+    mlp, x = Mlp(64, 1024), torch.randn(2, 1024, 64)
+    plain = nn.Sequential(nn.Linear(64, 1024), nn.GELU(), nn.Linear(1024, 64))
+    plain[0].load_state_dict(mlp.fc1.state_dict())
+    plain[2].load_state_dict(mlp.fc2.state_dict())
+    torch.testing.assert_close(mlp(x), plain(x), rtol=1e-4, atol=1e-6)
+    with torch.no_grad():
+        torch.testing.assert_close(mlp(x), plain(x), rtol=1e-4, atol=1e-6)
+    assert isinstance(mlp.fc1, Linear)
+
+
+def test_compiled_block_has_one_graph_and_equals_the_eager_one() -> None:
+    torch.manual_seed(0)
+    block, x = Block(64, 2), torch.randn(2, 16, 64)
+    explanation = torch._dynamo.explain(block)(x)
+    assert (explanation.graph_count, explanation.graph_break_count) == (1, 0), explanation.break_reasons
+    torch.testing.assert_close(torch.compile(block, backend='aot_eager')(x), block(x))
+
+
+def test_per_sample_gradients_of_functorch() -> None:
+    x, weight, bias = operands(SMALL)
+
+    def loss(weight: Tensor, x: Tensor) -> Tensor:
+        return linear(x, weight, bias).square().sum()
+
+    total = torch.func.grad(loss)(weight, x)
+    torch.testing.assert_close(torch.func.vmap(torch.func.grad(loss), (None, 0))(weight, x).sum(0), total)
+
+
+def test_without_onednn_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, weight, bias = operands(LARGE)
+    fast = linear(x, weight, bias)
+    monkeypatch.setattr(module, 'HAS_ONEDNN', False)
+    assert torch.equal(linear(x, weight, bias), F.linear(x, weight, bias))
+    torch.testing.assert_close(fast, F.linear(x, weight, bias), rtol=1e-4, atol=1e-4)
