@@ -8,7 +8,7 @@ actors, but chooses nothing: the last epoch is the result.
 metainfo = dict(classes=('ANG', 'DIS', 'FEA', 'HAP', 'NEU', 'SAD'))
 
 train_pipeline = [
-    dict(type='OpenVideo'),
+    dict(type='OpenVideo', cache_gigabytes=1.0),
     dict(type='SampleClips', mode='train', clip_len=8, frame_interval=8),
     dict(type='DecodeFrames'),
     dict(type='mmaction.RandomResizedCrop', area_range=(0.85, 1.0), aspect_ratio_range=(0.9, 1.1)),
@@ -21,7 +21,7 @@ train_pipeline = [
     dict(type='PackAudioVisual'),
 ]
 test_pipeline = [
-    dict(type='OpenVideo'),
+    dict(type='OpenVideo', cache_gigabytes=0.3),
     dict(type='SampleClips', mode='test', clip_len=8, frame_interval=8, num_clips=2),
     dict(type='DecodeFrames'),
     dict(type='LoadAudio', sample_rate_hz=16000),

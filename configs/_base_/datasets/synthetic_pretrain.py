@@ -5,7 +5,7 @@ Made by ``tools/dataset_converters/make_synthetic.py``; ``SYNTHETIC_ROOT`` in th
 """
 
 train_pipeline = [
-    dict(type='OpenVideo'),
+    dict(type='OpenVideo', cache_gigabytes=1.5),
     dict(type='SampleClips', mode='pretrain', clip_len=8, frame_interval=8),
     dict(type='DecodeFrames'),
     dict(type='mmaction.MultiScaleCrop', input_size=96, scales=(1, 0.875, 0.75), num_fixed_crops=13),

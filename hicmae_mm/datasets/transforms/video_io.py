@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from mmcv.transforms import BaseTransform
 
 from hicmae_mm.datasets.audio_readers import open_audio
+from hicmae_mm.datasets.frame_cache import FrameCache
 from hicmae_mm.datasets.transforms.temporal import (
     AudioSpan,
     fraction_span,
@@ -16,7 +18,7 @@ from hicmae_mm.datasets.transforms.temporal import (
     train_frame_indices,
     view_frame_indices,
 )
-from hicmae_mm.datasets.video_readers import BACKENDS, open_video
+from hicmae_mm.datasets.video_readers import BACKENDS, VideoReader, open_video
 from hicmae_mm.registry import TRANSFORMS
 
 _PLACEHOLDER_SHAPE = (256, 256)  # what spatial transforms see where there are no pictures
@@ -37,16 +39,26 @@ class OpenVideo(BaseTransform):
         backend: ``'decord'``, ``'pyav'``, or None: decord where it is installed, else PyAV.
         frame_folder_fps: Frame rate of folders of frames; needed only with time stamps.
         nominal_fps: Frames per second that stand in for a video that is left out.
+        cache_gigabytes: Memory (10^9 bytes) in which decoded videos stay for the epochs to come, shared by the workers
+            of a data loader; 0 keeps none. For corpora that fit, or nearly: a video takes frames x height x width x 3
+            bytes. Clips from shards are not kept.
     """
 
     def __init__(
-        self, backend: str | None = None, frame_folder_fps: float | None = None, nominal_fps: float = 25.0
+        self,
+        backend: str | None = None,
+        frame_folder_fps: float | None = None,
+        nominal_fps: float = 25.0,
+        cache_gigabytes: float = 0.0,
     ) -> None:
         if backend is not None and backend not in BACKENDS:
             raise ValueError(f'backend must be one of {BACKENDS} or None, got {backend!r}')
+        if cache_gigabytes < 0:
+            raise ValueError(f'cache_gigabytes must be at least 0, got {cache_gigabytes}')
         self.backend = backend
         self.frame_folder_fps = frame_folder_fps
         self.nominal_fps = nominal_fps
+        self.cache = FrameCache(int(cache_gigabytes * 1e9)) if cache_gigabytes else None
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Adds the reader and the number of frames."""
@@ -57,7 +69,7 @@ class OpenVideo(BaseTransform):
             if packed is not None:
                 reader = packed.open_video()
             else:
-                reader = open_video(results['video_path'], self.backend, self.frame_folder_fps)
+                reader = self._open(results['video_path'])
             results['video_reader'] = reader
             results['total_frames'], results['avg_fps'] = reader.num_frames, reader.fps
             return results
@@ -69,6 +81,10 @@ class OpenVideo(BaseTransform):
         results['video_reader'] = None
         results['total_frames'], results['avg_fps'] = max(int(seconds * self.nominal_fps), 1), self.nominal_fps
         return results
+
+    def _open(self, path: str) -> VideoReader:
+        open_file = partial(open_video, path, self.backend, self.frame_folder_fps)
+        return open_file() if self.cache is None else self.cache.open(path, open_file)
 
 
 @TRANSFORMS.register_module()
