@@ -1,15 +1,17 @@
 """The quickstart: runs this package's own tools one after the other, and prints what came out.
 
-bash tools/quickstart.sh [--force] [--tiny] [--work-dir DIR] [--data-root DIR]
+bash tools/quickstart.sh [--force] [--tiny] [--work-dir DIR] [--data-root DIR] [--jobs N]
 
-Every step is a command that a user can run again by hand; it is printed before it runs. Finished steps are skipped on a
-rerun, interrupted trainings resume.
+Every step is a command that a user can run again by hand; it is printed before it runs. Steps that do not need each
+other run side by side, the lines of each under its name. Finished steps are skipped on a rerun, interrupted trainings
+resume.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -22,7 +24,8 @@ from mmengine.config import Config
 from rich.console import Console
 from rich.table import Table
 
-from hicmae_mm.utils.steps import Step, StepMarks, run_step
+from hicmae_mm.utils.side_by_side import run_side_by_side
+from hicmae_mm.utils.steps import RunningStep, Step, StepMarks
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = Path('configs')
@@ -48,6 +51,8 @@ TINY_TRAINING = (
     'default_hooks.logger.interval=1',
 )
 TINY_VALIDATION = ('train_cfg.val_interval=1',)
+LOADER_WORKERS = 2  # of the configs
+MOST_JOBS = 4  # more steps than that are never ready at once
 
 
 def parse_args() -> argparse.Namespace:
@@ -57,30 +62,40 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--data-root', type=Path, help='folder of the media; default: data/synthetic')
     parser.add_argument('--force', action='store_true', help='run every step again')
     parser.add_argument('--tiny', action='store_true', help='few clips, two epochs: does it run?')
+    parser.add_argument('--jobs', type=int, default=min(num_cores(), MOST_JOBS), help='steps at a time (%(default)s)')
     args = parser.parse_args()
+    if args.jobs < 1:
+        parser.error(f'--jobs must be at least 1, got {args.jobs}')
     suffix = '_tiny' if args.tiny else ''
     args.work_dir = args.work_dir or Path(f'work_dirs/quickstart{suffix}')
     args.data_root = args.data_root or Path(f'data/synthetic{suffix}')
     return args
 
 
+def num_cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def plan(work_dir: Path, data_root: Path, is_tiny: bool) -> Iterator[Step]:
-    """The steps in order."""
+    """The steps, each after those that it needs; what starts from scratch fills the time of the pre-training."""
     options = TINY_TRAINING if is_tiny else ()
     corpus = ('--out', str(data_root), *(TINY_CORPUS if is_tiny else ()))
     make = tool('dataset_converters/make_synthetic.py', *corpus)
     yield Step('media', 'draw and record talking faces', make, outputs=(ROOT / data_root / 'test.csv',))
-    yield train_step('pretrain', 'pre-train without labels', PRETRAIN, work_dir, options)
+    yield train_step('pretrain', 'pre-train without labels', PRETRAIN, work_dir, options, 'media')
     pretrained = work_dir / 'pretrain' / last_checkpoint(PRETRAIN, is_tiny)
     for name, (title, config, is_pretrained) in RUNS.items():
         # small learning rates for the lower layers protect pre-trained weights; there are none to protect from scratch
         start = (f'load_from={pretrained}' if is_pretrained else 'optim_wrapper.paramwise_cfg.layer_decay=1.0',)
         validation = TINY_VALIDATION if is_tiny else ()
-        yield train_step(name, f'fine-tune: {title}', config, work_dir, options + validation + start)
+        needed = 'pretrain' if is_pretrained else 'media'
+        yield train_step(name, f'fine-tune: {title}', config, work_dir, options + validation + start, needed)
         run_dir = work_dir / name
         checkpoint = run_dir / last_checkpoint(config, is_tiny)
         test = ('--out', run_dir / 'metrics.json', '--work-dir', run_dir / 'test')
-        yield Step(f'test_{name}', f'test on unseen actors: {title}', tool('test.py', config, checkpoint, *test))
+        command = tool('test.py', config, checkpoint, *test)
+        yield Step(f'test_{name}', f'test on unseen actors: {title}', command, needs=(name,))
     yield from picture_steps(work_dir, is_tiny)
 
 
@@ -101,6 +116,7 @@ def picture_steps(work_dir: Path, is_tiny: bool) -> Iterator[Step]:
             'visualization/vis_reconstruction.py', PRETRAIN, work_dir / 'pretrain' / last_checkpoint(PRETRAIN, is_tiny),
             '--out', pictures / 'reconstruction', '--num-clips', '4',
         ),
+        needs=('pretrain',),
     )  # fmt: skip
     yield Step(
         'confusion',
@@ -110,6 +126,7 @@ def picture_steps(work_dir: Path, is_tiny: bool) -> Iterator[Step]:
             '--work-dir', work_dir / 'audio_video' / 'confusion',
             '--out', pictures / 'confusion_matrix.png',
         ),
+        needs=('audio_video',),
     )  # fmt: skip
     legend = [title for title, _, _ in RUNS.values()]
     yield Step(
@@ -120,6 +137,7 @@ def picture_steps(work_dir: Path, is_tiny: bool) -> Iterator[Step]:
             '--keys', 'UAR', '--legend', *legend, '--title', 'UAR on unseen actors while fine-tuning',
             '--out', pictures / 'curves.png',
         ),
+        needs=tuple(RUNS),
     )  # fmt: skip
 
 
@@ -128,29 +146,66 @@ def tool(name: str, *arguments: object) -> tuple[str, ...]:
     return ('python', f'tools/{name}', *map(str, arguments))
 
 
-def train_step(name: str, title: str, config: Path, work_dir: Path, options: tuple[str, ...]) -> Step:
+def train_step(name: str, title: str, config: Path, work_dir: Path, options: tuple[str, ...], needed: str) -> Step:
     """A training that resumes if it was cut short."""
     settings = ('--cfg-options', *options) if options else ()
-    return Step(name, title, tool('train.py', config, '--work-dir', work_dir / name, '--resume', *settings))
+    command = tool('train.py', config, '--work-dir', work_dir / name, '--resume', *settings)
+    return Step(name, title, command, needs=(needed,))
 
 
-def run(step: Step, marks: StepMarks, is_forced: bool) -> None:
-    """Runs a step in the foreground and marks it as done.
+class Progress:
+    """Starts and marks the steps, and says so.
 
-    Raises:
-        RuntimeError: The command failed.
+    Args:
+        steps: All of them.
+        marks: What is begun and finished.
+        num_jobs: Steps at a time.
+        is_forced: Whether to make also what is there.
+        console: Where to say it.
     """
-    extra = ('--force',) if is_forced and step.name == 'media' else ()
-    marks.begin(step)
-    marks.finish(step, run_step(replace(step, command=(*step.command, *extra)), cwd=ROOT))
+
+    def __init__(self, steps: list[Step], marks: StepMarks, num_jobs: int, is_forced: bool, console: Console) -> None:
+        self.steps, self.marks, self.num_jobs, self.is_forced = steps, marks, num_jobs, is_forced
+        self.console = console
+        self.started = time.monotonic()
+        self.label_width = max(len(step.name) for step in steps)
+
+    def start(self, step: Step) -> RunningStep | None:
+        """Starts a step, unless it is finished."""
+        number, seconds = self.steps.index(step) + 1, time.monotonic() - self.started
+        self.console.rule(f'{number}/{len(self.steps)} {step.title} [{seconds:.0f} s]')
+        if self.marks.is_finished(step):
+            self.console.print('finished before')
+            return None
+        self.console.print(f'$ {step.shell_line}', markup=False)
+        self.marks.begin(step)
+        extra = ('--force',) if self.is_forced and step.name == 'media' else ()
+        is_alone = self.num_jobs == 1 or not step.needs  # it may draw on the terminal
+        return RunningStep(
+            replace(step, command=(*step.command, *extra)),
+            cwd=ROOT,
+            label='' if is_alone else f'{step.name:>{self.label_width}} | ',
+            environment=shared_cores(self.num_jobs),
+        )
+
+    def finish(self, step: Step, seconds: float) -> None:
+        """Marks a step as finished."""
+        self.marks.finish(next(known for known in self.steps if known.name == step.name), seconds)
+
+
+def shared_cores(num_jobs: int) -> dict[str, str]:
+    """Leaves each of several steps its share of the cores, and of these its data loader's workers theirs."""
+    if num_jobs == 1 or 'OMP_NUM_THREADS' in os.environ:
+        return {}
+    return {'OMP_NUM_THREADS': str(max(num_cores() // num_jobs - LOADER_WORKERS, 1))}
 
 
 def forget_outdated(steps: list[Step], marks: StepMarks, work_dir: Path) -> None:
-    """Forgets a step whose command has changed since, and all that come after it, with their trainings."""
-    is_outdated = False
+    """Forgets a step whose command has changed since, and all that need it, with their trainings."""
+    outdated: set[str] = set()
     for step in steps:
-        is_outdated = is_outdated or marks.is_outdated(step)
-        if is_outdated:
+        if marks.is_outdated(step) or not outdated.isdisjoint(step.needs):
+            outdated.add(step.name)
             marks.forget(step)
             if step.name in ('pretrain', *RUNS):
                 shutil.rmtree(ROOT / work_dir / step.name, ignore_errors=True)
@@ -209,18 +264,12 @@ def main() -> int:
         shutil.rmtree(ROOT / args.work_dir, ignore_errors=True)
     marks = StepMarks(ROOT / args.work_dir / 'finished')
     forget_outdated(steps, marks, args.work_dir)
-    started = time.monotonic()
-    for number, step in enumerate(steps, start=1):
-        console.rule(f'{number}/{len(steps)} {step.title} [{time.monotonic() - started:.0f} s]')
-        if marks.is_finished(step):
-            console.print('finished before')
-            continue
-        console.print(f'$ {step.shell_line}', markup=False)
-        try:
-            run(step, marks, args.force)
-        except (RuntimeError, KeyboardInterrupt) as error:
-            console.print(f'{str(error) or "interrupted"}. Run the quickstart again to continue here.', style='red')
-            return 1
+    progress = Progress(steps, marks, args.jobs, args.force, console)
+    try:
+        run_side_by_side(steps, args.jobs, progress.start, progress.finish)
+    except (RuntimeError, KeyboardInterrupt) as error:
+        console.print(f'{str(error) or "interrupted"}. Run the quickstart again to continue here.', style='red')
+        return 1
     draw_overview(args.work_dir)
     report(console, summarise(args.work_dir, steps, marks), args.work_dir)
     return 0

@@ -10,8 +10,10 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -34,6 +36,7 @@ class Step:
         outputs: Files without which it is not finished.
         identity: Plain values that decide what it computes: when they change, it has to be done again. By default its
             command line.
+        needs: Names of the steps that have to be finished before.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Step:
     environment: Mapping[str, str] = field(default_factory=dict)
     outputs: tuple[Path, ...] = ()
     identity: Mapping[str, Any] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
 
     @property
     def shell_line(self) -> str:
@@ -134,29 +138,83 @@ def run_step(step: Step, cwd: Path | None = None, log_file: Path | None = None, 
     Raises:
         RuntimeError: The command failed; the message names its status and the log file.
     """
-    started = time.monotonic()
-    program, *arguments = step.command
-    process = subprocess.Popen(
-        [sys.executable if program == 'python' else program, *arguments],
-        cwd=cwd,
-        env={**os.environ, 'PYTHON': sys.executable, 'PYTHONUNBUFFERED': '1', **step.environment},
-        stdout=None if log_file is None else subprocess.PIPE,
-        stderr=None if log_file is None else subprocess.STDOUT,
-        start_new_session=True,  # so that it can be ended with all its children
-        preexec_fn=_die_with(os.getpid()),
-        pass_fds=tuple(keep_open),
-    )
+    running = RunningStep(step, cwd, log_file, keep_open=keep_open)
     try:
-        if log_file is not None:
-            _copy_output(process, log_file)
-        status = process.wait()
+        return running.wait()
     except BaseException:  # Ctrl-C above all
-        _end(process)
+        running.end()
         raise
-    if status != 0:
-        where = 'its messages are above' if log_file is None else f'see {log_file}'
-        raise RuntimeError(f'the step {step.name!r} failed with status {status}; {where}')
-    return time.monotonic() - started
+
+
+class RunningStep:
+    """A step that has been started.
+
+    Args:
+        step: What to run.
+        cwd: Its working folder; by default this process's own.
+        log_file: Everything that the step prints is appended to it, too.
+        label: Put before each line that it prints; without one and without a log it writes to this process's terminal.
+        keep_open: File descriptors that the step inherits.
+        environment: Variables set for it besides its own, which go before.
+    """
+
+    def __init__(
+        self,
+        step: Step,
+        cwd: Path | None = None,
+        log_file: Path | None = None,
+        label: str = '',
+        keep_open: Sequence[int] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.step = step
+        self._where = 'its messages are above' if log_file is None else f'see {log_file}'
+        self._started = time.monotonic()
+        program, *arguments = step.command
+        own = {'PYTHON': sys.executable, 'PYTHONUNBUFFERED': '1', **(environment or {}), **step.environment}
+        is_copied = log_file is not None or bool(label)
+        self._process = subprocess.Popen(
+            [sys.executable if program == 'python' else program, *arguments],
+            cwd=cwd,
+            env={**os.environ, **own},
+            stdout=subprocess.PIPE if is_copied else None,
+            stderr=subprocess.STDOUT if is_copied else None,
+            start_new_session=True,  # so that it can be ended with all its children
+            preexec_fn=_die_with(os.getpid()),
+            pass_fds=tuple(keep_open),
+        )
+        self._copying = threading.Thread(target=_copy_output, args=(self._process, log_file, label), daemon=True)
+        if is_copied:
+            self._copying.start()
+
+    def is_running(self) -> bool:
+        """Whether it has not come to its end."""
+        return self._process.poll() is None
+
+    def wait(self) -> float:
+        """Waits for its end and returns the seconds that it took.
+
+        Raises:
+            RuntimeError: The command failed; the message names its status and the log file.
+        """
+        status = self._process.wait()
+        if self._copying.is_alive():
+            self._copying.join()
+        if status != 0:
+            raise RuntimeError(f'the step {self.step.name!r} failed with status {status}; {self._where}')
+        return time.monotonic() - self._started
+
+    def end(self) -> None:
+        """Ends the step and its children, the hard way if need be."""
+        for sign in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(self._process.pid, sign)
+            except ProcessLookupError:
+                return
+            try:
+                self._process.wait(_GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                continue
 
 
 def _die_with(parent: int) -> Callable[[], None]:
@@ -171,28 +229,22 @@ def _die_with(parent: int) -> Callable[[], None]:
     return ask
 
 
-def _copy_output(process: subprocess.Popen, log_file: Path) -> None:
-    """Copies a step's output to the console and to its log as it comes."""
-    log_file.parent.mkdir(parents=True, exist_ok=True)
+def _copy_output(process: subprocess.Popen, log_file: Path | None, label: str) -> None:
+    """Copies a step's output to the console and to its log as it comes; whole lines where they are labelled."""
     stream: IO[bytes] | None = process.stdout
     assert stream is not None
     decoder = codecs.getincrementaldecoder('utf-8')('replace')
-    with stream, log_file.open('ab') as log:
-        while chunk := stream.read1():  # type: ignore[attr-defined]
-            log.write(chunk)
-            log.flush()
-            sys.stdout.write(decoder.decode(chunk))
+    with stream, _opened(log_file) as log:
+        while chunk := stream.readline() if label else stream.read1():  # type: ignore[attr-defined]
+            if log is not None:
+                log.write(chunk)
+                log.flush()
+            sys.stdout.write(label + decoder.decode(chunk))
             sys.stdout.flush()
 
 
-def _end(process: subprocess.Popen) -> None:
-    """Ends a step and its children, the hard way if need be."""
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, sign)
-        except ProcessLookupError:
-            return
-        try:
-            process.wait(_GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            continue
+def _opened(log_file: Path | None) -> AbstractContextManager[IO[bytes] | None]:
+    if log_file is None:
+        return nullcontext()
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    return log_file.open('ab')
