@@ -19,24 +19,29 @@ def config_from_text(text: str) -> Config:
     Raises:
         ValueError: The text holds something else than assignments of plain values; the line is named.
     """
+    values: dict[str, Any] = {}
     try:
-        statements = ast.parse(text).body
+        for statement in ast.parse(text).body:
+            target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+            if not isinstance(statement, ast.Assign) or not isinstance(target, ast.Name) or len(statement.targets) > 1:
+                raise ValueError(
+                    f'the config must be lines of "name = value", line {statement.lineno} is something else'
+                )
+            values[target.id] = _value(statement.value)
     except SyntaxError as error:
         raise ValueError(f'the config is not readable, line {error.lineno}: {error.msg}') from error
-    values: dict[str, Any] = {}
-    for statement in statements:
-        if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
-            raise ValueError(f'the config must be a list of "name = value", line {statement.lineno} is something else')
-        values[statement.targets[0].id] = _value(statement.value)
+    except (RecursionError, MemoryError) as error:
+        raise ValueError('the config is nested too deeply') from error
     return Config(values)
 
 
 def _value(node: ast.expr) -> Any:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict' and not node.args:
-        return {str(keyword.arg): _value(keyword.value) for keyword in node.keywords}
-    if isinstance(node, ast.Dict) and all(node.keys):
+        if all(keyword.arg for keyword in node.keywords):  # none of them **something
+            return {str(keyword.arg): _value(keyword.value) for keyword in node.keywords}
+    elif isinstance(node, ast.Dict) and all(isinstance(key, ast.Constant) for key in node.keys):
         return {_value(key): _value(value) for key, value in zip(node.keys, node.values) if key is not None}
-    if isinstance(node, (ast.List, ast.Tuple)):
+    elif isinstance(node, (ast.List, ast.Tuple)):
         items = [_value(item) for item in node.elts]
         return tuple(items) if isinstance(node, ast.Tuple) else items
     try:
