@@ -286,7 +286,7 @@ class EmotionInferencer(BaseInferencer):
             if 'error' in result:
                 files.append(None)
                 continue
-            figure = draw_timeline(result, read_envelope(clip.audio, clip.sample_rate_hz))
+            figure = draw_timeline(result, read_envelope(clip.sound, clip.sample_rate_hz))
             files.append(str(save_figure(figure, Path(out_dir) / f'{stem}.png')))
         return files
 

@@ -38,6 +38,13 @@ class ClipInput:
     sample_rate_hz: int | None = None
 
 
+    @property
+    def sound(self) -> Path | np.ndarray | None:
+        """The sound, if there really is some: a video file may lack a sound track."""
+        is_silent = isinstance(self.audio, Path) and 'audio' not in tracks_of(self.audio)
+        return None if is_silent else self.audio
+
+
 def as_clips(inputs: Any, frame_folder_fps: float = 25.0) -> list[ClipInput]:
     """Lists the clips of an input.
 

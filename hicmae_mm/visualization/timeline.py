@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from hicmae_mm.datasets.audio_readers import AudioReader, open_audio
@@ -35,7 +36,9 @@ class Envelope:
     high: np.ndarray
 
 
-def read_envelope(sound: AudioReader | Path | np.ndarray | None, sample_rate_hz: int | None = None, parts: int = 900) -> Envelope | None:
+def read_envelope(
+    sound: AudioReader | Path | np.ndarray | None, sample_rate_hz: int | None = None, parts: int = 900
+) -> Envelope | None:
     """Outline of a sound track; of a long one, little is in memory at a time.
 
     Args:
@@ -112,7 +115,7 @@ def scores_over_time(result: Mapping[str, Any], kind: str = 'scores') -> tuple[n
 def draw_timeline(
     result: Mapping[str, Any], envelope: Envelope | None = None, title: str | None = None, figure: Figure | None = None
 ) -> Figure:
-    """Draws the predictions of a clip over time, its waveform, and in how many frames a face was seen.
+    """Draws the predictions of a clip over time, its waveform, and when a face was seen.
 
     Args:
         result: Of a clip, by :class:`~hicmae_mm.apis.EmotionInferencer`.
@@ -126,21 +129,25 @@ def draw_timeline(
     kinds = [kind for kind in ('scores', 'values') if result.get(kind)]
     if not kinds:
         raise ValueError(f'{result.get("name")}: nothing to draw, {result.get("error") or "the result is empty"}')
-    has_faces = any(window['face_coverage'] is not None for window in result['windows'])
-    heights = [_scores_height(result[kind]) for kind in kinds] + [1.1] * (envelope is not None) + [0.8] * has_faces
+    has_labels = 'scores' in kinds and len(result['scores']) <= _MOST_LINES
+    has_faces = bool(result['faces'])
+    heights = [0.35] * has_labels + [_scores_height(result[kind]) for kind in kinds]
+    heights += [1.1] * (envelope is not None) + [0.35] * has_faces
     figure = new_figure(9, sum(heights) + 0.9, figure)
     panels = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     figure.suptitle(title_of(result) if title is None else title, fontsize=TITLE_SIZE)
-    for axes, kind in zip(panels, kinds):
-        _draw_predictions(axes, result, kind)
-    rest = list(panels[len(kinds) :])
-    if envelope is not None:
-        _draw_sound(rest.pop(0), envelope)
-    if has_faces:
-        _draw_coverage(rest.pop(0), result['windows'])
     for axes in panels:
         axes.tick_params(labelsize=TEXT_SIZE - 1)
         axes.spines[['top', 'right']].set_visible(False)
+    rest = list(panels)
+    if has_labels:
+        _draw_labels(rest.pop(0), result)
+    for kind in kinds:
+        _draw_predictions(rest.pop(0), result, kind)
+    if envelope is not None:
+        _draw_sound(rest.pop(0), envelope)
+    if has_faces:
+        _draw_faces(rest.pop(0), result)
     panels[-1].set_xlim(0, result['duration_seconds'])
     panels[-1].set_xlabel('time (s)', fontsize=TEXT_SIZE)
     return figure
@@ -160,6 +167,33 @@ def _scores_height(names: Sequence[str]) -> float:
     return 2.6 if len(names) <= _MOST_LINES else 1.0 + 0.2 * len(names)
 
 
+def _draw_labels(axes: Axes, result: Mapping[str, Any]) -> None:
+    """A band of the leading class; neighbouring steps of one class are one piece."""
+    edges, values, names = scores_over_time(result)
+    leading = np.where(np.isnan(values[:, 0]), -1, np.nan_to_num(values).argmax(axis=1))
+    starts = np.flatnonzero(np.diff(leading, prepend=-2))
+    for first, stop in zip(starts, [*starts[1:], len(leading)]):
+        start, width, number = edges[first], edges[stop] - edges[first], leading[first]
+        axes.broken_barh([(start, width)], (0, 1), color=_ABSENT_COLOR if number < 0 else COLORS[number])
+        if number >= 0 and width > 0.014 * len(names[number]) * edges[-1]:
+            text = axes.text(start + width / 2, 0.46, names[number], color=ink_on(COLORS[number]), weight='bold')
+            text.set(ha='center', va='center')
+    _make_band(axes, 'emotion')
+
+
+def ink_on(color: str) -> str:
+    """White or black, whichever is easier to read on a colour."""
+    return 'white' if np.dot(to_rgb(color), (0.299, 0.587, 0.114)) < 0.55 else 'black'
+
+
+def _make_band(axes: Axes, label: str) -> None:
+    axes.set_ylim(0, 1)
+    axes.set_yticks([])
+    axes.set_ylabel(label, fontsize=TEXT_SIZE, rotation=0, ha='right', va='center')
+    axes.spines[['left', 'bottom']].set_visible(False)
+    axes.tick_params(bottom=False)
+
+
 def _draw_predictions(axes: Axes, result: Mapping[str, Any], kind: str) -> None:
     edges, values, names = scores_over_time(result, kind)
     shown = 100 * values if kind == 'scores' else values
@@ -167,9 +201,8 @@ def _draw_predictions(axes: Axes, result: Mapping[str, Any], kind: str) -> None:
         _draw_map(axes, edges, shown, names)
         return
     for number, name in enumerate(names):
-        column = shown[:, number]
-        style = dict(color=COLORS[number], linestyle=LINE_STYLES[number // 2 % len(LINE_STYLES)], linewidth=2)
-        axes.stairs(column, edges, label=name, baseline=None, **style)
+        steps = axes.stairs(shown[:, number], edges, label=name, baseline=None)
+        steps.set(color=COLORS[number], linestyle=LINE_STYLES[number // 2 % len(LINE_STYLES)], linewidth=2)
     for start, end in zip(edges[:-1][np.isnan(shown[:, 0])], edges[1:][np.isnan(shown[:, 0])]):
         axes.axvspan(start, end, color=_ABSENT_COLOR, linewidth=0)
     if kind == 'scores':
@@ -197,10 +230,11 @@ def _draw_sound(axes: Axes, envelope: Envelope) -> None:
     axes.set_ylabel('sound', fontsize=TEXT_SIZE)
 
 
-def _draw_coverage(axes: Axes, windows: Sequence[Mapping[str, Any]]) -> None:
-    for window in windows:
-        span = [window['start_seconds'], window['end_seconds']]
-        axes.fill_between(span, 0, 100 * (window['face_coverage'] or 0), color=COLORS[0], alpha=0.35, linewidth=0)
-    axes.set_ylim(0, 105)
-    axes.set_yticks([0, 100])
-    axes.set_ylabel('frames with\na face (%)', fontsize=TEXT_SIZE)
+def _draw_faces(axes: Axes, result: Mapping[str, Any]) -> None:
+    """A band that is dark where a face was seen; every frame that was searched stands up to the next."""
+    times = [face['seconds'] for face in result['faces']]
+    widths = np.diff([*times, max(result['duration_seconds'], times[-1])])
+    for is_seen, color in ((True, COLORS[0]), (False, _ABSENT_COLOR)):
+        spans = [(t, w) for t, w, face in zip(times, widths, result['faces']) if (face['box'] is not None) == is_seen]
+        axes.broken_barh(spans, (0, 1), color=color, linewidth=0)
+    _make_band(axes, 'face seen')

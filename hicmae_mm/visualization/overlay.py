@@ -1,0 +1,251 @@
+"""A clip with its face box and a bar per emotion beside the picture, and its own sound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from matplotlib import get_data_path
+from matplotlib.colors import to_rgb
+from PIL import Image, ImageDraw, ImageFont
+
+from hicmae_mm.apis.inputs import ClipInput
+from hicmae_mm.apis.media import OpenClip, Timeline
+from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.video_readers import PyAVReader
+from hicmae_mm.utils.files import replaced_file
+from hicmae_mm.visualization.style import COLORS
+from hicmae_mm.visualization.timeline import scores_over_time, title_of
+
+_PANEL_WIDTH = 300
+_HEIGHTS = (360, 720)  # of the picture (pixels): smaller ones are enlarged, larger ones shrunk
+_MOST_BARS = 9
+_MOST_FPS = 30.0
+_PAPER, _INK, _RAIL = (255, 255, 255), (20, 20, 20), (228, 228, 228)
+_BOX_MEMORY_SECONDS = 0.5  # a box is not carried on for longer than so
+_CHUNK_FRAMES = 32
+_AAC_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+
+
+def write_overlay(result: Mapping[str, Any], clip: ClipInput, path: Path) -> Path:
+    """Writes an mp4 (H.264, AAC) of a clip with its result drawn in; little of it is in memory at a time.
+
+    Args:
+        result: Of the clip, by :class:`~hicmae_mm.apis.EmotionInferencer`.
+        clip: The clip.
+        path: File to write.
+
+    Raises:
+        MediaError: If the clip has no pictures, or cannot be decoded.
+        ValueError: If the result has no predictions.
+    """
+    with OpenClip(clip, ('video',)) as opened:
+        if opened.video is None:
+            raise MediaError(f'{clip.name}: {opened.missing["video"]}, so there is no overlay to draw')
+        timeline = Timeline(opened.video)
+        timeline = Timeline(opened.video, min(timeline.fps, _MOST_FPS)) if timeline.fps > _MOST_FPS else timeline
+        painter = Painter(result)
+        with (
+            replaced_file(path) as partial,
+            av.open(str(partial), 'w', format='mp4', options={'movflags': '+faststart'}) as container,
+        ):
+            pictures = (painter.paint(frame, seconds) for frame, seconds in _shown_frames(opened, timeline))
+            _encode(container, pictures, timeline.fps, clip)
+    return path
+
+
+def _shown_frames(opened: OpenClip, timeline: Timeline) -> Iterator[tuple[np.ndarray, float]]:
+    """Every frame of the time line with the middle of its time, in one pass over the file."""
+    assert opened.video is not None
+    stored = timeline.stored_indices(np.arange(timeline.num_frames)).tolist()
+    if isinstance(opened.video, PyAVReader):
+        decoded = opened.video.frames()
+    else:
+        decoded = _in_chunks(opened.video)
+    at, frame = -1, None
+    for number, index in enumerate(stored):
+        while at < index:
+            frame, at = next(decoded), at + 1
+        assert frame is not None
+        yield frame, float(np.mean(timeline.frame_seconds(number)))
+
+
+def _in_chunks(video: Any) -> Iterator[np.ndarray]:
+    for start in range(0, video.num_frames, _CHUNK_FRAMES):
+        yield from video.read(range(start, min(start + _CHUNK_FRAMES, video.num_frames)))
+
+
+class Painter:
+    """Draws a result into the pictures of its clip.
+
+    Args:
+        result: Of the clip.
+
+    Raises:
+        ValueError: If the result has no predictions.
+    """
+
+    def __init__(self, result: Mapping[str, Any]) -> None:
+        kind = 'scores' if result.get('scores') else 'values'
+        self._edges, self._steps, self._names = scores_over_time(result, kind)
+        self._is_score = kind == 'scores'
+        self._title, self._duration = title_of(result), result['duration_seconds']
+        finite = self._steps[np.isfinite(self._steps)]
+        self._range = (0.0, 1.0) if self._is_score else (min(float(finite.min()), -1.0), max(float(finite.max()), 1.0))
+        order = np.argsort(-np.nan_to_num(self._steps).mean(axis=0), kind='stable')[:_MOST_BARS]
+        self._rows = sorted(order.tolist())
+        faces = result.get('faces') or []
+        self._box_seconds = np.array([face['seconds'] for face in faces])
+        self._boxes = [face['box'] for face in faces]
+        self._panel: tuple[int, int, np.ndarray] | None = None
+
+    def paint(self, frame: np.ndarray, seconds: float) -> np.ndarray:
+        """Picture of a frame ``(H, W, 3)`` uint8 RGB: box, panel and progress, height and width even."""
+        scale = float(np.clip(frame.shape[0], *_HEIGHTS)) / frame.shape[0]
+        height, width = (round(side * scale) // 2 * 2 for side in frame.shape[:2])
+        picture = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+        step = int(np.clip(np.searchsorted(self._edges, seconds, side='right') - 1, 0, len(self._steps) - 1))
+        values = self._steps[step]
+        color = self._color(int(np.nanargmax(values))) if self._is_score and np.isfinite(values).all() else _INK
+        box = self.box_at(seconds)
+        if box is not None:
+            left, top, right, bottom = (
+                round(scale * edge) for edge in (box[0], box[1], box[0] + box[2], box[1] + box[3])
+            )
+            cv2.rectangle(picture, (left, top), (right, bottom), (255, 255, 255), 5, cv2.LINE_AA)
+            cv2.rectangle(picture, (left, top), (right, bottom), color, 3, cv2.LINE_AA)
+        painted = np.concatenate([picture, self._panel_of(step, height)], axis=1)
+        done = round(painted.shape[1] * min(seconds / max(self._duration, 1e-6), 1.0))
+        painted[-4:] = _RAIL
+        painted[-4:, :done] = color
+        return painted
+
+    def box_at(self, seconds: float) -> np.ndarray | None:
+        """The face box at a moment, between the frames that were searched; None where no face was seen near."""
+        if not len(self._box_seconds):
+            return None
+        after = int(np.searchsorted(self._box_seconds, seconds))
+        near = [
+            (abs(self._box_seconds[place] - seconds), np.asarray(self._boxes[place]))
+            for place in (after - 1, after)
+            if 0 <= place < len(self._boxes)
+            and self._boxes[place] is not None
+            and abs(self._box_seconds[place] - seconds) <= _BOX_MEMORY_SECONDS
+        ]
+        if len(near) < 2:
+            return near[0][1] if near else None
+        (first, before), (second, behind) = near
+        return (before * second + behind * first) / max(first + second, 1e-6)
+
+    def _color(self, number: int) -> tuple[int, int, int]:
+        red, green, blue = (round(255 * part) for part in to_rgb(COLORS[number % len(COLORS)]))
+        return red, green, blue
+
+    def _panel_of(self, step: int, height: int) -> np.ndarray:
+        if self._panel is None or self._panel[:2] != (step, height):
+            self._panel = step, height, self._draw_panel(self._steps[step], height)
+        return self._panel[2]
+
+    def _draw_panel(self, values: np.ndarray, height: int) -> np.ndarray:
+        image = Image.new('RGB', (_PANEL_WIDTH, height), _PAPER)
+        draw = ImageDraw.Draw(image)
+        unit = min(height / (len(self._rows) + 3.0), 52.0)
+        font, bold = _font(max(10, int(0.4 * unit))), _font(max(11, int(0.62 * unit)), 'DejaVuSans-Bold')
+        known = bool(np.isfinite(values).all())
+        head = self._names[int(np.argmax(values))] if known and self._is_score else '' if known else 'nothing to go by'
+        draw.text((16, 0.35 * unit), head or 'values', fill=_INK, font=bold)
+        for row, number in enumerate(self._rows):
+            top = (1.5 + row) * unit
+            draw.text((16, top), self._names[number], fill=_INK, font=font)
+            if known:
+                text = f'{100 * values[number]:.0f} %' if self._is_score else f'{values[number]:.2f}'
+                draw.text((_PANEL_WIDTH - 16, top), text, fill=_INK, font=font, anchor='ra')
+            rail = (16, top + 0.55 * unit, _PANEL_WIDTH - 16, top + 0.8 * unit)
+            draw.rectangle(rail, fill=_RAIL)
+            if known:
+                low, high = self._range
+                edges = (max(low, 0.0), values[number])
+                places = [16 + (edge - low) / (high - low) * (_PANEL_WIDTH - 32) for edge in edges]
+                draw.rectangle((min(places), rail[1], max(places), rail[3]), fill=self._color(number))
+        return np.asarray(image)
+
+
+@lru_cache(maxsize=8)
+def _font(size: int, name: str = 'DejaVuSans') -> ImageFont.FreeTypeFont:
+    """The font that matplotlib brings along."""
+    return ImageFont.truetype(str(Path(get_data_path()) / 'fonts' / 'ttf' / f'{name}.ttf'), size)
+
+
+def _encode(container: Any, pictures: Iterator[np.ndarray], fps: float, clip: ClipInput) -> None:
+    first = next(pictures)
+    rate = Fraction(fps).limit_denominator(1001)
+    video = container.add_stream('libx264', rate=rate, options={'crf': '20', 'preset': 'veryfast'})
+    video.height, video.width = first.shape[:2]
+    video.pix_fmt = 'yuv420p'
+    sound = _SoundTrack(container, clip)
+    number = 0
+    while True:
+        picture = first if number == 0 else next(pictures, None)
+        if picture is None:
+            break
+        container.mux(video.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format='rgb24')))
+        number += 1
+        sound.write_until(number / fps)
+    container.mux(video.encode())
+    sound.write_until(float('inf'))
+    sound.close()
+
+
+class _SoundTrack:
+    """The sound of a clip as AAC, written as far as the pictures are."""
+
+    def __init__(self, container: Any, clip: ClipInput) -> None:
+        self._container, self._input, self._seconds = container, None, 0.0
+        self._stream: Any = None
+        sound = clip.sound
+        if sound is None:
+            return
+        if isinstance(sound, np.ndarray):
+            rate, layout = int(clip.sample_rate_hz or 16000), 'mono'
+            self._frames = _array_frames(sound, rate)
+        else:
+            self._input = av.open(str(sound))
+            track = self._input.streams.audio[0]
+            rate, layout = track.rate, 'mono' if track.channels == 1 else 'stereo'
+            self._frames = self._input.decode(track)
+        rate = min(_AAC_RATES_HZ, key=lambda known: abs(known - rate))
+        self._stream = container.add_stream('aac', rate=rate, layout=layout)
+        self._resampler = av.AudioResampler(format='fltp', layout=layout, rate=rate)
+
+    def write_until(self, seconds: float) -> None:
+        while self._stream is not None and self._seconds < seconds:
+            frame = next(self._frames, None)
+            if frame is None:
+                return
+            frame.pts = None  # the encoder counts samples; time runs from the start of the track, as for the model
+            self._seconds += frame.samples / frame.sample_rate
+            for piece in self._resampler.resample(frame):
+                self._container.mux(self._stream.encode(piece))
+
+    def close(self) -> None:
+        if self._stream is None:
+            return
+        for piece in self._resampler.resample(None):
+            self._container.mux(self._stream.encode(piece))
+        self._container.mux(self._stream.encode())
+        if self._input is not None:
+            self._input.close()
+
+
+def _array_frames(waveform: np.ndarray, rate: int) -> Iterator[av.AudioFrame]:
+    for start in range(0, len(waveform), 1024):
+        samples = np.ascontiguousarray(waveform[None, start : start + 1024].clip(-1, 1), dtype=np.float32)
+        frame = av.AudioFrame.from_ndarray(samples, format='fltp', layout='mono')
+        frame.sample_rate = rate
+        yield frame
