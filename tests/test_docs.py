@@ -48,6 +48,7 @@ FENCE = re.compile(r'(?:<!-- ci: (?P<directive>[^\n]*?) -->\n)?```(?P<language>\
 WRITTEN_FILE = re.compile(r'# (\S+/\S+\.py)\n')
 PASSED_ON = {'dist_train.sh': 'train.py', 'slurm_train.sh': 'train.py', 'dist_test.sh': 'test.py'}
 PASSED_ON |= {'slurm_test.sh': 'test.py'}
+PASSED_ON |= {f'{launcher}_extract_features.sh': 'extract_features.py' for launcher in ('dist', 'slurm')}
 BUILTINS = {'cd', 'export', 'git', 'pip', 'tensorboard'}
 
 
