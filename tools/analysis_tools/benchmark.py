@@ -81,8 +81,8 @@ def variants(args: argparse.Namespace) -> list[str]:
     """What is measured of each config, the plain one first."""
     chosen = ['plain', *(name for name in ('baseline', 'compile', 'checkpointing') if getattr(args, name))]
     if args.singly:
-        chosen += ['targets', 'patches'] if args.mode == 'train' else ['patches']
-        chosen += [name for name in STYLE if name not in chosen and (args.mode == 'train' or name == 'attention')]
+        parts = STYLE if args.mode == 'train' else ('attention', 'linear', 'precision')
+        chosen += [name for name in parts if name != 'precision' or args.amp]
     return chosen
 
 

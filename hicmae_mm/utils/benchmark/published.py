@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from hicmae_mm.models.layers import TokenMask
 from hicmae_mm.models.layers.attention import CrossAttention, SelfAttention
+from hicmae_mm.models.layers.linear import Linear, Mlp
 from hicmae_mm.models.layers.patch_embed import PatchEmbed
 from hicmae_mm.models.layers.patchify import channels_last
 from hicmae_mm.models.targets import PatchTarget
@@ -27,6 +28,7 @@ from hicmae_mm.utils.benchmark.timing import wait_for
 
 STYLE: Mapping[str, str] = {
     'attention': 'products and softmax one by one, all weights in memory, instead of one kernel',
+    'linear': 'linear layers and GELU by the default kernels, every intermediate result stored',
     'patches': 'a convolution over all patches, of which the hidden ones are dropped',
     'targets': 'targets of all patches, of which the visible ones are dropped',
     'optimizer': 'AdamW in several passes over the parameters instead of one',
@@ -55,6 +57,7 @@ def use_published_style(model: nn.Module, style: Collection[str]) -> None:
     check_style(style)
     forward_of: dict[str, dict[type[nn.Module], Callable[..., Tensor]]] = {
         'attention': {SelfAttention: self_attention, CrossAttention: cross_attention},
+        'linear': {Linear: default_linear, Mlp: default_mlp},
         'patches': {PatchEmbed: embed_all_patches},
         'targets': {PatchTarget: targets_of_all_patches},
     }
@@ -96,6 +99,17 @@ def _attend(module: SelfAttention | CrossAttention, q: Tensor, k: Tensor, v: Ten
 def _refuse_padding(padding_mask: Tensor | None) -> None:
     if padding_mask is not None:
         raise ValueError('the published style knows no missing streams: measure batches whose clips have all of them')
+
+
+def default_linear(module: Linear, x: Tensor) -> Tensor:
+    """``(..., in) -> (..., out)``."""
+    return F.linear(x, module.weight, module.bias)
+
+
+def default_mlp(module: Mlp, x: Tensor) -> Tensor:
+    """``(..., D) -> (..., D)``."""
+    hidden = F.gelu(default_linear(module.fc1, x))
+    return module.drop(default_linear(module.fc2, hidden))
 
 
 def embed_all_patches(module: PatchEmbed, x: Tensor, indices: Tensor | None = None) -> Tensor:

@@ -1,0 +1,69 @@
+"""What the numbers were measured on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+PACKAGES = ('torch', 'torchvision', 'torchaudio', 'mmengine', 'mmcv', 'opencv-python-headless', 'decord', 'av', 'numpy')
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores, memory, GPU and versions."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        'processor': processor(),
+        'cores': cores(),
+        'memory_gb': round(os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 1e9, 1),
+        'gpu': gpu,
+        'system': f'{platform.system()} {platform.machine()}, Python {platform.python_version()}',
+        'packages': {name: found for name in PACKAGES if (found := installed(name)) is not None},
+    }
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+
+
+def processor() -> str:
+    """Name of the processor, as far as the system tells it."""
+    cpuinfo = Path('/proc/cpuinfo')
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith('model name'):
+                return line.partition(':')[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def installed(package: str) -> str | None:
+    """Version of a package, None where it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def today() -> str:
+    """The day, in coordinated universal time."""
+    return datetime.now(timezone.utc).strftime('%Y-%m-%d')
+
+
+def commit(root: Path) -> str | None:
+    """Abbreviated commit of a checkout, with ``+`` where files differ from it; None outside of one."""
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(['git', '-C', str(root), *arguments], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    try:
+        return git('rev-parse', '--short', 'HEAD') + ('+' if git('status', '--porcelain', '-uno') else '')
+    except (subprocess.CalledProcessError, FileNotFoundError):
+        return None
