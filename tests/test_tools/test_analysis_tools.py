@@ -127,7 +127,8 @@ def test_confusion_matrix_of_predictions(tmp_path: Path, recognizer: tuple[Path,
     assert 'UAR 0.8333, WAR 0.8000 over 5 clips' in capsys.readouterr().out
     width, height = picture_size(tmp_path / 'made/matrix.png')
     assert width > height > 600
-    call(tool, recognizer[0], predictions, '--out', 'matrix.json')
+    call(tool, recognizer[0], predictions, '--out', 'matrix.json', '--show-path', 'shown.png', '--include-values')
+    picture_size(tmp_path / 'shown.png')
     written = json.loads((tmp_path / 'matrix.json').read_text())
     assert written['classes'] == list(CLASSES)
     assert written['confusion_matrix'][0] == [1, 1, 0, 0, 0, 0]
@@ -161,9 +162,24 @@ def test_curves_of_a_work_folder(tmp_path: Path, work_dir: Path, capsys):
 def test_curves_of_several_logs(tmp_path: Path, work_dir: Path):
     logs = sorted(work_dir.glob('*/vis_data/*.json'))
     assert len(logs) == 4
-    options = ['--keys', 'loss', 'UAR', '--legend', 'a', 'b', 'c', 'd', '--title', 'two runs', '--window-size', 2]
+    options = [
+        '--keys',
+        'loss',
+        'UAR',
+        '--legend',
+        'a',
+        'b',
+        'c',
+        'd',
+        '--title',
+        'two runs',
+        '--smooth',
+        2,
+        '--window-size',
+        '8*3',
+    ]
     call('analysis_tools/analyze_logs.py', 'plot_curve', *logs, *options, '--out', 'made/curves.png')
-    assert picture_size(tmp_path / 'made/curves.png')[0] > 900
+    assert picture_size(tmp_path / 'made/curves.png') == (8 * 120, 3 * 120)
 
 
 def test_training_time(work_dir: Path, capsys):
@@ -181,6 +197,41 @@ def test_analyze_logs_names_what_is_wrong(work_dir: Path):
     assert message.startswith("mine has no key 'F2'; it has lr, loss,")
     message = failure(tool, 'plot_curve', work_dir, '--keys', 'UAR', '--legend', 'a', 'b')
     assert message == '--legend needs 1 logs x 1 keys names, got 2'
+    assert failure(tool, 'summary', work_dir, '--keys', 'F2').startswith(
+        "no run has logged 'F2'; they have UAR, WAR, lr"
+    )
+    assert failure(tool, 'summary', work_dir, '--sort', 'F2').startswith('--sort F2: expected one of UAR, WAR, run,')
+    assert failure(tool, 'summary', 'absent').startswith('no log at absent')
+
+
+def test_summary_of_runs(tmp_path: Path, work_dir: Path, capsys):
+    tool = 'analysis_tools/analyze_logs.py'
+    other = tmp_path / 'other' / '20240301_000000' / 'vis_data' / 'log.json'
+    other.parent.mkdir(parents=True)
+    train = {'lr': 1e-3, 'loss': 0.5, 'time': 2.0, 'epoch': 1, 'iter': 1800, 'step': 1800}
+    other.write_text(json.dumps(train) + '\n' + json.dumps({'UAR': 0.7, 'step': 1}) + '\n')
+    call(tool, 'summary', work_dir, 'other', '--sort', 'UAR')
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(
+        '| run | config | date | epochs | iterations | training time | best UAR (epoch) | last UAR |'
+    )
+    assert lines[2] == '| other |  | 2024-03-01 00:00 | 1 | 1800 | 1:00:00 | 0.7000 (1) | 0.7000 | - | - |'
+    assert lines[3] == '| mine |  | 2024-01-01 00:00 | 3 | 12 | 0:00:02 | 0.6000 (3) | 0.6000 | 0.7500 (3) | 0.7500 |'
+    call(tool, 'summary', work_dir.parent, '--format', 'csv', '--keys', 'UAR', '--out', 'made/runs.csv')
+    head, row = (tmp_path / 'made/runs.csv').read_text().splitlines()
+    assert head == 'run,config,date,epochs,iterations,train_seconds,best_UAR,best_at_UAR,last_UAR'
+    assert row.startswith('mine,,2024-01-01 00:00,3,12,2.4')
+    capsys.readouterr()
+    call(tool, 'summary', work_dir, 'other', '--format', 'json', '--sort', 'date', '--keys', 'WAR')
+    first, second = json.loads(capsys.readouterr().out)
+    assert (first['run'], first['WAR']['best_at'], second['WAR']) == ('mine', 3.0, None)
+
+
+@pytest.mark.parametrize('size', ['12', '0*3', 'a*b'])
+def test_a_picture_has_width_and_height(work_dir: Path, size: str, capsys):
+    with pytest.raises(SystemExit):
+        call('analysis_tools/analyze_logs.py', 'plot_curve', work_dir, '--window-size', size)
+    assert f"expected width*height in inches, such as 12*7, got '{size}'" in capsys.readouterr().err
 
 
 def test_get_flops(capsys):
@@ -288,7 +339,7 @@ def test_reconstructions(tmp_path: Path, pretrainer: tuple[Path, Path], capsys):
 def test_reconstruction_names_what_is_wrong(pretrainer: tuple[Path, Path], recognizer: tuple[Path, Path]):
     tool = 'visualization/vis_reconstruction.py'
     assert failure(tool, pretrainer[0], 'no.pth') == "checkpoint 'no.pth' does not exist"
-    assert 'give the config of a pre-training' in failure(tool, *recognizer)
+    assert 'expected the config of an AudioVisualPretrainer' in failure(tool, *recognizer)
     assert 'does not fill this model' in failure(tool, pretrainer[0], recognizer[1])
 
 

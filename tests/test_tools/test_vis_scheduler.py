@@ -25,10 +25,12 @@ def test_the_plan_is_the_recipe() -> None:
     with DefaultScope.overwrite_default_scope('hicmae_mm'):
         fastest, slowest = tool.plan(cfg, 10, 4, 'lr').values()
         momentum = tool.plan(cfg, 10, 4, 'momentum')
+        decay = tool.plan(cfg, 10, 4, 'wd')
     factors = np.array([warmup_cosine_factor(step, 80, 50, 1e-3) for step in range(80)])
     assert np.allclose(fastest, 1e-3 * 56 / 256 * factors, rtol=1e-9)
     assert np.allclose(slowest, fastest * 0.75**5, rtol=1e-9)  # 2 encoder and 2 fusion layers
     assert {name: set(values) for name, values in momentum.items()} == {'all parameters': {0.9}}
+    assert {name: set(values) for name, values in decay.items()} == {'weights': {0.05}, 'norms and biases': {0.0}}
 
 
 def test_the_picture_is_drawn(config_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

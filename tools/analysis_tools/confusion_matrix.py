@@ -34,10 +34,15 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Draw a confusion matrix')
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint_or_result', help='checkpoint (.pth), or predictions (.pkl, tools/test.py --out)')
-    parser.add_argument('--out', default='confusion_matrix.png', help='picture (.png, .pdf, .svg), .pkl or .json')
+    parser.add_argument(
+        '--out', help='picture (.png, .pdf, .svg), or counts (.pkl, .json); default: confusion_matrix.png'
+    )
+    parser.add_argument('--show-path', help='picture to write besides --out')
     parser.add_argument('--title', help='title of the picture; default: UAR and WAR')
     parser.add_argument('--cmap', default='Blues', help='name of a matplotlib colour map')
-    parser.add_argument('--no-values', action='store_true', help='leave the cells empty')
+    values = parser.add_mutually_exclusive_group()
+    values.add_argument('--no-values', action='store_true', help='leave the cells empty')
+    values.add_argument('--include-values', action='store_true', help='write into the cells, which is the default')
     parser.add_argument('--show', action='store_true', help='also open a window')
     parser.add_argument('--work-dir', help='folder of logs when a checkpoint is tested; default: a temporary one')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
@@ -74,14 +79,15 @@ def write(confusion: np.ndarray, names: Sequence[str], args: argparse.Namespace)
     """Writes counts or picture, and shows the picture if asked to."""
     uar, war = unweighted_average_recall(confusion), weighted_average_recall(confusion)
     print(f'UAR {uar:.4f}, WAR {war:.4f} over {confusion.sum()} clips')
-    out = Path(args.out)
-    if out.suffix in ('.pkl', '.json'):
+    targets = [Path(target) for target in (args.out, args.show_path) if target] or [Path('confusion_matrix.png')]
+    pictures = [target for target in targets if target.suffix not in ('.pkl', '.json')]
+    for out in (target for target in targets if target not in pictures):
         out.parent.mkdir(parents=True, exist_ok=True)
         if out.suffix == '.pkl':
             mmengine.dump(confusion, out)
         else:
             out.write_text(json.dumps({'classes': list(names), 'confusion_matrix': confusion.tolist()}, indent=2))
-    if args.show or out.suffix not in ('.pkl', '.json'):
+    if args.show or pictures:
         figure = None
         if args.show:
             import matplotlib.pyplot as plt  # needs a display, which this tool else does without
@@ -89,11 +95,11 @@ def write(confusion: np.ndarray, names: Sequence[str], args: argparse.Namespace)
             figure = plt.figure()
         title = f'UAR {uar:.3f}, WAR {war:.3f}' if args.title is None else args.title
         figure = draw_confusion_matrix(confusion, names, title, not args.no_values, args.cmap, figure)
-        if out.suffix not in ('.pkl', '.json'):
+        for out in pictures:
             save_figure(figure, out)
         if args.show:
             plt.show()
-    print(f'wrote {out}')
+    print(f'wrote {", ".join(map(str, targets))}')
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

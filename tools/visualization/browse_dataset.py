@@ -33,13 +33,16 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description='Draw the clips of a data set')
     parser.add_argument('config', help='config file')
-    parser.add_argument('--out-dir', '-o', default='browse', help='folder of the pictures (default: %(default)s)')
+    parser.add_argument(
+        *('--out-dir', '--output-dir', '-o'), default='browse', help='folder of the pictures (default: %(default)s)'
+    )
     parser.add_argument(
         '--phase', '-p', choices=('train', 'val', 'test'), default='train', help='(default: %(default)s)'
     )
     parser.add_argument('--show-number', '-n', type=int, default=8, help='clips, evenly spaced (default: %(default)s)')
     parser.add_argument('--mode', '-m', choices=MODES, default='transformed', help='(default: %(default)s)')
     parser.add_argument('--num-frames', type=int, default=8, help='frames of a strip (default: %(default)s)')
+    parser.add_argument('--not-show', action='store_true', help='as OpenMMLab has it: no window is opened anyway')
     parser.add_argument('--seed', type=int, default=0, help='of the augmentation (default: %(default)s)')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
     args = parser.parse_args(argv)

@@ -12,6 +12,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,18 +27,26 @@ from hicmae_mm.utils.config_overrides import load_config
 from hicmae_mm.visualization import Curve, draw_curves, save_figure
 
 MAX_POINTS = 2000
-NAMES = {'lr': 'learning rate', 'momentum': 'momentum'}
+NAMES = {'lr': 'learning rate', 'momentum': 'momentum', 'wd': 'weight decay'}
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description="Draw a config's schedule")
     parser.add_argument('config', help='config file')
-    parser.add_argument('--out', default='schedule.png', help='picture (.png, .pdf, .svg; default: %(default)s)')
-    parser.add_argument('--param', '-p', choices=tuple(NAMES), default='lr', help='what to draw (default: %(default)s)')
+    parser.add_argument(
+        *('--out', '--save-path', '-s'), default='schedule.png', help='picture (.png, .pdf, .svg; default: %(default)s)'
+    )
+    parser.add_argument(
+        *('--parameter', '--param', '-p'),
+        choices=tuple(NAMES),
+        default='lr',
+        help='what to draw (default: %(default)s)',
+    )
     parser.add_argument('--dataset-size', '-d', type=int, help='clips; default: the lines of the training list')
     parser.add_argument('--ngpus', '-n', type=int, default=1, help='processes (default: %(default)s)')
     parser.add_argument('--title', default='', help='title of the picture')
+    parser.add_argument('--not-show', action='store_true', help='as OpenMMLab has it: no window is opened anyway')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
     args = parser.parse_args(argv)
     if args.ngpus < 1 or (args.dataset_size is not None and args.dataset_size < 1):
@@ -95,7 +104,7 @@ def plan(cfg: Config, epoch_length: int, num_processes: int, param: str) -> dict
     schedulers = build_schedulers(cfg, optim_wrapper, epoch_length)
     values = []
     for iteration in range(cfg.train_cfg.max_epochs * epoch_length):
-        groups = [group[param] if param in group else group['betas'][0] for group in optim_wrapper.param_groups]
+        groups = [_value(group, param) for group in optim_wrapper.param_groups]
         values.append((max(groups), min(groups)))
         for scheduler in schedulers:
             if not scheduler.by_epoch or (iteration + 1) % epoch_length == 0:
@@ -103,7 +112,15 @@ def plan(cfg: Config, epoch_length: int, num_processes: int, param: str) -> dict
     fastest, slowest = np.array(values).T
     if np.allclose(fastest, slowest, rtol=1e-9, atol=0):
         return {'all parameters': fastest}
+    if param == 'wd':
+        return {'weights': fastest, 'norms and biases': slowest}
     return {'head and last norms': fastest, 'patch embeddings': slowest}
+
+
+def _value(group: dict[str, Any], param: str) -> float:
+    """Of a group of the optimizer; Adam's momentum is the first of its betas."""
+    key = {'wd': 'weight_decay'}.get(param, param)
+    return group[key] if key in group else group['betas'][0]
 
 
 def draw(args: argparse.Namespace) -> None:
@@ -118,9 +135,9 @@ def draw(args: argparse.Namespace) -> None:
         raise ValueError(f'{args.config} does not train: it has no train_dataloader or no optim_wrapper')
     epoch_length = iterations_per_epoch(cfg, args.dataset_size, args.ngpus)
     curves = []
-    for name, values in plan(cfg, epoch_length, args.ngpus, args.param).items():
+    for name, values in plan(cfg, epoch_length, args.ngpus, args.parameter).items():
         shown = np.unique(np.linspace(0, len(values) - 1, min(MAX_POINTS, len(values))).round().astype(int))
-        curves.append(Curve(name, shown / epoch_length, values[shown], NAMES[args.param]))
+        curves.append(Curve(name, shown / epoch_length, values[shown], NAMES[args.parameter]))
         print(f'{name}: first {values[0]:.3g}, highest {values.max():.3g}, last {values[-1]:.3g}')
     title = args.title or f'{cfg.train_cfg.max_epochs} epochs of {epoch_length} iterations'
     print(f'wrote {save_figure(draw_curves(curves, "epoch", title), Path(args.out))}')

@@ -3,9 +3,9 @@
 python tools/visualization/vis_tsne.py CONFIG CHECKPOINT --streams video audio fusion --out tsne.png
 
 A feature is the mean over the tokens of a layer (`--layer`, 0-based; -1: the last). CHECKPOINT may be one of
-pre-training: head and aggregator are not used. `--features FILE.npz` takes what `tools/test.py --save-features` has
-written instead of a checkpoint. The positions go into a .csv file beside the picture. The number above a panel is the
-silhouette score of the classes in the features themselves, -1 to 1.
+pre-training: head and aggregator are not used. `--features` takes stored ones instead of a checkpoint: a folder that
+`tools/extract_features.py` wrote, or a .npz file of `tools/test.py --save-features`. The positions go into a .csv file
+beside the picture. The number above a panel is the silhouette score of the classes in the features, -1 to 1.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 
 from hicmae_mm.evaluation.clip_result import names_for
+from hicmae_mm.features.reading import load_features, read_info
 from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.models.heads.base import average_views
 from hicmae_mm.utils.config_overrides import load_config
@@ -49,9 +51,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Draw features in two dimensions')
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', nargs='?', help='checkpoint file; none with --features')
-    parser.add_argument(
-        '--features', help='stored features instead: .npz of tools/test.py --save-features, or a folder'
-    )
+    parser.add_argument('--features', help='stored features instead: a folder of extract_features.py, or a .npz file')
     parser.add_argument('--streams', nargs='+', help='of video, audio, fusion (default: all that the model has)')
     parser.add_argument('--layer', type=int, default=-1, help='whose tokens, 0-based (default: %(default)s, the last)')
     parser.add_argument('--method', choices=METHODS, default='tsne', help='(default: %(default)s)')
@@ -97,13 +97,15 @@ def compute_features(cfg: Config, args: argparse.Namespace) -> ClipFeatures:
     return ClipFeatures(features, names, np.array(labels) if len(labels) == len(names) else None)
 
 
-def read_features(path: Path, max_clips: int) -> ClipFeatures:
+def read_features(path: Path, args: argparse.Namespace) -> ClipFeatures:
     """Takes stored features.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it holds something else.
+        FileNotFoundError: If there are none.
+        ValueError: If they are of something else, or not one per clip.
     """
+    if path.is_dir():
+        return read_folder(path, args)
     if not path.is_file():
         raise FileNotFoundError(f'{path} does not exist')
     if path.suffix != '.npz':
@@ -111,9 +113,45 @@ def read_features(path: Path, max_clips: int) -> ClipFeatures:
     with np.load(path) as stored:
         if 'features' not in stored or 'sample_id' not in stored:
             raise ValueError(f'{path} holds {stored.files}, expected sample_id and features')
-        kept = evenly_chosen(len(stored['features']), max_clips)
+        kept = evenly_chosen(len(stored['features']), args.max_clips)
         labels = stored['gt_label'][kept] if 'gt_label' in stored else None
         return ClipFeatures({'clip feature': stored['features'][kept]}, stored['sample_id'][kept].tolist(), labels)
+
+
+def read_folder(folder: Path, args: argparse.Namespace) -> ClipFeatures:
+    """Takes one vector per clip: of the layer asked for (-1: the last stored), and the fused ones side by side.
+
+    Raises:
+        FileNotFoundError: If the folder holds no features.
+        ValueError: If a stream or layer is not stored, or clips have several rows.
+    """
+    columns = {name: facts for name, facts in read_info(folder)['columns'].items() if not facts['is_ragged']}
+    layers: dict[str, dict[int, list[str]]] = {}
+    for name in columns:
+        match = re.fullmatch(r'(?P<stream>\w+)_layer(?P<layer>\d+)', name)
+        if match:
+            layers.setdefault(match['stream'], {})[int(match['layer'])] = [name]
+        elif name == 'clip' or name.startswith('fusion_'):
+            layers.setdefault(name.partition('_')[0], {}).setdefault(-1, []).append(name)
+    chosen: dict[str, list[str]] = {}
+    for stream in args.streams or layers:
+        stored = layers.get(stream, {})
+        layer = max(stored, default=-1) if args.layer == -1 or -1 in stored else args.layer
+        if layer not in stored:
+            known = ', '.join(name for parts in layers.values() for names in parts.values() for name in names)
+            raise ValueError(f'{folder} has no {stream} of layer {args.layer} with one row per clip; it has {known}')
+        chosen[f'{stream}, layer {layer}' if layer >= 0 else stream] = stored[layer]
+    labels = ['gt_label'] if 'gt_label' in columns else []
+    read = load_features(
+        folder, ['sample_id', *labels, *dict.fromkeys(name for names in chosen.values() for name in names)]
+    )
+    kept = evenly_chosen(len(read['sample_id']), args.max_clips)
+    features = {
+        title: np.concatenate([np.asarray(read[name], dtype=np.float32)[kept] for name in names], axis=1)
+        for title, names in chosen.items()
+    }
+    found = np.asarray(read['gt_label']).reshape(-1)[kept] if labels else None
+    return ClipFeatures(features, [str(read['sample_id'][index]) for index in kept], found)
 
 
 def draw(args: argparse.Namespace) -> None:
@@ -124,7 +162,7 @@ def draw(args: argparse.Namespace) -> None:
     """
     cfg = load_config(args.config, args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
-    clips = compute_features(cfg, args) if args.features is None else read_features(Path(args.features), args.max_clips)
+    clips = compute_features(cfg, args) if args.features is None else read_features(Path(args.features), args)
     names = None
     if clips.labels is not None:
         classes = dataset_meta(cfg).get('classes')
