@@ -163,6 +163,7 @@ class AudioVisualRunner(Runner):
         if not self._load_from and not self._resume:
             self.logger.info('No load_from and nothing to resume: the weights start from their initial values')
         if isinstance(self.model, FullyShardedModel):  # the optimizer must find the shards
+            self.model.check_hooks(self.hooks)
             self._init_model_weights()
             self.model.shard()
         return super().train()

@@ -1,4 +1,4 @@
-"""Trainings by the runner on two ranks: what is sent, and sharded against whole models, with checkpoints and resuming."""
+"""Trainings by the runner on two ranks: what they send, and sharded models against whole ones."""
 
 from __future__ import annotations
 
@@ -129,5 +129,5 @@ def test_a_resumed_sharded_training_is_the_undisturbed_one(part: str, folder: Pa
 
 def test_what_sharding_cannot_do_is_said(folder: Path) -> None:
     found = torch.load(folder / '1.pth', weights_only=True)
-    assert 'EMAHook cannot average a sharded model' in found['averaging']
+    assert 'EMAHook cannot work with a FullyShardedModel' in found['averaging']
     assert "model_wrapper_cfg.shard_sise of FullyShardedModel: did you mean 'shard_size'" in found['misspelt']

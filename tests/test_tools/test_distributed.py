@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from mmengine.fileio import load
 
 from hicmae_mm.utils.checkpoint import read_checkpoint
 from tests.test_tools.command import folder_names, run_tool
+from tests.test_tools.modules import load_tool
 
 pytestmark = [pytest.mark.slow, pytest.mark.dist]
 
@@ -77,6 +80,28 @@ def test_more_ranks_than_samples_is_an_error(corpus: Path, config_file: Path, tm
     )  # fmt: skip
     assert result.returncode != 0
     assert '2 ranks but only 1 samples' in result.stderr
+
+
+def test_two_nodes_train_a_sharded_model_that_one_process_tests(config_file: Path, tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = probe.getsockname()[1]
+    arguments = (
+        'dist_train.sh', config_file, '--work-dir', tmp_path / 'run', '--no-validate', '--cfg-options',
+        'model_wrapper_cfg.type=FullyShardedModel', 'custom_hooks=[]', 'default_hooks.checkpoint.save_best=None',
+    )  # fmt: skip
+    nodes = dict(GPUS=1, NNODES=2, MASTER_ADDR='127.0.0.1', PORT=port, OMP_NUM_THREADS=1, CUDA_VISIBLE_DEVICES='')
+    with ThreadPoolExecutor() as pool:
+        first, second = pool.map(lambda rank: run_tool(*arguments, NODE_RANK=rank, **nodes), range(2))
+    assert 'Sharded in ' in first.stdout + first.stderr
+    assert 'Epoch(train)' not in second.stdout + second.stderr
+    checkpoint = tmp_path / 'run' / 'epoch_2.pth'
+    assert read_checkpoint(checkpoint)['meta']['iter'] == 6
+    metrics = tmp_path / 'metrics.json'
+    test_tool = load_tool('test.py')
+    options = ['--work-dir', str(tmp_path / 'test'), '--out', str(metrics), '--cfg-options', 'custom_hooks=[]']
+    assert test_tool.main([str(config_file), str(checkpoint), *options]) == 0
+    assert 0.5 < json.loads(metrics.read_text())['UAR'] <= 1
 
 
 _SRUN = """#!/usr/bin/env bash

@@ -11,7 +11,6 @@ from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from hicmae_mm.engine.wrappers import FullyShardedModel
 from hicmae_mm.registry import HOOKS
 
 
@@ -32,6 +31,8 @@ class EMAHook(MMEngineEMAHook):
         begin_epoch (int): Epoch from which to average; not together with ``begin_iter``. Defaults to 0.
     """
 
+    needs_whole_model = True  # to copy it
+
     def __init__(
         self,
         ema_type: str = 'ExponentialMovingAverage',
@@ -49,16 +50,7 @@ class EMAHook(MMEngineEMAHook):
         )
 
     def before_run(self, runner: Runner) -> None:
-        """Builds the average, unless this model has one already.
-
-        Raises:
-            ValueError: The model is sharded.
-        """
-        if isinstance(runner.model, FullyShardedModel) and runner.model.is_sharded:
-            raise ValueError(
-                'EMAHook cannot average a sharded model: remove the hook, or train with DataParallelModel (leave '
-                'model_wrapper_cfg.type out)'
-            )
+        """Builds the average, unless this model has one already."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         if getattr(self, 'src_model', None) is model:
             return

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from mmengine.dist import broadcast, is_main_process
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
@@ -26,7 +28,8 @@ class FullyShardedModel(nn.Module):
     another number of ranks or with :class:`DataParallelModel`.
 
     The model stays whole until :meth:`shard` is called, which the runner does when a training starts; a test runs
-    unsharded. Between two optimizer steps (``optim_wrapper.accumulative_counts``) gradients are kept whole and not sent.
+    unsharded. Between two optimizer steps (``optim_wrapper.accumulative_counts``) gradients are kept whole and are not
+    sent.
 
     Args:
         module (BaseModel): The model.
@@ -60,6 +63,20 @@ class FullyShardedModel(nn.Module):
         self.shard_size = shard_size
         self.is_sharded = False
 
+    @staticmethod
+    def check_hooks(hooks: Iterable[Hook]) -> None:
+        """Refuses hooks with ``needs_whole_model``: those that copy the model, or run it on one rank alone.
+
+        Raises:
+            ValueError: Names them.
+        """
+        unfit = [type(hook).__name__ for hook in hooks if getattr(hook, 'needs_whole_model', False)]
+        if unfit:
+            raise ValueError(
+                f'{", ".join(unfit)} cannot work with a FullyShardedModel, of which no rank has the whole: remove from '
+                'custom_hooks, or train a DataParallelModel (leave model_wrapper_cfg.type out)'
+            )
+
     def shard(self) -> None:
         """Shards the parameters, as they are on the first rank; once only.
 
@@ -83,6 +100,8 @@ class FullyShardedModel(nn.Module):
         self.module.register_state_dict_post_hook(_whole_weights)
         self.module.register_load_state_dict_pre_hook(_shard_weights)
         self.is_sharded = True
+        share = sum(value.to_local().numel() for value in self.module.parameters())
+        print_log(f'Sharded in {len(units) + 1} units: {share / 1e6:.1f} M parameters on the first rank', 'current')
 
     def _mesh(self) -> Any:
         from torch.distributed.device_mesh import init_device_mesh
