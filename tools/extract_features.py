@@ -84,10 +84,13 @@ def read_layers(text: str) -> str | tuple[int, ...]:
 def choose_device(launcher: str) -> torch.device:
     """Joins the other processes, if there are any; returns the GPU of this one, or the CPU."""
     if launcher != 'none' and not torch.distributed.is_initialized():
-        if torch.cuda.is_available():
-            check_local_rank_has_gpu()
         init_cpu_process_group(launcher, _PATIENCE_SECONDS)  # what travels between them are a few words
-    return torch.device('cuda', int(os.environ['LOCAL_RANK'])) if torch.cuda.is_available() else torch.device('cpu')
+    if not torch.cuda.is_available():
+        return torch.device('cpu')
+    check_local_rank_has_gpu()
+    device = torch.device('cuda', int(os.environ['LOCAL_RANK']))
+    torch.cuda.set_device(device)
+    return device
 
 
 def make_options(args: argparse.Namespace) -> ExtractionOptions:

@@ -20,7 +20,7 @@ PARTS_FOLDER, SETTINGS_FILE, INFO_FILE, BAD_FILE = 'parts', 'settings.json', 'fe
 OUTPUTS = (INFO_FILE, BAD_FILE, 'features.parquet', 'index.csv')
 MADE_BY = 'extract_features'
 _OFFSETS = '__offsets'  # ending of the arrays that say where the rows of a clip begin
-_BAD = '__bad'
+_ABOUT = '__about'
 
 
 class Column(NamedTuple):
@@ -70,6 +70,34 @@ def _stored(values: np.ndarray, name: str, float_type: str) -> np.ndarray:
     return values.astype(float_type) if is_feature and values.dtype.kind == 'f' else values
 
 
+def describe_columns(columns: Mapping[str, Column]) -> dict[str, dict[str, Any]]:
+    """``dtype``, ``shape`` of a row, and ``is_ragged`` (clips have several rows) of every column."""
+    return {
+        name: dict(
+            dtype='str' if column.values.dtype.kind == 'U' else column.values.dtype.name,
+            shape=list(column.values.shape[1:]),
+            is_ragged=column.offsets is not None,
+        )
+        for name, column in columns.items()
+    }
+
+
+class PartSummary(NamedTuple):
+    """What is known of a part without reading its features.
+
+    Attributes:
+        indices: Numbers of the clips that have a row.
+        bad: Why each of the others has none.
+        columns: See :func:`describe_columns`; empty if no clip has a row.
+        totals: Rows of every column, of all clips together.
+    """
+
+    indices: list[int]
+    bad: dict[int, dict[str, str]]
+    columns: dict[str, dict[str, Any]]
+    totals: dict[str, int]
+
+
 class PartFolder:
     """The parts of an extraction.
 
@@ -97,11 +125,13 @@ class PartFolder:
         there = {path.name for path in self.folder.glob('part-*.npz')}
         return [number for number in range(self.num_parts) if self.path(number).name not in there]
 
-    def write(self, number: int, columns: Mapping[str, Column], bad: Mapping[int, Mapping[str, str]]) -> None:
+    def write(self, number: int, columns: Mapping[str, Column], bad: Mapping[int, dict[str, str]]) -> None:
         """Writes a part, whole or not at all."""
         arrays: dict[str, Any] = {name: column.values for name, column in columns.items()}
         arrays |= {name + _OFFSETS: column.offsets for name, column in columns.items() if column.offsets is not None}
-        arrays[_BAD] = np.array(json.dumps(bad))
+        indices = columns['index'].values.tolist() if columns else []
+        totals = {name: len(column.values) for name, column in columns.items()}
+        arrays[_ABOUT] = np.array(json.dumps(PartSummary(indices, dict(bad), describe_columns(columns), totals)))
         self.folder.mkdir(parents=True, exist_ok=True)
         # named after this process, lest one that outlived the run before writes to the same file
         partial = self.path(number).with_suffix(f'.{os.getpid()}.partial')
@@ -111,26 +141,29 @@ class PartFolder:
             os.fsync(file.fileno())
         partial.replace(self.path(number))
 
-    def read(self, number: int) -> tuple[dict[str, Column], dict[int, dict[str, str]]]:
-        """Reads a part: its columns (none if all its clips are bad), and its bad clips by number."""
-        with np.load(self.path(number)) as arrays:
-            content = dict(arrays)
-        bad = {int(index): about for index, about in json.loads(str(content.pop(_BAD))).items()}
-        names = [name for name in content if not name.endswith(_OFFSETS)]
-        return {name: Column(content[name], content.get(name + _OFFSETS)) for name in names}, bad
-
-    def read_all(self) -> Iterator[tuple[dict[str, Column], dict[int, dict[str, str]]]]:
-        """Reads part after part.
+    def summaries(self) -> Iterator[PartSummary]:
+        """Says of part after part what is in it, and reads no features for it.
 
         Raises:
             ValueError: If the clips of a part are not those that it should have.
         """
         for number in range(self.num_parts):
-            columns, bad = self.read(number)
-            found = sorted([*columns['index'].values.tolist(), *bad] if columns else bad)
-            if found != list(self.clips(number)):
+            with np.load(self.path(number)) as arrays:
+                found = PartSummary(*json.loads(str(arrays[_ABOUT])))
+            summary = found._replace(bad={int(index): about for index, about in found.bad.items()})
+            if sorted([*summary.indices, *summary.bad]) != list(self.clips(number)):
                 raise ValueError(f'{self.path(number)} does not have the clips it should have; delete it and run again')
-            yield columns, bad
+            yield summary
+
+    def blocks(self) -> Iterator[dict[str, Column]]:
+        """Reads the columns of part after part, but those without a good clip."""
+        for number in range(self.num_parts):
+            with np.load(self.path(number)) as arrays:
+                content = dict(arrays)
+            content.pop(_ABOUT)
+            names = [name for name in content if not name.endswith(_OFFSETS)]
+            if names:
+                yield {name: Column(content[name], content.get(name + _OFFSETS)) for name in names}
 
     def remove(self) -> None:
         """Deletes all parts, and what processes that died left of others."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -36,18 +38,6 @@ def import_parquet() -> tuple[ModuleType, ModuleType]:
     return pyarrow, pyarrow.parquet
 
 
-def describe_columns(columns: Mapping[str, Column]) -> dict[str, dict[str, Any]]:
-    """``dtype``, ``shape`` of a row, and ``is_ragged`` (clips have several rows) of every column."""
-    return {
-        name: dict(
-            dtype='str' if column.values.dtype.kind == 'U' else column.values.dtype.name,
-            shape=list(column.values.shape[1:]),
-            is_ragged=column.offsets is not None,
-        )
-        for name, column in columns.items()
-    }
-
-
 def merge(parts: PartFolder, folder: Path, file_format: str, info: Mapping[str, Any]) -> dict[str, Any]:
     """Writes the final files, ``features.json`` last, and deletes the parts.
 
@@ -63,41 +53,47 @@ def merge(parts: PartFolder, folder: Path, file_format: str, info: Mapping[str, 
     Raises:
         ValueError: If all clips are bad, or parts differ in their columns.
     """
-    columns, num_rows, bad = _survey(parts)
-    _write_bad(folder, bad)
-    if not columns:
-        raise ValueError(f'none of {parts.num_clips} clips could be read, see {folder / BAD_FILE}')
+    found = _survey(parts)
+    _write_bad(folder, found.bad)
+    if not found.columns:
+        raise ValueError(f'none of {parts.num_clips} clips has features, see {folder / BAD_FILE}')
     definitions = info['definitions']
-    described = {name: {**facts, 'what': definitions.get(name, '')} for name, facts in columns.items()}
+    described = {name: {**facts, 'what': definitions.get(name, '')} for name, facts in found.columns.items()}
     rest = {key: value for key, value in info.items() if key != 'definitions'}
-    content = dict(format=file_format, num_clips=parts.num_clips, num_rows=num_rows, num_bad=len(bad))
+    content = dict(format=file_format, num_clips=parts.num_clips, num_rows=found.num_rows, num_bad=len(found.bad))
     content |= dict(columns=described, **rest)
-    blocks = (block for block, _ in parts.read_all() if block)
     if file_format == 'parquet':
-        _write_parquet(blocks, folder / PARQUET_FILE, content)
+        _write_parquet(parts.blocks(), folder / PARQUET_FILE, content)
     else:
-        _write_npy(blocks, folder, num_rows, content, _totals(parts))
+        _write_npy(parts.blocks(), folder, found)
     write_text(folder / INFO_FILE, json.dumps(content, indent=1, ensure_ascii=False) + '\n')
+    for leftover in folder.glob('*.partial'):  # of runs that were killed at this
+        leftover.unlink()
     parts.remove()
     return content
 
 
-def _survey(parts: PartFolder) -> tuple[dict[str, dict[str, Any]], int, list[dict[str, Any]]]:
-    """Columns, number of rows, and bad clips of all parts."""
-    columns: dict[str, dict[str, Any]] = {}
-    num_rows, bad = 0, []
-    for block, bad_here in parts.read_all():
-        bad += [dict(index=index, **about) for index, about in sorted(bad_here.items())]
-        if not block:
-            continue
-        num_rows += len(block['index'].values)
-        found = describe_columns(block)
-        columns = columns or found
-        if found != columns:
-            different = sorted(name for name in {*found, *columns} if found.get(name) != columns.get(name))
-            first = int(block['index'].values[0])
-            raise ValueError(f'clips from number {first} on differ from those before in the columns {different}')
-    return columns, num_rows, bad
+@dataclass
+class _Survey:
+    """What is in all parts together."""
+
+    columns: dict[str, dict[str, Any]] = field(default_factory=dict)
+    totals: Counter[str] = field(default_factory=Counter)
+    num_rows: int = 0
+    bad: list[dict[str, Any]] = field(default_factory=list)
+
+
+def _survey(parts: PartFolder) -> _Survey:
+    found = _Survey()
+    for part in parts.summaries():
+        found.bad += [dict(index=index, **about) for index, about in sorted(part.bad.items())]
+        found.num_rows += len(part.indices)
+        found.totals.update(part.totals)
+        known = found.columns = found.columns or part.columns
+        if part.columns and part.columns != known:
+            different = sorted(name for name in {*part.columns, *known} if part.columns.get(name) != known.get(name))
+            raise ValueError(f'clips from number {part.indices[0]} on differ from those before in {different}')
+    return found
 
 
 def _write_bad(folder: Path, bad: Sequence[Mapping[str, Any]]) -> None:
@@ -132,27 +128,10 @@ def _to_arrow(pa: ModuleType, column: Column) -> Any:
     return array
 
 
-def _totals(parts: PartFolder) -> dict[str, int]:
-    """Rows of all clips together, of every column whose clips have several."""
-    totals: dict[str, int] = {}
-    for block, _ in parts.read_all():
-        for name, column in block.items():
-            if column.offsets is not None:
-                totals[name] = totals.get(name, 0) + len(column.values)
-    return totals
-
-
-def _write_npy(
-    blocks: Iterator[dict[str, Column]],
-    folder: Path,
-    num_rows: int,
-    content: Mapping[str, Any],
-    totals: Mapping[str, int],
-) -> None:
+def _write_npy(blocks: Iterator[dict[str, Column]], folder: Path, survey: _Survey) -> None:
     """``index.csv`` has what is one number or word per clip; every other column is an array in a file of its own."""
-    columns: dict[str, dict[str, Any]] = content['columns']
-    listed = [name for name, facts in columns.items() if not facts['shape'] and not facts['is_ragged']]
-    arrays = {name: facts for name, facts in columns.items() if name not in listed}
+    listed = [name for name, facts in survey.columns.items() if not facts['shape'] and not facts['is_ragged']]
+    arrays = {name: facts for name, facts in survey.columns.items() if name not in listed}
     with ExitStack() as stack:
         index = stack.enter_context(replaced_file(folder / INDEX_FILE))
         lines = stack.enter_context(index.open('w', encoding='utf-8', newline=''))
@@ -160,11 +139,11 @@ def _write_npy(
         table.writerow(listed)
         maps: dict[str, Any] = {}
         for name, facts in arrays.items():
-            shape = (totals.get(name, num_rows), *facts['shape'])
+            shape = (survey.totals[name], *facts['shape'])
             maps[name] = _open_array(stack, folder / f'{name}.npy', facts['dtype'], shape)
             if facts['is_ragged']:
                 file = folder / f'{name}_offsets.npy'
-                maps[f'{name}_offsets'] = _open_array(stack, file, 'int64', (num_rows + 1,))
+                maps[f'{name}_offsets'] = _open_array(stack, file, 'int64', (survey.num_rows + 1,))
         done, filled = 0, dict.fromkeys(arrays, 0)
         for block in blocks:
             count = len(block['index'].values)

@@ -175,6 +175,23 @@ def test_bad_clips_are_listed_and_have_no_row(
     assert extract([config_file, checkpoint, '--out', tmp_path / 'out', *options, '--allow-failures']) == 0
 
 
+def test_features_beyond_half_precision_are_bad(
+    extract: Tool, config_file: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = torch.load(checkpoint)['state_dict']
+    state['encoders.audio.norm.weight'] *= 1e7
+    torch.save(dict(state_dict=state), tmp_path / 'large.pth')
+    arguments = [config_file, tmp_path / 'large.pth', '--streams', 'audio', '--fp16', '--out', tmp_path / 'out']
+    assert extract(arguments) == 1
+    assert 'none of 13 clips has features' in capsys.readouterr().err
+    reasons = [item['reason'] for item in json.loads((tmp_path / 'out' / 'bad_clips.json').read_text())]
+    assert reasons[0] == '0.mp4: audio_layer2 has numbers beyond those of float16'
+    state['encoders.audio.norm.weight'] *= float('nan')
+    torch.save(dict(state_dict=state), tmp_path / 'large.pth')
+    assert extract([*arguments, '--force']) == 1
+    assert 'is not finite' in (tmp_path / 'out' / 'bad_clips.json').read_text()
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
