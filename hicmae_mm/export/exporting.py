@@ -67,7 +67,7 @@ def export_model(
     if format not in MODEL_FILES:
         raise ValueError(f'format must be one of {list(MODEL_FILES)}, got {format!r}')
     if is_int8 and format != 'onnx':
-        raise ValueError("int8 is for format='onnx'")
+        raise ValueError(f"is_int8 is for format='onnx', got {format!r}")
     if batch_size is not None and batch_size < 1:
         raise ValueError(f'batch_size must be at least 1, got {batch_size}')
     recognizer = ExportableRecognizer(model)
