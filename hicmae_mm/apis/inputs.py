@@ -37,7 +37,6 @@ class ClipInput:
     fps: float | None = None
     sample_rate_hz: int | None = None
 
-
     @property
     def sound(self) -> Path | np.ndarray | None:
         """The sound, if there really is some: a video file may lack a sound track."""
@@ -60,6 +59,8 @@ def as_clips(inputs: Any, frame_folder_fps: float = 25.0) -> list[ClipInput]:
     """
     if isinstance(inputs, (str, Path)):
         return list(_clips_of_path(Path(inputs).expanduser(), frame_folder_fps))
+    if isinstance(inputs, ClipInput):
+        return [inputs]
     if isinstance(inputs, Mapping):
         return [clip_of_dict(inputs, frame_folder_fps)]
     if isinstance(inputs, Sequence) and not isinstance(inputs, bytes):

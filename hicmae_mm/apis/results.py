@@ -145,5 +145,8 @@ class ClipReport:
             if sample is not None
             for name, reason in window.absent.items()
         )
-        notes += [f'{count} of {total} windows are scored without {what}' for what, count in partly.items()]
+        notes += [
+            f'scored without {what}' if count == total else f'{count} of {total} windows are scored without {what}'
+            for what, count in partly.items()
+        ]
         return notes

@@ -87,6 +87,9 @@ class Painter:
     Args:
         result: Of the clip.
 
+    Attributes:
+        last_seconds: A moment of the last window.
+
     Raises:
         ValueError: If the result has no predictions.
     """
@@ -94,6 +97,7 @@ class Painter:
     def __init__(self, result: Mapping[str, Any]) -> None:
         kind = 'scores' if result.get('scores') else 'values'
         self._edges, self._steps, self._names = scores_over_time(result, kind)
+        self.last_seconds = float(np.mean(self._edges[-2:]))
         self._is_score = kind == 'scores'
         self._title, self._duration = title_of(result), result['duration_seconds']
         finite = self._steps[np.isfinite(self._steps)]
