@@ -24,7 +24,8 @@ from mmengine.config import Config
 from rich.console import Console
 from rich.table import Table
 
-from hicmae_mm.utils.side_by_side import run_side_by_side
+from hicmae_mm.utils.preloaded import PreloadedStep, can_preload, start_preloading
+from hicmae_mm.utils.side_by_side import Job, run_side_by_side
 from hicmae_mm.utils.steps import RunningStep, Step, StepMarks
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -168,9 +169,10 @@ class Progress:
         self.steps, self.marks, self.num_jobs, self.is_forced = steps, marks, num_jobs, is_forced
         self.console = console
         self.started = time.monotonic()
+        self.is_preloading: bool | None = None  # None: nothing was started yet
         self.label_width = max(len(step.name) for step in steps)
 
-    def start(self, step: Step) -> RunningStep | None:
+    def start(self, step: Step) -> Job | None:
         """Starts a step, unless it is finished."""
         number, seconds = self.steps.index(step) + 1, time.monotonic() - self.started
         self.console.rule(f'{number}/{len(self.steps)} {step.title} [{seconds:.0f} s]')
@@ -180,13 +182,15 @@ class Progress:
         self.console.print(f'$ {step.shell_line}', markup=False)
         self.marks.begin(step)
         extra = ('--force',) if self.is_forced and step.name == 'media' else ()
-        is_alone = self.num_jobs == 1 or not step.needs  # it may draw on the terminal
-        return RunningStep(
-            replace(step, command=(*step.command, *extra)),
-            cwd=ROOT,
-            label='' if is_alone else f'{step.name:>{self.label_width}} | ',
-            environment=shared_cores(self.num_jobs),
-        )
+        if self.is_preloading is None:
+            self.is_preloading = can_preload()
+            if self.is_preloading:
+                start_preloading()
+        if not step.needs:  # runs alone: it may draw on the terminal
+            return RunningStep(replace(step, command=(*step.command, *extra)), cwd=ROOT)
+        label = '' if self.num_jobs == 1 else f'{step.name:>{self.label_width}} | '
+        start = PreloadedStep if self.is_preloading else RunningStep
+        return start(step, cwd=ROOT, label=label)
 
     def finish(self, step: Step, seconds: float) -> None:
         """Marks a step as finished."""
@@ -264,6 +268,7 @@ def main() -> int:
         shutil.rmtree(ROOT / args.work_dir, ignore_errors=True)
     marks = StepMarks(ROOT / args.work_dir / 'finished')
     forget_outdated(steps, marks, args.work_dir)
+    os.environ.update(shared_cores(args.jobs))
     progress = Progress(steps, marks, args.jobs, args.force, console)
     try:
         run_side_by_side(steps, args.jobs, progress.start, progress.finish)

@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
-from hicmae_mm.utils.steps import RunningStep, Step
+from hicmae_mm.utils.steps import Step
 
 _POLL_SECONDS = 0.05
+
+
+class Job(Protocol):
+    """A step that has been started, such as :class:`~hicmae_mm.utils.steps.RunningStep`."""
+
+    step: Step
+
+    def is_running(self) -> bool:
+        """Whether it has not come to its end."""
+
+    def wait(self) -> float:
+        """Waits for its end and returns the seconds that it took; RuntimeError if it failed."""
+
+    def end(self) -> None:
+        """Ends it."""
 
 
 def run_side_by_side(
     steps: Sequence[Step],
     num_jobs: int,
-    start: Callable[[Step], RunningStep | None],
+    start: Callable[[Step], Job | None],
     finished: Callable[[Step, float], None],
 ) -> None:
     """Runs steps, several at a time, in the order given as far as their needs allow.
@@ -32,7 +48,7 @@ def run_side_by_side(
     """
     if num_jobs < 1:
         raise ValueError(f'num_jobs must be at least 1, got {num_jobs}')
-    waiting, running = list(steps), list[RunningStep]()
+    waiting, running = list(steps), list[Job]()
     try:
         while waiting or running:
             unfinished = {step.name for step in waiting} | {job.step.name for job in running}
@@ -53,7 +69,7 @@ def run_side_by_side(
         raise
 
 
-def _wait_for_some(running: Sequence[RunningStep]) -> list[RunningStep]:
+def _wait_for_some(running: Sequence[Job]) -> list[Job]:
     """Waits until at least one has come to its end."""
     while True:
         ended = [job for job in running if not job.is_running()]

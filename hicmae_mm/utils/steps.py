@@ -21,7 +21,7 @@ from typing import IO, Any
 from hicmae_mm.utils.files import write_text
 
 _PR_SET_PDEATHSIG = 1  # of Linux' prctl
-_GRACE_SECONDS = 20
+GRACE_SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class RunningStep:
             preexec_fn=_die_with(os.getpid()),
             pass_fds=tuple(keep_open),
         )
-        self._copying = threading.Thread(target=_copy_output, args=(self._process, log_file, label), daemon=True)
+        self._copying = threading.Thread(target=copy_output, args=(self._process.stdout, log_file, label), daemon=True)
         if is_copied:
             self._copying.start()
 
@@ -212,7 +212,7 @@ class RunningStep:
             except ProcessLookupError:
                 return
             try:
-                self._process.wait(_GRACE_SECONDS)
+                self._process.wait(GRACE_SECONDS)
             except subprocess.TimeoutExpired:
                 continue
 
@@ -229,10 +229,8 @@ def _die_with(parent: int) -> Callable[[], None]:
     return ask
 
 
-def _copy_output(process: subprocess.Popen, log_file: Path | None, label: str) -> None:
+def copy_output(stream: IO[bytes], log_file: Path | None, label: str) -> None:
     """Copies a step's output to the console and to its log as it comes; whole lines where they are labelled."""
-    stream: IO[bytes] | None = process.stdout
-    assert stream is not None
     decoder = codecs.getincrementaldecoder('utf-8')('replace')
     with stream, _opened(log_file) as log:
         while chunk := stream.readline() if label else stream.read1():  # type: ignore[attr-defined]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -29,6 +30,7 @@ def test_tiny_quickstart_runs_all_its_commands_and_a_rerun_none(tmp_path: Path) 
     names = ['A+V, pre-trained', 'A, pre-trained', 'V, pre-trained', 'A+V, from scratch', 'chance']
     assert list(summary['UAR']) == names
     assert all(name in output and f'| {name} |' in (work_dir / 'summary.md').read_text() for name in names)
+    assert re.search(r'^ *test_audio \| .*UAR', output, re.M)  # lines of steps side by side carry their names
     assert all(0 <= score <= 1 for score in summary['UAR'].values())
     assert len(summary['seconds']) == STEPS
     for picture in ('confusion_matrix.png', 'curves.png', 'overview.png'):
@@ -46,9 +48,12 @@ def test_tiny_quickstart_runs_all_its_commands_and_a_rerun_none(tmp_path: Path) 
     assert continued.count('finished before') == STEPS - 1
     assert continued.count('$ SYNTHETIC_ROOT=') == 1
 
-    # a step whose command has changed is done again, and so is what comes after it
-    mark = work_dir / 'finished' / 'confusion.json'
+    # a step whose command has changed is done again, and so is what needs it
+    mark = work_dir / 'finished' / 'video.json'
     mark.write_text(json.dumps(json.loads(mark.read_text()) | {'identity': {'command': 'another one'}}))
-    changed = _quickstart(tmp_path)
-    assert changed.count('finished before') == STEPS - 2
-    assert changed.count('$ SYNTHETIC_ROOT=') == 2
+    changed = _quickstart(tmp_path, '--jobs', '1')
+    again = ['train.py configs/hicmae_nano_video', 'test.py configs/hicmae_nano_video', 'analyze_logs.py']
+    assert changed.count('finished before') == STEPS - len(again)
+    commands = [line for line in changed.splitlines() if line.startswith('$ SYNTHETIC_ROOT=')]
+    assert len(commands) == len(again)
+    assert all(part in command for part, command in zip(again, commands))
