@@ -59,7 +59,7 @@ def measure_data(cfg: Config, plan: LoadingPlan) -> dict[str, Any]:
         started = time.perf_counter()
         dataset = DATASETS.build(settings)
         start_seconds = time.perf_counter() - started
-        clips_per_s, views = time_clips(dataset, plan)
+        clips_per_s, cpu_milliseconds, views = time_clips(dataset, plan)
         report: dict[str, Any] = {
             'media': source,
             'split': plan.split,
@@ -69,6 +69,7 @@ def measure_data(cfg: Config, plan: LoadingPlan) -> dict[str, Any]:
             'views_per_clip': views,
             'clips_per_s': clips_per_s,
             'clips_per_s_per_worker': clips_per_s / max(plan.num_workers, 1),
+            'cpu_milliseconds_per_clip': cpu_milliseconds,
             'peak_memory_mb': peak_memory_mb(torch.device('cpu')),
         }
         if plan.num_workers:
@@ -92,16 +93,20 @@ def read_clip(dataset: Any, index: int) -> dict[str, Any]:
     return sample
 
 
-def time_clips(dataset: Any, plan: LoadingPlan) -> tuple[float, int]:
-    """Clips per second in this process, without collating, and views per clip."""
+def time_clips(dataset: Any, plan: LoadingPlan) -> tuple[float, float, int]:
+    """Clips per second in this process, without collating, processor milliseconds per clip, and views per clip."""
     numbers = itertools.cycle(range(len(dataset)))
     views: list[int] = []
 
     def read() -> None:
         views.append(len(next(iter(read_clip(dataset, next(numbers))['inputs'].values()))))
 
-    seconds = seconds_per_call(read, plan.iters, torch.device('cpu'), plan.warmup)
-    return len(seconds) / sum(seconds), views[-1]
+    for _ in range(plan.warmup):
+        read()
+    cpu_started = time.process_time()
+    seconds = seconds_per_call(read, plan.iters, torch.device('cpu'), warmup=0)
+    cpu_seconds = time.process_time() - cpu_started
+    return len(seconds) / sum(seconds), 1000 * cpu_seconds / len(seconds), views[-1]
 
 
 def time_workers(dataset: Any, plan: LoadingPlan) -> float:

@@ -91,8 +91,9 @@ def test_a_file_that_is_read_counts_once() -> None:
 
 def test_clips_per_second_in_process_and_from_workers(clips: Clips) -> None:
     plan = LoadingPlan('train', iters=4, warmup=2, batch_size=2, num_workers=2)
-    rate, views = time_clips(clips, plan)
+    rate, cpu_milliseconds, views = time_clips(clips, plan)
     assert views == 2
+    assert 0 < cpu_milliseconds < 60  # sleeping takes none
     assert 1 < rate < 1 / 0.06
     assert rate / 4 < time_workers(clips, plan) < 4 / 0.06
 
