@@ -175,16 +175,13 @@ RUN_CASES = {
         'WarmupCosineLR': RunCase({'param_scheduler': [dict(type='WarmupCosineLR', warmup=0, by_epoch=False, end=9)]}),
     },
     'RUNNERS': {'AudioVisualRunner': RunCase({'runner_type': 'AudioVisualRunner'})},
-    # these runs have one process, which wraps nothing; two are run by tests/engine
-    'MODEL_WRAPPERS': {
-        name: RunCase({'model_wrapper_cfg': dict(type=name)}) for name in ('DataParallelModel', 'FullyShardedModel')
-    },
 }
 CASES: dict[str, set[str]] = {name: set(cases) for name, cases in RUN_CASES.items()}
 CASES |= {'MODELS': set(MODEL_CASES), 'TRANSFORMS': set(TRANSFORM_CASES)}
 CASES['METRICS'] = CASES['METRICS'] | {'RegressionMetric', 'MERMultiMetric'}  # run by tests of their own below
 # run by tests/datasets/faces and tests/test_tools/test_media_preparation.py, which swap them by --cropper
 CASES['FACE_CROPPERS'] = {'HaarCascade', 'OpenFace', 'TrackedBoxes', 'WholeFrame', 'YuNet'}
+CASES['MODEL_WRAPPERS'] = {'DataParallelModel', 'FullyShardedModel'}  # run by tests/engine on two ranks
 CORPORA = 'hicmae_mm.datasets.corpora.'
 
 

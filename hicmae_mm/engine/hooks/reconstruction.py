@@ -30,6 +30,8 @@ class ReconstructionHook(PictureHook):
         ValueError: If a number is below 1.
     """
 
+    needs_whole_model = True
+
     def __init__(self, interval: int = 5, num_clips: int = 2, seed: int = 0, num_frames: int = 8) -> None:
         super().__init__(interval)
         if min(num_clips, num_frames) < 1:
