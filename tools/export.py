@@ -81,10 +81,11 @@ def load_model(cfg: Config, checkpoint: str) -> nn.Module:
 
     Raises:
         FileNotFoundError: No such checkpoint.
-        ValueError: The checkpoint does not fill the model.
+        ValueError: No model that can be exported, or the checkpoint does not fill it.
     """
     init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
     model = MODELS.build(cfg.model)
+    ExportableRecognizer(model)  # says what is wrong before anything is read
     load_weights(model, read_checkpoint(checkpoint)['state_dict'], checkpoint, require_all=True)
     return model.eval()
 
@@ -94,7 +95,6 @@ def export(args: argparse.Namespace) -> None:
     check_exists(args.checkpoint)
     cfg = load_config(args.config, args.cfg_options)
     model = load_model(cfg, args.checkpoint)
-    ExportableRecognizer(model)  # says what is wrong before anything is read
     views, source = None, ''
     if args.check:
         views, source = read_views(model, cfg, max(checked_batches(args.batch_size)), args.media)
