@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 
+from hicmae_mm.datasets.preparation.pool import Failure, run_parallel
 from hicmae_mm.datasets.synthetic.clips import EXPRESSION_AND_STYLE, make_clip, sample_actor
 from hicmae_mm.datasets.synthetic.voices import SAMPLE_RATE_HZ
 from hicmae_mm.utils.media import write_video, write_wav
@@ -113,6 +111,7 @@ def write_corpus(
 
     Raises:
         ValueError: If the folder has a corpus of other settings, and ``force`` is not set.
+        RuntimeError: If a worker process was killed.
     """
     config = config or CorpusConfig()
     out_dir = Path(out_dir)
@@ -122,19 +121,12 @@ def write_corpus(
     done = len(clips) - len(missing)
     yield done
     write = partial(_write_clip, str(out_dir), config)
-    if num_workers > 1 and missing:
-        context = multiprocessing.get_context('spawn')  # forking a process with threads may deadlock
-        with ProcessPoolExecutor(num_workers, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-            for _ in pool.map(write, missing, chunksize=4):
-                done += 1
-                if done < len(clips):
-                    yield done
-    else:
-        for clip in missing:
-            write(clip)
-            done += 1
-            if done < len(clips):
-                yield done
+    for clip, result in run_parallel(write, missing, num_workers if num_workers > 1 else 0):
+        if isinstance(result, Failure):
+            raise RuntimeError(f'{clip.name}: {result.reason}')
+        done += 1
+        if done < len(clips):
+            yield done
     _write_lists(out_dir, clips)
     yield len(clips)
 
