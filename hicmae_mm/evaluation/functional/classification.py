@@ -1,12 +1,12 @@
 """Classification measures as pure functions of labels ``(N,)`` and class indices ``(N,)`` or scores ``(N, C)``.
 
 A class that does not occur among the labels has no recall: it is left out of the mean, not counted as zero.
+scikit-learn is imported where it is used: it takes a second, which a start that measures nothing need not wait.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from sklearn import metrics
 
 
 def check_labels(labels: np.ndarray, num_classes: int, name: str = 'label') -> np.ndarray:
@@ -31,6 +31,8 @@ def check_labels(labels: np.ndarray, num_classes: int, name: str = 'label') -> n
 
 def confusion_matrix(predictions: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
     """Counts ``(C, C)``: row = label, column = prediction."""
+    from sklearn import metrics
+
     predictions = check_labels(predictions, num_classes, 'prediction')
     labels = check_labels(labels, num_classes)
     return metrics.confusion_matrix(labels, predictions, labels=np.arange(num_classes))
@@ -54,6 +56,8 @@ def weighted_average_recall(confusion: np.ndarray) -> float:
 
 def f1_scores(predictions: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Weighted, micro and macro F1 over the classes that occur among labels or predictions."""
+    from sklearn import metrics
+
     return {
         f'{average}_f1': float(metrics.f1_score(labels, predictions, average=average, zero_division=0))
         for average in ('weighted', 'micro', 'macro')
@@ -62,6 +66,8 @@ def f1_scores(predictions: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 
 def top_k_accuracy(scores: np.ndarray, labels: np.ndarray, k: int) -> float:
     """Share of samples whose label is among the k highest scores ``(N, C)``; 1 where ``k >= C``."""
+    from sklearn import metrics
+
     num_classes = scores.shape[1]
     labels = check_labels(labels, num_classes)
     if k >= num_classes:
@@ -81,6 +87,8 @@ def area_under_curve(scores: np.ndarray, labels: np.ndarray) -> float:
     Returns:
         Mean over the classes that have clips with and without them; NaN where there is none (all clips of one class).
     """
+    from sklearn import metrics
+
     scores = np.asarray(scores)
     labels = check_labels(labels, scores.shape[1])
     is_class = labels[:, None] == np.arange(scores.shape[1])  # (N, C)
