@@ -83,6 +83,7 @@ html_theme_options = {
     'code_highlight': 'var(--mark)',
 }
 
+README_LINK = re.compile(r'\]\(((?:\.\./)+README\.md)(?:#[^)]*)?\)')
 LIST_OF_LINKS = re.compile(r'^\* \[(?P<title>[^\]]+)\]\((?P<page>[^)#]+)\.md\)', re.M)
 
 
@@ -99,6 +100,7 @@ def navigation(text: str) -> str:
 
 def complete_page(_: Sphinx, docname: str, source: list[str]) -> None:
     """Gives the pages that hold what stands elsewhere their text, and index.md its navigation."""
+    source[0] = README_LINK.sub(r'](path:\1)', source[0])  # no page of these, but a file to look at
     if docname == 'changelog':
         source[0] = (ROOT / 'CHANGELOG.md').read_text(encoding='utf-8')
     elif docname == 'index':

@@ -2,8 +2,12 @@
 
 python docs/figures/draw.py --quickstart work_dirs/quickstart --data-root data/synthetic --out docs/images/concepts
 
-It needs what ``bash tools/quickstart.sh`` leaves, and half a minute. Pictures are reduced to few colours, so that each
-stays below 60 kB.
+It needs what ``bash tools/quickstart.sh`` leaves, half a minute, and for one figure a pre-training with more contrast:
+
+python tools/train.py configs/hicmae_nano_pretrain_synthetic.py --work-dir work_dirs/quickstart/contrast \\
+    --cfg-options model.contrastive.loss.loss_weight=1.0
+
+Pictures are reduced to few colours, so that each stays below 60 kB.
 """
 
 from __future__ import annotations

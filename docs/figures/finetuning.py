@@ -14,18 +14,20 @@ from hicmae_mm.registry import MODELS
 from hicmae_mm.visualization.style import COLORS, TEXT_SIZE, new_figure
 
 BATCH, CLIPS = 56, 5974  # CREMA-D, fold 1, as published
+CLIPS_SHOWN = (36, 43, 71)  # of three test actors: ANG, DIS and SAD
 
 
 def draw_layer_mix(source: Quickstart) -> Figure:
     """Weights of the encoder layers in the clip feature, before and after fine-tuning."""
     figure = new_figure(9, 3.2)
     axes = figure.subplots(1, 2, sharey=True)
-    for cell, (name, weights) in zip(axes, source.model(FINETUNE).aggregator.layer_weights.items()):
-        shares = weights.detach().softmax(dim=0).numpy()
+    aggregator = source.model(FINETUNE, 'audio_video').aggregator
+    for cell, name in zip(axes, aggregator.streams):
+        shares = aggregator.layer_weights[name].detach().softmax(dim=0).numpy()
         cell.bar(np.arange(len(shares)), shares, color=STREAM_COLORS[name], width=0.6)
         cell.axhline(1 / len(shares), color='#555555', linestyle='--', linewidth=1.2, label='before training: equal')
         for layer, share in enumerate(shares):
-            cell.text(layer, share + 0.004, f'{share:.3f}', ha='center', fontsize=TEXT_SIZE - 1)
+            cell.text(layer, share / 2, f'{share:.3f}', ha='center', va='center', fontsize=TEXT_SIZE, color='#FFFFFF')
         cell.set_title(f'{name} encoder', fontsize=TEXT_SIZE)
         cell.set_xlabel('layer', fontsize=TEXT_SIZE)
         cell.set_xticks(np.arange(len(shares)))
@@ -36,18 +38,17 @@ def draw_layer_mix(source: Quickstart) -> Figure:
     return figure
 
 
-def draw_missing_streams(source: Quickstart, num_clips: int = 3) -> Figure:
-    """Scores of test clips with both streams, and of the same model without one of them."""
+def draw_missing_streams(source: Quickstart) -> Figure:
+    """Scores of three test clips with both streams, and of the same model without one of them."""
     config = load_config(FINETUNE)
-    model = source.model(FINETUNE)
+    model = source.model(FINETUNE, 'audio_video')
     model.missing_streams = 'zero'
     dataset = source.dataset('test.csv', 'classification', config.test_dataloader.dataset.pipeline)
     classes = dataset.metainfo['classes']
     figure = new_figure(9.5, 3.2)
-    axes = figure.subplots(1, num_clips, sharey=True)
-    # one clip of each kind: different classes of different actors
-    for cell, index in zip(axes, np.linspace(0, len(dataset) - 1, 2 * num_clips + 1).astype(int)[1::2]):
-        data = model.data_preprocessor(source.batch(dataset, [int(index)]), training=False)
+    axes = figure.subplots(1, len(CLIPS_SHOWN), sharey=True)
+    for cell, index in zip(axes, CLIPS_SHOWN):
+        data = model.data_preprocessor(source.batch(dataset, [index]), training=False)
         given = {'both': data['inputs'], **{f'{n} only': {n: data['inputs'][n]} for n in data['inputs']}}
         for offset, (label, inputs) in enumerate(given.items()):
             with torch.no_grad():
@@ -60,7 +61,7 @@ def draw_missing_streams(source: Quickstart, num_clips: int = 3) -> Figure:
         cell.set_xticks(np.arange(len(classes)), classes, fontsize=TEXT_SIZE - 2)
         cell.spines[['top', 'right']].set_visible(False)
     axes[0].set_ylabel('score', fontsize=TEXT_SIZE)
-    axes[-1].legend(fontsize=TEXT_SIZE - 1, frameon=False)
+    axes[-1].legend(fontsize=TEXT_SIZE - 1, frameon=False, loc='upper left')
     return figure
 
 

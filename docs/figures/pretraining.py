@@ -191,51 +191,55 @@ def draw_batch_path(source: Quickstart) -> Figure:
     return axes.figure
 
 
-def similarities(source: Quickstart, trained: bool, indices: Sequence[int]) -> list[np.ndarray]:
-    """Cosine similarities ``(clips, clips)`` of pictures (rows) and sounds, per contrasted layer."""
+def clips_of_actors(source: Quickstart, ann_file: str, num_actors: int, per_actor: int) -> list[int]:
+    """Clips of a list, some of each of the first actors, sorted by actor."""
+    lines = (source.data_root / ann_file).read_text(encoding='utf-8').splitlines()
+    by_actor: dict[str, list[int]] = {}
+    for index, line in enumerate(lines):
+        found = ACTOR.search(line)
+        assert found is not None
+        by_actor.setdefault(found[1], []).append(index)
+    actors = sorted(by_actor)[:num_actors]
+    return [i for actor in actors for i in by_actor[actor][:: len(by_actor[actor]) // per_actor][:per_actor]]
+
+
+def similarities(source: Quickstart, folder: str | None, ann_file: str, clips: Sequence[int]) -> np.ndarray:
+    """Cosine similarities ``(clips, clips)`` of pictures (rows) and sounds at the last contrasted layer."""
     torch.manual_seed(0)
-    model = source.model(PRETRAIN, trained)
+    model = source.model(PRETRAIN, folder)
     steps = load_config(PRETRAIN).train_dataloader.dataset.pipeline
     plain = [step for step in steps if step['type'] not in ('mmaction.MultiScaleCrop', 'RandomGain')]
-    dataset = source.dataset('test.csv', 'classification', plain)
-    data = model.data_preprocessor(source.batch(dataset, indices), training=False)
+    batch = source.batch(source.dataset(ann_file, 'classification', plain), clips)
+    data = model.data_preprocessor(batch, training=False)
     with torch.no_grad():
         encoded, _ = model.encode(data['inputs'], data['masks'])
-        pooled = model.contrastive.pooled({name: output.hidden for name, output in encoded.items()})
-    return [(nn.functional.normalize(a, dim=-1) @ nn.functional.normalize(b, dim=-1).T).numpy() for a, b in pooled]
+        pooled = model.contrastive.pooled({name: output.hidden for name, output in encoded.items()})[-1]
+    first, second = (nn.functional.normalize(vectors, dim=-1) for vectors in pooled)
+    return (first @ second.T).numpy()
 
 
-def draw_contrast(source: Quickstart, per_actor: int = 4) -> Figure:
-    """Similarity of every clip's picture to every clip's sound, before and after pre-training, sorted by actor."""
-    layers = load_config(PRETRAIN).model.contrastive.layers
-    clips = (source.data_root / 'test.csv').read_text(encoding='utf-8').splitlines()
-    by_actor: dict[str, list[int]] = {}
-    for index, line in enumerate(clips):
-        by_actor.setdefault(ACTOR.search(line)[1], []).append(index)
-    chosen = [index for actor in sorted(by_actor) for index in by_actor[actor][:: len(by_actor[actor]) // per_actor]]
-    figure = new_figure(9.5, 3.9)
-    axes = figure.subplots(1, 2 * len(layers), sharey=True)
-    states = [(trained, label) for trained, label in ((False, 'untrained'), (True, 'pre-trained'))]
-    panels = [
-        (label, layer, m)
-        for trained, label in states
-        for layer, m in zip(layers, similarities(source, trained, chosen))
-    ]
-    for cell, (label, layer, values) in zip(axes, panels):
-        spread = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0) + values.mean()
-        limit = float(np.abs(spread).max())
-        image = cell.imshow(spread, cmap='RdBu_r', vmin=-limit, vmax=limit, interpolation='nearest')
-        rank = np.median((values > values.diagonal()[:, None]).sum(axis=1) + 1)
-        cell.set_title(f'{label}, layer {layer}\nmedian rank {rank:g}', fontsize=TEXT_SIZE)
-        edges = np.arange(0, len(chosen) + 1, per_actor) - 0.5
-        cell.set_xticks(edges, minor=True)
-        cell.set_yticks(edges, minor=True)
-        cell.grid(which='minor', color='#555555', linewidth=0.6)
-        cell.tick_params(which='both', length=0, labelbottom=False, labelleft=False)
-        cell.set_xlabel('sounds, by actor', fontsize=TEXT_SIZE - 1)
-        bar = figure.colorbar(image, ax=cell, orientation='horizontal', pad=0.02, shrink=0.95)
-        bar.set_ticks([-limit, 0, limit], labels=[f'-{limit:.2g}', '0', f'{limit:.2g}'])
-        bar.ax.tick_params(labelsize=TEXT_SIZE - 2)
-    axes[0].set_ylabel('pictures, by actor', fontsize=TEXT_SIZE)
-    figure.supxlabel('cosine similarity, less the means of its row and column', fontsize=TEXT_SIZE)
+def draw_contrast(source: Quickstart, num_actors: int = 6, per_actor: int = 8) -> Figure:
+    """Similarity of every clip's picture to every clip's sound: actors of the training and others, three models."""
+    states = {'untrained': None, 'weight 0.0025': 'pretrain', 'weight 1': 'contrast'}
+    lists = {'actors of the training': 'train.csv', 'actors never seen': 'test.csv'}
+    figure = new_figure(9.2, 6.0)
+    axes = figure.subplots(len(lists), len(states))
+    for row, (who, ann_file) in zip(axes, lists.items()):
+        clips = clips_of_actors(source, ann_file, num_actors, per_actor)
+        edges = np.arange(0, len(clips) + 1, per_actor) - 0.5
+        for cell, (label, folder) in zip(row, states.items()):
+            values = similarities(source, folder, ann_file, clips)
+            spread = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0) + values.mean()
+            image = cell.imshow(spread, cmap='RdBu_r', vmin=-0.15, vmax=0.15, interpolation='nearest')
+            rank = np.median((values > values.diagonal()[:, None]).sum(axis=1) + 1)
+            cell.set_title(f'{label}: rank {rank:g} of {len(clips)}', fontsize=TEXT_SIZE)
+            cell.set_xticks(edges, minor=True)
+            cell.set_yticks(edges, minor=True)
+            cell.grid(which='minor', color='#333333', linewidth=0.7)
+            cell.tick_params(which='both', length=0, labelbottom=False, labelleft=False)
+        row[0].set_ylabel(f'{who}\npictures', fontsize=TEXT_SIZE)
+    for cell in axes[-1]:
+        cell.set_xlabel('sounds', fontsize=TEXT_SIZE)
+    bar = figure.colorbar(image, ax=axes, shrink=0.6, pad=0.02)
+    bar.set_label('cosine similarity, less the means of row and column', fontsize=TEXT_SIZE)
     return figure

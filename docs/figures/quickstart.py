@@ -43,13 +43,19 @@ class Quickstart:
                 raise FileNotFoundError(f'{path} does not exist; run "bash tools/quickstart.sh" first')
         self.work_dir, self.data_root = work_dir, data_root
 
-    def model(self, name: str, trained: bool = True) -> nn.Module:
-        """The pre-trained (``PRETRAIN``) or fine-tuned (``FINETUNE``) model, or the same before training."""
+    def model(self, name: str, folder: str | None) -> nn.Module:
+        """A config's model with the last weights of one of the quickstart's folders; ``None``: before training.
+
+        Raises:
+            FileNotFoundError: The folder has no checkpoint.
+        """
         model = MODELS.build(load_config(name).model)
-        if trained:
+        if folder is not None:
+            found = (self.work_dir / folder).glob('epoch_*.pth')
+            path = max(found, key=lambda file: int(file.stem.rpartition('_')[2]), default=None)
+            if path is None:
+                raise FileNotFoundError(f'{self.work_dir / folder} has no checkpoint; see docs/figures/draw.py')
             allow_training_checkpoints()
-            folder = self.work_dir / ('pretrain' if name == PRETRAIN else 'audio_video')
-            path = sorted(folder.glob('epoch_*.pth'), key=lambda file: int(file.stem.rpartition('_')[2]))[-1]
             load_weights(model, read_checkpoint(path)['state_dict'], str(path), require_all=True)
         return model.eval()
 
