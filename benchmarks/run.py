@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +53,8 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def measure_part(part: str, size: Size) -> dict[str, Any]:
-    """Runs the jobs of a part."""
+def measure_part(part: str, size: Size, keep: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Runs the jobs of a part, and hands what there is to ``keep`` after each."""
     measured: dict[str, Any] = {'date': today(), 'commit': commit(ROOT), 'machine': machine(), 'jobs': {}}
     reason = why_not(part)
     if reason is not None:
@@ -63,6 +63,7 @@ def measure_part(part: str, size: Size) -> dict[str, Any]:
     for job in JOBS[part](size):
         print(f'\n== {part}, {job.name}: {job.line}', flush=True)
         measured['jobs'][job.name] = report = run_job(job)
+        keep(measured)
         print(f'   {report["seconds"]} s' + (f', FAILED: {report["error"]}' if 'error' in report else ''), flush=True)
     return measured
 
@@ -86,12 +87,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not args.tables:
         size = Size(args.quick, args.threads or (1 if args.quick else cores()))
         for part in args.parts:
-            measured = measure_part(part, size)
+
+            def keep(measured: dict[str, Any], part: str = part) -> None:
+                if not keeps_older(results.get(part), measured):
+                    results[part] = measured
+                kept = {name: results[name] for name in PARTS if name in results}
+                write_text(file, json.dumps(kept, indent=1) + '\n')
+
+            measured = measure_part(part, size, keep)
+            keep(measured)
             failed += [f'{part}, {name}' for name, job in measured['jobs'].items() if 'error' in job]
-            if not keeps_older(results.get(part), measured):
-                results[part] = measured
-            # after each part: whatever happens later, nothing is lost
-            write_text(file, json.dumps({name: results[name] for name in PARTS if name in results}, indent=1) + '\n')
     if not results:
         print(f'error: {file} does not exist; run without --tables first', file=sys.stderr)
         return 1
