@@ -1,6 +1,6 @@
 """Times exported models against the eager one: ONNX in float32, ONNX in int8, torch.export.
 
-python benchmarks/export.py --config configs/hicmae_base_cremad.py --batch-sizes 1 4 --json export.json
+python benchmarks/export.py configs/hicmae_base_cremad.py --batch-sizes 1 4 --json export.json
 
 The weights are random, which changes no speed. All models run in turns in one process, with the same number of
 threads; a ratio is the median over rounds of a model's time to the eager model's in the same round.
@@ -38,7 +38,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description='Time exported models against the eager one')
-    parser.add_argument('--config', default='configs/hicmae_base_cremad.py', help='config of a fine-tuning')
+    parser.add_argument('config', nargs='?', default='configs/hicmae_base_cremad.py', help='config of a fine-tuning')
     parser.add_argument('--variants', nargs='+', choices=list(VARIANTS), default=['onnx', 'onnx-int8'])
     parser.add_argument('--batch-sizes', nargs='+', type=int, default=[1, 4], metavar='N', help='views per call')
     parser.add_argument('--rounds', type=int, default=7, help='timed rounds')
