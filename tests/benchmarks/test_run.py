@@ -40,20 +40,20 @@ def test_a_job_that_fails_gives_its_last_line() -> None:
 
 
 def test_a_failure_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    monkeypatch.setitem(JOBS, 'ranks', lambda size: [script('bad', 'raise SystemExit(3)'), script('good', GOOD)])
-    monkeypatch.setitem(JOBS, 'export', lambda size: [script('later', GOOD)])
+    monkeypatch.setitem(JOBS, 'ranks', lambda size: [script('bad', 'raise SystemExit(3)')])
+    monkeypatch.setitem(JOBS, 'export', lambda size: [script('worse', 'raise SystemExit(4)'), script('good', GOOD)])
     (tmp_path / 'results.json').write_text(json.dumps({'quickstart': RESULTS['quickstart']}))
     assert run.main(['--only', 'ranks,export', '--out', str(tmp_path)]) == 1
     results = json.loads((tmp_path / 'results.json').read_text())
     assert list(results) == ['ranks', 'export', 'quickstart']
     assert results['quickstart'] == RESULTS['quickstart']
     assert results['ranks']['jobs']['bad']['error'] == 'ended with 3 and without a word'
-    assert results['ranks']['jobs']['good']['result'] == {'two': 2.5}
-    assert results['export']['jobs']['later']['result'] == {'two': 2.5}
+    assert results['export']['jobs']['worse']['error'] == 'ended with 4 and without a word'
+    assert results['export']['jobs']['good']['result'] == {'two': 2.5}
     out = capsys.readouterr().out
     assert 'FAILED: ended with 3' in out
     assert '| two | 2.5 |' in out
-    assert out.splitlines()[-1].endswith('; failed: ranks, bad')
+    assert out.splitlines()[-1].endswith('; failed: ranks, bad; export, worse')
 
 
 def test_numbers_of_a_gpu_are_not_lost_on_a_machine_without_one() -> None:
