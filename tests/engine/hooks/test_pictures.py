@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
+import torch.distributed
+import torch.multiprocessing
 from mmengine.registry import VISBACKENDS
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from mmengine.visualization import BaseVisBackend
@@ -216,3 +219,49 @@ def test_a_failure_is_a_warning_once(caplog: pytest.LogCaptureFixture) -> None:
         f'ReconstructionHook drew nothing, the training goes on. {reason}'
     ]
     assert model.training
+
+
+def validate_on_rank(rank: int, folder: str) -> None:
+    """Five clips on two ranks, with one that pads the last round; writes what the rank handed to a backend."""
+    store = torch.distributed.FileStore(f'{folder}/store', 2)
+    torch.distributed.init_process_group('gloo', store=store, rank=rank, world_size=2)
+    drawn = []
+
+    class Backend:
+        def add_image(self, name: str, image: np.ndarray, step: int = 0) -> None:
+            drawn.append([name, step, list(image.shape)])
+
+    dataset = SimpleNamespace(metainfo={'classes': ('a', 'b')})
+    runner: Any = SimpleNamespace(
+        _train_loop=None,
+        val_dataloader=SimpleNamespace(dataset=dataset),
+        visualizer=SimpleNamespace(_vis_backends={'kept': Backend()}),
+        logger=logging.getLogger('pictures'),
+    )
+    seen: dict[str, Any] = {}
+
+    class Worst(WorstClipsHook):
+        def publish(self, runner, name, draw, step):
+            seen['worst'] = [part.get_suptitle() for part in draw().subfigs]
+            super().publish(runner, name, draw, step)
+
+    hooks: list[Any] = [ConfusionMatrixHook(), Worst(num_clips=3)]
+    for hook in hooks:
+        hook.before_val_epoch(runner)
+        for number in ([0, 2, 4], [1, 3, 0])[rank]:
+            sample = EmotionDataSample(metainfo={'sample_id': str(number), 'sample_idx': number})
+            sample.set_gt_label(0).set_pred_score([number / 5, 1 - number / 5])
+            video = torch.full((1, 4, 8, 8, 3), number, dtype=torch.uint8)
+            hook.after_val_iter(runner, 0, {'inputs': {'video': video}}, [sample])
+        hook.after_val_epoch(runner)
+    Path(folder, f'rank_{rank}.json').write_text(json.dumps({'drawn': drawn, **seen}))
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.dist
+def test_the_first_rank_draws_for_both(tmp_path: Path) -> None:
+    torch.multiprocessing.spawn(validate_on_rank, (str(tmp_path),), nprocs=2)
+    first, second = (json.loads((tmp_path / f'rank_{rank}.json').read_text()) for rank in range(2))
+    assert [entry[:2] for entry in first['drawn']] == [['confusion_matrix', 0], ['worst_clips', 0]]
+    assert second['drawn'] == []
+    assert first['worst'] == second['worst'] == ['1. 0: b (true: a)', '2. 1: b (true: a)', '3. 2: b (true: a)']
