@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import shutil
 import time
@@ -226,9 +227,20 @@ def summarise(work_dir: Path, steps: list[Step], marks: StepMarks) -> dict[str, 
     lines += [f'| {title} | {score:.3f} |' for title, score in scores.items()]
     (ROOT / work_dir / 'summary.md').write_text('\n'.join(lines) + '\n')
     seconds = {step.name: marks.read(step)['seconds'] for step in steps}
-    summary = {'UAR': scores, 'seconds': seconds, 'total_seconds': round(sum(seconds.values()), 1)}
+    ends = {step.name: marks.mark_of(step).stat().st_mtime for step in steps}
+    busy = covered_seconds([(end - seconds[name], end) for name, end in ends.items()])
+    summary = {'UAR': scores, 'seconds': seconds, 'total_seconds': round(busy, 1)}
     (ROOT / work_dir / 'summary.json').write_text(json.dumps(summary, indent=2) + '\n')
     return scores
+
+
+def covered_seconds(spans: list[tuple[float, float]]) -> float:
+    """Time during which at least one step ran, of the (start, end) of each: pauses between two calls do not count."""
+    total, covered_to = 0.0, -math.inf
+    for start, end in sorted(spans):
+        total += max(end - max(start, covered_to), 0.0)
+        covered_to = max(covered_to, end)
+    return total
 
 
 def draw_overview(work_dir: Path) -> None:

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import sys
 from pathlib import Path
 
 import cv2
 import pytest
 
+from hicmae_mm.utils.paths import tools_root
 from tests.test_tools.command import run_tool
 
 STEPS = 13
@@ -33,6 +35,9 @@ def test_tiny_quickstart_runs_all_its_commands_and_a_rerun_none(tmp_path: Path) 
     assert re.search(r'^ *test_audio \| .*UAR', output, re.M)  # lines of steps side by side carry their names
     assert all(0 <= score <= 1 for score in summary['UAR'].values())
     assert len(summary['seconds']) == STEPS
+    # side by side they take less than one after the other, but no less than the longest chain
+    chain = sum(summary['seconds'][name] for name in ('media', 'pretrain', 'audio_video', 'test_audio_video'))
+    assert chain - 1 < summary['total_seconds'] < sum(summary['seconds'].values())
     for picture in ('confusion_matrix.png', 'curves.png', 'overview.png'):
         assert cv2.imread(str(work_dir / 'pictures' / picture)).std() > 10
     assert len(list((work_dir / 'pictures' / 'reconstruction').glob('*.png'))) == 4
@@ -57,3 +62,9 @@ def test_tiny_quickstart_runs_all_its_commands_and_a_rerun_none(tmp_path: Path) 
     commands = [line for line in changed.splitlines() if line.startswith('$ SYNTHETIC_ROOT=')]
     assert len(commands) == len(again)
     assert all(part in command for part, command in zip(again, commands))
+
+
+def test_the_whole_time_counts_what_runs_side_by_side_once_and_pauses_not_at_all() -> None:
+    covered_seconds = runpy.run_path(str(tools_root() / 'quickstart.py'), run_name='quickstart')['covered_seconds']
+    assert covered_seconds([(6, 7), (0, 2), (1, 4)]) == 5
+    assert covered_seconds([(0, 10), (2, 3), (10, 11)]) == 11
