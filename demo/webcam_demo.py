@@ -209,11 +209,7 @@ def run(args: argparse.Namespace) -> None:
             if moment.sound is not None:
                 recent.add_sound(moment.sound)
             if running is None and moment.seconds >= due:
-                running, asked, due = (
-                    worker.submit(recognise, inferencer, recent.clip(), args.streams),
-                    moment.seconds,
-                    due,
-                )
+                running, asked = worker.submit(recognise, inferencer, recent.clip(), args.streams), moment.seconds
                 due = max(due + stride, moment.seconds)
             if running is not None and (running.done() or not source.is_live):
                 tell(running, asked, display)

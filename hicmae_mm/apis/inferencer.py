@@ -85,9 +85,9 @@ class EmotionInferencer(BaseInferencer):
         self.backend, self.frame_rate_hz = backend, frame_rate_hz
         self.faces = build_face_options(face_cropper, crop_options, min_face_coverage)
         resolved = resolve_exported(model, weights) if backend == 'onnxruntime' else resolve_model(model, weights)
+        check_predicts(resolved)
         if resolved.weights is None:
             raise ValueError(f'no weights of {resolved.name} are published: name a file by weights=, or train it first')
-        check_predicts(resolved)
         super().__init__(resolved.cfg, resolved.weights, device, 'hicmae_mm', show_progress)
         self.name = resolved.name
         facts = dataset_facts(resolved.cfg)

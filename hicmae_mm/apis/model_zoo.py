@@ -42,12 +42,12 @@ class ResolvedModel:
 
 def list_models(pattern: str = '') -> list[str]:
     """Names of the shipped configs that recognise emotion, with ``pattern`` in their name, sorted."""
-    return sorted(name for name in _shipped() if pattern in name)
+    recognisers = (name for name, entry in _shipped().items() if entry['Results'][0]['Task'] != PRETRAINING)
+    return sorted(name for name in recognisers if pattern in name)
 
 
 def _shipped() -> dict[str, dict[str, Any]]:
-    entries = read_metafile(configs_root() / 'metafile.yml')['Models']
-    return {entry['Name']: entry for entry in entries if entry['Results'][0]['Task'] != PRETRAINING}
+    return {entry['Name']: entry for entry in read_metafile(configs_root() / 'metafile.yml')['Models']}
 
 
 def resolve_model(model: str | Path | Mapping | None, weights: str | Path | None = None) -> ResolvedModel:

@@ -1,17 +1,20 @@
-"""A small corpus and a small model, whose weights are drawn by a seed."""
+"""A small corpus, a small model whose weights are drawn by a seed, and a cropper that finds bright spots."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 
 from hicmae_mm.apis import EmotionInferencer
-from hicmae_mm.registry import MODELS
+from hicmae_mm.datasets.faces import Faces, FrameDetector
+from hicmae_mm.datasets.faces.selection import NO_FACES
+from hicmae_mm.registry import FACE_CROPPERS, MODELS
 from hicmae_mm.utils.checkpoint_files import write_checkpoint
 from tests.engine.tiny_run import finetune_config, write_corpus
 
@@ -33,7 +36,9 @@ def write_model(cfg: Config, path: Path) -> Path:
 
 @pytest.fixture(scope='session')
 def cfg(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Config:
-    return finetune_config(corpus, tmp_path_factory.mktemp('work'))
+    cfg = finetune_config(corpus, tmp_path_factory.mktemp('work'))
+    cfg.test_dataloader.dataset.pipeline.insert(-1, dict(type='SpatialViews', num_views=1, size=32))
+    return cfg
 
 
 @pytest.fixture(scope='session')
@@ -48,3 +53,33 @@ def make_inferencer(weights: Path) -> Callable[..., EmotionInferencer]:
         return EmotionInferencer(**(defaults | options))
 
     return make
+
+
+class BrightSpot(FrameDetector):
+    """Takes what is white for a face."""
+
+    num_searched = 0
+
+    def detect(self, frame: np.ndarray) -> Faces:
+        BrightSpot.num_searched += 1
+        rows, columns = np.nonzero(frame.min(axis=2) > 200)
+        if len(rows) == 0:
+            return NO_FACES
+        box = columns.min(), rows.min(), columns.max() + 1 - columns.min(), rows.max() + 1 - rows.min()
+        return Faces(np.array([box], dtype=float))
+
+
+@pytest.fixture
+def bright_spot() -> Iterator[str]:
+    FACE_CROPPERS.register_module('BrightSpot', module=BrightSpot)
+    BrightSpot.num_searched = 0
+    yield 'BrightSpot'
+    FACE_CROPPERS.module_dict.pop('BrightSpot')
+
+
+def spot_frames(num_frames: int, seen: Any = slice(None), side: int = 40) -> np.ndarray:
+    """``(T, 80, 120, 3)`` grey with a white square of ``side`` pixels, which moves by one pixel a frame."""
+    frames = np.full((num_frames, 80, 120, 3), 60, np.uint8)
+    for number in np.arange(num_frames)[seen]:
+        frames[number, 20 : 20 + side, number % 60 : number % 60 + side] = 255
+    return frames
