@@ -45,6 +45,10 @@ python_maximum_signature_line_length = 80
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True  # the fields of named tuples are documented once
+napoleon_custom_sections = [
+    ('Attributes that the models read', 'params_style'),
+    ('Attributes that the models read to fit the other components', 'params_style'),
+]
 toc_object_entries = False
 
 html_theme = 'alabaster'
@@ -68,7 +72,9 @@ html_theme_options = {
     'font_size': '16px',
     'code_font_size': '0.88em',
     **dict.fromkeys(('base_bg', 'body_bg', 'narrow_sidebar_bg'), 'var(--page)'),
-    **dict.fromkeys(('base_text', 'body_text', 'code_text', 'sidebar_text', 'sidebar_header'), 'var(--text)'),
+    **dict.fromkeys(
+        ('base_text', 'body_text', 'code_text', 'sidebar_text', 'sidebar_header', 'sidebar_list'), 'var(--text)'
+    ),
     **dict.fromkeys(('narrow_sidebar_fg', 'anchor_hover_fg'), 'var(--text)'),
     **dict.fromkeys(('link', 'sidebar_link', 'narrow_sidebar_link'), 'var(--link)'),
     **dict.fromkeys(('hr_border', 'table_border', 'relbar_border', 'sidebar_hr', 'gray_3'), 'var(--line)'),
