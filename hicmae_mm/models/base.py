@@ -31,8 +31,10 @@ class AudioVisualModel(BaseModel):
         data_preprocessor: Moves and normalises batches.
         frozen: Names of parts that are not trained, such as ``('encoders', 'fusion')`` or ``('encoders.audio',)``. They
             get no gradient and stay in evaluation mode (no drop path). What only they compute stores nothing for the
-            backward pass: freezing the encoders gives their memory back. Subclasses call :meth:`freeze` once they are
-            built.
+            backward pass: freezing the encoders gives their memory back. Subclasses call :meth:`prepare_parts` once
+            they are built.
+        checkpoint_activations: Set the option of that name in every part that has it: memory for time. A part's own
+            option does the same for that part.
         init_cfg: MMEngine initialisation config.
 
     Raises:
@@ -45,6 +47,7 @@ class AudioVisualModel(BaseModel):
         fusion: dict | BaseFusion | None = None,
         data_preprocessor: dict | nn.Module | None = None,
         frozen: Sequence[str] = (),
+        checkpoint_activations: bool = False,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         # our own registry, so that names resolve without a default scope
@@ -53,6 +56,7 @@ class AudioVisualModel(BaseModel):
         super().__init__(data_preprocessor, init_cfg)
         if not encoders:
             raise ValueError('encoders is empty; name at least one stream, e.g. encoders=dict(video=dict(type=...))')
+        self.checkpoint_activations = checkpoint_activations
         self.frozen = (frozen,) if isinstance(frozen, str) else tuple(frozen)
         # MMEngine's own dictionary, which hands init_weights on
         self.encoders: Mapping[str, BaseEncoder] = ModuleDict(  # type: ignore[assignment]
@@ -62,8 +66,8 @@ class AudioVisualModel(BaseModel):
         self.fusion: BaseFusion | None = None if fusion is None else build_slot(fusion, 'fusion', streams=self.widths)
         self.fused_widths = self.widths if self.fusion is None else self.fusion.out_dims
 
-    def freeze(self) -> None:
-        """Takes the frozen parts out of the training.
+    def prepare_parts(self) -> None:
+        """Takes the frozen parts out of the training and hands ``checkpoint_activations`` to all parts.
 
         Raises:
             ValueError: A part that does not exist, or nothing left to train.
@@ -75,6 +79,10 @@ class AudioVisualModel(BaseModel):
             part.requires_grad_(False)
         if self.frozen and not any(parameter.requires_grad for parameter in self.parameters()):
             raise ValueError(f'frozen={self.frozen} leaves nothing to train')
+        if self.checkpoint_activations:
+            for part in self.modules():
+                if hasattr(part, 'checkpoint_activations'):
+                    part.checkpoint_activations = True  # type: ignore[assignment]
 
     def _frozen_parts(self) -> Iterator[tuple[str, nn.Module | nn.Parameter | None]]:
         parts = dict(self.named_modules()) | dict(self.named_parameters()) if self.frozen else {}

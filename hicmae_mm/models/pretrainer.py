@@ -34,6 +34,7 @@ class AudioVisualPretrainer(AudioVisualModel):
         skip_layers: 0-based encoder layers handed to the decoders, shallow to deep.
         data_preprocessor: Moves and normalises batches.
         frozen: Parts that are not trained; see :class:`AudioVisualModel`.
+        checkpoint_activations: Memory for time in all parts; see :class:`AudioVisualModel`.
         init_cfg: MMEngine initialisation config.
 
     Raises:
@@ -50,9 +51,10 @@ class AudioVisualPretrainer(AudioVisualModel):
         skip_layers: Sequence[int] = (3, 6, 9),
         data_preprocessor: dict | nn.Module | None = None,
         frozen: Sequence[str] = (),
+        checkpoint_activations: bool = False,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        super().__init__(encoders, fusion, data_preprocessor, frozen, init_cfg)
+        super().__init__(encoders, fusion, data_preprocessor, frozen, checkpoint_activations, init_cfg)
         if not set(encoders) == set(decoders) == set(heads):
             raise ValueError(f'encoders, decoders and heads name different streams: {[*encoders, *decoders, *heads]}')
         self.skip_layers = tuple(skip_layers)
@@ -75,7 +77,7 @@ class AudioVisualPretrainer(AudioVisualModel):
         self.contrastive: HierarchicalContrastiveHead | None = (
             None if contrastive is None else build_slot(contrastive, 'contrastive')
         )
-        self.freeze()
+        self.prepare_parts()
 
     def encode(
         self, inputs: Mapping[str, Tensor], masks: Masks | None

@@ -34,6 +34,7 @@ class AudioVisualRecognizer(AudioVisualModel):
         missing_streams: ``'error'``: every clip must have every stream. ``'zero'``: an absent stream's encoder is not
             run, its features are 0, and no other stream attends to it.
         frozen: Parts that are not trained; see :class:`AudioVisualModel`.
+        checkpoint_activations: Memory for time in all parts; see :class:`AudioVisualModel`.
         init_cfg: MMEngine initialisation config.
     """
 
@@ -46,9 +47,10 @@ class AudioVisualRecognizer(AudioVisualModel):
         data_preprocessor: dict | nn.Module | None = None,
         missing_streams: str = 'error',
         frozen: Sequence[str] = (),
+        checkpoint_activations: bool = False,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        super().__init__(encoders, fusion, data_preprocessor, frozen, init_cfg)
+        super().__init__(encoders, fusion, data_preprocessor, frozen, checkpoint_activations, init_cfg)
         if missing_streams not in ('error', 'zero'):
             raise ValueError(f"missing_streams must be 'error' or 'zero', got {missing_streams!r}")
         self.missing_streams = missing_streams
@@ -60,7 +62,7 @@ class AudioVisualRecognizer(AudioVisualModel):
             fused=self.fused_widths,
         )
         self.head: BaseHead = build_slot(head, 'head', in_channels=self.aggregator.out_channels)
-        self.freeze()
+        self.prepare_parts()
 
     def extract_features(
         self, inputs: Mapping[str, Tensor], present: Mapping[str, Tensor | Presence] | None = None

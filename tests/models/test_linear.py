@@ -27,7 +27,7 @@ class Operations(TorchDispatchMode):
         super().__init__()
         self.names: list[str] = []
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # noqa: ANN001, ANN204
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         self.names.append(str(func))
         return func(*args, **(kwargs or {}))
 
@@ -41,7 +41,7 @@ class Operations(TorchDispatchMode):
 @pytest.mark.parametrize(
     ('fast', 'plain'), [(linear, F.linear), (gelu_linear, lambda x, w, b: F.linear(F.gelu(x), w, b))]
 )
-def test_values_and_gradients_are_those_of_the_plain_operations(size, has_bias, fast, plain) -> None:  # noqa: ANN001
+def test_values_and_gradients_are_those_of_the_plain_operations(size, has_bias, fast, plain) -> None:
     x, weight, bias = operands(size)
     wanted = [x, weight, *([bias] if has_bias else [])]
     results = []
@@ -53,13 +53,13 @@ def test_values_and_gradients_are_those_of_the_plain_operations(size, has_bias, 
 
 
 @pytest.mark.parametrize('function', [linear, gelu_linear])
-def test_gradients_by_differences(function) -> None:  # noqa: ANN001
+def test_gradients_by_differences(function) -> None:
     assert torch.autograd.gradcheck(function, operands(SMALL, torch.float64))
 
 
 @pytest.mark.parametrize('frozen', ['x', 'weight', 'bias'])
 @pytest.mark.parametrize('function', [linear, gelu_linear])
-def test_frozen_operands_get_no_gradient(function, frozen: str) -> None:  # noqa: ANN001
+def test_frozen_operands_get_no_gradient(function, frozen: str) -> None:
     named = dict(zip(('x', 'weight', 'bias'), operands(LARGE)))
     named[frozen].requires_grad_(False)
     function(**named).sum().backward()

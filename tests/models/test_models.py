@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
@@ -43,6 +46,45 @@ def test_the_order_of_streams_in_a_config_changes_nothing(make) -> None:
     first, second = tiny.build(config).state_dict(), tiny.build(turned).state_dict()
     assert list(first) == list(second)
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def stored_bytes(run: Callable[[], dict[str, torch.Tensor]]) -> tuple[int, dict[str, torch.Tensor]]:
+    """What a forward pass keeps for the backward pass, each storage once, and its losses."""
+    stored: dict[int, int] = {}
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        stored[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        losses = run()
+    return sum(stored.values()), losses
+
+
+@pytest.mark.parametrize(
+    ('make', 'options'),
+    [
+        (tiny.recognizer_config, {}),
+        (tiny.recognizer_config, {'fusion': dict(type='ConcatFusion', depth=2, num_heads=2)}),
+        (tiny.pretrainer_config, {}),
+        (tiny.pretrainer_config, {'skip_layers': (), 'decoders': dict.fromkeys(('video', 'audio'), PLAIN)}),
+    ],
+)
+def test_checkpointed_activations_store_less_for_the_same_gradients(make, options: dict) -> None:
+    results = []
+    for is_saving in (False, True):
+        model = tiny.build(make(checkpoint_activations=is_saving, **options)).train()
+        parts = {name for name, part in model.named_modules() if getattr(part, 'checkpoint_activations', False)}
+        assert bool(parts) is is_saving
+        batch = tiny.inputs()
+        more = dict(masks=tiny.masks()) if make is tiny.pretrainer_config else dict(data_samples=clips(0, 1))
+        size, losses = stored_bytes(partial(model, batch, mode='loss', **more))
+        sum(losses.values()).backward()
+        results.append((size, [value.grad for value in model.parameters()]))
+    (plain_size, plain), (saving_size, saving) = results
+    assert saving_size < 0.7 * plain_size
+    for a, b in zip(plain, saving):
+        torch.testing.assert_close(a, b)
 
 
 def test_recognizer_predicts_scores() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
+from hicmae_mm.engine.hooks.compile import compile_parts
 from hicmae_mm.registry import MODELS
 from hicmae_mm.utils.published_keys import load_published, map_published_key
 from tests.parity.conftest import parity_folder, read_parity, seeded_inputs, seeded_weights
@@ -102,6 +104,25 @@ def build_recognizer(meta: dict[str, Any], regression: bool) -> nn.Module:
     return MODELS.build(dict(type='AudioVisualRecognizer', encoders=encoders(meta), fusion=fusion(meta), head=head))
 
 
+# how the parts are run: as they stand, or compiled, each part as one graph
+EXECUTIONS = [None, 'aot_eager', pytest.param('inductor', marks=pytest.mark.slow)]
+
+
+@pytest.fixture
+def prepare(request: pytest.FixtureRequest) -> Iterator[Callable[[nn.Module], nn.Module]]:
+    """Makes a model run in the test's execution."""
+    backend = request.param
+
+    def compiled(model: nn.Module) -> nn.Module:
+        if backend:
+            assert compile_parts(model, backend=backend, fullgraph=True)
+        return model
+
+    torch._dynamo.reset()
+    yield compiled
+    torch._dynamo.reset()
+
+
 def masks_of(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensors[f'mask_{name}'].bool() for name in ('video', 'audio')}
 
@@ -126,10 +147,11 @@ def check_gradients(model: nn.Module, tensors: dict[str, Tensor]) -> None:
         )
 
 
+@pytest.mark.parametrize('prepare', EXECUTIONS, indirect=True)
 @pytest.mark.parametrize('path', files('pretrain', is_full_size=False), ids=lambda path: path.stem)
-def test_pretraining(path: Path) -> None:
+def test_pretraining(path: Path, prepare: Callable[[nn.Module], nn.Module]) -> None:
     meta, expected = read_parity(path)
-    model = build_pretrainer(meta).train()
+    model = prepare(build_pretrainer(meta).train())
     load_published(model, seeded_weights(meta))
     inputs = seeded_inputs(meta, meta['num_frames'], meta['img_size'], meta['audio_size'])
     masks = masks_of(expected)
@@ -152,11 +174,12 @@ def test_pretraining(path: Path) -> None:
     check_gradients(model, expected)
 
 
+@pytest.mark.parametrize('prepare', EXECUTIONS, indirect=True)
 @pytest.mark.parametrize('path', files('finetune', is_full_size=False), ids=lambda path: path.stem)
-def test_finetuning(path: Path) -> None:
+def test_finetuning(path: Path, prepare: Callable[[nn.Module], nn.Module]) -> None:
     meta, expected = read_parity(path)
     regression = 'target' in expected
-    model = build_recognizer(meta, regression).eval()
+    model = prepare(build_recognizer(meta, regression).eval())
     weights = seeded_weights(meta)
     for stream in ('video', 'audio'):
         weights[f'{stream}_layer_weights'] = expected[f'{stream}_layer_weights']

@@ -34,10 +34,10 @@ def test_published_style_in_this_process(tmp_path: Path, mode: str) -> None:
 
 @pytest.mark.slow
 def test_compiling_is_reported_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hicmae_mm.engine.hooks import CompileHook
+    from hicmae_mm.engine.hooks.compile import compile_parts
 
     # a backend that runs the graph as it is: the tool's own is minutes of C++ compilation
-    monkeypatch.setattr(CompileHook.__init__, '__defaults__', (('encoders', 'fusion', 'decoders'), 'eager', None))
+    monkeypatch.setattr(compile_parts, '__defaults__', (('encoders', 'fusion', 'decoders'), 'eager', None, False))
     file = tmp_path / 'speed.json'
     try:
         call('infer', FINETUNE, '--batch-size', '1', '--iters', '2', '--variant', 'compile', '--json', str(file))

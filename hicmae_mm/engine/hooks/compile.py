@@ -11,6 +11,8 @@ from torch import nn
 
 from hicmae_mm.registry import HOOKS
 
+TARGETS = ('encoders', 'fusion', 'decoders')
+
 
 @HOOKS.register_module()
 class CompileHook(Hook):
@@ -33,7 +35,7 @@ class CompileHook(Hook):
 
     def __init__(
         self,
-        targets: Sequence[str] = ('encoders', 'fusion', 'decoders'),
+        targets: Sequence[str] = TARGETS,
         backend: str = 'inductor',
         dynamic: bool | None = None,
     ) -> None:
@@ -44,14 +46,40 @@ class CompileHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Compiles the targets."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        modules = dict(model.named_modules())
-        found = [name for name in self.targets if name in modules]
-        if not found:
-            raise ValueError(f'CompileHook: the model has none of the parts {list(self.targets)}')
-        for name in found:
-            for module in _callable_parts(modules[name]):
-                module.compile(backend=self.backend, dynamic=self.dynamic)
+        found = compile_parts(model, self.targets, self.backend, self.dynamic)
         runner.logger.info(f'Compiled with {self.backend}: {", ".join(found)}')
+
+
+def compile_parts(
+    model: nn.Module,
+    targets: Sequence[str] = TARGETS,
+    backend: str = 'inductor',
+    dynamic: bool | None = None,
+    fullgraph: bool = False,
+) -> list[str]:
+    """Compiles named parts of a model in place; names of parameters and of checkpoints stay.
+
+    Args:
+        model: The model itself, without a wrapper.
+        targets: As in :class:`CompileHook`.
+        backend: As in ``torch.compile``.
+        dynamic: As in ``torch.compile``.
+        fullgraph: As in ``torch.compile``: whether a part that is not one graph is an error.
+
+    Returns:
+        Names of the parts found.
+
+    Raises:
+        ValueError: The model has none of the targets.
+    """
+    modules = dict(model.named_modules())
+    found = [name for name in targets if name in modules]
+    if not found:
+        raise ValueError(f'CompileHook: the model has none of the parts {list(targets)}')
+    for name in found:
+        for module in _callable_parts(modules[name]):
+            module.compile(backend=backend, dynamic=dynamic, fullgraph=fullgraph)
+    return found
 
 
 def _callable_parts(module: nn.Module) -> list[nn.Module]:

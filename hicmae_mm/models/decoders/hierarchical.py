@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from hicmae_mm.models.decoders.base import BaseDecoder
-from hicmae_mm.models.layers import Block, CrossBlock
+from hicmae_mm.models.layers import Block, CrossBlock, run_block
 from hicmae_mm.models.utils import init_transformer
 from hicmae_mm.registry import MODELS
 
@@ -29,6 +29,7 @@ class HierarchicalDecoder(BaseDecoder):
         num_heads: Heads per layer.
         mlp_ratio: Hidden width of the MLPs over the decoder's width.
         qkv_bias: Whether queries and values are biased.
+        checkpoint_activations: Recompute the layers' activations in the backward pass to save memory.
         init_cfg: MMEngine initialisation config.
 
     Raises:
@@ -46,9 +47,11 @@ class HierarchicalDecoder(BaseDecoder):
         num_heads: int = 6,
         mlp_ratio: float = 4.0,
         qkv_bias: bool = True,
+        checkpoint_activations: bool = False,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, num_tokens, embed_dims, init_cfg)
+        self.checkpoint_activations = checkpoint_activations
         if num_skips < depth - 1:
             raise ValueError(
                 f'a hierarchical decoder of depth {depth} needs {depth - 1} skips, got {num_skips}; '
@@ -61,7 +64,8 @@ class HierarchicalDecoder(BaseDecoder):
 
     def decode(self, x: Tensor, skips: Sequence[Tensor], visible_positions: Tensor) -> Tensor:
         """See :meth:`BaseDecoder.decode`."""
-        x = self.blocks[0](x)
+        recompute = self.checkpoint_activations and self.training
+        x = run_block(self.blocks[0], x, recompute=recompute)
         for i, block in enumerate(self.blocks[1:], start=1):
-            x = block(x, self.embed(skips[-i]) + visible_positions)
+            x = run_block(block, x, self.embed(skips[-i]) + visible_positions, recompute=recompute)
         return x

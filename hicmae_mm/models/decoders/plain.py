@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from hicmae_mm.models.decoders.base import BaseDecoder
-from hicmae_mm.models.layers import Block
+from hicmae_mm.models.layers import Block, run_block
 from hicmae_mm.models.utils import init_transformer
 from hicmae_mm.registry import MODELS
 
@@ -25,6 +25,7 @@ class PlainDecoder(BaseDecoder):
         num_heads: Heads per layer.
         mlp_ratio: Hidden width of the MLPs over the decoder's width.
         qkv_bias: Whether queries and values are biased.
+        checkpoint_activations: Recompute the layers' activations in the backward pass to save memory.
         init_cfg: MMEngine initialisation config.
     """
 
@@ -38,14 +39,16 @@ class PlainDecoder(BaseDecoder):
         num_heads: int = 6,
         mlp_ratio: float = 4.0,
         qkv_bias: bool = True,
+        checkpoint_activations: bool = False,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, num_tokens, embed_dims, init_cfg)
+        self.checkpoint_activations = checkpoint_activations
         self.blocks = nn.ModuleList(Block(embed_dims, num_heads, mlp_ratio, qkv_bias) for _ in range(depth))
         self.apply(init_transformer)
 
     def decode(self, x: Tensor, skips: Sequence[Tensor], visible_positions: Tensor) -> Tensor:  # noqa: ARG002
         """See :meth:`BaseDecoder.decode`."""
         for block in self.blocks:
-            x = block(x)
+            x = run_block(block, x, recompute=self.checkpoint_activations and self.training)
         return x

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from hicmae_mm.models.encoders.base import BaseEncoder, EncoderOutput
-from hicmae_mm.models.layers import Block, PatchEmbed, TokenMask, as_token_mask, gather_tokens, sine_positions
+from hicmae_mm.models.layers import (
+    Block,
+    PatchEmbed,
+    TokenMask,
+    as_token_mask,
+    gather_tokens,
+    run_block,
+    sine_positions,
+)
 from hicmae_mm.models.layers.blocks import NORM_EPS
 from hicmae_mm.models.utils import build_slot, init_transformer
 from hicmae_mm.registry import MODELS
@@ -82,10 +89,7 @@ class VisionTransformerEncoder(BaseEncoder):
         tokens = self.token_drop(tokens)
         hidden = []
         for block in self.blocks:
-            if self.checkpoint_activations and self.training:
-                tokens = checkpoint(block, tokens, use_reentrant=False)
-            else:
-                tokens = block(tokens)
+            tokens = run_block(block, tokens, recompute=self.checkpoint_activations and self.training)
             hidden.append(self.norm(tokens))
         return EncoderOutput(hidden[-1], tuple(hidden))
 

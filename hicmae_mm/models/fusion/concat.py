@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hicmae_mm.models.fusion.base import BaseFusion
-from hicmae_mm.models.layers import Block
+from hicmae_mm.models.layers import Block, run_block
 from hicmae_mm.models.layers.blocks import NORM_EPS
 from hicmae_mm.models.utils import init_transformer
 from hicmae_mm.registry import MODELS
@@ -25,6 +25,7 @@ class ConcatFusion(BaseFusion):
         mlp_ratio: Hidden width of the MLPs over D.
         qkv_bias: Whether queries and values are biased.
         drop_path_rate: Drop-path probability of the last block; grows linearly from 0 at the first.
+        checkpoint_activations: Recompute the blocks' activations in the backward pass to save memory.
         init_cfg: MMEngine initialisation config.
 
     Raises:
@@ -39,9 +40,11 @@ class ConcatFusion(BaseFusion):
         mlp_ratio: float = 4.0,
         qkv_bias: bool = True,
         drop_path_rate: float = 0.0,
+        checkpoint_activations: bool = False,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(streams, init_cfg)
+        self.checkpoint_activations = checkpoint_activations
         width, self.depth = self.common_width(streams), depth
         rates = torch.linspace(0, drop_path_rate, depth, device='cpu').tolist()
         self.stream_embed = nn.ParameterDict({name: nn.Parameter(torch.zeros(width)) for name in streams})
@@ -57,7 +60,7 @@ class ConcatFusion(BaseFusion):
             whole = {name: tokens[name].new_zeros(tokens[name].shape[:2], dtype=torch.bool) for name in self.out_dims}
             padding = torch.cat([padding_masks.get(name, whole[name]) for name in self.out_dims], dim=1)
         for block in self.blocks:
-            x = block(x, padding)
+            x = run_block(block, x, padding, recompute=self.checkpoint_activations and self.training)
         parts = self.norm(x).split([tokens[name].shape[1] for name in self.out_dims], dim=1)
         return dict(zip(self.out_dims, parts))
 

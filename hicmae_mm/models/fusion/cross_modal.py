@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hicmae_mm.models.fusion.base import BaseFusion
-from hicmae_mm.models.layers import CrossBlock
+from hicmae_mm.models.layers import CrossBlock, run_block
 from hicmae_mm.models.layers.blocks import NORM_EPS
 from hicmae_mm.models.utils import init_transformer
 from hicmae_mm.registry import MODELS
@@ -33,6 +33,7 @@ class CrossModalFusion(BaseFusion):
         drop_rate: Dropout of what attention and MLP put out.
         attn_drop_rate: Dropout of attention weights.
         updates: Streams that attend to the other one; ``None``: both.
+        checkpoint_activations: Recompute the blocks' activations in the backward pass to save memory.
         init_cfg: MMEngine initialisation config.
 
     Raises:
@@ -50,6 +51,7 @@ class CrossModalFusion(BaseFusion):
         drop_rate: float = 0.0,
         attn_drop_rate: float = 0.0,
         updates: Sequence[str] | None = None,
+        checkpoint_activations: bool = False,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(streams, init_cfg)
@@ -58,6 +60,7 @@ class CrossModalFusion(BaseFusion):
         self.updates = tuple(streams) if updates is None else tuple(name for name in streams if name in updates)
         if not self.updates or set(updates or ()) - set(streams):
             raise ValueError(f'updates must be some of the streams {list(streams)}, got {updates!r}')
+        self.checkpoint_activations = checkpoint_activations
         width, self.depth = self.common_width(streams), depth
         rates = torch.linspace(0, drop_path_rate, depth, device='cpu').tolist()
         self.blocks: Mapping[str, nn.ModuleList] = nn.ModuleDict(  # type: ignore[assignment]
@@ -79,8 +82,13 @@ class CrossModalFusion(BaseFusion):
         fused = {name: tokens[name] for name in self.out_dims}
         for layer in range(self.depth):
             updated = {
-                name: self.blocks[name][layer](
-                    fused[name], fused[other[name]], padding.get(name), padding.get(other[name])
+                name: run_block(
+                    self.blocks[name][layer],
+                    fused[name],
+                    fused[other[name]],
+                    padding.get(name),
+                    padding.get(other[name]),
+                    recompute=self.checkpoint_activations and self.training,
                 )
                 for name in self.updates
             }

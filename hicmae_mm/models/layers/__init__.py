@@ -1,7 +1,7 @@
 """Bricks of the models."""
 
 from hicmae_mm.models.layers.attention import CrossAttention, SelfAttention
-from hicmae_mm.models.layers.blocks import Block, CrossBlock
+from hicmae_mm.models.layers.blocks import Block, CrossBlock, run_block
 from hicmae_mm.models.layers.linear import Linear, Mlp
 from hicmae_mm.models.layers.patch_embed import PatchEmbed, SpectrogramEmbed, TubeletEmbed
 from hicmae_mm.models.layers.pos_embed import sine_positions
@@ -23,6 +23,7 @@ __all__ = [
     'as_presence',
     'as_token_mask',
     'gather_tokens',
+    'run_block',
     'scatter_tokens',
     'sine_positions',
 ]

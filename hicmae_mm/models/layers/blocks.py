@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from timm.layers import DropPath
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from hicmae_mm.models.layers.attention import CrossAttention, SelfAttention
 from hicmae_mm.models.layers.linear import Mlp
 
 NORM_EPS = 1e-6
+
+
+def run_block(block: nn.Module, *inputs: Tensor | None, recompute: bool = False) -> Tensor:
+    """``block(*inputs)``; with ``recompute`` its activations are not stored but computed again in the backward pass."""
+    return checkpoint(block, *inputs, use_reentrant=False) if recompute else block(*inputs)
 
 
 class Block(nn.Module):

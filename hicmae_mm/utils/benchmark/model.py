@@ -8,18 +8,16 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from mmengine.logging import MMLogger
 from torch import Tensor, nn
 from torch._dynamo.utils import counters
 
 from hicmae_mm.engine import AudioVisualRunner
-from hicmae_mm.engine.hooks import CompileHook
+from hicmae_mm.engine.hooks.compile import compile_parts
 from hicmae_mm.engine.optimizers.cpu_amp import cpu_has_native_bfloat16
 from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.registry import MODELS
@@ -134,8 +132,7 @@ def apply_variant(model: AudioVisualModel, plan: ModelPlan) -> None:
         for part in parts:
             part.checkpoint_activations = True  # type: ignore[assignment]
     if plan.variant == 'compile':
-        hook_runner: Any = SimpleNamespace(model=model, logger=MMLogger.get_current_instance())
-        CompileHook().before_train(hook_runner)
+        compile_parts(model)
 
 
 def build_step(model: nn.Module, cfg: Config, plan: ModelPlan) -> tuple[Callable[[Batch], Any], torch.dtype]:
