@@ -1,6 +1,6 @@
 """Measures training steps on one and on several ranks of this machine's CPU, one thread each.
 
-python benchmarks/ranks.py --json ranks.json
+python benchmarks/ranks.py --json ranks.json --update docs/scaling.md
 
 Every rank has the same number of clips in each way that is timed: one rank alone; several that know nothing of each
 other, which share but memory and caches; several that train one model, whole or sharded. The share of communication is
@@ -24,6 +24,9 @@ import torch.distributed as dist
 from mmengine.optim import OptimWrapper
 from mmengine.registry import init_default_scope
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the benchmarks are no part of the installed package
+
+from benchmarks.machine import cores, processor, today
 from hicmae_mm.engine.wrappers import DataParallelModel, FullyShardedModel
 from hicmae_mm.registry import MODELS
 from hicmae_mm.utils.benchmark import limited_threads, seconds_per_call
@@ -31,6 +34,7 @@ from hicmae_mm.utils.config_overrides import load_config
 from hicmae_mm.utils.files import write_text
 from hicmae_mm.utils.random_batch import random_batch
 
+MARKS = ('<!-- measured: begin -->', '<!-- measured: end -->')
 BASE, NANO = 'configs/hicmae_base_pretrain_voxceleb2.py', 'configs/hicmae_nano_pretrain_synthetic.py'
 WRAPPERS: dict[str, Any] = {'alone': None, 'independent': None, 'data_parallel': DataParallelModel}
 WRAPPERS |= {'sharded': FullyShardedModel}
@@ -104,6 +108,7 @@ def summary(seconds: Sequence[Mapping[str, float]], plan: Plan) -> dict[str, Any
         clips_per_s[way] = len(times) * plan.batch_size / max(times)
     together = {way: clips_per_s[way] for way in ('data_parallel', 'sharded')}
     return dict(
+        config=plan.config,
         ranks=plan.ranks,
         batch_size_per_rank=plan.batch_size,
         clips_per_s=clips_per_s,
@@ -125,6 +130,34 @@ def describe(found: dict[str, Any]) -> str:
     return '\n'.join(lines)
 
 
+def markdown(found: dict[str, Any]) -> str:
+    """The numbers as a table, with what they were measured on."""
+    lines = [
+        f'{today()}, {processor()}, {cores()} cores; {found["config"]}, {found["batch_size_per_rank"]} clips per rank:',
+        '',
+        '| way | ranks | clips/s | times one rank | share of communication |',
+        '|---|---|---|---|---|',
+    ]
+    for way, rate in found['clips_per_s'].items():
+        ratio, share = found['ratio_to_one_rank'].get(way, 1.0), found['communication_share'].get(way)
+        ranks = 1 if way == 'alone' else found['ranks']
+        lines.append(f'| {way} | {ranks} | {rate:.3g} | {ratio:.2f} | {"" if share is None else f"{share:.0%}"} |')
+    return '\n'.join(lines)
+
+
+def update_page(page: Path, text: str) -> None:
+    """Replaces what stands between the marks of a page.
+
+    Raises:
+        ValueError: The page has no marks.
+    """
+    before, begin, rest = page.read_text(encoding='utf-8').partition(MARKS[0])
+    _, end, after = rest.partition(MARKS[1])
+    if not end:
+        raise ValueError(f'{page} lacks the marks {" and ".join(MARKS)}')
+    write_text(page, f'{before}{begin}\n{text}\n{end}{after}')
+
+
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description='Measure training steps on one and on several ranks of the CPU')
@@ -134,6 +167,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--ranks', type=int, default=2, help='processes; default 2')
     parser.add_argument('--quick', action='store_true', help='a small model and one step: to see that it works')
     parser.add_argument('--json', type=Path, help='file for the numbers')
+    parser.add_argument('--update', type=Path, metavar='PAGE', help='page whose table to replace')
     args = parser.parse_args(arguments)
     if min(args.batch_size, args.iters, args.ranks) < 1:
         parser.error('--batch-size, --iters and --ranks must be at least 1')
@@ -150,6 +184,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = measure(Plan(args.config, args.batch_size, args.iters, args.ranks))
         if args.json is not None:
             write_text(args.json, json.dumps(found, indent=1) + '\n')
+        if args.update is not None:
+            update_page(args.update, markdown(found))
     except (OSError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
