@@ -88,8 +88,9 @@ def compute_features(cfg: Config, args: argparse.Namespace) -> ClipFeatures:
     labels: list[int] = []
     for batch in batches(dataset, indices, args.batch_size, args.num_workers):
         samples = batch['data_samples']
-        inputs = model.data_preprocessor(batch, training=False)['inputs']
-        for name, values in pooled_features(model, inputs, streams, args.layer).items():
+        data = model.data_preprocessor(batch, training=False)
+        model.check_streams(data['inputs'], data.get('present'))
+        for name, values in pooled_features(model, data['inputs'], streams, args.layer).items():
             parts[name].append(average_views(values.float(), samples).cpu().numpy())
         names += [str(sample.get('sample_id', '')) for sample in samples]
         labels += [int(sample.gt_label) for sample in samples if 'gt_label' in sample]

@@ -69,6 +69,7 @@ class ReconstructionHook(PictureHook):
                 raise ValueError(f'it is for pre-training, and {type(model).__name__} reconstructs nothing')
             dataset = runner.train_dataloader.dataset
             for number, index in enumerate(evenly_chosen(len(dataset), self.num_clips)):
-                clip, streams, mean, std = reconstruct_clip(model, read_clip(dataset, index, self.seed))
-                draw = partial(draw_reconstruction, streams, mean, std, f'{clip}, step {step}', self.num_frames)
-                self.publish(runner, f'reconstruction_{number}', draw, step)
+                with self.guarded(runner):  # a broken clip does not keep the others from being drawn
+                    clip, streams, mean, std = reconstruct_clip(model, read_clip(dataset, index, self.seed))
+                    draw = partial(draw_reconstruction, streams, mean, std, f'{clip}, step {step}', self.num_frames)
+                    self.publish(runner, f'reconstruction_{number}', draw, step)
