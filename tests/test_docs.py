@@ -101,7 +101,8 @@ def test_block_declares_its_language_and_its_check(block: Block) -> None:
 
 @pytest.mark.parametrize('page', PAGES, ids=name_of)
 def test_links_inside_the_repository_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r'\]\(([^)\s]+)\)|src="([^"]+)"', page.read_text(encoding='utf-8')):
+    text = FENCE.sub('', page.read_text(encoding='utf-8'))
+    for target in re.findall(r'\]\(([^)\s]+)\)|src="([^"]+)"', text):
         path = (target[0] or target[1]).partition('#')[0]
         if path and not re.match(r'https?://', path):
             assert (page.parent / path).exists(), path
@@ -181,7 +182,7 @@ def test_commands_name_only_what_exists(block: Block) -> None:
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the checkout, for commands that write into the working folder."""
     copy = tmp_path_factory.mktemp('docs') / 'hicmae_mm'
-    for name in ('configs', 'tools', 'hicmae_mm', 'docs', 'requirements'):
+    for name in ('configs', 'tools', 'demo', 'hicmae_mm', 'docs', 'requirements'):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns('__pycache__', *BUILT))
     return copy
 
@@ -250,3 +251,23 @@ def test_components_page_lists_every_registered_component() -> None:
         registry.import_from_location()
         for name, kind in registry.module_dict.items():
             assert not kind.__module__.startswith('hicmae_mm.') or f'`{name}`' in text, name
+
+
+@pytest.mark.parametrize('folder', ['concepts', 'tutorials'])
+def test_figures_are_small_and_shown(folder: str) -> None:
+    pages = ''.join(page.read_text(encoding='utf-8') for page in PAGES)
+    figures = sorted((ROOT / 'docs' / 'images' / folder).glob('*.png'))
+    assert figures
+    for figure in figures:
+        assert figure.stat().st_size < 60_000, f'{figure.name}: reduce its colours, as docs/figures/draw.py does'
+        assert f'images/{folder}/{figure.name})' in pages, f'no page shows {figure.name}'
+
+
+def test_index_lists_every_page() -> None:
+    text = (ROOT / 'docs' / 'index.md').read_text(encoding='utf-8')
+    listed = re.findall(r'^\* \[[^\]]+\]\(([^)#]+\.md)\)', text, re.M)
+    assert sorted(listed) == sorted(
+        name_of(page).removeprefix('docs/')
+        for page in PAGES[1:]
+        if page.name != 'index.md' or page.parent.name == 'api'
+    )

@@ -9,7 +9,7 @@ from typing import Any
 from hicmae_mm.utils.metafile import read_metafile
 
 ROOT = Path(__file__).resolve().parents[1]
-HEADER = '| config | data | epochs | parameters | MAC | published | weights |\n|---|---|---|---|---|---|---|'
+HEADER = '| config | data | epochs | parameters | MAC | published |\n|---|---|---|---|---|---|'
 
 
 def row_of(entry: dict[str, Any]) -> str:
@@ -17,15 +17,14 @@ def row_of(entry: dict[str, Any]) -> str:
     facts, result = entry['Metadata'], entry['Results'][0]
     published = ', '.join(f'{name} {value:g}' for name, value in (result.get('Published') or {}).items())
     cells = [
-        f'[{entry["Name"]}](../{entry["Config"]})',
+        f'[{entry["Name"]}](../{entry["Config"]})' + (f', [weights]({entry["Weights"]})' if entry['Weights'] else ''),
         facts['Training Data'],
         str(facts['Epochs']),
         f'{facts["Parameters"] / 1e6:.1f} M',
         f'{facts["FLOPs"] / 2e9:.1f} G',
         published,
-        entry['Weights'] or '',
     ]
-    return f'| {" | ".join(cells)} |'.replace('|  |', '| |').replace('|  |', '| |')
+    return f'| {" | ".join(cells)} |'.replace('|  |', '| |')
 
 
 def test_table_is_that_of_the_metafile() -> None:
