@@ -19,6 +19,7 @@ from hicmae_mm.utils.media import write_video
 from tests.apis.conftest import spot_frames, write_model
 from tests.conftest import MediaFolder
 from tests.engine.tiny_run import CLASSES
+from tests.test_tools.modules import load_tool
 
 WHOLE = math.inf
 NOISE = np.random.default_rng(0).normal(0, 0.1, 48000).astype(np.float32)
@@ -255,3 +256,19 @@ def test_memory_does_not_grow_with_the_clip(inferencer, tmp_path: Path):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] + 8e6  # the frames that are used come to 17 MB, all 400 more to 92 MB
+
+
+@pytest.mark.slow
+def test_an_exported_model_gives_the_same_scores(
+    weights: Path, cfg: Config, inferencer, make_inferencer, tmp_path: Path
+):
+    cfg.dump(tmp_path / 'tiny.py')
+    load_tool('export.py').main(
+        [str(tmp_path / 'tiny.py'), str(weights), '--out', str(tmp_path / 'onnx'), '--no-check']
+    )
+    exported = make_inferencer(model=None, weights=tmp_path / 'onnx', backend='onnxruntime')
+    clips = [long_clip(1.0), long_clip(0.2)]
+    for eager, onnx in zip(inferencer(clips)['predictions'], exported(clips)['predictions'], strict=True):
+        assert onnx['scores'] == pytest.approx(eager['scores'], abs=1e-4)
+    with pytest.raises(ValueError, match="streams=.*needs backend='torch'"):
+        exported(clips, streams=['audio'])
