@@ -66,7 +66,8 @@ html_theme_options = {
     'show_powered_by': False,
     'show_relbar_bottom': True,
     'sidebar_collapse': True,
-    'page_width': '1180px',
+    'body_max_width': '960px',
+    'page_width': '900px',  # narrower windows get one column; wider ones more, by custom.css
     'sidebar_width': '270px',
     'font_family': "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif",
     'font_size': '16px',

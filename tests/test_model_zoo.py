@@ -9,7 +9,7 @@ from typing import Any
 from hicmae_mm.utils.metafile import read_metafile
 
 ROOT = Path(__file__).resolve().parents[1]
-HEADER = '| config | data | epochs | parameters | MAC | published |\n|---|---|---|---|---|---|'
+HEADER = '| config | data | epochs | parameters (M) | MAC (G) | published |\n|---|---|---|---|---|---|'
 
 
 def row_of(entry: dict[str, Any]) -> str:
@@ -20,8 +20,8 @@ def row_of(entry: dict[str, Any]) -> str:
         f'[{entry["Name"]}](../{entry["Config"]})' + (f', [weights]({entry["Weights"]})' if entry['Weights'] else ''),
         facts['Training Data'],
         str(facts['Epochs']),
-        f'{facts["Parameters"] / 1e6:.1f} M',
-        f'{facts["FLOPs"] / 2e9:.1f} G',
+        f'{facts["Parameters"] / 1e6:.1f}',
+        f'{facts["FLOPs"] / 2e9:.1f}',
         published,
     ]
     return f'| {" | ".join(cells)} |'.replace('|  |', '| |')
