@@ -33,14 +33,12 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.registry import Registry
 
-import hicmae_mm.datasets
-import hicmae_mm.engine
-import hicmae_mm.models  # noqa: F401 (once, for the processes in which python blocks run)
 from hicmae_mm import registry as registries
 from hicmae_mm.utils.config_checks import check_config
 from hicmae_mm.utils.config_overrides import check_overrides
 
 ROOT = Path(__file__).resolve().parents[1]
+PRELOADED = ['hicmae_mm.datasets', 'hicmae_mm.engine', 'hicmae_mm.models']  # for python blocks
 BUILT = ('_build', 'generated')  # what Sphinx leaves below docs
 PAGES = [path for path in sorted((ROOT / 'docs').rglob('*.md')) if not set(path.parts) & set(BUILT)]
 PAGES.insert(0, ROOT / 'README.md')
@@ -224,9 +222,11 @@ def run_bash(code: str, checkout: Path, exported: dict[str, str], page: Path) ->
 
 
 def run_python(code: str, checkout: Path, exported: dict[str, str], where: str) -> None:
-    """Runs code in a forked process, which need not import everything again."""
+    """Runs code in a process that need not import everything again, and has seen no GPU yet."""
     output = checkout / 'output.txt'
-    process = multiprocessing.get_context('fork').Process(target=run_forked, args=(code, checkout, exported, output))
+    context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload(PRELOADED)
+    process = context.Process(target=run_forked, args=(code, checkout, exported, output))
     process.start()
     process.join()
     assert process.exitcode == 0, f'{where}: ended with {process.exitcode}\n{output.read_text()[-3000:]}'
