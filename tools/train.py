@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config, ConfigDict, DictAction
 
 from hicmae_mm.engine import build_runner, set_resume
 from hicmae_mm.utils.checkpoint import check_exists
@@ -54,7 +54,7 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
         cfg.setdefault('randomness', {})
         cfg.randomness['seed'] = args.seed
     if args.amp:
-        cfg.optim_wrapper.type = 'AmpOptimWrapper' if torch.cuda.is_available() else 'CpuAmpOptimWrapper'
+        use_mixed_precision(cfg.optim_wrapper)
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.auto_scale_lr:
@@ -63,6 +63,17 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
         cfg.auto_scale_lr['enable'] = True
     set_resume(cfg, args.resume)
     check_exists(cfg.get('load_from'))
+
+
+def use_mixed_precision(optim_wrapper: ConfigDict) -> None:
+    """bfloat16 where the device computes in it, which needs no loss scale; else float16, unless the config chooses."""
+    if not torch.cuda.is_available():
+        optim_wrapper.type = 'CpuAmpOptimWrapper'
+        return
+    optim_wrapper.type = 'AmpOptimWrapper'
+    if torch.cuda.is_bf16_supported(including_emulation=False) and 'dtype' not in optim_wrapper:
+        optim_wrapper.dtype = 'bfloat16'
+        optim_wrapper.setdefault('loss_scale', dict(enabled=False))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

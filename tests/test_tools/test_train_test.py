@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
+from mmengine import ConfigDict
 from mmengine.fileio import load
 
 from tests.test_tools.command import folder_names, last_line, run_tool
@@ -114,6 +116,24 @@ def test_flags_reach_the_run(config_file: Path, corpus: Path, tmp_path: Path) ->
     }
     assert set(skipped) == {'broken.mp4', 'absent.mp4'}
     assert all(entry['count'] == 2 for entry in skipped.values())
+
+
+@pytest.mark.parametrize(
+    ('has_bfloat16', 'given', 'expected'),
+    [
+        (True, {}, dict(type='AmpOptimWrapper', dtype='bfloat16', loss_scale=dict(enabled=False))),
+        (True, dict(dtype='float16'), dict(type='AmpOptimWrapper', dtype='float16')),
+        (False, {}, dict(type='AmpOptimWrapper')),
+    ],
+)
+def test_mixed_precision_of_a_gpu(
+    has_bfloat16: bool, given: dict, expected: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(torch.cuda, 'is_bf16_supported', lambda including_emulation: has_bfloat16)
+    wrapper = ConfigDict(given)
+    load_tool('train.py').use_mixed_precision(wrapper)
+    assert wrapper == expected
 
 
 def test_pretrained_weights_are_reported(trained: tuple[Path, str], config_file: Path, tmp_path: Path) -> None:
