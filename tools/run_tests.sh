@@ -44,6 +44,12 @@ step types mypy
 step spelling codespell
 step docs python -m sphinx -W --keep-going -j 2 -b html docs docs/_build/html
 
+# the tests of the web page drive Chromium, which pip does not have
+if ! { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null &&
+    command -v apt-get >/dev/null && ((EUID == 0)); then
+    step browser bash -c 'apt-get -q update && apt-get -qy install --no-install-recommends chromium'
+fi
+
 gpu='not gpu'
 python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' && gpu='gpu or not gpu'
 export OMP_NUM_THREADS=1 # two workers; more threads than cores only wait for each other
