@@ -19,6 +19,7 @@ from pathlib import Path
 
 from pygments.formatters import HtmlFormatter
 from sphinx.application import Sphinx
+from sphinx.ext.autodoc.mock import mock
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
@@ -38,6 +39,7 @@ exclude_patterns = ['_build', 'figures']
 source_suffix = {'.md': 'markdown', '.rst': 'restructuredtext'}
 myst_heading_anchors = 4  # links to headings are spelt as on GitHub
 
+autodoc_mock_imports = ['gradio']  # takes seconds to import, and documents nothing
 autodoc_default_options = {'members': True, 'show-inheritance': True}
 autodoc_member_order = 'bysource'
 autodoc_typehints_format = 'short'
@@ -129,6 +131,7 @@ def reference_page(package: str) -> str:
     for module in public_modules(package):
         name = module.removeprefix(f'{package}.').replace('_', r'\_')
         lines += [name, '-' * len(name), '', f'.. automodule:: {module}', '']
+        importlib.import_module(module)  # here once, rather than in every process that reads pages
     return '\n'.join(lines)
 
 
@@ -136,12 +139,13 @@ def write_reference(_: Sphinx) -> None:
     """Writes a page per package; one that is up to date is left alone, so that it is not built again."""
     folder = DOCS / 'api' / 'generated'
     folder.mkdir(parents=True, exist_ok=True)
-    found = pkgutil.walk_packages(hicmae_mm.__path__, 'hicmae_mm.')
-    packages = ['hicmae_mm', *(module.name for module in found if module.ispkg)]
-    for outdated in set(folder.glob('*.rst')) - {folder / f'{name}.rst' for name in packages}:
+    with mock(autodoc_mock_imports):
+        found = pkgutil.walk_packages(hicmae_mm.__path__, 'hicmae_mm.')
+        pages = {name: reference_page(name) for name in ('hicmae_mm', *(m.name for m in found if m.ispkg))}
+    for outdated in set(folder.glob('*.rst')) - {folder / f'{name}.rst' for name in pages}:
         outdated.unlink()
-    for package in packages:
-        path, text = folder / f'{package}.rst', reference_page(package)
+    for package, text in pages.items():
+        path = folder / f'{package}.rst'
         if not path.is_file() or path.read_text(encoding='utf-8') != text:
             path.write_text(text, encoding='utf-8')
 
