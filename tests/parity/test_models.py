@@ -105,7 +105,7 @@ def build_recognizer(meta: dict[str, Any], regression: bool) -> nn.Module:
 
 
 # how the parts are run: as they stand, or compiled, each part as one graph
-EXECUTIONS = [None, 'aot_eager', pytest.param('inductor', marks=pytest.mark.slow)]
+EXECUTIONS = [None, *(pytest.param(backend, marks=pytest.mark.slow) for backend in ('aot_eager', 'inductor'))]
 
 
 @pytest.fixture

@@ -53,6 +53,9 @@ def checkout(tmp_path: Path) -> Path:
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / 'hicmae_mm').mkdir()
     (tmp_path / 'hicmae_mm' / '__init__.py').write_text('"""A package."""\n\nVALUE: int = 1\n')
+    (tmp_path / 'docs').mkdir()
+    (tmp_path / 'docs' / 'conf.py').write_text("project = 'one module'\n")
+    (tmp_path / 'docs' / 'index.rst').write_text('One module\n==========\n')
     (tmp_path / 'tests').mkdir()
     quick = 'from hicmae_mm import VALUE\n\n\ndef test_quick():\n    assert VALUE == 1\n'
     slow = 'import pytest\n\n\n@pytest.mark.slow\ndef test_slow():\n    assert True\n'
@@ -66,7 +69,7 @@ def test_run_tests_passes_and_fails_with_its_steps(checkout: Path) -> None:
     done = bash('bash .ci/run', checkout, HICMAE_VENV=sys.prefix)
     assert done.returncode == 0, done.stdout + done.stderr
     assert [line.split()[:2] for line in done.stdout.partition('== summary')[2].strip().splitlines()] == [
-        ['ok', step] for step in ('lint', 'format', 'types', 'spelling', 'unit', 'slow')
+        ['ok', step] for step in ('lint', 'format', 'types', 'spelling', 'docs', 'unit', 'slow')
     ]
 
     (checkout / 'hicmae_mm' / '__init__.py').write_text('"""A package."""\n\nVALUE: int = "2"\n')
