@@ -1,0 +1,108 @@
+"""Starts a web page that shows the emotion in a video or sound file, or in a recording of camera and microphone.
+
+python demo/web_app.py --model work_dirs/quickstart/audio_video
+"""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Sequence
+
+from emotion_demo import add_model_arguments, build_inferencer
+
+from hicmae_mm.apis.web.limits import Limits
+from hicmae_mm.apis.web.service import EmotionService, Windows
+from hicmae_mm.apis.web.uploads import Uploads, upload_folder
+
+_SWEEP_SECONDS = 30.0
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description='A web page that shows the emotion in recordings')
+    add_model_arguments(parser)
+    parser.add_argument('--host', default='127.0.0.1', help='address to listen at (default: this machine only)')
+    parser.add_argument('--port', type=int, default=7860, help='default: 7860; 0 takes any that is free')
+    parser.add_argument('--root-path', help='path under which a proxy serves the page, such as /emotion')
+    parser.add_argument('--max-megabytes', type=float, default=100.0, help='largest upload (default: 100)')
+    parser.add_argument('--max-seconds', type=float, default=120.0, help='longest recording (default: 120)')
+    parser.add_argument('--workers', type=int, default=1, help='clips at once, each with its own model (default: 1)')
+    parser.add_argument('--max-waiting', type=int, default=20, help='visitors that may wait in line (default: 20)')
+    parser.add_argument('--open', action='store_true', help='open the page in a browser')
+    return parser.parse_args(argv)
+
+
+def is_local(host: str) -> bool:
+    """Whether an address can be reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == 'localhost'
+
+
+def serve(args: argparse.Namespace) -> None:
+    """Serves until it is interrupted; then every upload is gone."""
+    limits = Limits(args.max_megabytes, args.max_seconds)
+    windows = Windows(args.window_seconds, args.stride_seconds, args.streams)
+    service = EmotionService(lambda: build_inferencer(args), limits, windows, args.workers)
+    with upload_folder() as folder:
+        try:
+            from hicmae_mm.apis.web.app import build_app, launch_options
+        except ImportError as error:
+            raise ImportError(f'the web page needs Gradio: pip install "hicmae_mm[web]" ({error})') from error
+        uploads = Uploads(folder)
+        app = build_app(service, uploads, args.max_waiting)
+        if not is_local(args.host):
+            print(
+                f'warning: {args.host} can be reached from other machines. The page has neither passwords nor '
+                'encryption: put it behind a proxy that has (docs/web.md)',
+                file=sys.stderr,
+            )
+        _, address, _ = app.launch(
+            server_name=args.host,
+            server_port=args.port or _free_port(args.host),
+            root_path=args.root_path,
+            inbrowser=args.open,
+            prevent_thread_lock=True,
+            **launch_options(service),
+        )
+        print(f'{service.model} is at {address} (Ctrl+C ends it)', flush=True)
+        try:
+            _sweep_until_signal(uploads)
+        finally:
+            app.close(verbose=False)
+
+
+def _free_port(host: str) -> int:
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def _sweep_until_signal(uploads: Uploads) -> None:
+    stopped = threading.Event()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    while not stopped.wait(_SWEEP_SECONDS):
+        uploads.sweep()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serves the page; problems end in one line."""
+    args = parse_args(argv)
+    try:
+        serve(args)
+    except (ImportError, OSError, TypeError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,198 @@
+"""The page: inputs, the result, and what a visitor should know, in Gradio.
+
+Gradio reads the folder of uploads from its environment: import this module inside of
+:func:`~hicmae_mm.apis.web.uploads.upload_folder`.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import secrets
+from collections.abc import Callable
+from importlib import resources
+from typing import Any
+
+import gradio as gr
+
+from hicmae_mm.apis.web.problems import upload_lost
+from hicmae_mm.apis.web.service import EmotionService
+from hicmae_mm.apis.web.uploads import Uploads
+from hicmae_mm.apis.web.view import problem_view
+
+_SWEEP_SECONDS = 60
+_KEEP_SECONDS = 1800  # of uploads that nobody asked to analyse
+_FONTS = ['system-ui', '-apple-system', 'Segoe UI', 'Roboto', 'Helvetica Neue', 'Arial', 'sans-serif']
+_MONO_FONTS = ['ui-monospace', 'Consolas', 'monospace']
+_KINDS = {('video', 'audio'): 'face and voice', ('video',): 'face', ('audio',): 'voice'}
+
+
+def asset(name: str) -> str:
+    """A style sheet or script of the page."""
+    return (resources.files('hicmae_mm.apis.web') / 'assets' / name).read_text(encoding='utf-8')
+
+
+def build_app(service: EmotionService, uploads: Uploads, max_waiting: int = 20) -> gr.Blocks:
+    """The page of a service.
+
+    Args:
+        service: Analyses uploads.
+        uploads: Deletes them.
+        max_waiting: Visitors that may wait; further ones are told that the server is busy.
+    """
+    if max_waiting < 1:
+        raise ValueError(f'max_waiting must be at least 1, got {max_waiting}')
+    view, keep, forget = _handlers(service, uploads)
+    app = gr.Blocks(
+        title='Emotion in a recording', analytics_enabled=False, delete_cache=(_SWEEP_SECONDS, _KEEP_SECONDS)
+    )
+    with app:
+        gr.HTML(_introduction(service), elem_id='hm-intro')
+        with gr.Row(elem_id='hm-columns', equal_height=False):
+            with gr.Column(scale=1, min_width=300, elem_id='hm-input'):
+                inputs = _input_tabs(service)
+                gr.HTML(_small_print(service), elem_id='hm-print')
+            with gr.Column(scale=3, min_width=320):
+                result = gr.HTML(
+                    value=None,
+                    html_template='<div class="hm-stage"></div>',
+                    js_on_load=asset('result.js'),
+                    elem_id='hm-result',
+                    apply_default_css=False,
+                    min_height=220,
+                )
+        sources = [source for source, _ in inputs]
+        for source, button in inputs:
+            button.click(
+                view,
+                source,
+                [result, *sources],
+                js='(file) => window.hicmaeRemember(file)',
+                concurrency_id='analyse',
+                api_visibility='private',
+                scroll_to_output=True,
+            )
+            quiet = dict(queue=False, api_visibility='private', show_progress='hidden')
+            for listen in _events(source, 'upload', 'stop_recording'):
+                listen(keep, source, None, **quiet)
+            for listen in _events(source, 'clear'):
+                listen(forget, None, None, **quiet)
+        app.unload(forget)
+    app.queue(max_size=max_waiting, default_concurrency_limit=service.num_models, api_open=False)
+    return app
+
+
+def _handlers(service: EmotionService, uploads: Uploads) -> tuple[Callable, Callable, Callable]:
+    num_sources = len(_source_names(service))
+
+    def view(path: str | None, request: gr.Request) -> list[Any]:
+        session = str(request.session_hash)
+        try:
+            claimed = None if path is None else uploads.claim(path, session)
+            shown = service.view(claimed)
+        except ValueError:
+            problem = upload_lost()
+            shown = problem_view(problem.title, problem.advice)
+        finally:
+            uploads.leave(session)
+        # the mark makes a problem that comes twice a new value, which is shown again
+        return [shown | dict(mark=secrets.token_hex(4)), *[None] * num_sources]
+
+    def keep(path: str | None, request: gr.Request) -> None:
+        if path is not None:
+            uploads.claim(path, str(request.session_hash))
+
+    def forget(request: gr.Request) -> None:
+        uploads.leave(str(request.session_hash))
+
+    return view, keep, forget
+
+
+def _source_names(service: EmotionService) -> tuple[str, ...]:
+    camera = ('camera',) if 'video' in service.streams else ()
+    return ('file', *camera, *(('microphone',) if service.takes_sound_alone else ()))
+
+
+def _input_tabs(service: EmotionService) -> list[tuple[gr.components.Component, gr.Button]]:
+    """A tab for each way in: the component, and the button that starts."""
+    names, made = _source_names(service), []
+    with gr.Tabs(elem_id='hm-tabs'):
+        for name in names:
+            with gr.Tab({'file': 'File', 'camera': 'Camera', 'microphone': 'Microphone'}[name]):
+                source = _source(name, service)
+                made.append((source, gr.Button('Analyse', variant='primary', elem_id=f'hm-analyse-{name}')))
+    return made
+
+
+def _source(name: str, service: EmotionService) -> gr.components.Component:
+    if name == 'camera':
+        return gr.Video(
+            sources=['webcam'],
+            include_audio=True,
+            label='Record face and voice' if 'audio' in service.streams else 'Record the face',
+            webcam_options=gr.WebcamOptions(mirror=False),  # mirroring needs another program
+            elem_id='hm-camera',
+        )
+    if name == 'microphone':
+        return gr.Audio(sources=['microphone'], type='filepath', label='Record the voice', elem_id='hm-microphone')
+    label = 'Video or sound file' if service.takes_sound_alone else 'Video file'
+    return gr.File(label=label, type='filepath', elem_id='hm-file', height=190)
+
+
+def _events(source: gr.components.Component, *names: str) -> list[Callable]:
+    return [getattr(source, name) for name in names if hasattr(source, name)]
+
+
+def _introduction(service: EmotionService) -> str:
+    what = _KINDS[tuple(service.streams)]
+    return (
+        '<header><h1>Emotion in a recording</h1>'
+        f'<p>Upload or record a short clip of one person and see which emotion a model reads from {what}, second by '
+        f'second.</p><p class="hm-model">Model: <strong>{html.escape(service.model)}</strong></p></header>'
+    )
+
+
+def _small_print(service: EmotionService) -> str:
+    limits = service.limits
+    synthetic = (
+        '<p class="hm-caution" role="note"><strong>This model knows only synthetic faces.</strong> It has learned from '
+        'drawn faces and made-up voices; of real people it knows nothing.</p>'
+        if service.is_synthetic
+        else ''
+    )
+    return (
+        f'{synthetic}<p><strong>Limits:</strong> {limits.max_seconds:g} seconds, {limits.max_megabytes:g} MB.</p>'
+        '<p><strong>Privacy:</strong> the recording is deleted from the server as soon as it has been analysed; the '
+        'result exists only in this window.</p>'
+        '<p><strong>Use with care:</strong> upload only people who have agreed to it. Scores say what a face and a '
+        'voice look and sound like to this model, not what somebody feels. Never use them for decisions about '
+        'people.</p>'
+    )
+
+
+def _theme() -> gr.themes.Base:
+    """Fonts of the visitor's own machine, and buttons that are easy to read in light and dark."""
+    theme = gr.themes.Base(font=_FONTS, font_mono=_MONO_FONTS, primary_hue='blue', neutral_hue='slate')
+    button = dict.fromkeys(('button_primary_background_fill', 'button_primary_background_fill_dark'), '*primary_700')
+    hover = {name.replace('fill', 'fill_hover'): '*primary_800' for name in button}
+    return theme.set(**button, **hover)
+
+
+def launch_options(service: EmotionService) -> dict[str, Any]:
+    """Options of ``Blocks.launch``: nothing is shared, tracked, kept, or taken from elsewhere."""
+    page = json.dumps(dict(maxBytes=service.limits.max_bytes, maxMegabytes=service.limits.max_megabytes))
+    return dict(
+        share=False,
+        max_file_size=service.limits.max_bytes,
+        theme=_theme(),
+        css=asset('page.css'),
+        js=asset('page.js').replace('__PAGE__', page),
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        enable_monitoring=False,
+        mcp_server=False,
+        pwa=False,
+        quiet=True,
+        show_error=False,
+    )

@@ -1,0 +1,36 @@
+() => {
+  // What the whole page needs: the recording is kept in the browser to be played, for the server deletes it.
+  const page = __PAGE__;
+  let address = null;
+  const tell = (name, detail) => document.dispatchEvent(new CustomEvent(name, { detail }));
+
+  window.hicmaeMedia = () => address;
+  window.hicmaeRemember = async (file) => {
+    if (address) URL.revokeObjectURL(address);
+    address = null;
+    tell('hicmae-start', { hasFile: Boolean(file) });
+    if (file && file.url) {
+      try {
+        const answer = await fetch(file.url);
+        if (answer.ok) address = URL.createObjectURL(await answer.blob());
+      } catch (error) {
+        address = null; // the result is shown without a player
+      }
+    }
+    return [file];
+  };
+
+  // Files that the server would refuse are not sent.
+  const refuse = (event, files) => {
+    if (!files || !Array.from(files).some((file) => file.size > page.maxBytes)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (event.target instanceof HTMLInputElement) event.target.value = '';
+    tell('hicmae-problem', {
+      title: `This file is larger than ${page.maxMegabytes} MB.`,
+      advice: 'Choose a shorter recording or one of lower resolution.',
+    });
+  };
+  document.addEventListener('change', (event) => refuse(event, event.target.files), true);
+  document.addEventListener('drop', (event) => refuse(event, event.dataTransfer && event.dataTransfer.files), true);
+}

@@ -1,0 +1,88 @@
+"""What is accepted, found out before anything is decoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+
+from hicmae_mm.apis.web import problems
+
+_FORMATS = 'mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,wav,flac,mp3,aac'
+_OPTIONS = {'format_whitelist': _FORMATS, 'protocol_whitelist': 'file'}
+_MOST_PIXELS = 4096 * 2304
+_MOST_FRAMES_PER_SECOND = 130
+_SLACK_SECONDS = 0.5  # recorders stop a little late
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much a visitor may upload.
+
+    Attributes:
+        max_megabytes: Size of a file (1e6 bytes).
+        max_seconds: Length of a recording.
+    """
+
+    max_megabytes: float = 100.0
+    max_seconds: float = 120.0
+
+    def __post_init__(self) -> None:
+        for name in ('max_megabytes', 'max_seconds'):
+            if not getattr(self, name) > 0:
+                raise ValueError(f'{name} must be above 0, got {getattr(self, name)}')
+
+    @property
+    def max_bytes(self) -> int:
+        """The same in bytes."""
+        return int(self.max_megabytes * 1e6)
+
+
+def check_media(path: Path, limits: Limits) -> frozenset[str]:
+    """Which of ``'video'`` and ``'audio'`` an acceptable file has.
+
+    Nothing is decoded: size, header and the time stamps of the packets tell. Lengths that headers state are not
+    believed, and play lists, which would name other files or addresses, are not opened.
+
+    Raises:
+        VisitorError: If the file is too large or too long, or no video or sound.
+    """
+    if not path.is_file():
+        raise problems.upload_lost()
+    if path.stat().st_size > limits.max_bytes:
+        raise problems.too_large(limits.max_megabytes)
+    try:
+        with av.open(str(path), options=dict(_OPTIONS)) as container:
+            return _check_streams(container, limits)
+    except (av.error.FFmpegError, ValueError, OSError) as error:
+        if isinstance(error, problems.VisitorError):
+            raise
+        raise problems.not_media() from error
+
+
+def _check_streams(container: av.container.InputContainer, limits: Limits) -> frozenset[str]:
+    cover = av.stream.Disposition.attached_pic
+    pictures = [stream for stream in container.streams.video if not stream.disposition & cover]
+    sounds = list(container.streams.audio)
+    if not pictures and not sounds:
+        raise problems.not_media()
+    if any(stream.width * stream.height > _MOST_PIXELS for stream in pictures):
+        raise problems.too_detailed()
+    longest = limits.max_seconds + _SLACK_SECONDS
+    first: float | None = None
+    frames = 0
+    for packet in container.demux(*pictures, *sounds):
+        if packet.pts is None or packet.time_base is None:
+            continue
+        start = float(packet.pts * packet.time_base)
+        first = start if first is None else min(first, start)
+        if start + float((packet.duration or 0) * packet.time_base) - first > longest:
+            raise problems.too_long(limits.max_seconds)
+        frames += packet.stream.type == 'video'
+        if frames > _MOST_FRAMES_PER_SECOND * longest:
+            raise problems.too_detailed()
+    if first is None:
+        raise problems.not_media()
+    found = {'video': pictures, 'audio': sounds}
+    return frozenset(name for name, streams in found.items() if streams)

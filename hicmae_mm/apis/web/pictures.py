@@ -1,0 +1,113 @@
+"""Pictures of a clip for the page, as data addresses, so that none of them is ever a file."""
+
+from __future__ import annotations
+
+import base64
+import io
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib import colormaps
+from PIL import Image
+from torchaudio.functional import resample
+
+from hicmae_mm.apis.media import ForwardReader
+from hicmae_mm.datasets.audio_readers import AudioReader
+from hicmae_mm.datasets.filterbank import kaldi_filterbank
+from hicmae_mm.datasets.video_readers import VideoReader
+from hicmae_mm.visualization.style import SPECTROGRAM_COLORS
+
+SAMPLE_RATE_HZ = 16000
+_MEL_BINS = 80
+_MOST_COLUMNS = 1000
+_FRAMES_PER_SECOND = 100
+_DYNAMIC_RANGE = 11.0  # of the natural logarithm of energies, 48 dB under the loudest
+_TICKS_HZ = (1000, 2000, 4000)
+_THUMBNAIL = 112  # side in pixels
+_MARGIN = 0.2  # around a face, of its size
+
+
+def spectrogram(audio: AudioReader) -> dict[str, Any] | None:
+    """Log-mel picture of a sound, as a model hears it.
+
+    Returns:
+        ``src``, ``seconds``, and ``ticks`` of ``label`` and ``at``, the height in 0..1 from below; None for less than
+        a frame of sound.
+    """
+    wave = torch.from_numpy(np.ascontiguousarray(audio.read(0, audio.num_samples), dtype=np.float32))
+    if wave.ndim == 2:
+        wave = wave.mean(dim=1)
+    wave = resample(wave, audio.sample_rate_hz, SAMPLE_RATE_HZ)
+    if len(wave) < SAMPLE_RATE_HZ // 20:
+        return None
+    energies = kaldi_filterbank(wave, SAMPLE_RATE_HZ, _MEL_BINS, len(wave)).numpy()  # (T, F)
+    every = -(-len(energies) // _MOST_COLUMNS)
+    starts = np.arange(0, len(energies), every)
+    columns = np.maximum.reduceat(energies, starts, axis=0)
+    top = float(columns.max())
+    levels = np.clip((columns - (top - _DYNAMIC_RANGE)) / _DYNAMIC_RANGE, 0, 1)
+    picture = Image.fromarray(np.round(255 * levels.T[::-1]).astype(np.uint8)).convert('L')
+    palette = (colormaps[SPECTROGRAM_COLORS](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
+    picture.putpalette(palette.tobytes())
+    ticks = [dict(label=f'{hz / 1000:g}', at=round(_height_of(hz), 4)) for hz in _TICKS_HZ]
+    return dict(src=_data_address(picture, 'png'), seconds=len(energies) / _FRAMES_PER_SECOND, ticks=ticks)
+
+
+def _height_of(hz: float) -> float:
+    low, high, mel = (float(np.log1p(value / 700)) for value in (20, SAMPLE_RATE_HZ / 2, hz))
+    return (mel - low) / (high - low)
+
+
+def face_strip(
+    video: VideoReader, faces: Sequence[Mapping[str, Any]], seconds: float, count: int
+) -> list[dict[str, Any]]:
+    """The face at equally spaced times; whole frames where no face was looked for.
+
+    Args:
+        video: The opened video.
+        faces: ``seconds`` and ``box`` of searched frames, ascending; empty without a search.
+        seconds: Length of the clip.
+        count: N.
+
+    Returns:
+        N of ``seconds`` and ``src``, which is None where no face was found.
+    """
+    starts = [face['seconds'] for face in faces]
+    wanted: list[tuple[float, int, Sequence[float] | None, bool]] = []
+    for number in range(count):
+        moment, box = (number + 0.5) * seconds / count, None
+        if faces:
+            face = faces[max(bisect_right(starts, moment) - 1, 0)]
+            moment, box = face['seconds'], face['box']
+        index = bisect_right(range(video.num_frames), moment + 1e-3, key=lambda i: float(video.frame_seconds(i)[0])) - 1
+        wanted.append((moment, max(index, 0), box, not faces or box is not None))
+    reader = ForwardReader(video, sorted({index for _, index, _, is_shown in wanted if is_shown}))
+    strip = []
+    for moment, index, box, is_shown in wanted:
+        src = _data_address(_crop(reader.get([index])[0], box), 'jpeg') if is_shown else None
+        strip.append(dict(seconds=round(moment, 3), src=src))
+        if is_shown:
+            reader.let_go([i for i in {w[1] for w in wanted} if i < index])
+    return strip
+
+
+def _crop(frame: np.ndarray, box: Sequence[float] | None) -> Image.Image:
+    """The square around a face, or the middle of a frame ``(H, W, 3)``."""
+    height, width = frame.shape[:2]
+    if box is None:
+        side, x, y = min(height, width), width / 2, height / 2
+    else:
+        side = min(max(box[2], box[3]) * (1 + 2 * _MARGIN), height, width)
+        x, y = box[0] + box[2] / 2, box[1] + box[3] / 2
+    left, top = min(max(x - side / 2, 0), width - side), min(max(y - side / 2, 0), height - side)
+    area = tuple(round(edge) for edge in (left, top, left + side, top + side))
+    return Image.fromarray(frame).crop(area).resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.LANCZOS)
+
+
+def _data_address(picture: Image.Image, kind: str) -> str:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **(dict(quality=82) if kind == 'jpeg' else dict(optimize=True)))
+    return f'data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}'

@@ -1,0 +1,146 @@
+"""What the page does with an upload, without any web framework."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from mmengine.logging import print_log
+
+from hicmae_mm.apis.clip import NO_FACE
+from hicmae_mm.apis.inferencer import EmotionInferencer, test_dataset
+from hicmae_mm.apis.inputs import ClipInput
+from hicmae_mm.apis.media import OpenClip
+from hicmae_mm.apis.web import problems
+from hicmae_mm.apis.web.limits import Limits, check_media
+from hicmae_mm.apis.web.pictures import face_strip, spectrogram
+from hicmae_mm.apis.web.view import Pictures, problem_view, result_view
+from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.transforms import OpenVideo
+from hicmae_mm.visualization.timeline import read_envelope
+
+_STRIP_LENGTH = 12
+_LOG = 'current'
+_VIDEO_BACKEND = 'pyav'  # reads what browsers record, whose length no header states, by an FFmpeg of today
+
+
+@dataclass(frozen=True)
+class Windows:
+    """How clips are cut; see :class:`~hicmae_mm.apis.EmotionInferencer`.
+
+    Attributes:
+        window_seconds: Length of a window.
+        stride_seconds: From the start of one to that of the next.
+        streams: Which of the model's streams to use.
+    """
+
+    window_seconds: float | None = None
+    stride_seconds: float | None = None
+    streams: Sequence[str] | None = None
+
+
+class EmotionService:
+    """Turns media files into views of the page.
+
+    Args:
+        make_inferencer: Builds a model.
+        limits: What is accepted.
+        windows: How clips are cut.
+        num_models: Clips that are analysed at once, each by a model of its own, for face finders and models keep state.
+
+    Raises:
+        ValueError: If an option is out of its range, or the model cannot be used.
+    """
+
+    def __init__(
+        self,
+        make_inferencer: Callable[[], EmotionInferencer],
+        limits: Limits | None = None,
+        windows: Windows | None = None,
+        num_models: int = 1,
+    ) -> None:
+        if num_models < 1:
+            raise ValueError(f'num_models must be at least 1, got {num_models}')
+        self.limits, self.windows, self.num_models = limits or Limits(), windows or Windows(), num_models
+        self._idle: SimpleQueue[EmotionInferencer] = SimpleQueue()
+        first = make_inferencer()
+        settings = first.settings(self.windows.window_seconds, self.windows.stride_seconds, self.windows.streams)
+        self.streams, self.may_lack_streams = settings.streams, settings.may_lack_streams
+        self.model = first.name
+        self.is_synthetic = _is_synthetic(first)
+        for inferencer in (first, *(make_inferencer() for _ in range(num_models - 1))):
+            for step in inferencer.pipeline:
+                if isinstance(step, OpenVideo):
+                    step.backend = _VIDEO_BACKEND
+            self._idle.put(inferencer)
+
+    @property
+    def takes_sound_alone(self) -> bool:
+        """Whether recordings without pictures are accepted."""
+        return 'audio' in self.streams and (self.may_lack_streams or self.streams == ('audio',))
+
+    def view(self, path: Path | None) -> dict[str, Any]:
+        """The view of a file: a result, or a problem. Never raises, for a visitor could not do anything with it."""
+        try:
+            if path is None:
+                raise problems.nothing_chosen()
+            return self.analyse(path)
+        except problems.VisitorError as problem:
+            return problem_view(problem.title, problem.advice)
+        except Exception as error:  # a fault of the program, which must not end in silence
+            print_log(f'analysis failed: {type(error).__name__}: {error}', _LOG, logging.ERROR)
+            fault = problems.unexpected()
+            return problem_view(fault.title, fault.advice)
+
+    def analyse(self, path: Path) -> dict[str, Any]:
+        """The result of a file, as the page shows it.
+
+        Raises:
+            VisitorError: If there is none, in words for a visitor.
+        """
+        found = check_media(path, self.limits)
+        missing = [name for name in self.streams if name not in found]
+        if missing and (not self.may_lack_streams or len(missing) == len(self.streams)):
+            raise problems.lacks(missing[0], self.streams)
+        clip = ClipInput(path.name, path if 'video' in found else None, path)
+        result = self._infer(clip)
+        return result_view(result, _pictures(result, clip), 'video' in found)
+
+    def _infer(self, clip: ClipInput) -> dict[str, Any]:
+        inferencer = self._idle.get()
+        try:
+            result = inferencer(clip, on_error='skip', **vars(self.windows))['predictions'][0]
+        finally:
+            self._idle.put(inferencer)
+        if 'error' in result:
+            raise _problem_of(result['error'])
+        return result
+
+
+def _problem_of(error: str) -> problems.VisitorError:
+    print_log(f'no result: {error}', _LOG, logging.INFO)
+    return problems.no_face() if NO_FACE in error else problems.cannot_score()
+
+
+def _pictures(result: dict[str, Any], clip: ClipInput) -> Pictures:
+    """Reads what is shown beside the scores; what cannot be read is left out."""
+    try:
+        with OpenClip(clip, ('video', 'audio'), _VIDEO_BACKEND) as opened:
+            seconds = result['duration_seconds']
+            strip = [] if opened.video is None else face_strip(opened.video, result['faces'], seconds, _STRIP_LENGTH)
+            sound = None if opened.audio is None else spectrogram(opened.audio)
+            return Pictures(read_envelope(opened.audio), sound, strip)
+    except MediaError as error:
+        print_log(f'no pictures: {error}', _LOG, logging.INFO)
+        return Pictures()
+
+
+def _is_synthetic(inferencer: EmotionInferencer) -> bool:
+    """Whether the model has learned from drawn faces only, such as that of the quickstart."""
+    cfg = inferencer.cfg
+    told = (inferencer.name, cfg.filename, test_dataset(cfg).get('data_root'))
+    return any('synthetic' in str(text).lower() for text in told)

@@ -1,0 +1,174 @@
+"""A result as the page shows it: plain values, ready to draw."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from hicmae_mm.apis.clip import NO_FACE
+from hicmae_mm.apis.tables import window_rows
+from hicmae_mm.engine.hooks.prediction_visualization import safe_file_name
+from hicmae_mm.visualization.timeline import Envelope, scores_over_time
+
+MOST_LINES = 7
+"""More classes than this cannot be told apart by colour; the others stand in the table and in the files."""
+_WORDS = {
+    'ang': 'anger',
+    'dis': 'disgust',
+    'fea': 'fear',
+    'hap': 'happiness',
+    'neu': 'neutral',
+    'sad': 'sadness',
+    'sur': 'surprise',
+}
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What was read from the clip to be shown beside its scores.
+
+    Attributes:
+        envelope: Outline of its sound.
+        spectrogram: See :func:`~hicmae_mm.apis.web.pictures.spectrogram`.
+        strip: See :func:`~hicmae_mm.apis.web.pictures.face_strip`.
+    """
+
+    envelope: Envelope | None = None
+    spectrogram: dict[str, Any] | None = None
+    strip: list[dict[str, Any]] = field(default_factory=list)
+
+
+def spoken(name: str) -> str:
+    """A class in words: ``HAP`` is happiness."""
+    return _WORDS.get(name.lower(), name.replace('_', ' '))
+
+
+def problem_view(title: str, advice: str) -> dict[str, Any]:
+    """What the page shows of a problem."""
+    return dict(kind='problem', title=title, advice=advice)
+
+
+def result_view(result: Mapping[str, Any], pictures: Pictures, is_video: bool) -> dict[str, Any]:
+    """What the page shows of a result.
+
+    Args:
+        result: Of a clip, by :class:`~hicmae_mm.apis.EmotionInferencer`.
+        pictures: Of the clip.
+        is_video: Whether it has pictures to play.
+
+    Returns:
+        ``panels``, lines over the time, each with ``title``, ``unit``, ``low``, ``high``, ``edges`` ((N + 1,) seconds)
+        and ``series`` (``name``, ``overall``, ``values`` (N,), None where there are none); ``headline``; ``strip``,
+        ``face_spans``, ``sound``, ``spectrogram``; ``notes``; ``rows``; ``files``, the texts of the downloads.
+    """
+    envelope = pictures.envelope
+    return dict(
+        kind='result',
+        name=result['name'],
+        media='video' if is_video else 'audio',
+        seconds=result['duration_seconds'],
+        model=result['model'],
+        headline=_headline(result),
+        panels=[_panel(result, kind) for kind in ('scores', 'values') if result[kind]],
+        strip=pictures.strip,
+        face_spans=_face_spans(result),
+        sound=None
+        if envelope is None
+        else dict(seconds=envelope.seconds, low=_rounded(envelope.low), high=_rounded(envelope.high)),
+        spectrogram=pictures.spectrogram,
+        notes=notes(result),
+        rows=[{name: _shown(value) for name, value in row.items()} for row in window_rows(result)],
+        files=dict(
+            stem=safe_file_name(str(result['name']).rpartition('.')[0] or str(result['name'])),
+            json=json.dumps(result, indent=2) + '\n',
+            csv=csv_text(result),
+        ),
+    )
+
+
+def _rounded(values: np.ndarray) -> list[float]:
+    return np.round(values, 3).tolist()
+
+
+def _shown(value: Any) -> str:
+    return f'{value:.2f}' if isinstance(value, float) else str(value)
+
+
+def _headline(result: Mapping[str, Any]) -> dict[str, str]:
+    if result['scores']:
+        percent = f'{100 * result["scores"][result["label"]]:.0f} %'
+        return dict(text=spoken(result['label']), value=percent)
+    return dict(text=', '.join(f'{spoken(name)} {value:.2f}' for name, value in result['values'].items()), value='')
+
+
+def _panel(result: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    edges, values, names = scores_over_time(result, kind)
+    is_score = kind == 'scores'
+    if is_score:
+        values = 100 * values
+    overall = [(100 if is_score else 1) * result[kind][name] for name in names]
+    kept = sorted(np.argsort(overall)[::-1][:MOST_LINES].tolist())
+    finite = values[np.isfinite(values)]
+    low, high = (0.0, 100.0) if is_score else (float(finite.min(initial=0)), float(finite.max(initial=1)))
+    left_out = '' if len(kept) == len(names) else f', the {len(kept)} highest of {len(names)}'
+    return dict(
+        title=f'score (%){left_out}' if is_score else 'value',
+        unit='%' if is_score else '',
+        low=low,
+        high=high,
+        edges=_rounded(edges),
+        series=[
+            dict(
+                name=spoken(names[number]),
+                overall=round(overall[number], 3),
+                values=[None if np.isnan(value) else round(float(value), 3) for value in values[:, number]],
+            )
+            for number in kept
+        ],
+    )
+
+
+def _face_spans(result: Mapping[str, Any]) -> list[list[Any]]:
+    """``[start, end, whether a face was seen]``, neighbours of one kind joined."""
+    spans: list[list[Any]] = []
+    for face in result['faces']:
+        is_seen = face['box'] is not None
+        if spans and spans[-1][2] == is_seen:
+            continue
+        if spans:
+            spans[-1][1] = face['seconds']
+        spans.append([face['seconds'], result['duration_seconds'], is_seen])
+    return spans
+
+
+def notes(result: Mapping[str, Any]) -> list[str]:
+    """What a visitor should know of a result, in plain words."""
+    windows = result['windows']
+    total = len(windows)
+    said = []
+    lost = [window for window in windows if not window['streams']]
+    if lost:
+        why = 'no face was found' if NO_FACE in lost[0]['absent_streams'].values() else 'picture or sound is missing'
+        said.append(f'In {len(lost)} of {total} parts {why}; they have no scores and are hatched.')
+    for stream, noun in (('video', 'a face'), ('audio', 'sound')):
+        without = sum(bool(window['streams']) and stream in window['absent_streams'] for window in windows)
+        if without:
+            where = 'The whole recording was' if without == total else f'{without} of {total} parts were'
+            said.append(f'{where} judged without {noun}. Expect worse scores.')
+    return said + [text for text in result['warnings'] if 'frames per second' in text or 'left out' in text]
+
+
+def csv_text(result: Mapping[str, Any]) -> str:
+    """The table of :func:`~hicmae_mm.apis.tables.window_rows` as text."""
+    rows: Sequence[Mapping[str, Any]] = window_rows(result)
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()
