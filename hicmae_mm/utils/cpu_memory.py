@@ -14,8 +14,8 @@ def give_back_freed_memory(threshold_bytes: int = 2 * 2**20) -> bool:
     """Makes every large block a mapping of its own, which goes back to the system when it is freed.
 
     glibc raises its threshold for mappings while a program runs, up to 32 MiB, and keeps freed blocks below it. The
-    next request fits those of a training step badly, so a step needs up to half as much memory again. Mapped blocks cost
-    time, for the system zeroes their pages.
+    next request fits those of a training step badly, so a step needs up to half as much memory again. Mapped blocks
+    cost time, for the system zeroes their pages.
 
     Args:
         threshold_bytes: Blocks from this size on are mapped.
