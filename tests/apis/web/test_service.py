@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from hicmae_mm.apis import EmotionInferencer
+from hicmae_mm.apis.web import EmotionService, Limits
+from hicmae_mm.apis.web.limits import check_media
+from hicmae_mm.apis.web.problems import VisitorError
+from hicmae_mm.apis.web.service import Windows
+from hicmae_mm.utils.media import write_video
+from tests.apis.conftest import spot_frames
+from tests.conftest import MediaFolder
+
+Make = Callable[..., EmotionInferencer]
+
+
+@pytest.fixture
+def service(make_inferencer: Make) -> EmotionService:
+    return EmotionService(make_inferencer, Limits(max_seconds=4), Windows(window_seconds=1.0))
+
+
+def test_a_video_becomes_what_the_inferencer_says(service: EmotionService, make_inferencer: Make, media: MediaFolder):
+    path = media.video('talk.mp4', num_frames=50)
+    view = service.view(path)
+    expected = make_inferencer()(str(path), window_seconds=1.0)['predictions'][0]
+    assert view['kind'] == 'result'
+    assert (view['name'], view['media'], view['seconds']) == ('talk.mp4', 'video', 2.0)
+    overall = {line['name']: line['overall'] for line in view['panels'][0]['series']}
+    assert overall == pytest.approx({name: 100 * score for name, score in expected['scores'].items()}, abs=1e-2)
+    assert len(view['rows']) == len(expected['windows']) == 3
+    assert len(view['strip']) == 12
+    assert view['spectrogram']['src'].startswith('data:image/png;base64,')
+
+
+def write_live_recording(path: Path, frames: np.ndarray, wave: np.ndarray) -> None:
+    """Matroska as it is streamed: nothing in its head says how long it is."""
+    with av.open(str(path), 'w', format='matroska', options={'live': '1'}) as container:
+        pictures, sound = container.add_stream('libx264', rate=25), container.add_stream('aac', rate=16000)
+        pictures.height, pictures.width = frames.shape[1:3]
+        for pixels in frames:
+            container.mux(pictures.encode(av.VideoFrame.from_ndarray(pixels, format='rgb24')))
+        samples = av.AudioFrame.from_ndarray(wave[None], format='fltp', layout='mono')
+        samples.sample_rate = 16000
+        for stream, rest in ((sound, samples), (sound, None), (pictures, None)):
+            container.mux(stream.encode(rest))
+
+
+def test_recordings_of_browsers_state_no_length(service: EmotionService, media: MediaFolder):
+    path = media.root / 'recording.webm'
+    write_live_recording(path, media.frames(50), media.tone(2.0))
+    with av.open(str(path)) as container:
+        assert container.duration is None
+    view = service.view(path)
+    assert (view['kind'], view['seconds']) == ('result', 2.0)
+    with pytest.raises(VisitorError, match='longer than 1 seconds'):
+        check_media(path, Limits(max_seconds=1))
+
+
+def test_sound_alone(make_inferencer: Make, media: MediaFolder):
+    path = media.wav('voice.wav')
+    strict = EmotionService(make_inferencer)
+    assert not strict.takes_sound_alone
+    problem = strict.view(path)
+    assert problem['title'] == 'This file has no picture.'
+    assert 'choose a recording with picture and sound' in problem['advice']
+    lenient = EmotionService(lambda: make_inferencer(missing_streams='zero'))
+    assert lenient.takes_sound_alone
+    view = lenient.view(path)
+    assert (view['kind'], view['media'], view['strip']) == ('result', 'audio', [])
+    assert view['notes'] == ['The whole recording was judged without a face. Expect worse scores.']
+
+
+@pytest.mark.parametrize(
+    ('name', 'title'),
+    [
+        ('mute.mp4', 'This file has no sound.'),
+        ('long.mp4', 'This recording is longer than 4 seconds.'),
+        ('truncated', 'This file cannot be read as a video or sound.'),
+        ('gone.mp4', 'The upload is no longer here.'),
+    ],
+)
+def test_problems(name: str, title: str, service: EmotionService, media: MediaFolder):
+    path = media.root / name
+    if name == 'truncated':
+        path = media.truncated(media.video('whole.mp4', num_frames=50))
+    elif name != 'gone.mp4':
+        media.video(name, num_frames=150 if name == 'long.mp4' else 50, has_sound=name != 'mute.mp4')
+    problem = service.view(path)
+    assert (problem['kind'], problem['title']) == ('problem', title)
+
+
+def test_nothing_was_chosen(service: EmotionService):
+    assert service.view(None)['title'] == 'There is nothing to look at yet.'
+
+
+def test_no_face(make_inferencer: Make, media: MediaFolder, bright_spot: str):
+    service = EmotionService(lambda: make_inferencer(face_cropper=bright_spot))
+    path = media.root / 'empty.mp4'
+    write_video(path, spot_frames(25, seen=slice(0)), 25, media.tone(1.0))
+    assert service.view(path)['title'] == 'No face was found in this video.'
+    write_video(path, spot_frames(25), 25, media.tone(1.0))
+    view = service.view(path)
+    assert view['kind'] == 'result'
+    assert all(face['src'] for face in view['strip'])
+    assert [is_seen for _, _, is_seen in view['face_spans']] == [True]
+
+
+def test_a_fault_of_the_program_does_not_end_in_silence(make_inferencer: Make, media: MediaFolder):
+    broken = make_inferencer()
+    broken.pipeline[-1] = len  # packs nothing
+    problem = EmotionService(lambda: broken).view(media.video('talk.mp4', num_frames=25))
+    assert problem['title'] == 'Something went wrong on the server.'
+
+
+def test_a_model_of_drawn_faces_says_so(service: EmotionService, make_inferencer: Make):
+    assert not service.is_synthetic
+    drawn = make_inferencer()
+    drawn.cfg.test_dataloader.dataset.data_root = 'data/synthetic'
+    assert EmotionService(lambda: drawn).is_synthetic
+
+
+def test_at_least_one_model(make_inferencer: Make):
+    with pytest.raises(ValueError, match='num_models must be at least 1, got 0'):
+        EmotionService(make_inferencer, num_models=0)
+    with pytest.raises(ValueError, match='window_seconds must be above 0, got -1'):
+        EmotionService(make_inferencer, windows=Windows(window_seconds=-1))
