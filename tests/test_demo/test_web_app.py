@@ -221,7 +221,7 @@ def test_two_visitors_with_the_same_file(open_page: Open, media: MediaFolder, te
     for page in (first, second):
         page.set_input_files('#hm-file input[type=file]', str(path))
         page.wait_for_selector('#hm-file :text("shared")')
-        page.wait_for_timeout(0.5 * _SECONDS)
+        page.wait_for_timeout(0.3 * _SECONDS)
     for page in (first, second):
         page.click('#hm-analyse-file')
     for page in (first, second):
@@ -238,7 +238,7 @@ def test_a_recording_of_camera_and_microphone(open_page: Open, temporary: Path):
     page.locator('#hm-camera').get_by_text('Click to Access Webcam').click()
     page.locator('#hm-camera').get_by_text('Record', exact=True).click()
     page.locator('#hm-camera').get_by_text('Stop', exact=True).wait_for()
-    page.wait_for_timeout(2 * _SECONDS)
+    page.wait_for_timeout(1 * _SECONDS)
     page.locator('#hm-camera').get_by_text('Stop', exact=True).click()
     page.wait_for_selector('#hm-camera video[src*="gradio_api"]')
     page.click('#hm-analyse-camera')

@@ -63,7 +63,7 @@ def build_app(service: EmotionService, uploads: Uploads, max_waiting: int = 20) 
                 )
         sources = [source for source, _ in inputs]
         for source, button in inputs:
-            button.click(
+            started = button.click(
                 view,
                 source,
                 [result, *sources],
@@ -71,7 +71,9 @@ def build_app(service: EmotionService, uploads: Uploads, max_waiting: int = 20) 
                 concurrency_id='analyse',
                 api_visibility='private',
                 scroll_to_output=True,
+                show_progress_on=result,
             )
+            started.failure(None, None, None, js='() => window.hicmaeBusy()', api_visibility='private')
             quiet = dict(queue=False, api_visibility='private', show_progress='hidden')
             for listen in _events(source, 'upload', 'stop_recording'):
                 listen(keep, source, None, **quiet)
@@ -145,15 +147,6 @@ def _events(source: gr.components.Component, *names: str) -> list[Callable]:
 
 def _introduction(service: EmotionService) -> str:
     what = _KINDS[tuple(service.streams)]
-    return (
-        '<header><h1>Emotion in a recording</h1>'
-        f'<p>Upload or record a short clip of one person and see which emotion a model reads from {what}, second by '
-        f'second.</p><p class="hm-model">Model: <strong>{html.escape(service.model)}</strong></p></header>'
-    )
-
-
-def _small_print(service: EmotionService) -> str:
-    limits = service.limits
     synthetic = (
         '<p class="hm-caution" role="note"><strong>This model knows only synthetic faces.</strong> It has learned from '
         'drawn faces and made-up voices; of real people it knows nothing.</p>'
@@ -161,7 +154,17 @@ def _small_print(service: EmotionService) -> str:
         else ''
     )
     return (
-        f'{synthetic}<p><strong>Limits:</strong> {limits.max_seconds:g} seconds, {limits.max_megabytes:g} MB.</p>'
+        '<header><h1>Emotion in a recording</h1>'
+        f'<p>Upload or record a short clip of one person and see which emotion a model reads from {what}, second by '
+        f'second.</p><p class="hm-model">Model: <strong>{html.escape(service.model)}</strong></p>'
+        f'{synthetic}</header>'
+    )
+
+
+def _small_print(service: EmotionService) -> str:
+    limits = service.limits
+    return (
+        f'<p><strong>Limits:</strong> {limits.max_seconds:g} seconds, {limits.max_megabytes:g} MB.</p>'
         '<p><strong>Privacy:</strong> the recording is deleted from the server as soon as it has been analysed; the '
         'result exists only in this window.</p>'
         '<p><strong>Use with care:</strong> upload only people who have agreed to it. Scores say what a face and a '

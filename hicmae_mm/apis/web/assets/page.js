@@ -20,6 +20,11 @@
     return [file];
   };
 
+  window.hicmaeBusy = () => tell('hicmae-problem', {
+    title: 'The server is busy or cannot be reached.',
+    advice: 'Your recording is still here: wait a minute, then press Analyse again.',
+  });
+
   // Files that the server would refuse are not sent.
   const refuse = (event, files) => {
     if (!files || !Array.from(files).some((file) => file.size > page.maxBytes)) return;
