@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import sys
 import tempfile
 import time
@@ -19,9 +18,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from hicmae_mm.datasets import AudioVisualDataset, SeededSampler
+from hicmae_mm.utils.benchmark import peak_memory_mb
 from hicmae_mm.utils.files import write_text
 
 MIB = 2**20
@@ -106,10 +107,11 @@ def measure(ann_file: Path, num_workers: int, touch: int) -> dict[str, Any]:
     Returns:
         Seconds, and memory in MiB.
     """
+    Path('/proc/self/clear_refs').write_text('5')  # the peak so far is forgotten
     before, wall, cpu = memory_mib(), time.perf_counter(), time.process_time()
     dataset = AudioVisualDataset(str(ann_file), pipeline=[], task='unlabelled')
     seconds = dict(wall=round(time.perf_counter() - wall, 2), cpu=round(time.process_time() - cpu, 2))
-    after, peak = memory_mib(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    after, peak = memory_mib(), peak_memory_mb(torch.device('cpu'))
     access = time.process_time()
     for index in range(0, len(dataset), max(len(dataset) // 10_000, 1)):
         dataset.get_data_info(index)
