@@ -73,7 +73,7 @@ setup(
     # CI runs on 3.11; 3.10 and 3.12 are installed and tested by hand from the same constraints file, 3.13 is not
     python_requires='>=3.10,<3.14',
     packages=find_packages(include=['hicmae_mm', 'hicmae_mm.*']),
-    package_data={'hicmae_mm': ['py.typed']},
+    package_data={'hicmae_mm': ['py.typed', 'apis/web/assets/*']},
     install_requires=requirements('runtime'),
     extras_require={name: requirements(name) for name in EXTRAS} | {'dev': requirements('dev', *EXTRAS)},
     cmdclass={'build_py': BuildPyWithMimData},

@@ -48,7 +48,8 @@ def test_constraints_pin_every_requirement_exactly() -> None:
 
     pinned = [line for line in (ROOT / 'requirements' / 'constraints.txt').read_text().splitlines() if line[0] != '#']
     assert all('==' in line for line in pinned)
-    assert names('runtime.txt') | names('dev.txt') <= names('constraints.txt')
+    files = ('runtime.txt', 'features.txt', 'export.txt', 'web.txt', 'docs.txt', 'dev.txt')
+    assert set().union(*map(names, files)) <= names('constraints.txt')
 
 
 @pytest.fixture(scope='module')
@@ -84,6 +85,8 @@ def test_wheel_carries_every_config_tool_and_the_type_marker(unpacked_wheel: Pat
     for folder in ('configs', 'tools'):
         assert files(unpacked_wheel / 'hicmae_mm' / '.mim' / folder) == files(ROOT / folder)
     assert (unpacked_wheel / 'hicmae_mm' / 'py.typed').is_file()
+    assets = Path('hicmae_mm', 'apis', 'web', 'assets')
+    assert files(unpacked_wheel / assets) == files(ROOT / assets) != set()
     assert {path.name.partition('-')[0] for path in unpacked_wheel.iterdir()} == {'hicmae_mm'}
 
 
