@@ -25,6 +25,7 @@ BACKENDS = ('decord', 'pyav')
 _IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp'}
 _PADDED_ROWS = 'The size must exactly match'  # decord 0.6.0, when FFmpeg pads the rows of a frame
 _UNSTAMPED_FORMATS = {'avi'}  # no presentation time stamps: FFmpeg makes them up, decord mixes up the frame order
+_PYAV_SUFFIXES = {'.avi', '.webm'}  # webm as browsers record it has no length in its header, which decord wants
 
 
 class VideoReader(Protocol):
@@ -59,7 +60,7 @@ def open_video(path: str | Path, backend: str | None = None, frame_folder_fps: f
     Args:
         path: File or folder.
         backend: ``'decord'``, ``'pyav'``, or None for :func:`default_backend`. AVI files carry no presentation time
-            stamps and are always read by PyAV.
+            stamps, and webm often no length: both are always read by PyAV.
         frame_folder_fps: Frame rate of folders, needed only where time stamps are asked for.
 
     Raises:
@@ -73,7 +74,7 @@ def open_video(path: str | Path, backend: str | None = None, frame_folder_fps: f
     if path.is_dir():
         return FrameFolderReader(path, frame_folder_fps)
     check_complete(path)
-    if (backend or default_backend()) == 'pyav' or path.suffix.lower().lstrip('.') in _UNSTAMPED_FORMATS:
+    if (backend or default_backend()) == 'pyav' or path.suffix.lower() in _PYAV_SUFFIXES:
         return PyAVReader(path)
     return DecordReader(path)
 

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import io
+from pathlib import Path
+
+import av
 import numpy as np
 import pytest
 
@@ -128,3 +132,19 @@ def test_decord_reads_every_width(media: MediaFolder, width: int) -> None:
     frames = open_video(path, 'decord').read([2, 7])
     assert frames.shape == (2, 64, width, 3)
     np.testing.assert_array_equal(frames, open_video(path, 'pyav').read([2, 7]))
+
+
+def test_webm_without_a_length_is_read_as_browsers_record_it(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    stream.seekable = lambda: False  # so that the length cannot be written afterwards
+    frames = np.full((5, 32, 32, 3), 120, dtype=np.uint8)
+    with av.open(stream, 'w', format='webm') as container:
+        video = container.add_stream('libvpx', rate=25, width=32, height=32, pix_fmt='yuv420p')
+        for frame in frames:
+            container.mux(video.encode(av.VideoFrame.from_ndarray(frame, format='rgb24')))
+        container.mux(video.encode())
+    path = tmp_path / 'recorded.webm'
+    path.write_bytes(stream.getvalue())
+    reader = open_video(path)
+    assert reader.num_frames == 5
+    assert np.abs(reader.read([4]).astype(int) - 120).max() < 8
