@@ -109,7 +109,8 @@ def test_links_inside_the_repository_lead_somewhere(page: Path) -> None:
 @cache
 def help_of(tool: str, subcommand: str = '') -> str:
     argv = [tool, *filter(None, [subcommand]), '--help']
-    with patch.object(sys, 'argv', argv), redirect_stdout(io.StringIO()) as printed, suppress(SystemExit):
+    beside = patch.object(sys, 'path', [str(Path(tool).parent), *sys.path])  # as for a script
+    with beside, patch.object(sys, 'argv', argv), redirect_stdout(io.StringIO()) as printed, suppress(SystemExit):
         runpy.run_path(tool, run_name='__main__')
     return printed.getvalue()
 
@@ -141,7 +142,7 @@ def check_command(words: list[str], written_files: set[str]) -> None:
 
 def check_flags(words: list[str], tool: str) -> None:
     known = help_of(tool)
-    if '...' in known.partition('\n\n')[0]:  # the usage line of a tool with subcommands
+    if known.partition('\n\n')[0].endswith(' ...'):  # the usage line of a tool with subcommands
         known = help_of(tool, words[1])
     for word in words[1:]:
         if word.startswith('--'):

@@ -88,7 +88,7 @@ def killed(config: Path, kfold: ModuleType, tmp_path_factory: pytest.TempPathFac
     arguments = [str(config), '--folds', '1-2', '--work-dir', str(work_dir)]
     log = (work_dir.parent / 'killed.log').open('wb')
     process = subprocess.Popen([sys.executable, str(tools_root() / 'kfold.py'), *arguments], stdout=log, stderr=log)
-    wait_for(work_dir / 'fold2_seed0' / 'epoch_1.pth', process)
+    wait_for(work_dir / 'fold2_seed0' / 'last_checkpoint', process)
     children = _children(process.pid)
     process.send_signal(signal.SIGKILL)
     process.wait()

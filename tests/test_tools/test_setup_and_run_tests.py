@@ -54,7 +54,7 @@ def checkout(tmp_path: Path) -> Path:
     (tmp_path / 'hicmae_mm').mkdir()
     (tmp_path / 'hicmae_mm' / '__init__.py').write_text('"""A package."""\n\nVALUE: int = 1\n')
     (tmp_path / 'docs').mkdir()
-    (tmp_path / 'docs' / 'conf.py').write_text("project = 'one module'\n")
+    (tmp_path / 'docs' / 'conf.py').write_text('"""Settings."""\n')
     (tmp_path / 'docs' / 'index.rst').write_text('One module\n==========\n')
     (tmp_path / 'tests').mkdir()
     quick = 'from hicmae_mm import VALUE\n\n\ndef test_quick():\n    assert VALUE == 1\n'
