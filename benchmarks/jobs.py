@@ -114,7 +114,7 @@ def gpu_jobs(size: Size) -> Iterator[Job]:
 
 def export_jobs(size: Size) -> Iterator[Job]:
     """Exported models against the eager one."""
-    few = ('--config', NANO_FINETUNE, '--rounds', '1', '--batch-sizes', '1') if size.is_quick else ()
+    few = (NANO_FINETUNE, '--rounds', '1', '--batch-sizes', '1') if size.is_quick else ()
     yield Job('export', ('benchmarks/export.py', *few, '--threads', str(size.threads)))
 
 

@@ -29,7 +29,7 @@ from hicmae_mm.features.storage import FORMATS
 from hicmae_mm.utils.checkpoint import allow_training_checkpoints, check_exists
 from hicmae_mm.utils.config_checks import check_config
 from hicmae_mm.utils.config_overrides import load_config
-from hicmae_mm.utils.distributed import check_local_rank_has_gpu, init_cpu_process_group
+from hicmae_mm.utils.distributed import check_local_rank_has_gpu, init_cpu_process_group, leave_process_group
 from hicmae_mm.utils.logging import silence_known_warnings
 
 _SECONDS_BETWEEN_LINES = 10.0
@@ -164,6 +164,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f'{info["num_rows"]} rows of {", ".join(extraction.extractor.definitions())} are in {args.out}')
         if info['num_bad']:
             print(f'{info["num_bad"]} of {info["num_clips"]} clips are bad: {args.out / BAD_FILE}', file=sys.stderr)
+    leave_process_group()
     return int(info['num_bad'] > 0 and not args.allow_failures)
 
 

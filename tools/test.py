@@ -23,6 +23,7 @@ from hicmae_mm.engine import build_runner
 from hicmae_mm.utils.checkpoint import check_exists
 from hicmae_mm.utils.config_checks import check_config
 from hicmae_mm.utils.config_overrides import load_config
+from hicmae_mm.utils.distributed import leave_process_group
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -134,6 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         mmengine.mkdir_or_exist(Path(args.out).parent)
         mmengine.dump(metrics, args.out)
         print_log(f'Metrics are in {args.out}', 'current')
+    leave_process_group()
     return 0
 
 

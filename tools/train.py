@@ -18,6 +18,7 @@ from hicmae_mm.engine import build_runner, set_resume
 from hicmae_mm.utils.checkpoint import check_exists
 from hicmae_mm.utils.config_checks import check_config
 from hicmae_mm.utils.config_overrides import load_config
+from hicmae_mm.utils.distributed import leave_process_group
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -87,6 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f'error: {error}', file=sys.stderr)
         return 1
     build_runner(cfg).train()
+    leave_process_group()
     return 0
 
 

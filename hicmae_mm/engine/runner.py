@@ -30,7 +30,7 @@ from hicmae_mm.utils.checkpoint import (
     read_checkpoint_meta,
 )
 from hicmae_mm.utils.config_checks import check_component, check_config
-from hicmae_mm.utils.cpu_memory import give_back_freed_memory, saves_memory
+from hicmae_mm.utils.cpu_memory import save_memory
 from hicmae_mm.utils.distributed import check_local_rank_has_gpu, init_cpu_process_group, leave_cores_to_workers
 from hicmae_mm.utils.downloads import weights_only
 from hicmae_mm.utils.files import replaced_file
@@ -42,7 +42,7 @@ class AudioVisualRunner(Runner):
     """A Runner that differs from MMEngine's in the following, and in nothing else.
 
     * Distributed training without a GPU: gloo group, no device ids. Training without a GPU at all leaves the loader's
-      workers their cores, and gives freed memory back if the model recomputes its activations to save memory.
+      workers their cores, and gives large freed blocks back to the system.
     * Several processes train a ``DataParallelModel``, or a ``FullyShardedModel`` where the config says so.
     * The learning rate is scaled by the batch of all ranks *and accumulated iterations*.
     * ``load_from`` says what was loaded and what was not, and refuses a checkpoint of which nothing fits; testing and
@@ -83,8 +83,8 @@ class AudioVisualRunner(Runner):
         Raises:
             ValueError: An option that the wrapper does not have.
         """
-        if not torch.cuda.is_available() and saves_memory(model):
-            give_back_freed_memory()
+        if not torch.cuda.is_available():
+            save_memory(model)
         if not self.distributed or is_model_wrapper(model):
             return super().wrap_model(model_wrapper_cfg if self.distributed else None, model)
         wrapper_cfg = {'type': 'DataParallelModel', **(model_wrapper_cfg or {})}

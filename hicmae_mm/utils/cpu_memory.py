@@ -8,9 +8,11 @@ import platform
 from torch import nn
 
 M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
+# measured at base size: the lower, the less memory and the more time
+USUAL_THRESHOLD, SAVING_THRESHOLD = 20_000_000, 2 * 2**20
 
 
-def give_back_freed_memory(threshold_bytes: int = 2 * 2**20) -> bool:
+def map_large_blocks(threshold_bytes: int = USUAL_THRESHOLD) -> bool:
     """Makes every large block a mapping of its own, which goes back to the system when it is freed.
 
     glibc raises its threshold for mappings while a program runs, up to 32 MiB, and keeps freed blocks below it. The
@@ -28,6 +30,11 @@ def give_back_freed_memory(threshold_bytes: int = 2 * 2**20) -> bool:
     return bool(ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, ctypes.c_int(threshold_bytes)))
 
 
-def saves_memory(model: nn.Module) -> bool:
-    """Whether a part of the model recomputes its activations."""
-    return any(getattr(part, 'checkpoint_activations', False) for part in model.modules())
+def save_memory(model: nn.Module) -> bool:
+    """:func:`map_large_blocks` for a training on the CPU: more of them if the model recomputes its activations.
+
+    Returns:
+        As :func:`map_large_blocks`.
+    """
+    recomputes = any(getattr(part, 'checkpoint_activations', False) for part in model.modules())
+    return map_large_blocks(SAVING_THRESHOLD if recomputes else USUAL_THRESHOLD)

@@ -1,4 +1,4 @@
-"""Starting the process group where MMEngine cannot: on machines without a GPU."""
+"""Joining the other ranks, on machines without a GPU too, and leaving them."""
 
 from __future__ import annotations
 
@@ -33,6 +33,17 @@ def init_cpu_process_group(launcher: str, timeout_seconds: int = 1800) -> None:
             'tools/dist_train.sh (torchrun) or tools/slurm_train.sh, or leave --launcher out'
         )
     dist.init_process_group('gloo', timeout=datetime.timedelta(seconds=timeout_seconds))
+
+
+def leave_process_group() -> None:
+    """Waits for the other ranks, then closes the connections; without other ranks nothing.
+
+    For the end of a program that went well. A rank whose connections are still open when the interpreter stops can
+    abort, and the launcher then reports a finished training as failed.
+    """
+    if dist.is_available() and dist.is_initialized():
+        dist.barrier()
+        dist.destroy_process_group()
 
 
 def _rank_from_slurm() -> None:

@@ -15,10 +15,12 @@ from hicmae_mm.models.layers import (
     TokenMask,
     TubeletEmbed,
     gather_tokens,
+    run_block,
     scatter_tokens,
     sine_positions,
 )
 from hicmae_mm.models.layers.patchify import channels_first, channels_last, patchify, token_grid, unpatchify
+from tests.models.operations import Operations
 
 
 def naive_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, heads: int) -> torch.Tensor:
@@ -155,3 +157,25 @@ def test_dropout_is_unbiased_in_training_and_absent_in_evaluation(kind: str) -> 
     torch.testing.assert_close(draws.mean(0), plain.cross_attn(*normed)[0], atol=0.05, rtol=0)
     if kind == 'drop':
         assert float((draws == 0).float().mean()) == pytest.approx(0.3, abs=0.02)
+
+
+SOFTMAX_KERNELS = ('aten._scaled_dot_product_flash_attention_for_cpu.default', 'aten._safe_softmax.default')
+
+
+@pytest.mark.parametrize(('attn_drop', 'runs'), [(0.0, 1), (0.3, 2)])
+def test_recomputed_blocks_keep_what_attention_puts_out(attn_drop: float, runs: int) -> None:
+    """Unless it is random: numbers that are not drawn again would shift those of the dropout that follows."""
+    torch.manual_seed(0)
+    block = Block(8, 2, drop_path=0.5, drop=0.2, attn_drop=attn_drop)
+    block.train()
+    x, gradients, counts = torch.randn(4, 6, 8), [], []
+    for recompute in (False, True):
+        torch.manual_seed(1)
+        with Operations() as operations:
+            run_block(block, x, recompute=recompute).square().sum().backward()
+        counts.append(sum(name in SOFTMAX_KERNELS for name in operations.names))
+        gradients.append([parameter.grad.clone() for parameter in block.parameters()])
+        block.zero_grad()
+    assert counts == [1, runs]
+    for stored, recomputed in zip(*gradients):
+        torch.testing.assert_close(recomputed, stored, rtol=0, atol=0)

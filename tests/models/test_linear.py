@@ -4,11 +4,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from hicmae_mm.models.layers import linear as module
 from hicmae_mm.models.layers.blocks import Block
-from hicmae_mm.models.layers.linear import HAS_ONEDNN, MIN_ROWS, Linear, Mlp, gelu_linear, linear
+from hicmae_mm.models.layers.linear import HAS_ONEDNN, MIN_ROWS, LayerNorm, Linear, Mlp, gelu_linear, linear
+from tests.models.operations import Operations
 
 LARGE, SMALL = (MIN_ROWS, 512, 1024), (6, 5, 4)  # rows, in, out: above and below what oneDNN is used for
 
@@ -18,22 +18,6 @@ def operands(size: tuple[int, int, int], dtype: torch.dtype = torch.float32) -> 
     torch.manual_seed(0)
     shapes = ((2, rows // 2, inner), (outer, inner), (outer,))
     return [torch.randn(shape, dtype=dtype).requires_grad_() for shape in shapes]
-
-
-class Operations(TorchDispatchMode):
-    """Names of the operations that run."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: list[str] = []
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.names.append(str(func))
-        return func(*args, **(kwargs or {}))
-
-    @property
-    def uses_onednn(self) -> bool:
-        return any('_linear_pointwise' in name for name in self.names)
 
 
 @pytest.mark.parametrize('size', [LARGE, SMALL])
@@ -95,14 +79,58 @@ def test_autocast_casts_what_gelu_linear_gets_and_gradients_stay_float32() -> No
     torch.testing.assert_close(out.float(), F.linear(F.gelu(x), weight, bias), rtol=0.05, atol=0.05)
 
 
-def test_gelu_is_not_stored() -> None:
-    x, weight, bias = operands(SMALL)
+def stored_by(function) -> list[Tensor]:
+    """What a function keeps for its backward pass."""
     stored: list[Tensor] = []
     with torch.autograd.graph.saved_tensors_hooks(
         lambda tensor: stored.append(tensor) or tensor, lambda tensor: tensor
     ):
-        gelu_linear(x, weight, bias)
+        function()
+    return stored
+
+
+def test_gelu_is_not_stored() -> None:
+    x, weight, bias = operands(SMALL)
+    stored = stored_by(lambda: gelu_linear(x, weight, bias))
     assert sorted(tuple(tensor.shape) for tensor in stored) == sorted([tuple(x.shape), tuple(weight.shape)])
+
+
+@pytest.mark.parametrize('size', [LARGE, SMALL])
+def test_a_norm_before_a_linear_layer_changes_neither_values_nor_gradients(size) -> None:
+    x, weight, bias = operands(size)
+    torch.manual_seed(1)
+    norm = LayerNorm(size[1], 1e-6)
+    nn.init.normal_(norm.weight)
+    nn.init.normal_(norm.bias)
+    wanted, results = [x, weight, bias, norm.weight, norm.bias], []
+    for function in (lambda: linear(norm(x), weight, bias), lambda: F.linear(norm(x), weight, bias)):
+        out = function()
+        results.append([out, *torch.autograd.grad(out.square().sum(), wanted)])
+    for ours, theirs in zip(*results):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5 * float(theirs.detach().abs().max()))
+
+
+@pytest.mark.skipif(not HAS_ONEDNN, reason='torch has no oneDNN for this processor')
+def test_the_result_of_a_norm_is_not_stored() -> None:
+    x, weight, bias = operands(LARGE)
+    norm = LayerNorm(LARGE[1], 1e-6)
+    storages = {tensor.untyped_storage().data_ptr() for tensor in stored_by(lambda: linear(norm(x), weight, bias))}
+    large = [tensor for tensor in stored_by(lambda: linear(norm(x), weight, bias)) if tensor.shape == x.shape]
+    assert x.untyped_storage().data_ptr() in storages
+    assert {tensor.untyped_storage().data_ptr() for tensor in large} == {x.untyped_storage().data_ptr()}
+
+
+@pytest.mark.parametrize('frozen', ['norm', 'weight'])
+def test_a_frozen_part_beside_a_norm_gets_no_gradient(frozen: str) -> None:
+    x, weight, bias = operands(LARGE)
+    norm = LayerNorm(LARGE[1], 1e-6)
+    norm.requires_grad_(frozen != 'norm')
+    weight.requires_grad_(frozen != 'weight')
+    linear(norm(x), weight, bias).sum().backward()
+    assert (norm.weight.grad is None) is (frozen == 'norm')
+    assert (weight.grad is None) is (frozen == 'weight')
+    assert x.grad is not None
+    assert bias.grad is not None
 
 
 def test_mlp_is_two_layers_with_gelu_in_evaluation_and_training() -> None:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import os
+import socket
 
 import pytest
 import torch
 
-from hicmae_mm.utils.distributed import init_cpu_process_group, leave_cores_to_workers
+from hicmae_mm.utils.distributed import init_cpu_process_group, leave_cores_to_workers, leave_process_group
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +22,19 @@ def test_missing_environment_names_the_script() -> None:
         init_cpu_process_group('slurm')
     with pytest.raises(ValueError, match="launcher 'mpi' is not available without a GPU"):
         init_cpu_process_group('mpi')
+
+
+def test_leaving_closes_the_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    leave_process_group()  # there is none
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = probe.getsockname()[1]
+    for name, value in {'RANK': 0, 'WORLD_SIZE': 1, 'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': port}.items():
+        monkeypatch.setenv(name, str(value))
+    init_cpu_process_group('pytorch')
+    assert torch.distributed.is_initialized()
+    leave_process_group()
+    assert not torch.distributed.is_initialized()
 
 
 @pytest.mark.parametrize(('num_workers', 'threads'), [(0, 4), (1, 3), (3, 1), (16, 1)])

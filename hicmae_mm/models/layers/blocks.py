@@ -2,19 +2,50 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
+import torch
 from timm.layers import DropPath
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
+from torch.utils.checkpoint import CheckpointPolicy, checkpoint, create_selective_checkpoint_contexts
 
 from hicmae_mm.models.layers.attention import CrossAttention, SelfAttention
-from hicmae_mm.models.layers.linear import Mlp
+from hicmae_mm.models.layers.linear import LayerNorm, Mlp
 
 NORM_EPS = 1e-6
+# what scaled_dot_product_attention becomes; the result is as wide as a token, and dear to compute
+ATTENTION_OPERATORS = (
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default,
+    torch.ops.aten._scaled_dot_product_flash_attention.default,
+    torch.ops.aten._scaled_dot_product_efficient_attention.default,
+    torch.ops.aten._scaled_dot_product_cudnn_attention.default,
+)
 
 
 def run_block(block: nn.Module, *inputs: Tensor | None, recompute: bool = False) -> Tensor:
-    """``block(*inputs)``; with ``recompute`` its activations are not stored but computed again in the backward pass."""
-    return checkpoint(block, *inputs, use_reentrant=False) if recompute else block(*inputs)
+    """``block(*inputs)``; with ``recompute`` its activations are not stored but computed again in the backward pass.
+
+    What attention puts out is stored all the same, a token's width each, unless its weights are dropped at random.
+    """
+    if not recompute:
+        return block(*inputs)
+    return checkpoint(block, *inputs, use_reentrant=False, context_fn=_keep_attention)
+
+
+def _policy(_: Any, operator: Any, *args: Any, **kwargs: Any) -> CheckpointPolicy:
+    # a stored result draws no random numbers when the rest is computed again, and would shift those that follow
+    if operator in ATTENTION_OPERATORS and not _dropout(operator, args, kwargs):
+        return CheckpointPolicy.MUST_SAVE
+    return CheckpointPolicy.PREFER_RECOMPUTE
+
+
+def _dropout(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:
+    names = [argument.name for argument in operator._schema.arguments]
+    return dict(zip(names, args)).get('dropout_p', kwargs.get('dropout_p', 0.0))
+
+
+_keep_attention = partial(create_selective_checkpoint_contexts, _policy)
 
 
 class Block(nn.Module):
@@ -41,9 +72,9 @@ class Block(nn.Module):
         attn_drop: float = 0.0,
     ) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(embed_dims, eps=NORM_EPS)
+        self.norm1 = LayerNorm(embed_dims, NORM_EPS)
         self.attn = SelfAttention(embed_dims, num_heads, qkv_bias, attn_drop, drop)
-        self.norm2 = nn.LayerNorm(embed_dims, eps=NORM_EPS)
+        self.norm2 = LayerNorm(embed_dims, NORM_EPS)
         self.mlp = Mlp(embed_dims, int(embed_dims * mlp_ratio), drop)
         self.drop_path = DropPath(drop_path) if drop_path > 0 else nn.Identity()
 
@@ -70,8 +101,8 @@ class CrossBlock(Block):
         attn_drop: float = 0.0,
     ) -> None:
         super().__init__(embed_dims, num_heads, mlp_ratio, qkv_bias, drop_path, drop, attn_drop)
-        self.query_norm = nn.LayerNorm(embed_dims, eps=NORM_EPS)
-        self.context_norm = nn.LayerNorm(embed_dims, eps=NORM_EPS)
+        self.query_norm = LayerNorm(embed_dims, NORM_EPS)
+        self.context_norm = LayerNorm(embed_dims, NORM_EPS)
         self.cross_attn = CrossAttention(embed_dims, num_heads, qkv_bias, attn_drop, drop)
 
     def forward(  # type: ignore[override]

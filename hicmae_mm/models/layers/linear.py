@@ -19,6 +19,7 @@ HAS_ONEDNN = (
 PLAIN_TENSORS = (Tensor, nn.Parameter)
 # below this, preparing the weight for oneDNN takes longer than the faster product saves
 MIN_ROWS, MIN_MACS = 256, 2**26
+NORM_ATTRIBUTE = '_normalised_from'  # of what LayerNorm puts out
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -37,9 +38,10 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """
     if not _suits_onednn(x, weight):
         return F.linear(x, weight, bias)
-    if torch.is_grad_enabled():
-        return _Linear.apply(x, weight, bias)
-    return _product(x, weight, bias)
+    if not torch.is_grad_enabled():
+        return _product(x, weight, bias)
+    norm = getattr(x, NORM_ATTRIBUTE, None)
+    return _Linear.apply(x, weight, bias) if norm is None else _NormedLinear.apply(x, weight, bias, *norm)
 
 
 def gelu_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -71,6 +73,29 @@ class Linear(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         """``(..., in) -> (..., out)``."""
         return linear(x, self.weight, self.bias)
+
+
+class LayerNorm(nn.LayerNorm):
+    """``nn.LayerNorm`` over the last dimension whose result need not be stored for a linear layer that follows.
+
+    The result carries what it was made of. :func:`linear` keeps that in its place, which the norm keeps anyway, and
+    normalises again for the gradient of its weight: a sixth of what a transformer block stores, for less than a
+    hundredth of its time. Every other use of the result is as ever.
+
+    Args:
+        embed_dims: Width D.
+        eps: Added to the variance.
+    """
+
+    def __init__(self, embed_dims: int, eps: float) -> None:
+        super().__init__(embed_dims, eps=eps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(..., D) -> (..., D)``."""
+        out = super().forward(x)
+        if HAS_ONEDNN and not _is_traced() and out.requires_grad and type(x) in PLAIN_TENSORS:
+            setattr(out, NORM_ATTRIBUTE, (x.detach(), self.weight.detach(), self.bias.detach(), self.eps))
+        return out
 
 
 class Mlp(nn.Module):
@@ -149,6 +174,28 @@ class _Linear(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         grad_x = _input_gradient(grad, weight) if ctx.needs_input_grad[0] else None
         return grad_x, *_parameter_gradients(grad, x, ctx.needs_input_grad[1:])
+
+
+class _NormedLinear(torch.autograd.Function):
+    """A linear layer of what a norm puts out, which is not stored."""
+
+    @staticmethod
+    def forward(x: Tensor, weight: Tensor, bias: Tensor | None, *norm: Any) -> Tensor:  # noqa: ARG004
+        return _product(x, weight, bias)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG004
+        _, weight, _, source, scale, shift, ctx.eps = inputs
+        ctx.save_for_backward(weight, source, scale, shift)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        weight, source, scale, shift = ctx.saved_tensors
+        grad_x = _input_gradient(grad, weight) if ctx.needs_input_grad[0] else None
+        needed = ctx.needs_input_grad[1:3]
+        x = F.layer_norm(source, scale.shape, scale, shift, ctx.eps) if needed[0] else source
+        return grad_x, *_parameter_gradients(grad, x, needed), None, None, None, None
 
 
 class _GeluLinear(torch.autograd.Function):

@@ -24,7 +24,7 @@ from hicmae_mm.registry import MODELS
 from hicmae_mm.utils.benchmark.published import STYLE, build_wrapper, synchronous_step, use_published_style
 from hicmae_mm.utils.benchmark.timing import matmul_gflops, peak_memory_mb, seconds_per_call
 from hicmae_mm.utils.complexity import count_complexity, published_macs
-from hicmae_mm.utils.cpu_memory import give_back_freed_memory
+from hicmae_mm.utils.cpu_memory import save_memory
 from hicmae_mm.utils.random_batch import random_batch, random_inputs
 
 VARIANTS = ('plain', 'baseline', 'compile', 'checkpointing', *STYLE)
@@ -132,8 +132,8 @@ def apply_variant(model: AudioVisualModel, plan: ModelPlan) -> None:
             raise ValueError('no part of this model has the option checkpoint_activations')
         for part in parts:
             part.checkpoint_activations = True  # type: ignore[assignment]
-        if plan.device.type == 'cpu':
-            give_back_freed_memory()
+    if plan.device.type == 'cpu' and plan.mode == 'train' and plan.variant != 'baseline':
+        save_memory(model)  # as the runner does
     if plan.variant == 'compile':
         compile_parts(model)
 
