@@ -141,8 +141,8 @@ class OnnxSession(ExportedSession):
         options = runtime.SessionOptions()
         options.intra_op_num_threads = threads or torch.get_num_threads()
         options.log_severity_level = 3  # errors
-        # waiting threads sleep; they would take the cores from whatever reads the next clip
-        options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+        # threads wait spinning within a call, not between calls, where something else may read the next clip
+        options.add_session_config_entry('session.force_spinning_stop', '1')
         try:
             self.session = runtime.InferenceSession(
                 str(self.path), options, providers=choose_providers(runtime.get_available_providers(), providers)
