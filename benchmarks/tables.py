@@ -62,7 +62,10 @@ def done(part: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def model_tables(part: Mapping[str, Any], published: Mapping[str, tuple[float, float | None]]) -> Iterator[str]:
-    """Speed and memory of steps, and what variants of them change."""
+    """Speed and memory of steps, and what variants of them change.
+
+    Speeds compare by their shares of the rate beside them, which a machine that slows down does not change.
+    """
     rows, variants = [], []
     for name, reports in done(part).items():
         by_variant = {report['variant']: report for report in reports}
@@ -74,7 +77,7 @@ def model_tables(part: Mapping[str, Any], published: Mapping[str, tuple[float, f
                 '' if reference is None else share(*reference),
                 '' if style is None else f'{share(style["matmul_fraction"], memory_of(style))}',
                 f'**{plain["matmul_fraction"]:.2f}**, {memory_of(plain):.1f} GB',
-                '' if style is None else f'**{style["seconds_per_iter"] / plain["seconds_per_iter"]:.2f}**',
+                '' if style is None else f'**{plain["matmul_fraction"] / style["matmul_fraction"]:.2f}**',
                 '' if style is None else f'{memory_of(plain) / memory_of(style):.2f}',
                 f'{plain["seconds_per_iter"]:.3g} s of {plain["batch_size"]}, {plain["clips_per_s"]:.3g}/s',
                 f'{plain["gflops_per_s"]:.0f} of {plain["matmul_gflops_per_s"]:.0f}',
@@ -112,9 +115,9 @@ def variant_row(name: str, report: Mapping[str, Any], plain: Mapping[str, Any]) 
     return [
         TITLES[name],
         VARIANTS[report['variant']],
-        f'{report["seconds_per_iter"] / plain["seconds_per_iter"]:.3f}',
-        f'{report["peak_memory_mb"] / plain["peak_memory_mb"]:.3f} ({memory_of(report):.2f} GB)',
-        f'{report["matmul_fraction"]:.3f}',
+        f'{plain["matmul_fraction"] / report["matmul_fraction"]:.2f}',
+        f'{report["peak_memory_mb"] / plain["peak_memory_mb"]:.2f} ({memory_of(report):.2f} GB)',
+        f'{report["matmul_fraction"]:.2f}',
         note,
     ]
 

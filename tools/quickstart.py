@@ -54,6 +54,9 @@ TINY_TRAINING = (
 )
 TINY_VALIDATION = ('train_cfg.val_interval=1',)
 LOADER_WORKERS = 2  # of the configs
+STANDING_BACK = (
+    15  # of trainings that the longest chain (media, pre-training, both streams, pictures) need not wait for
+)
 MOST_JOBS = 4  # more steps than that are never ready at once
 
 
@@ -92,7 +95,8 @@ def plan(work_dir: Path, data_root: Path, is_tiny: bool) -> Iterator[Step]:
         start = (f'load_from={pretrained}' if is_pretrained else 'optim_wrapper.paramwise_cfg.layer_decay=1.0',)
         validation = TINY_VALIDATION if is_tiny else ()
         needed = 'pretrain' if is_pretrained else 'media'
-        yield train_step(name, f'fine-tune: {title}', config, work_dir, options + validation + start, needed)
+        training = train_step(name, f'fine-tune: {title}', config, work_dir, options + validation + start, needed)
+        yield training if name == 'audio_video' else replace(training, niceness=STANDING_BACK)
         run_dir = work_dir / name
         checkpoint = run_dir / last_checkpoint(config, is_tiny)
         test = ('--out', run_dir / 'metrics.json', '--work-dir', run_dir / 'test')

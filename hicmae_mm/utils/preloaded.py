@@ -15,7 +15,7 @@ from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from hicmae_mm.utils.steps import GRACE_SECONDS, Step, copy_output
+from hicmae_mm.utils.steps import GRACE_SECONDS, Step, copy_output, stand_back
 
 # what training, testing and drawing import between them
 HEAVY_MODULES = (
@@ -62,7 +62,7 @@ class PreloadedStep:
         output, own_end = multiprocessing.Pipe(duplex=False)
         variables = {'PYTHON': sys.executable, **(environment or {}), **step.environment}
         self._process = multiprocessing.get_context('forkserver').Process(
-            target=_run_tool, args=(own_end, step.command[1:], str(cwd), {**os.environ, **variables})
+            target=_run_tool, args=(own_end, step.command[1:], str(cwd), {**os.environ, **variables}, step.niceness)
         )
         self._process.start()
         own_end.close()
@@ -100,9 +100,12 @@ class PreloadedStep:
                 return
 
 
-def _run_tool(output: Connection, command: Sequence[str], cwd: str, environment: Mapping[str, str]) -> None:
+def _run_tool(
+    output: Connection, command: Sequence[str], cwd: str, environment: Mapping[str, str], niceness: int
+) -> None:
     """Becomes ``python COMMAND``, in a session of its own so that it can be ended with all its children."""
     os.setsid()
+    stand_back(os.getpid(), niceness)
     threading.Thread(target=_end_with_caller, daemon=True).start()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     multiprocessing.set_start_method(None, force=True)  # as in a process that was started afresh

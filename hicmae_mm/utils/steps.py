@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -37,6 +37,7 @@ class Step:
         identity: Plain values that decide what it computes: when they change, it has to be done again. By default its
             command line.
         needs: Names of the steps that have to be finished before.
+        niceness: How much it leaves the cores to steps beside it, from 0 to 19.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Step:
     outputs: tuple[Path, ...] = ()
     identity: Mapping[str, Any] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
+    niceness: int = 0
 
     @property
     def shell_line(self) -> str:
@@ -99,6 +101,23 @@ class StepMarks:
     def forget(self, step: Step) -> None:
         """Removes the mark."""
         self.mark_of(step).unlink(missing_ok=True)
+
+
+def stand_back(pid: int, niceness: int) -> None:
+    """Lets a process that leads a session, and what it will start, have the cores that others leave.
+
+    Linux may share its cores among sessions first ("autogroups"), so the session's own niceness counts as well.
+
+    Args:
+        pid: Of the process; nothing happens if it has ended.
+        niceness: From 0, which changes nothing, to 19.
+    """
+    if niceness == 0:
+        return
+    with suppress(ProcessLookupError):
+        os.setpriority(os.PRIO_PROCESS, pid, niceness)
+    with suppress(OSError):  # no such file where sessions do not count
+        Path(f'/proc/{pid}/autogroup').write_text(str(niceness))
 
 
 def identity_of(step: Step) -> dict[str, Any]:
@@ -183,6 +202,7 @@ class RunningStep:
             preexec_fn=_die_with(os.getpid()),
             pass_fds=tuple(keep_open),
         )
+        stand_back(self._process.pid, step.niceness)
         self._copying = threading.Thread(target=copy_output, args=(self._process.stdout, log_file, label), daemon=True)
         if is_copied:
             self._copying.start()

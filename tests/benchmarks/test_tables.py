@@ -41,8 +41,8 @@ def test_model() -> None:
     assert (here, times, memory) == ('**0.80**, 2.1 GB', '**1.50**', '0.50')
     assert (seconds, rate) == ('2 s of 4, 2/s', '100 of 125')
     assert steps[3][:3] == ['inference', '0.79', '']
-    assert steps[6] == ['pre-training', 'all of the published style', '1.500', '2.000 (4.19 GB)', '0.533', '']
-    assert steps[7][1:3] == ['attention in single operations', '1.250']
+    assert steps[6] == ['pre-training', 'all of the published style', '1.50', '2.00 (4.19 GB)', '0.53', '']
+    assert steps[7][1:3] == ['attention in single operations', '1.25']
     assert steps[8][-1] == 'compiling 30 s, 0 graph breaks, 1 compiled later'
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from hicmae_mm.utils.preloaded import PreloadedStep, start_preloading
 from hicmae_mm.utils.steps import Step
 start_preloading(['colorsys'])
-step = Step('tool', 'a tool', ('python', *sys.argv[2:]), {'CORPUS': 'mine'})
+step = Step('tool', 'a tool', ('python', *sys.argv[2:]), {'CORPUS': 'mine'}, niceness=5)
 running = PreloadedStep(step, Path(sys.argv[1]), 'tool | ')
 """
 
@@ -51,6 +51,13 @@ def test_a_tool_sees_what_it_would_see_as_a_command(tmp_path: Path) -> None:
         'tool | at exit',
         'True',
     ]
+
+
+def test_a_tool_leaves_the_cores_to_others(tmp_path: Path) -> None:
+    tool = tmp_path / 'tool.py'
+    tool.write_text('import os, subprocess; print(os.nice(0), flush=True); subprocess.run("nice")')
+    output, _ = _call('running.wait()', tmp_path, tool).communicate(timeout=60)
+    assert output.splitlines() == ['tool | 5', 'tool | 5']
 
 
 def test_a_failure_is_an_error(tmp_path: Path) -> None:

@@ -131,3 +131,9 @@ def test_marks_are_readable(tmp_path: Path) -> None:
         'command': 'bash -c true',
         'seconds': 1.3,
     }
+
+
+def test_a_step_leaves_the_cores_to_others(tmp_path: Path) -> None:
+    out = tmp_path / 'nice'
+    run_step(_shell(f'sleep 0.5; nice > {out}; bash -c nice >> {out}', niceness=7))
+    assert out.read_text().split() == ['7', '7']  # its children as well

@@ -66,7 +66,9 @@ class ModelPlan:
 
 
 def measure_model(cfg: Config, plan: ModelPlan) -> dict[str, Any]:
-    """Times steps or forward passes of the config's model, between two measurements of the machine's rate.
+    """Times steps or forward passes of the config's model, and the machine's rate before, after and (CPU) between them.
+
+    A shared machine's rate changes from second to second, so each step is set against the rate just before and after.
 
     Raises:
         ValueError: the config has not what the mode or the variant needs.
@@ -82,15 +84,20 @@ def measure_model(cfg: Config, plan: ModelPlan) -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         step, dtype = build_step(model, cfg, plan)
-        before = matmul_gflops(device, dtype)
+        rates = [matmul_gflops(device, dtype)]
         if device.type == 'cuda':
             torch.cuda.reset_peak_memory_stats(device)
-        timed = time_steps(step, batches, plan)
+        timed = time_steps(step, batches, plan, lambda: rates.append(matmul_gflops(device, dtype, 0.4)))
         memory = peak_memory_mb(device)
-        after = matmul_gflops(device, dtype)
+        if device.type == 'cuda':
+            rates.append(matmul_gflops(device, dtype))
     gflop = 2 * forward_macs / 1e9 * (3 if plan.mode == 'train' else 1)
-    clips_per_s = statistics.mean(timed.pop('rows')) / timed['seconds_per_iter']
-    rate = (before + after) / 2
+    rows = timed.pop('rows')
+    clips_per_s = statistics.mean(rows) / timed['seconds_per_iter']
+    beside = [statistics.mean(pair) for pair in itertools.pairwise(rates)]  # of each step; on a GPU one for all
+    shares = [
+        count * gflop / seconds / rate for count, seconds, rate in zip(rows, timed['seconds'], itertools.cycle(beside))
+    ]
     return {
         'device': torch.cuda.get_device_name(device) if device.type == 'cuda' else 'cpu',
         'dtype': str(dtype).removeprefix('torch.'),
@@ -100,12 +107,11 @@ def measure_model(cfg: Config, plan: ModelPlan) -> dict[str, Any]:
         'nominal_gflop_per_clip': gflop,
         **timed,
         'model_memory_mb': memory - idle_memory,
-        'matmul_gflops_per_s_before': before,
-        'matmul_gflops_per_s_after': after,
+        'matmul_gflops_per_s_measured': rates,
         'clips_per_s': clips_per_s,
         'gflops_per_s': clips_per_s * gflop,
-        'matmul_gflops_per_s': rate,
-        'matmul_fraction': clips_per_s * gflop / rate,
+        'matmul_gflops_per_s': statistics.median(rates),
+        'matmul_fraction': statistics.median(shares),
         'peak_memory_mb': memory,
     }
 
@@ -174,8 +180,10 @@ def inference_dtype(plan: ModelPlan) -> torch.dtype:
     return torch.float16 if 'precision' in plan.style else torch.bfloat16
 
 
-def time_steps(step: Callable[[Batch], Any], batches: Iterator[Batch], plan: ModelPlan) -> dict[str, Any]:
-    """Calls the step over and over.
+def time_steps(
+    step: Callable[[Batch], Any], batches: Iterator[Batch], plan: ModelPlan, between: Callable[[], Any]
+) -> dict[str, Any]:
+    """Calls the step over and over, and on a CPU ``between()`` after each.
 
     Returns:
         Seconds by key, ``rows`` of every batch, and with ``variant='compile'`` what compiling took, where it broke the
@@ -199,12 +207,12 @@ def time_steps(step: Callable[[Batch], Any], batches: Iterator[Batch], plan: Mod
     for _ in range(plan.warmup):
         call()
     warm_calls, warm_graphs = len(rows), graphs()
-    seconds = seconds_per_call(call, plan.iters, plan.device, warmup=0)
+    seconds = seconds_per_call(call, plan.iters, plan.device, warmup=0, between=between)
     typical = statistics.median(seconds)
     measured: dict[str, Any] = {
         'rows': rows[warm_calls:],
+        'seconds': seconds,
         'seconds_per_iter': typical,
-        'seconds_per_iter_range': [min(seconds), max(seconds)],
         'cpu_seconds_per_iter': min(cpu_seconds[warm_calls:]),
     }
     if first:

@@ -51,7 +51,13 @@ def wait_for(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def seconds_per_call(function: Callable[[], Any], iters: int, device: torch.device, warmup: int = 2) -> list[float]:
+def seconds_per_call(
+    function: Callable[[], Any],
+    iters: int,
+    device: torch.device,
+    warmup: int = 2,
+    between: Callable[[], Any] | None = None,
+) -> list[float]:
     """Times every call.
 
     On a GPU, events mark where its queue passes from one call to the next, and the host waits only before the first and
@@ -62,6 +68,7 @@ def seconds_per_call(function: Callable[[], Any], iters: int, device: torch.devi
         iters: timed calls.
         device: whose time is taken.
         warmup: calls before, which are not timed.
+        between: called after every timed call, untimed; on a GPU never.
 
     Returns:
         Seconds of each timed call.
@@ -81,6 +88,8 @@ def seconds_per_call(function: Callable[[], Any], iters: int, device: torch.devi
         start = time.perf_counter()
         function()
         seconds.append(time.perf_counter() - start)
+        if between is not None:
+            between()
     return seconds
 
 
