@@ -42,7 +42,7 @@ class AudioVisualRunner(Runner):
     """A Runner that differs from MMEngine's in the following, and in nothing else.
 
     * Distributed training without a GPU: gloo group, no device ids. Training without a GPU at all leaves the loader's
-      workers their cores, and gives large freed blocks back to the system.
+      workers their cores, and gives freed memory back if the model recomputes its activations to save memory.
     * Several processes train a ``DataParallelModel``, or a ``FullyShardedModel`` where the config says so.
     * The learning rate is scaled by the batch of all ranks *and accumulated iterations*.
     * ``load_from`` says what was loaded and what was not, and refuses a checkpoint of which nothing fits; testing and

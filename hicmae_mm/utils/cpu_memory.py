@@ -8,11 +8,10 @@ import platform
 from torch import nn
 
 M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
-# measured at base size: the lower, the less memory and the more time
-USUAL_THRESHOLD, SAVING_THRESHOLD = 20_000_000, 2 * 2**20
+SAVING_THRESHOLD = 2 * 2**20
 
 
-def map_large_blocks(threshold_bytes: int = USUAL_THRESHOLD) -> bool:
+def map_large_blocks(threshold_bytes: int = SAVING_THRESHOLD) -> bool:
     """Makes every large block a mapping of its own, which goes back to the system when it is freed.
 
     glibc raises its threshold for mappings while a program runs, up to 32 MiB, and keeps freed blocks below it. The
@@ -31,10 +30,14 @@ def map_large_blocks(threshold_bytes: int = USUAL_THRESHOLD) -> bool:
 
 
 def save_memory(model: nn.Module) -> bool:
-    """:func:`map_large_blocks` for a training on the CPU: more of them if the model recomputes its activations.
+    """:func:`map_large_blocks` for a training on the CPU whose model recomputes its activations to save memory.
 
     Returns:
-        As :func:`map_large_blocks`.
+        Whether large blocks are mapped now.
     """
-    recomputes = any(getattr(part, 'checkpoint_activations', False) for part in model.modules())
-    return map_large_blocks(SAVING_THRESHOLD if recomputes else USUAL_THRESHOLD)
+    return recomputes_activations(model) and map_large_blocks()
+
+
+def recomputes_activations(model: nn.Module) -> bool:
+    """Whether a part of the model has ``checkpoint_activations``."""
+    return any(getattr(part, 'checkpoint_activations', False) for part in model.modules())
