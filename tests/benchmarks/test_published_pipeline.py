@@ -29,7 +29,7 @@ def test_samples_are_what_the_model_takes(stems: tuple[Path, Path]) -> None:
     assert len(views) == 4
     for video, sound in (pipeline.fine_tuning_clip(stems[1]), *views):
         assert (video.shape, video.dtype, sound.shape) == ((3, 16, 160, 160), torch.float32, (1, 256, 128))
-        assert video.abs().max() < 5
+        assert video.abs().max() < 8  # erased boxes hold normal noise
     torch.testing.assert_close(views[0][0], views[1][0])  # square frames: the spatial views coincide
 
 
