@@ -54,9 +54,7 @@ TINY_TRAINING = (
 )
 TINY_VALIDATION = ('train_cfg.val_interval=1',)
 LOADER_WORKERS = 2  # of the configs
-STANDING_BACK = (
-    15  # of trainings that the longest chain (media, pre-training, both streams, pictures) need not wait for
-)
+STANDING_BACK = 15  # niceness of trainings that the pre-training, and what needs it longest, should not wait for
 MOST_JOBS = 4  # more steps than that are never ready at once
 
 

@@ -8,25 +8,22 @@ import platform
 from torch import nn
 
 M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
-SAVING_THRESHOLD = 2 * 2**20
+THRESHOLD_BYTES = 2 * 2**20  # blocks from this size on are mapped
 
 
-def map_large_blocks(threshold_bytes: int = SAVING_THRESHOLD) -> bool:
+def map_large_blocks() -> bool:
     """Makes every large block a mapping of its own, which goes back to the system when it is freed.
 
     glibc raises its threshold for mappings while a program runs, up to 32 MiB, and keeps freed blocks below it. The
     next request fits those of a training step badly, so a step needs up to half as much memory again. Mapped blocks
     cost time, for the system zeroes their pages.
 
-    Args:
-        threshold_bytes: Blocks from this size on are mapped.
-
     Returns:
         Whether there was a glibc to tell.
     """
     if platform.libc_ver()[0] != 'glibc':
         return False
-    return bool(ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, ctypes.c_int(threshold_bytes)))
+    return bool(ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, ctypes.c_int(THRESHOLD_BYTES)))
 
 
 def save_memory(model: nn.Module) -> bool:
@@ -35,9 +32,5 @@ def save_memory(model: nn.Module) -> bool:
     Returns:
         Whether large blocks are mapped now.
     """
-    return recomputes_activations(model) and map_large_blocks()
-
-
-def recomputes_activations(model: nn.Module) -> bool:
-    """Whether a part of the model has ``checkpoint_activations``."""
-    return any(getattr(part, 'checkpoint_activations', False) for part in model.modules())
+    recomputes = any(getattr(part, 'checkpoint_activations', False) for part in model.modules())
+    return recomputes and map_large_blocks()

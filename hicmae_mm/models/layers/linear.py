@@ -40,8 +40,10 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         return F.linear(x, weight, bias)
     if not torch.is_grad_enabled():
         return _product(x, weight, bias)
-    norm = getattr(x, NORM_ATTRIBUTE, None)
-    return _Linear.apply(x, weight, bias) if norm is None else _NormedLinear.apply(x, weight, bias, *norm)
+    version, *norm = getattr(x, NORM_ATTRIBUTE, (None,))
+    if version is None or version != x._version:  # no norm put it out, or it was changed in place since
+        return _Linear.apply(x, weight, bias)
+    return _NormedLinear.apply(x, weight, bias, *norm)
 
 
 def gelu_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -94,7 +96,8 @@ class LayerNorm(nn.LayerNorm):
         """``(..., D) -> (..., D)``."""
         out = super().forward(x)
         if HAS_ONEDNN and not _is_traced() and out.requires_grad and type(x) in PLAIN_TENSORS:
-            setattr(out, NORM_ATTRIBUTE, (x.detach(), self.weight.detach(), self.bias.detach(), self.eps))
+            source = (x.detach(), self.weight.detach(), self.bias.detach(), self.eps)
+            setattr(out, NORM_ATTRIBUTE, (out._version, *source))
         return out
 
 

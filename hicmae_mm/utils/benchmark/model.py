@@ -138,7 +138,7 @@ def apply_variant(model: AudioVisualModel, plan: ModelPlan) -> None:
             raise ValueError('no part of this model has the option checkpoint_activations')
         for part in parts:
             part.checkpoint_activations = True  # type: ignore[assignment]
-    if plan.device.type == 'cpu' and plan.mode == 'train' and plan.variant != 'baseline':
+    if plan.device.type == 'cpu':
         save_memory(model)  # as the runner does
     if plan.variant == 'compile':
         compile_parts(model)
