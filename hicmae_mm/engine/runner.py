@@ -30,7 +30,6 @@ from hicmae_mm.utils.checkpoint import (
     read_checkpoint_meta,
 )
 from hicmae_mm.utils.config_checks import check_component, check_config
-from hicmae_mm.utils.cpu_memory import save_memory
 from hicmae_mm.utils.distributed import check_local_rank_has_gpu, init_cpu_process_group, leave_cores_to_workers
 from hicmae_mm.utils.downloads import weights_only
 from hicmae_mm.utils.files import replaced_file
@@ -83,8 +82,6 @@ class AudioVisualRunner(Runner):
         Raises:
             ValueError: An option that the wrapper does not have.
         """
-        if not torch.cuda.is_available():
-            save_memory(model)
         if not self.distributed or is_model_wrapper(model):
             return super().wrap_model(model_wrapper_cfg if self.distributed else None, model)
         wrapper_cfg = {'type': 'DataParallelModel', **(model_wrapper_cfg or {})}

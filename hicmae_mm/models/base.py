@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import prod
 
 from mmengine.model import BaseModel, ModuleDict
 from torch import Tensor, nn
 
-from hicmae_mm.models.encoders import BaseEncoder
+from hicmae_mm.models.encoders import BaseEncoder, EncoderOutput
 from hicmae_mm.models.fusion import BaseFusion
 from hicmae_mm.models.utils import build_slot
 
@@ -96,6 +97,23 @@ class AudioVisualModel(BaseModel):
             if isinstance(part, nn.Module):
                 part.eval()
         return self
+
+    def encode_each(self, encode: Callable[[str], EncoderOutput]) -> dict[str, EncoderOutput]:
+        """Calls ``encode(stream)`` for every stream, the one with the most to store last.
+
+        The backward pass takes the encoders the other way round. It thus frees the most at a time when the gradients of
+        the other encoders' parameters do not exist yet.
+
+        Returns:
+            The results by stream, in the order of the streams.
+        """
+
+        def size(name: str) -> int:
+            encoder = self.encoders[name]
+            return prod(encoder.grid) * encoder.embed_dims * encoder.depth
+
+        encoded = {name: encode(name) for name in sorted(self.encoders, key=size)}
+        return {name: encoded[name] for name in self.encoders}
 
     def check_streams(self, inputs: Mapping[str, Tensor], present: Mapping[str, object] | None = None) -> None:
         """Raises ValueError when a stream of the model is missing from a batch, or from some of its clips."""

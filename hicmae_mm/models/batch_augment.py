@@ -8,7 +8,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from mmengine.structures import BaseDataElement
-from timm.data.mixup import cutmix_bbox_and_lam
 from torch import Tensor, nn
 
 from hicmae_mm.registry import MODELS
@@ -64,6 +63,9 @@ class MixupCutmix(nn.Module):
             raise ValueError(f'mode must be one of {MODES}, got {mode!r}')
         if cutmix_minmax is not None and not 0 < cutmix_minmax[0] < cutmix_minmax[1] <= 1:
             raise ValueError(f'cutmix_minmax must be two growing shares of 0..1, got {cutmix_minmax}')
+        from timm.data.mixup import cutmix_bbox_and_lam  # costs a second and 100 MB, so only where needed
+
+        self._box_and_share = cutmix_bbox_and_lam
         self.num_classes = num_classes
         self.mixup_alpha = mixup_alpha
         self.cutmix_alpha = cutmix_alpha if cutmix_minmax is None else 1.0
@@ -138,7 +140,7 @@ class MixupCutmix(nn.Module):
         """Pastes regions into the outputs; returns the share that is really left of the own clip."""
         if 'video' in outputs or self.cutmix_minmax is not None:
             plane = inputs['video' if 'video' in outputs else 'audio']
-            (top, bottom, left, right), lam = cutmix_bbox_and_lam(plane.shape, lam, self.cutmix_minmax)
+            (top, bottom, left, right), lam = self._box_and_share(plane.shape, lam, self.cutmix_minmax)
         if 'video' in outputs:
             for i, other in partners.items():
                 outputs['video'][i, ..., top:bottom, left:right] = inputs['video'][other, ..., top:bottom, left:right]

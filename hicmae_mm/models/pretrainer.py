@@ -94,7 +94,7 @@ class AudioVisualPretrainer(AudioVisualModel):
                 'add mask transforms (TubeMask, RandomMask) to the pipeline'
             )
         indexed = {name: as_token_mask(masks[name], f'{name} mask') for name in self.encoders}
-        return {name: encoder(inputs[name], indexed[name]) for name, encoder in self.encoders.items()}, indexed  # type: ignore[return-value]
+        return self.encode_each(lambda name: self.encoders[name](inputs[name], indexed[name])), indexed
 
     def decode(self, encoded: dict[str, EncoderOutput], masks: dict[str, TokenMask]) -> dict[str, Tensor]:
         """Predictions ``(B, M, P)`` of the masked tokens by stream."""

@@ -83,10 +83,9 @@ class AudioVisualRecognizer(AudioVisualModel):
         if self.missing_streams == 'error':
             self.check_streams(inputs, present)
         presence = find_presence(self.encoders, inputs, present)
-        encoded = {
-            name: encode_present(encoder, inputs.get(name), presence.get(name))
-            for name, encoder in self.encoders.items()
-        }
+        encoded = self.encode_each(
+            lambda name: encode_present(self.encoders[name], inputs.get(name), presence.get(name))
+        )
         tokens = {name: output.tokens for name, output in encoded.items()}
         padding = {name: part.padding(tokens[name].shape[1]) for name, part in presence.items()}
         return self.aggregator({name: output.hidden for name, output in encoded.items()}, self.fuse(tokens, padding))

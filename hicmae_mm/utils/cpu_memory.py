@@ -1,36 +1,49 @@
-"""How the C library keeps freed memory."""
+"""Memory that was freed, but that the C library keeps."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
+from pathlib import Path
 
-from torch import nn
-
-M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
-THRESHOLD_BYTES = 2 * 2**20  # blocks from this size on are mapped
+STATM = Path('/proc/self/statm')
+ALLOWANCE_BYTES = 64 * 2**20
 
 
-def map_large_blocks() -> bool:
-    """Makes every large block a mapping of its own, which goes back to the system when it is freed.
+class FreedMemory:
+    """Gives freed memory back to the system when enough of it has piled up.
 
-    glibc raises its threshold for mappings while a program runs, up to 32 MiB, and keeps freed blocks below it. The
-    next request fits those of a training step badly, so a step needs up to half as much memory again. Mapped blocks
-    cost time, for the system zeroes their pages.
+    The blocks that a training step asks for fit badly into those that it freed before: glibc keeps up to half as much
+    memory again. Giving it back takes time, since the system zeroes the pages when they are needed again, so it is done
+    only when the process has grown by an allowance since the last time.
 
-    Returns:
-        Whether there was a glibc to tell.
+    Args:
+        allowance: Bytes to grow by.
     """
-    if platform.libc_ver()[0] != 'glibc':
-        return False
-    return bool(ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, ctypes.c_int(THRESHOLD_BYTES)))
+
+    def __init__(self, allowance: int = ALLOWANCE_BYTES) -> None:
+        self.allowance = allowance
+        self._left = 0  # resident after giving back
+        has_glibc = platform.libc_ver()[0] == 'glibc' and STATM.is_file()
+        self._trim = ctypes.CDLL(None).malloc_trim if has_glibc else None
+
+    def give_back(self) -> bool:
+        """Gives back what is free, if it is time.
+
+        Returns:
+            Whether anything was asked of the C library; never, where that is not glibc on Linux.
+        """
+        if self._trim is None or resident_bytes() <= self._left + self.allowance:
+            return False
+        self._trim(0)
+        self._left = resident_bytes()
+        return True
 
 
-def save_memory(model: nn.Module) -> bool:
-    """:func:`map_large_blocks` for a training on the CPU whose model recomputes its activations to save memory.
+def resident_bytes() -> int:
+    """Memory of this process (Linux)."""
+    return int(STATM.read_bytes().split()[1]) * os.sysconf('SC_PAGE_SIZE')
 
-    Returns:
-        Whether large blocks are mapped now.
-    """
-    recomputes = any(getattr(part, 'checkpoint_activations', False) for part in model.modules())
-    return recomputes and map_large_blocks()
+
+FREED_MEMORY = FreedMemory()  # a process has one heap

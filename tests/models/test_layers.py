@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 
 import pytest
+import timm.layers
 import torch
 from torch import nn
 
@@ -19,6 +20,7 @@ from hicmae_mm.models.layers import (
     scatter_tokens,
     sine_positions,
 )
+from hicmae_mm.models.layers.blocks import DropPath
 from hicmae_mm.models.layers.patchify import channels_first, channels_last, patchify, token_grid, unpatchify
 from tests.models.operations import Operations
 
@@ -179,3 +181,28 @@ def test_recomputed_blocks_keep_what_attention_puts_out(attn_drop: float, runs: 
     assert counts == [1, runs]
     for stored, recomputed in zip(*gradients):
         torch.testing.assert_close(recomputed, stored, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(('num_context', 'runs'), [(3, 3), (6, 2)])  # of two attentions, one of them to the context
+def test_attention_to_few_tokens_is_recomputed_too(num_context: int, runs: int) -> None:
+    torch.manual_seed(0)
+    block = CrossBlock(8, 2).train()
+    with Operations() as operations:
+        run_block(block, torch.randn(4, 6, 8), torch.randn(4, num_context, 8), recompute=True).sum().backward()
+    assert sum(name in SOFTMAX_KERNELS for name in operations.names) == runs
+
+
+@pytest.mark.parametrize('drop_prob', [0.3, 1.0])
+def test_drop_path_equals_timms_and_stores_nothing(drop_prob: float) -> None:
+    ours, theirs = DropPath(drop_prob).train(), timm.layers.DropPath(drop_prob).train()
+    x, stored, results = torch.randn(64, 3, 2, requires_grad=True), [], []
+    for module in (ours, theirs):
+        torch.manual_seed(0)
+        hooks = torch.autograd.graph.saved_tensors_hooks(lambda tensor: stored.append(tensor) or tensor, lambda t: t)
+        with hooks:
+            out = module(x)
+        results.append([out, *torch.autograd.grad(out.square().sum(), x)])
+        if module is ours:
+            assert not stored
+    assert all(torch.equal(one, other) for one, other in zip(*results))
+    assert torch.equal(ours.eval()(x), x)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -59,6 +60,14 @@ def stored_bytes(run: Callable[[], dict[str, torch.Tensor]]) -> tuple[int, dict[
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         losses = run()
     return sum(stored.values()), losses
+
+
+def test_the_largest_encoder_runs_last_and_results_keep_the_order_of_streams() -> None:
+    model, ran = tiny.build(tiny.recognizer_config()), []
+    sizes = {name: math.prod(encoder.grid) for name, encoder in model.encoders.items()}
+    encoded = model.encode_each(lambda name: ran.append(name) or name)
+    assert ran == sorted(sizes, key=sizes.get)
+    assert list(encoded.items()) == [('video', 'video'), ('audio', 'audio')]
 
 
 @pytest.mark.parametrize(

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 from PIL import Image, ImageStat
-from timm.data.auto_augment import AugmentOp, rand_augment_transform
 
 from hicmae_mm.datasets.transforms.warp import WarpedClip
 from hicmae_mm.registry import TRANSFORMS
+
+if TYPE_CHECKING:
+    from timm.data.auto_augment import AugmentOp
 
 _PIL_MODES = {'bicubic': Image.Resampling.BICUBIC, 'bilinear': Image.Resampling.BILINEAR}
 _CV2_MODES = {Image.Resampling.BICUBIC: cv2.INTER_CUBIC, Image.Resampling.BILINEAR: cv2.INTER_LINEAR}
@@ -50,6 +52,8 @@ class ClipRandAugment(BaseTransform):
             raise ValueError(f'interpolation must be one of {sorted(_PIL_MODES)}, got {interpolation!r}')
         if not policy.startswith('rand-'):
             raise ValueError(f"policy must be a RandAugment string of timm such as 'rand-m7-n4', got {policy!r}")
+        from timm.data.auto_augment import rand_augment_transform  # costs a second and 100 MB, so only where needed
+
         self.policy = policy
         self.is_fused = is_fused
         options = dict(interpolation=_PIL_MODES[interpolation], img_mean=(fill, fill, fill))

@@ -1,11 +1,13 @@
 """Bricks of the models."""
 
 from hicmae_mm.models.layers.attention import CrossAttention, SelfAttention
-from hicmae_mm.models.layers.blocks import Block, CrossBlock, run_block
-from hicmae_mm.models.layers.linear import Linear, Mlp
+from hicmae_mm.models.layers.blocks import Block, CrossBlock
+from hicmae_mm.models.layers.linear import Linear
+from hicmae_mm.models.layers.mlp import Mlp
 from hicmae_mm.models.layers.patch_embed import PatchEmbed, SpectrogramEmbed, TubeletEmbed
 from hicmae_mm.models.layers.pos_embed import sine_positions
 from hicmae_mm.models.layers.presence import Presence, as_presence
+from hicmae_mm.models.layers.recompute import run_block
 from hicmae_mm.models.layers.token_ops import TokenMask, as_token_mask, gather_tokens, scatter_tokens
 
 __all__ = [

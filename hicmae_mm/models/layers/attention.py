@@ -30,6 +30,12 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, padding_mask: Tensor | None, projec
     return project(rearrange(out, 'b h n d -> b n (h d)')).masked_fill(is_absent, 0)
 
 
+def _heads(x: Tensor, count: int, num_heads: int) -> tuple[Tensor, ...]:
+    """``(B, N, count * D)`` to ``count`` of ``(B, H, N, D / H)``, so that the gradients are joined without a copy."""
+    parts = rearrange(x, 'b n (count h d) -> b n count h d', count=count, h=num_heads).unbind(2)
+    return tuple(part.transpose(1, 2) for part in parts)
+
+
 class SelfAttention(nn.Module):
     """Multi-head self-attention; queries and values have a bias, keys have none (a key bias cancels in softmax).
 
@@ -67,7 +73,7 @@ class SelfAttention(nn.Module):
         if self.q_bias is not None and self.v_bias is not None:
             bias = torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
         qkv = linear(x, self.qkv.weight, bias)
-        q, k, v = rearrange(qkv, 'b n (three h d) -> three b h n d', three=3, h=self.num_heads).unbind(0)
+        q, k, v = _heads(qkv, 3, self.num_heads)
         dropout = self.attn_drop if self.training else 0.0
         return self.proj_drop(_attend(q, k, v, padding_mask, self.proj, dropout))
 
@@ -118,6 +124,6 @@ class CrossAttention(nn.Module):
             kv_bias = torch.cat([torch.zeros_like(self.v_bias), self.v_bias])
         q = rearrange(linear(x, self.q.weight, self.q_bias), 'b n (h d) -> b h n d', h=self.num_heads)
         kv = linear(context, self.kv.weight, kv_bias)
-        k, v = rearrange(kv, 'b n (two h d) -> two b h n d', two=2, h=self.num_heads).unbind(0)
+        k, v = _heads(kv, 2, self.num_heads)
         dropout = self.attn_drop if self.training else 0.0
         return self.proj_drop(_attend(q, k, v, padding_mask, self.proj, dropout))

@@ -2,50 +2,59 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import torch
-from timm.layers import DropPath
 from torch import Tensor, nn
-from torch.utils.checkpoint import CheckpointPolicy, checkpoint, create_selective_checkpoint_contexts
 
 from hicmae_mm.models.layers.attention import CrossAttention, SelfAttention
-from hicmae_mm.models.layers.linear import LayerNorm, Mlp
+from hicmae_mm.models.layers.linear import LayerNorm, is_traced
+from hicmae_mm.models.layers.mlp import Mlp
 
 NORM_EPS = 1e-6
-# what scaled_dot_product_attention becomes; the result is as wide as a token, and dear to compute
-ATTENTION_OPERATORS = (
-    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default,
-    torch.ops.aten._scaled_dot_product_flash_attention.default,
-    torch.ops.aten._scaled_dot_product_efficient_attention.default,
-    torch.ops.aten._scaled_dot_product_cudnn_attention.default,
-)
 
 
-def run_block(block: nn.Module, *inputs: Tensor | None, recompute: bool = False) -> Tensor:
-    """``block(*inputs)``; with ``recompute`` its activations are not stored but computed again in the backward pass.
+class DropPath(nn.Module):
+    """Drops whole rows (Huang et al., 2016, stochastic depth), as timm does, and scales the others up.
 
-    What attention puts out is stored all the same, a token's width each, unless its weights are dropped at random.
+    The factors are no part of what autograd stores: otherwise a recomputed block would compute its last product again
+    only to reach them.
+
+    Args:
+        drop_prob: Probability.
     """
-    if not recompute:
-        return block(*inputs)
-    return checkpoint(block, *inputs, use_reentrant=False, context_fn=_keep_attention)
+
+    def __init__(self, drop_prob: float) -> None:
+        super().__init__()
+        self.drop_prob = drop_prob
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, ...) -> (B, ...)``."""
+        if not self.training or self.drop_prob == 0:
+            return x
+        kept = x.new_empty((len(x), *[1] * (x.ndim - 1))).bernoulli_(1 - self.drop_prob)
+        factors = kept if self.drop_prob == 1 else kept.div_(1 - self.drop_prob)
+        return x * factors if is_traced() else _Scaled.apply(x, factors)
+
+    def extra_repr(self) -> str:
+        """The probability, for printing."""
+        return f'drop_prob={self.drop_prob:.3f}'
 
 
-def _policy(_: Any, operator: Any, *args: Any, **kwargs: Any) -> CheckpointPolicy:
-    # a stored result draws no random numbers when the rest is computed again, and would shift those that follow
-    if operator in ATTENTION_OPERATORS and not _dropout(operator, args, kwargs):
-        return CheckpointPolicy.MUST_SAVE
-    return CheckpointPolicy.PREFER_RECOMPUTE
+class _Scaled(torch.autograd.Function):
+    """A product with factors that need no gradient."""
 
+    @staticmethod
+    def forward(x: Tensor, factors: Tensor) -> Tensor:
+        return x * factors
 
-def _dropout(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:
-    names = [argument.name for argument in operator._schema.arguments]
-    return dict(zip(names, args)).get('dropout_p', kwargs.get('dropout_p', 0.0))
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:  # noqa: ARG004
+        ctx.factors = inputs[1]
 
-
-_keep_attention = partial(create_selective_checkpoint_contexts, _policy)
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        return grad * ctx.factors, None
 
 
 class Block(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ HAS_ONEDNN = (
 PLAIN_TENSORS = (Tensor, nn.Parameter)
 # below this, preparing the weight for oneDNN takes longer than the faster product saves
 MIN_ROWS, MIN_MACS = 256, 2**26
-NORM_ATTRIBUTE = '_normalised_from'  # of what LayerNorm puts out
+RECIPE = '_recipe'  # attribute of a tensor that can be made again
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -36,14 +37,33 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     Returns:
         ``(..., out)``.
     """
-    if not _suits_onednn(x, weight):
+    if not suits_onednn(x, weight):
         return F.linear(x, weight, bias)
     if not torch.is_grad_enabled():
-        return _product(x, weight, bias)
-    version, *norm = getattr(x, NORM_ATTRIBUTE, (None,))
-    if version is None or version != x._version:  # no norm put it out, or it was changed in place since
-        return _Linear.apply(x, weight, bias)
-    return _NormedLinear.apply(x, weight, bias, *norm)
+        return product(x, weight, bias)
+    again, sources = recipe_of(x)
+    return _Linear.apply(x, weight, bias, again, *sources)
+
+
+def remember(out: Tensor, function: Callable[..., Tensor], *sources: Tensor) -> None:
+    """Notes that ``out`` is ``function(*sources)``, for a linear layer to store the sources in its place.
+
+    Worth it where something else keeps the sources anyway. A change of ``out`` in place makes the note void.
+    """
+    if HAS_ONEDNN and not is_traced() and all(type(source) in PLAIN_TENSORS for source in sources):
+        setattr(out, RECIPE, (out._version, function, *(source.detach() for source in sources)))
+
+
+def recipe_of(x: Tensor) -> tuple[Callable[..., Tensor], tuple[Tensor, ...]]:
+    """What to store in place of ``x``, and how to make ``x`` of it; without a valid note of that, ``x`` itself."""
+    version, *recipe = getattr(x, RECIPE, (None,))
+    if version is None or version != x._version:
+        return _unchanged, (x.detach(),)
+    return recipe[0], tuple(recipe[1:])
+
+
+def _unchanged(x: Tensor) -> Tensor:
+    return x
 
 
 def gelu_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -60,7 +80,7 @@ def gelu_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
     Returns:
         ``(..., out)``.
     """
-    if _is_traced() or not torch.is_grad_enabled():
+    if is_traced() or not torch.is_grad_enabled():
         return linear(F.gelu(x), weight, bias)
     if torch.is_autocast_enabled(x.device.type):
         dtype = torch.get_autocast_dtype(x.device.type)
@@ -80,9 +100,9 @@ class Linear(nn.Linear):
 class LayerNorm(nn.LayerNorm):
     """``nn.LayerNorm`` over the last dimension whose result need not be stored for a linear layer that follows.
 
-    The result carries what it was made of. :func:`linear` keeps that in its place, which the norm keeps anyway, and
-    normalises again for the gradient of its weight: a sixth of what a transformer block stores, for less than a
-    hundredth of its time. Every other use of the result is as ever.
+    :func:`linear` keeps what it was made of in its place, which the norm keeps anyway, and normalises again for the
+    gradient of its weight: a sixth of what a transformer block stores, for less than a hundredth of its time. Every
+    other use of the result is as ever.
 
     Args:
         embed_dims: Width D.
@@ -95,42 +115,24 @@ class LayerNorm(nn.LayerNorm):
     def forward(self, x: Tensor) -> Tensor:
         """``(..., D) -> (..., D)``."""
         out = super().forward(x)
-        if HAS_ONEDNN and not _is_traced() and out.requires_grad and type(x) in PLAIN_TENSORS:
-            source = (x.detach(), self.weight.detach(), self.bias.detach(), self.eps)
-            setattr(out, NORM_ATTRIBUTE, (out._version, *source))
+        if out.requires_grad:
+            remember(out, self._of, x, self.weight, self.bias)
         return out
 
-
-class Mlp(nn.Module):
-    """Two linear layers with GELU between.
-
-    Args:
-        embed_dims: Width D of input and output.
-        hidden_dims: Width between.
-        drop: Probability of dropping an element of the output.
-    """
-
-    def __init__(self, embed_dims: int, hidden_dims: int, drop: float = 0.0) -> None:
-        super().__init__()
-        self.fc1 = Linear(embed_dims, hidden_dims)
-        self.fc2 = Linear(hidden_dims, embed_dims)
-        self.drop = nn.Dropout(drop)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(..., D) -> (..., D)``."""
-        if torch.is_grad_enabled() or not _suits_onednn(x, self.fc1.weight):
-            return self.drop(gelu_linear(self.fc1(x), self.fc2.weight, self.fc2.bias))
-        return self.drop(self.fc2(_product(x, self.fc1.weight, self.fc1.bias, 'gelu')))
+    def _of(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return F.layer_norm(x, self.normalized_shape, weight, bias, self.eps)
 
 
-def _is_traced() -> bool:
+def is_traced() -> bool:
+    """Whether torch.compile or torch.jit.trace is looking, which take plain operations only."""
     return torch.compiler.is_compiling() or torch.jit.is_tracing()
 
 
-def _suits_onednn(x: Tensor, weight: Tensor) -> bool:
+def suits_onednn(x: Tensor, weight: Tensor) -> bool:
+    """Whether ``x @ weight.T`` is quicker in oneDNN."""
     return (
         HAS_ONEDNN
-        and not _is_traced()
+        and not is_traced()
         and x.device.type == 'cpu'
         and x.dtype == weight.dtype == torch.float32
         and type(x) in PLAIN_TENSORS
@@ -141,64 +143,47 @@ def _suits_onednn(x: Tensor, weight: Tensor) -> bool:
     )
 
 
-def _product(x: Tensor, weight: Tensor, bias: Tensor | None, activation: str = 'none') -> Tensor:
+def product(x: Tensor, weight: Tensor, bias: Tensor | None, activation: str = 'none') -> Tensor:
     """``activation(x @ weight.T + bias)`` outside of autograd."""
-    if _suits_onednn(x, weight):
+    if suits_onednn(x, weight):
         # the algorithm "none" of GELU is the exact one, by the error function
         return torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], 'none')
     out = F.linear(x, weight, bias)
     return F.gelu(out) if activation == 'gelu' else out
 
 
-def _input_gradient(grad: Tensor, weight: Tensor) -> Tensor:
-    return _product(grad, weight.t(), None)
-
-
-def _parameter_gradients(grad: Tensor, x: Tensor, needed: tuple[bool, ...]) -> tuple[Tensor | None, Tensor | None]:
+def parameter_gradients(grad: Tensor, x: Tensor, needed: tuple[bool, ...]) -> tuple[Tensor | None, Tensor | None]:
+    """Gradients of weight and bias of a linear layer of ``x (..., in)``, from that of its result ``(..., out)``."""
     rows = grad.flatten(0, -2)  # (B * N, out)
     weight = rows.t() @ x.flatten(0, -2) if needed[0] else None
     return weight, rows.sum(dim=0) if needed[1] else None
 
 
+def gelu_gradient_(grad: Tensor, x: Tensor) -> Tensor:
+    """Gradient of ``x`` from that of ``gelu(x)``, in whose place it is written."""
+    return torch.ops.aten.gelu_backward.grad_input(grad, x, grad_input=grad)
+
+
 class _Linear(torch.autograd.Function):
-    """A linear layer whose forward pass and input gradient run on :func:`_product`."""
+    """A linear layer on :func:`product`, forward and for the gradient of its input."""
 
     @staticmethod
-    def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        return _product(x, weight, bias)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None], output: Tensor) -> None:  # noqa: ARG004
-        ctx.save_for_backward(*inputs[:2])
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight = ctx.saved_tensors
-        grad_x = _input_gradient(grad, weight) if ctx.needs_input_grad[0] else None
-        return grad_x, *_parameter_gradients(grad, x, ctx.needs_input_grad[1:])
-
-
-class _NormedLinear(torch.autograd.Function):
-    """A linear layer of what a norm puts out, which is not stored."""
-
-    @staticmethod
-    def forward(x: Tensor, weight: Tensor, bias: Tensor | None, *norm: Any) -> Tensor:  # noqa: ARG004
-        return _product(x, weight, bias)
+    def forward(x: Tensor, weight: Tensor, bias: Tensor | None, again: Any, *sources: Tensor) -> Tensor:  # noqa: ARG004
+        return product(x, weight, bias)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG004
-        _, weight, _, source, scale, shift, ctx.eps = inputs
-        ctx.save_for_backward(weight, source, scale, shift)
+        _, weight, _, ctx.again, *sources = inputs
+        ctx.save_for_backward(weight, *sources)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        weight, source, scale, shift = ctx.saved_tensors
-        grad_x = _input_gradient(grad, weight) if ctx.needs_input_grad[0] else None
+        weight, *sources = ctx.saved_tensors
         needed = ctx.needs_input_grad[1:3]
-        x = F.layer_norm(source, scale.shape, scale, shift, ctx.eps) if needed[0] else source
-        return grad_x, *_parameter_gradients(grad, x, needed), None, None, None, None
+        parameters = parameter_gradients(grad, ctx.again(*sources) if needed[0] else grad, needed)
+        grad_x = product(grad, weight.t(), None) if ctx.needs_input_grad[0] else None
+        return grad_x, *parameters, None, *[None] * len(sources)
 
 
 class _GeluLinear(torch.autograd.Function):
@@ -206,7 +191,7 @@ class _GeluLinear(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        return _product(F.gelu(x), weight, bias)
+        return product(F.gelu(x), weight, bias)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None], output: Tensor) -> None:  # noqa: ARG004
@@ -216,8 +201,8 @@ class _GeluLinear(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        grad_x = None
-        if ctx.needs_input_grad[0]:
-            grad_x = torch.ops.aten.gelu_backward(_input_gradient(grad, weight), x)
         needed = ctx.needs_input_grad[1:]
-        return grad_x, *_parameter_gradients(grad, F.gelu(x) if needed[0] else x, needed)
+        # first, so that only one of GELU's result and its gradient exists at a time
+        parameters = parameter_gradients(grad, F.gelu(x) if needed[0] else x, needed)
+        grad_x = gelu_gradient_(product(grad, weight.t(), None), x) if ctx.needs_input_grad[0] else None
+        return grad_x, *parameters

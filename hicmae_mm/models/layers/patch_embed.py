@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from torch import Tensor, nn
 
-from hicmae_mm.models.layers.linear import linear
+from hicmae_mm.models.layers.linear import linear, remember
 from hicmae_mm.models.layers.patchify import patchify, token_grid
 from hicmae_mm.registry import MODELS
 
@@ -49,7 +50,9 @@ class PatchEmbed(nn.Module):
                 f'{", ".join(map(str, self.size))}), got {tuple(x.shape)}; '
                 'make the pipeline and the patch embedding agree'
             )
-        return linear(patchify(x, self.patch, indices), self.proj.weight.flatten(1), self.proj.bias)
+        patches = patchify(x, self.patch, indices)
+        remember(patches, partial(patchify, patch=self.patch, indices=indices), x)  # which its owner keeps anyway
+        return linear(patches, self.proj.weight.flatten(1), self.proj.bias)
 
 
 @MODELS.register_module()

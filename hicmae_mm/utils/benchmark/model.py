@@ -14,7 +14,6 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from torch import Tensor, nn
-from torch._dynamo.utils import counters
 
 from hicmae_mm.engine import AudioVisualRunner
 from hicmae_mm.engine.hooks.compile import compile_parts
@@ -24,7 +23,6 @@ from hicmae_mm.registry import MODELS
 from hicmae_mm.utils.benchmark.published import STYLE, build_wrapper, synchronous_step, use_published_style
 from hicmae_mm.utils.benchmark.timing import matmul_gflops, peak_memory_mb, seconds_per_call
 from hicmae_mm.utils.complexity import count_complexity, published_macs
-from hicmae_mm.utils.cpu_memory import save_memory
 from hicmae_mm.utils.random_batch import random_batch, random_inputs
 
 VARIANTS = ('plain', 'baseline', 'compile', 'checkpointing', *STYLE)
@@ -138,8 +136,6 @@ def apply_variant(model: AudioVisualModel, plan: ModelPlan) -> None:
             raise ValueError('no part of this model has the option checkpoint_activations')
         for part in parts:
             part.checkpoint_activations = True  # type: ignore[assignment]
-    if plan.device.type == 'cpu':
-        save_memory(model)  # as the runner does
     if plan.variant == 'compile':
         compile_parts(model)
 
@@ -199,14 +195,15 @@ def time_steps(
         step(batch)
         cpu_seconds.append(time.process_time() - start)
 
-    first: list[float] = []
-    graphs: Callable[[], int] = lambda: counters['stats']['unique_graphs']  # noqa: E731
-    if plan.variant == 'compile':
-        counters.clear()
-        first = seconds_per_call(call, 1, plan.device, warmup=0)
+    def call_once() -> list[float]:
+        return seconds_per_call(call, 1, plan.device, warmup=0)
+
+    compiling = _Compiling(call_once) if plan.variant == 'compile' else None
     for _ in range(plan.warmup):
         call()
-    warm_calls, warm_graphs = len(rows), graphs()
+    warm_calls = len(rows)
+    if compiling is not None:
+        compiling.mark_warm()
     seconds = seconds_per_call(call, plan.iters, plan.device, warmup=0, between=between)
     typical = statistics.median(seconds)
     measured: dict[str, Any] = {
@@ -215,13 +212,33 @@ def time_steps(
         'seconds_per_iter': typical,
         'cpu_seconds_per_iter': min(cpu_seconds[warm_calls:]),
     }
-    if first:
-        measured |= {
-            'compile_seconds': first[0] - typical,
-            'graph_breaks': sum(counters['graph_break'].values()),
-            'recompiled_graphs': graphs() - warm_graphs,
-        }
+    if compiling is not None:
+        measured |= compiling.report(typical)
     return measured
+
+
+class _Compiling:
+    """What torch.compile does, counted from the first call on."""
+
+    def __init__(self, first_call: Callable[[], list[float]]) -> None:
+        from torch._dynamo.utils import counters  # 100 MB, which no other variant needs
+
+        self._counters = counters
+        counters.clear()
+        (self._seconds,) = first_call()
+        self._warm_graphs = 0
+
+    def mark_warm(self) -> None:
+        """Graphs from here on are compiled anew."""
+        self._warm_graphs = self._counters['stats']['unique_graphs']
+
+    def report(self, typical: float) -> dict[str, Any]:
+        """Figures, given the seconds of a later call."""
+        return {
+            'compile_seconds': self._seconds - typical,
+            'graph_breaks': sum(self._counters['graph_break'].values()),
+            'recompiled_graphs': self._counters['stats']['unique_graphs'] - self._warm_graphs,
+        }
 
 
 def pinned(batch: Batch, device: torch.device) -> Batch:

@@ -18,9 +18,8 @@ from einops import rearrange
 from mmengine.optim import AmpOptimWrapper, OptimWrapper, build_optim_wrapper
 from torch import Tensor, nn
 
-from hicmae_mm.models.layers import TokenMask
+from hicmae_mm.models.layers import Linear, Mlp, TokenMask
 from hicmae_mm.models.layers.attention import CrossAttention, SelfAttention
-from hicmae_mm.models.layers.linear import Linear, Mlp
 from hicmae_mm.models.layers.patch_embed import PatchEmbed
 from hicmae_mm.models.layers.patchify import channels_last
 from hicmae_mm.models.targets import PatchTarget

@@ -1,0 +1,79 @@
+"""Blocks whose activations are computed again in the backward pass: memory for time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import CheckpointPolicy, checkpoint, create_selective_checkpoint_contexts
+
+from hicmae_mm.utils.cpu_memory import FREED_MEMORY
+
+# what scaled_dot_product_attention becomes
+ATTENTION_OPERATORS = (
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default,
+    torch.ops.aten._scaled_dot_product_flash_attention.default,
+    torch.ops.aten._scaled_dot_product_efficient_attention.default,
+    torch.ops.aten._scaled_dot_product_cudnn_attention.default,
+)
+_is_recomputed: ContextVar[bool] = ContextVar('is_recomputed', default=False)
+
+
+def run_block(block: nn.Module, *inputs: Tensor | None, recompute: bool = False) -> Tensor:
+    """``block(*inputs)``; with ``recompute`` its activations are not stored but computed again in the backward pass.
+
+    What attention to many tokens puts out is stored all the same, a token's width each, unless its weights are dropped
+    at random.
+    """
+    if not recompute:
+        return block(*inputs)
+    contexts = _contexts
+    if torch.compiler.is_compiling():
+        contexts = partial(create_selective_checkpoint_contexts, _policy)
+    elif any(x is not None and x.device.type == 'cpu' for x in inputs):
+        contexts = partial(_contexts, on_cpu=True)
+    return checkpoint(block, *inputs, use_reentrant=False, context_fn=contexts)
+
+
+def is_recomputed() -> bool:
+    """Whether what runs now, in a forward pass or for a backward pass, is recomputed."""
+    return _is_recomputed.get()
+
+
+def _contexts(on_cpu: bool = False) -> tuple[AbstractContextManager, AbstractContextManager]:
+    """Contexts of the forward pass and of the recomputation."""
+    forward, again = create_selective_checkpoint_contexts(_policy)
+    return _region(forward, on_cpu), _region(again, on_cpu)
+
+
+@contextmanager
+def _region(selection: AbstractContextManager, on_cpu: bool) -> Iterator[None]:
+    if on_cpu:
+        FREED_MEMORY.give_back()
+    token = _is_recomputed.set(True)
+    try:
+        with selection:
+            yield
+    finally:
+        _is_recomputed.reset(token)
+
+
+def _policy(_: Any, operator: Any, *args: Any, **kwargs: Any) -> CheckpointPolicy:
+    if operator not in ATTENTION_OPERATORS:
+        return CheckpointPolicy.PREFER_RECOMPUTE
+    names = [argument.name for argument in operator._schema.arguments]
+    named = dict(zip(names, args)) | kwargs
+    # a stored result draws no random numbers when the rest is computed again, and would shift those that follow
+    is_random = named.get('dropout_p', 0.0) > 0
+    return CheckpointPolicy.MUST_SAVE if _is_dear(named['key']) and not is_random else CheckpointPolicy.PREFER_RECOMPUTE
+
+
+def _is_dear(key: Tensor) -> bool:
+    """Whether attention to ``(B, H, N', D / H)`` is more work than a linear layer from D to D."""
+    _, num_heads, num_keys, head_dims = key.shape
+    return 2 * num_keys > num_heads * head_dims
