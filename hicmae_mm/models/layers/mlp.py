@@ -114,8 +114,10 @@ class _RecomputedMlp(torch.autograd.Function):
         again: Callable[..., Tensor],
     ) -> Tensor:
         ctx.store, ctx.again = x.grad_fn, again
-        out = x.new_empty((*x.shape[:-1], len(out_weight)))
         pieces = _pieces(x, len(weight))
+        if pieces == 1:
+            return product(product(x, weight, bias, 'gelu'), out_weight, out_bias)
+        out = x.new_empty((*x.shape[:-1], len(out_weight)))
         for part, rows in zip(*(tensor.flatten(0, -2).tensor_split(pieces) for tensor in (x, out))):
             rows.copy_(product(product(part, weight, bias, 'gelu'), out_weight, out_bias))
         return out
