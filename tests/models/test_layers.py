@@ -137,6 +137,14 @@ def test_patch_embedding_equals_its_convolution(embed: nn.Module, shape: tuple[i
     torch.testing.assert_close(embed(x, indices), gather_tokens(expected, indices), rtol=1e-4, atol=1e-5)
 
 
+def test_patches_are_embedded_in_inference_mode() -> None:
+    torch.manual_seed(0)
+    embed, x = TubeletEmbed(8, image_size=32, num_frames=4), torch.randn(2, 3, 4, 32, 32)
+    expected = embed(x).detach()
+    with torch.inference_mode():
+        torch.testing.assert_close(embed(x.clone()), expected)
+
+
 def test_patch_embedding_names_the_size_it_wants() -> None:
     with pytest.raises(
         ValueError, match=r'TubeletEmbed is configured for input \(B, 3, 4, 32, 32\), got \(1, 3, 4, 48, 48\)'

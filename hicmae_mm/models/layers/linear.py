@@ -50,7 +50,9 @@ def remember(out: Tensor, function: Callable[..., Tensor], *sources: Tensor) -> 
 
     Worth it where something else keeps the sources anyway. A change of ``out`` in place makes the note void.
     """
-    if HAS_ONEDNN and not is_traced() and all(type(source) in PLAIN_TENSORS for source in sources):
+    if not HAS_ONEDNN or not torch.is_grad_enabled() or is_traced():
+        return
+    if all(type(source) in PLAIN_TENSORS for source in sources):
         setattr(out, RECIPE, (out._version, function, *(source.detach() for source in sources)))
 
 
