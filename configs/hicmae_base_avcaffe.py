@@ -9,19 +9,9 @@ Published weighted F1: arousal 43.18, valence 44.20 (third parties' listings of 
 docs/reproduction.md): not yet reproduced here.
 """
 
-_base_ = [
-    '_base_/models/hicmae_base_finetune.py',
-    '_base_/datasets/avcaffe.py',
-    '_base_/schedules/finetune.py',
-    '_base_/default_runtime.py',
-]
+_base_ = ['_base_/hicmae_base_classification.py', '_base_/datasets/avcaffe.py']
 
-model = dict(
-    data_preprocessor=dict(
-        batch_augment=dict(type='MixupCutmix', num_classes=5, mixup_alpha=0.8, cutmix_alpha=1.0, switch_prob=0.5)
-    ),
-    head=dict(num_classes=5),
-)
+model = dict(data_preprocessor=dict(batch_augment=dict(num_classes=5)), head=dict(num_classes=5))
 train_cfg = dict(max_epochs=30)
-default_hooks = dict(checkpoint=dict(save_best='weighted_f1', rule='greater'))
+default_hooks = dict(checkpoint=dict(save_best='weighted_f1'))
 work_dir = 'work_dirs/hicmae_base_avcaffe/{{$AVCAFFE_TARGET:arousal}}'

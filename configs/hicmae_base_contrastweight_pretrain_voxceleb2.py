@@ -5,13 +5,7 @@ CONTRAST_WEIGHT=0.01 tools/dist_train.sh configs/hicmae_base_contrastweight_pret
 Sweep: CONTRAST_WEIGHT is the factor of the contrastive loss (default 0.0025, as published).
 """
 
-_base_ = [
-    '_base_/models/hicmae_base_pretrain.py',
-    '_base_/datasets/voxceleb2_pretrain.py',
-    '_base_/schedules/pretrain.py',
-    '_base_/default_runtime.py',
-]
+_base_ = 'hicmae_base_pretrain_voxceleb2.py'
 
 model = dict(contrastive=dict(loss=dict(loss_weight=float('{{$CONTRAST_WEIGHT:0.0025}}'))))
 work_dir = 'work_dirs/hicmae_base_contrastweight_pretrain_voxceleb2/{{$CONTRAST_WEIGHT:0.0025}}'
-default_hooks = dict(checkpoint=dict(interval=5))

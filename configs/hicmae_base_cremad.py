@@ -9,17 +9,6 @@ Published UAR / WAR of folds 1 to 5: 86.66 / 86.67, 83.27 / 83.20, 87.23 / 87.19
 folds 84.94 / 84.91: not yet reproduced here.
 """
 
-_base_ = [
-    '_base_/models/hicmae_base_finetune.py',
-    '_base_/datasets/cremad.py',
-    '_base_/schedules/finetune.py',
-    '_base_/default_runtime.py',
-]
+_base_ = ['_base_/hicmae_base_classification.py', '_base_/datasets/cremad.py']
 
-model = dict(
-    data_preprocessor=dict(
-        batch_augment=dict(type='MixupCutmix', num_classes=6, mixup_alpha=0.8, cutmix_alpha=1.0, switch_prob=0.5)
-    )
-)
-default_hooks = dict(checkpoint=dict(save_best='UAR', rule='greater'))
 work_dir = 'work_dirs/hicmae_base_cremad/fold{{$FOLD:1}}'

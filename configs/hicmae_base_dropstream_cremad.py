@@ -6,22 +6,10 @@ Every third clip loses its picture or its sound while training (modality dropout
 tools/test.py --drop-modality video or audio. Not part of HiCMAE: there is no published number.
 """
 
-_base_ = [
-    '_base_/models/hicmae_base_finetune.py',
-    '_base_/datasets/cremad.py',
-    '_base_/schedules/finetune.py',
-    '_base_/default_runtime.py',
-]
+_base_ = 'hicmae_base_cremad.py'
 
-model = dict(
-    data_preprocessor=dict(
-        batch_augment=dict(type='MixupCutmix', num_classes=6, mixup_alpha=0.8, cutmix_alpha=1.0, switch_prob=0.5)
-    ),
-    missing_streams='zero',
-)
+model = dict(missing_streams='zero')
 drop = dict(type='DropStream', stream=('video', 'audio'), prob=1 / 3)
 train_dataloader = dict(dataset=dict(pipeline=[drop, *_base_.train_pipeline]))
 find_unused_parameters = True  # all clips of a batch may have lost the same stream
-
-default_hooks = dict(checkpoint=dict(save_best='UAR', rule='greater'))
 work_dir = 'work_dirs/hicmae_base_dropstream_cremad/fold{{$FOLD:1}}'

@@ -6,18 +6,7 @@ Frozen encoders drop no path and store nothing for the backward pass. All else i
 hicmae_base_cremad.py. There is no published number.
 """
 
-_base_ = [
-    '_base_/models/hicmae_base_finetune.py',
-    '_base_/datasets/cremad.py',
-    '_base_/schedules/finetune.py',
-    '_base_/default_runtime.py',
-]
+_base_ = 'hicmae_base_cremad.py'
 
-model = dict(
-    data_preprocessor=dict(
-        batch_augment=dict(type='MixupCutmix', num_classes=6, mixup_alpha=0.8, cutmix_alpha=1.0, switch_prob=0.5)
-    ),
-    frozen=('encoders',),
-)
-default_hooks = dict(checkpoint=dict(save_best='UAR', rule='greater'))
+model = dict(frozen=('encoders',))
 work_dir = 'work_dirs/hicmae_base_frozen_cremad/fold{{$FOLD:1}}'

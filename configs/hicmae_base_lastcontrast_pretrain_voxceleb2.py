@@ -5,12 +5,6 @@ tools/dist_train.sh configs/hicmae_base_lastcontrast_pretrain_voxceleb2.py 4 --a
 Ablation: contrast that is not hierarchical.
 """
 
-_base_ = [
-    '_base_/models/hicmae_base_pretrain.py',
-    '_base_/datasets/voxceleb2_pretrain.py',
-    '_base_/schedules/pretrain.py',
-    '_base_/default_runtime.py',
-]
+_base_ = 'hicmae_base_pretrain_voxceleb2.py'
 
 model = dict(contrastive=dict(layers=(9,)))
-default_hooks = dict(checkpoint=dict(interval=5))

@@ -8,19 +8,16 @@ erasing, label smoothing or weight decay; crops and flips stay. No pre-trained w
 is ten times that of fine-tuning, without layer decay. Our own choice, untuned: there is no published number.
 """
 
-_base_ = [
-    '_base_/models/hicmae_base_finetune.py',
-    '_base_/datasets/cremad.py',
-    '_base_/schedules/finetune.py',
-    '_base_/default_runtime.py',
-]
+_base_ = 'hicmae_base_cremad.py'
 
-model = dict(frozen=('encoders', 'fusion', 'aggregator'), head=dict(loss=dict(label_smoothing=0.0)))
+model = dict(
+    data_preprocessor=dict(_delete_=True, type='AudioVisualDataPreprocessor'),  # no mixup
+    frozen=('encoders', 'fusion', 'aggregator'),
+    head=dict(loss=dict(label_smoothing=0.0)),
+)
 strong = ('ClipRandAugment', 'ClipRandomErasing')
 train_dataloader = dict(
     dataset=dict(pipeline=[transform for transform in _base_.train_pipeline if transform['type'] not in strong])
 )
 optim_wrapper = dict(optimizer=dict(lr=1e-2, weight_decay=0.0), paramwise_cfg=dict(layer_decay=1.0))
-
-default_hooks = dict(checkpoint=dict(save_best='UAR', rule='greater'))
 work_dir = 'work_dirs/hicmae_base_linear_cremad/fold{{$FOLD:1}}'

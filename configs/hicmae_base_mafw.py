@@ -9,19 +9,8 @@ Published UAR / WAR of folds 1 to 5: 36.02 / 47.60, 41.57 / 55.10, 46.46 / 60.10
 folds 42.69 / 56.21: not yet reproduced here.
 """
 
-_base_ = [
-    '_base_/models/hicmae_base_finetune.py',
-    '_base_/datasets/mafw.py',
-    '_base_/schedules/finetune.py',
-    '_base_/default_runtime.py',
-]
+_base_ = ['_base_/hicmae_base_classification.py', '_base_/datasets/mafw.py']
 
-model = dict(
-    data_preprocessor=dict(
-        batch_augment=dict(type='MixupCutmix', num_classes=11, mixup_alpha=0.8, cutmix_alpha=1.0, switch_prob=0.5)
-    ),
-    head=dict(num_classes=11),
-)
+model = dict(data_preprocessor=dict(batch_augment=dict(num_classes=11)), head=dict(num_classes=11))
 train_cfg = dict(max_epochs=100)
-default_hooks = dict(checkpoint=dict(save_best='UAR', rule='greater'))
 work_dir = 'work_dirs/hicmae_base_mafw/fold{{$FOLD:1}}'

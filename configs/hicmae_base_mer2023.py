@@ -9,17 +9,9 @@ only.
 The published numbers for this size and task are not on record here (docs/reproduction.md).
 """
 
-_base_ = [
-    '_base_/models/hicmae_base_finetune.py',
-    '_base_/datasets/mer2023.py',
-    '_base_/schedules/finetune.py',
-    '_base_/default_runtime.py',
-]
+_base_ = ['_base_/hicmae_base_classification.py', '_base_/datasets/mer2023.py']
 
 model = dict(
-    data_preprocessor=dict(
-        batch_augment=dict(type='MixupCutmix', num_classes=6, mixup_alpha=0.8, cutmix_alpha=1.0, switch_prob=0.5)
-    ),
     head=dict(
         _delete_=True,
         type='MultiTaskHead',
@@ -31,5 +23,5 @@ model = dict(
         ),
     ),
 )
-default_hooks = dict(checkpoint=dict(save_best='MER', rule='greater'))
+default_hooks = dict(checkpoint=dict(save_best='MER'))
 work_dir = 'work_dirs/hicmae_base_mer2023'

@@ -6,18 +6,7 @@ Ablation: the classifier takes the pooled fused tokens alone, no layers are mixe
 (hicmae_base_plain_pretrain_voxceleb2.py), it is the model with none of the three. FOLD as in hicmae_base_cremad.py.
 """
 
-_base_ = [
-    '_base_/models/hicmae_base_finetune.py',
-    '_base_/datasets/cremad.py',
-    '_base_/schedules/finetune.py',
-    '_base_/default_runtime.py',
-]
+_base_ = 'hicmae_base_cremad.py'
 
-model = dict(
-    data_preprocessor=dict(
-        batch_augment=dict(type='MixupCutmix', num_classes=6, mixup_alpha=0.8, cutmix_alpha=1.0, switch_prob=0.5)
-    ),
-    aggregator=dict(type='MeanPoolAggregator'),
-)
-default_hooks = dict(checkpoint=dict(save_best='UAR', rule='greater'))
+model = dict(aggregator=dict(type='MeanPoolAggregator'))
 work_dir = 'work_dirs/hicmae_base_nohff_cremad/fold{{$FOLD:1}}'

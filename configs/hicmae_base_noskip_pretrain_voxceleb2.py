@@ -5,12 +5,6 @@ tools/dist_train.sh configs/hicmae_base_noskip_pretrain_voxceleb2.py 4 --amp
 Ablation: the decoders see the fused tokens alone, no encoder layers.
 """
 
-_base_ = [
-    '_base_/models/hicmae_base_pretrain.py',
-    '_base_/datasets/voxceleb2_pretrain.py',
-    '_base_/schedules/pretrain.py',
-    '_base_/default_runtime.py',
-]
+_base_ = 'hicmae_base_pretrain_voxceleb2.py'
 
 model = dict(skip_layers=(), decoders=dict(video=dict(type='PlainDecoder'), audio=dict(type='PlainDecoder')))
-default_hooks = dict(checkpoint=dict(interval=5))

@@ -7,18 +7,7 @@ ONEWAY.pth is the result of hicmae_base_oneway_pretrain_voxceleb2.py with the sa
 hicmae_base_cremad.py.
 """
 
-_base_ = [
-    '_base_/models/hicmae_base_finetune.py',
-    '_base_/datasets/cremad.py',
-    '_base_/schedules/finetune.py',
-    '_base_/default_runtime.py',
-]
+_base_ = 'hicmae_base_cremad.py'
 
-model = dict(
-    data_preprocessor=dict(
-        batch_augment=dict(type='MixupCutmix', num_classes=6, mixup_alpha=0.8, cutmix_alpha=1.0, switch_prob=0.5)
-    ),
-    fusion=dict(updates=('{{$FUSION_UPDATES:audio}}',)),
-)
-default_hooks = dict(checkpoint=dict(save_best='UAR', rule='greater'))
+model = dict(fusion=dict(updates=('{{$FUSION_UPDATES:audio}}',)))
 work_dir = 'work_dirs/hicmae_base_oneway_cremad_{{$FUSION_UPDATES:audio}}/fold{{$FOLD:1}}'

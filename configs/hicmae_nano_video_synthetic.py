@@ -5,12 +5,7 @@ python tools/train.py configs/hicmae_nano_video_synthetic.py --cfg-options load_
 One encoder and nothing to fuse; the sound is not even opened. Not a published size: there is no published number.
 """
 
-_base_ = [
-    '_base_/models/hicmae_nano_finetune.py',
-    '_base_/datasets/synthetic.py',
-    '_base_/schedules/finetune.py',
-    '_base_/default_runtime.py',
-]
+_base_ = 'hicmae_nano_synthetic.py'
 
 streams = ('video',)
 model = dict(
@@ -20,13 +15,3 @@ model = dict(
 train_dataloader = dict(dataset=dict(streams=streams))
 val_dataloader = dict(dataset=dict(streams=streams))
 test_dataloader = val_dataloader
-
-optim_wrapper = dict(
-    optimizer=dict(lr=1e-3),
-    paramwise_cfg=dict(layer_decay=0.9),
-    clip_grad=dict(max_norm=5.0),
-)
-auto_scale_lr = dict(base_batch_size=16)
-param_scheduler = [dict(type='WarmupCosineLR', warmup=2, eta_min_ratio=1e-2, by_epoch=True, convert_to_iter_based=True)]
-train_cfg = dict(max_epochs=20, val_interval=4)
-default_hooks = dict(checkpoint=dict(interval=4))

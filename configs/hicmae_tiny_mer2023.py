@@ -2,34 +2,14 @@
 
 tools/dist_train.sh configs/hicmae_tiny_mer2023.py 4 --amp --cfg-options load_from=PRETRAINED.pth
 
-The learning rate is 1e-3 * total batch / 256 on any number of GPUs. The number of epochs is not on record here;
-50 is that of CREMA-D. Class and valence are learned together, with equal weights; the published code has the classes
-only.
-
-The published numbers for this size and task are not on record here (docs/reproduction.md).
+All but the size is hicmae_base_mer2023.py's. The published numbers for this size are not on record here
+(docs/reproduction.md).
 """
 
-_base_ = [
-    '_base_/models/hicmae_tiny_finetune.py',
-    '_base_/datasets/mer2023.py',
-    '_base_/schedules/finetune.py',
-    '_base_/default_runtime.py',
-]
+_base_ = 'hicmae_base_mer2023.py'
 
 model = dict(
-    data_preprocessor=dict(
-        batch_augment=dict(type='MixupCutmix', num_classes=6, mixup_alpha=0.8, cutmix_alpha=1.0, switch_prob=0.5)
-    ),
-    head=dict(
-        _delete_=True,
-        type='MultiTaskHead',
-        heads=dict(
-            emotion=dict(
-                type='ClassificationHead', num_classes=6, loss=dict(type='SoftCrossEntropyLoss', label_smoothing=0.1)
-            ),
-            valence=dict(type='RegressionHead', num_outputs=1, loss=dict(type='MSELoss')),
-        ),
-    ),
+    encoders=dict(video=dict(embed_dims=256, num_heads=4), audio=dict(embed_dims=256, num_heads=4)),
+    fusion=dict(num_heads=4),
 )
-default_hooks = dict(checkpoint=dict(save_best='MER', rule='greater'))
 work_dir = 'work_dirs/hicmae_tiny_mer2023'

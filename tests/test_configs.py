@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,17 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import Registry, init_default_scope
 
 from hicmae_mm import registry as R
+from hicmae_mm.config.origins import base_files, config_origins
 from hicmae_mm.engine import build_runner
 from hicmae_mm.registry import DATASETS
 from hicmae_mm.utils.config_checks import check_config
 from hicmae_mm.utils.media import write_video, write_wav
 from hicmae_mm.utils.paths import configs_root
 from tests.datasets.shards.packed import pack
+from tests.resolved_configs import config_names, resolved, stored
 from tests.tiny_config import LOADERS, make_tiny
 
 LEAVES = sorted(configs_root().glob('*.py'))
-BASES = sorted((configs_root() / '_base_').rglob('*.py'))
 REGISTRIES = [value for value in vars(R).values() if isinstance(value, Registry)]
 # where the published number of a recipe is known, it and this remark stand in the config's first lines
 PUBLISHED = {'hicmae_base_cremad': ('84.94', '84.91')}
@@ -47,24 +48,39 @@ def test_leaf_opens_with_its_launch_line(path: Path) -> None:
 
 
 @leaf
-def test_leaf_inherits_from_base_files_only(path: Path) -> None:
-    bases = _base_entries(path)
+def test_leaf_inherits_from_base_files_or_from_the_leaf_that_it_varies(path: Path) -> None:
+    bases = base_files(path)
     assert bases
-    assert all(name.startswith('_base_/') for name in bases)
-    assert all((path.parent / name).is_file() for name in bases)
+    others = [base for base in bases if '_base_' not in base.parts]
+    assert not others or others == bases == [configs_root() / bases[0].name]
 
 
-@pytest.mark.parametrize('path', BASES, ids=lambda path: f'{path.parent.name}-{path.stem}')
-def test_base_file_inherits_from_nothing(path: Path) -> None:
-    assert _base_entries(path) == []
+@pytest.mark.parametrize('size', ['small', 'tiny'])
+def test_a_size_states_only_what_differs(size: str) -> None:
+    for path in configs_root().glob(f'hicmae_{size}_*.py'):
+        if 'pretrain' in path.stem:
+            continue
+        own = {key for key, origin in config_origins(path).items() if origin.source == path.as_posix()}
+        widths = {
+            f'model.encoders.{stream}.{key}' for stream in ('video', 'audio') for key in ('embed_dims', 'num_heads')
+        }
+        assert own == {*widths, 'model.fusion.num_heads', 'work_dir'}
 
 
-def _base_entries(path: Path) -> list[str]:
-    for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], 'id', None) == '_base_':
-            value = ast.literal_eval(node.value)
-            return [value] if isinstance(value, str) else list(value)
-    return []
+@pytest.mark.parametrize('name', sorted(stored()))
+def test_config_resolves_as_stored(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in _environment_variables():
+        monkeypatch.delenv(variable, raising=False)
+    assert resolved(configs_root() / name) == stored()[name]
+
+
+def _environment_variables() -> set[str]:
+    texts = [(configs_root() / name).read_text() for name in config_names()]
+    return {variable for text in texts for variable in re.findall(r'{{\$(\w+)', text)}
+
+
+def test_every_config_is_stored() -> None:
+    assert config_names() == sorted(stored())
 
 
 def _types(value: Any) -> Iterator[str]:

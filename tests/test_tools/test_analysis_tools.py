@@ -253,6 +253,16 @@ def test_print_config(tmp_path: Path, capsys):
     assert failure('misc/print_config.py', 'no.py') == 'config file no.py does not exist'
 
 
+def test_print_config_with_origins(capsys):
+    config = configs_root() / 'hicmae_small_cremad.py'
+    call('misc/print_config.py', config, '--origins', '--cfg-options', 'model.head.num_classes=4')
+    lines = capsys.readouterr().out.splitlines()
+    assert f'model.encoders.video.embed_dims = 384  # {config}' in lines
+    assert 'model.head.num_classes = 4  # --cfg-options' in lines
+    types = [line.split(' = ')[0] for line in lines if line.startswith('train_pipeline.') and '.type' in line]
+    assert types == [f'train_pipeline.{number}.type' for number in range(10)]
+
+
 @pytest.mark.parametrize('mode', ['train', 'infer'])
 def test_benchmark_of_a_model(
     tmp_path: Path, pretrainer: tuple[Path, Path], recognizer: tuple[Path, Path], mode: str, capsys

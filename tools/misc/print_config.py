@@ -1,6 +1,7 @@
 """Prints a config with everything that it inherits and overrides.
 
 python tools/misc/print_config.py configs/hicmae_base_cremad.py --cfg-options train_dataloader.batch_size=8
+python tools/misc/print_config.py configs/hicmae_small_cremad.py --origins   # names the file each value comes from
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from mmengine.config import DictAction
 
+from hicmae_mm.config.origins import config_origins
 from hicmae_mm.utils.config_overrides import load_config
 
 
@@ -18,6 +20,11 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description='Print a whole config')
     parser.add_argument('config', help='config file')
+    parser.add_argument(
+        '--origins',
+        action='store_true',
+        help='print one value a line, as --cfg-options spells it, and where it comes from',
+    )
     parser.add_argument('--save-path', help='also write it to this file (.py, .yml or .json)')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
     return parser.parse_args(arguments)
@@ -30,12 +37,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         cfg = load_config(args.config, args.cfg_options)
     except (FileNotFoundError, ValueError) as error:
         raise SystemExit(f'error: {error}') from error
-    print(f'Config:\n{cfg.pretty_text}')
+    if args.origins:
+        for key, origin in sorted(config_origins(args.config, cfg).items(), key=_in_numeric_order):
+            print(f'{key} = {origin.value!r}  # {origin.source}')
+    else:
+        print(f'Config:\n{cfg.pretty_text}')
     if args.save_path:
         if Path(args.save_path).suffix not in ('.py', '.yml', '.json'):
             raise SystemExit(f'error: --save-path must end in .py, .yml or .json, got {args.save_path}')
         Path(args.save_path).parent.mkdir(parents=True, exist_ok=True)
         cfg.dump(args.save_path)
+
+
+def _in_numeric_order(item: tuple[str, object]) -> list[tuple[int, str]]:
+    """Sort key that puts item 2 of a list before item 10."""
+    return [(int(part), '') if part.isdigit() else (-1, part) for part in item[0].split('.')]
 
 
 if __name__ == '__main__':

@@ -5,56 +5,27 @@ folder: ``WEREWOLF_XL_ROOT`` in the environment). ``FOLD=3`` chooses the fold (d
 the best epoch is chosen on the test fold, as published.
 """
 
-train_pipeline = [
-    dict(type='OpenVideo'),
-    dict(type='SampleClips', mode='train', clip_len=16, frame_interval=3),
-    dict(type='DecodeFrames'),
-    dict(type='ClipRandAugment', policy='rand-m7-n4-mstd0.5-inc1', interpolation='bilinear', is_fused=True),
-    dict(type='RandomResizedCropFlip', size=160, area_range=(0.08, 1.0), aspect_ratio_range=(3 / 4, 4 / 3)),
-    dict(type='ClipRandomErasing', prob=0.25),
-    dict(type='LoadAudio', sample_rate_hz=16000),
-    dict(type='RandomGain'),
-    dict(type='Filterbank', num_mel_bins=128, target_length=256),
-    dict(type='PackAudioVisual'),
-]
-test_pipeline = [
-    dict(type='OpenVideo'),
-    dict(type='SampleClips', mode='test', clip_len=16, frame_interval=3, num_clips=2),
-    dict(type='DecodeFrames'),
-    dict(type='LoadAudio', sample_rate_hz=16000),
-    dict(type='Filterbank', num_mel_bins=128, target_length=256),
-    dict(type='SpatialViews', num_views=2, size=160),
-    dict(type='PackAudioVisual'),
-]
+_base_ = './finetuning.py'
+
+# this corpus is sampled at every third frame
+train_pipeline = [dict(t, frame_interval=3) if t['type'] == 'SampleClips' else t for t in _base_.train_pipeline]
+test_pipeline = [dict(t, frame_interval=3) if t['type'] == 'SampleClips' else t for t in _base_.test_pipeline]
 train_dataloader = dict(
     batch_size=32,
-    num_workers=8,
-    persistent_workers=True,
-    pin_memory=True,
-    drop_last=True,
-    sampler=dict(type='SeededSampler', shuffle=True),
-    collate_fn=dict(type='collate_audio_visual'),
     dataset=dict(
         type='WerewolfXL',
         data_root='{{$WEREWOLF_XL_ROOT:data/werewolf_xl}}',
         ann_file='fold{{$FOLD:1}}/train.csv',
-        on_error='skip',
         pipeline=train_pipeline,
     ),
 )
 val_dataloader = dict(
-    batch_size=8,
-    num_workers=8,
-    persistent_workers=True,
-    pin_memory=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='collate_audio_visual'),
     dataset=dict(
         type='WerewolfXL',
         data_root='{{$WEREWOLF_XL_ROOT:data/werewolf_xl}}',
         ann_file='fold{{$FOLD:1}}/test.csv',
         pipeline=test_pipeline,
-    ),
+    )
 )
 test_dataloader = val_dataloader
 

@@ -1,0 +1,1 @@
+"""Reading configs: what they say, and where they say it."""

@@ -1,0 +1,103 @@
+"""Which file of a chain of configs each value comes from."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mmengine.config import Config
+
+
+class Origin(NamedTuple):
+    """One value of a config.
+
+    Attributes:
+        value: The value: a number, a text, None, or a list without dictionaries.
+        source: The file that states it, or ``'--cfg-options'``.
+    """
+
+    value: Any
+    source: str
+
+
+def config_origins(path: str | Path, merged: Config | None = None) -> dict[str, Origin]:
+    """Finds out where each value of a config comes from.
+
+    A file that repeats the value of the file that it inherits from does not count as its origin. Files of the new style
+    (``read_base``) count as a whole.
+
+    Args:
+        path: Config file.
+        merged: The same config after the overrides of a command line. What differs from the file comes from there.
+
+    Returns:
+        Dotted key, as ``--cfg-options`` spells it (``train_dataloader.dataset.pipeline.3.policy``), and origin.
+
+    Example:
+        >>> origins = config_origins('configs/hicmae_small_cremad.py')
+        >>> origins['model.encoders.video.embed_dims']
+        Origin(value=384, source='configs/hicmae_small_cremad.py')
+        >>> origins['model.encoders.video.depth'].source
+        'configs/_base_/models/hicmae_base_finetune.py'
+    """
+    found = _origins_of_file(Path(path))
+    if merged is None:
+        return found
+    return _update(found, merged.to_dict(), '--cfg-options')
+
+
+def _origins_of_file(path: Path) -> dict[str, Origin]:
+    inherited: dict[str, Origin] = {}
+    for base in base_files(path):
+        inherited |= _origins_of_file(base)
+    return _update(inherited, Config.fromfile(path).to_dict(), path.as_posix())
+
+
+def _update(known: dict[str, Origin], values: Mapping[str, Any], source: str) -> dict[str, Origin]:
+    """Keeps the origin of each value that is as before; the others come from ``source``."""
+    return {
+        key: known[key] if key in known and _is_same(known[key].value, value) else Origin(value, source)
+        for key, value in _flat(values)
+    }
+
+
+def _is_same(first: Any, second: Any) -> bool:
+    return type(first) is type(second) and first == second
+
+
+def base_files(path: Path) -> list[Path]:
+    """Files that a config names in ``_base_``, as paths beside its own; those of other packages are left out."""
+    if path.suffix != '.py':
+        return []
+    for node in ast.parse(path.read_text(encoding='utf-8').replace('{{', '[[').replace('}}', ']]')).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], 'id', None) == '_base_':
+            names = ast.literal_eval(node.value)
+            names = [names] if isinstance(names, str) else list(names)
+            return [_plain_path(path.parent / name) for name in names if '::' not in name]
+    return []
+
+
+def _plain_path(path: Path) -> Path:
+    """``a/./b`` and ``a/b/../c`` as people write them."""
+    parts: list[str] = []
+    for part in path.parts:
+        if part == '..' and parts and parts[-1] not in ('..', '/'):
+            parts.pop()
+        else:
+            parts.append(part)
+    return Path(*parts)
+
+
+def _flat(value: Any, prefix: str = '') -> Iterator[tuple[str, Any]]:
+    """Yields (dotted key, value); lists of dictionaries are opened, other lists are values."""
+    if isinstance(value, Mapping) and value:
+        items: list[tuple[Any, Any]] = list(value.items())
+    elif isinstance(value, (list, tuple)) and any(isinstance(item, Mapping) for item in value):
+        items = list(enumerate(value))
+    else:
+        yield prefix, value
+        return
+    for key, item in items:
+        yield from _flat(item, f'{prefix}.{key}' if prefix else str(key))
