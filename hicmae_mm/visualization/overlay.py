@@ -160,10 +160,11 @@ class Painter:
         image = Image.new('RGB', (_PANEL_WIDTH, height), _PAPER)
         draw = ImageDraw.Draw(image)
         unit = min(height / (len(self._rows) + 3.0), 52.0)
-        font, bold = _font(max(10, int(0.4 * unit))), _font(max(11, int(0.62 * unit)), 'DejaVuSans-Bold')
+        font = _font(max(10, int(0.4 * unit)))
         known = bool(np.isfinite(values).all())
         head = self._names[int(np.argmax(values))] if known and self._is_score else '' if known else 'nothing to go by'
-        draw.text((16, 0.35 * unit), head or 'values', fill=_INK, font=bold)
+        head = head or 'values'
+        draw.text((16, 0.35 * unit), head, fill=_INK, font=_fitting_font(head, max(11, int(0.62 * unit))))
         for row, number in enumerate(self._rows):
             top = (1.5 + row) * unit
             draw.text((16, top), self._names[number], fill=_INK, font=font)
@@ -180,10 +181,17 @@ class Painter:
         return np.asarray(image)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def _font(size: int, name: str = 'DejaVuSans') -> ImageFont.FreeTypeFont:
     """The font that matplotlib brings along."""
     return ImageFont.truetype(str(Path(get_data_path()) / 'fonts' / 'ttf' / f'{name}.ttf'), size)
+
+
+def _fitting_font(text: str, size: int) -> ImageFont.FreeTypeFont:
+    """The bold font of a size, or the largest smaller one in which a text is no wider than the panel."""
+    while size > 8 and _font(size, 'DejaVuSans-Bold').getlength(text) > _PANEL_WIDTH - 32:
+        size -= 1
+    return _font(size, 'DejaVuSans-Bold')
 
 
 def _encode(container: Any, pictures: Iterator[np.ndarray], fps: float, clip: ClipInput) -> None:

@@ -41,6 +41,22 @@ def test_a_frame_shows_box_bars_and_progress():
     assert not has_color(nothing[:-4, 500:], BLUE).any()
 
 
+@pytest.mark.parametrize('name', [None, 'disappointment and contempt'])
+@pytest.mark.parametrize('height', [360, 480, 720])
+def test_the_header_fits_the_panel(name: str | None, height: int):
+    result = RESULT
+    if name is not None:
+        windows = [dict(window, scores=None) for window in RESULT['windows']]
+        windows[0] = dict(windows[0], scores={name: 0.9, 'anger': 0.1}, label=name)
+        result = RESULT | dict(windows=windows, scores=windows[0]['scores'], label=name)
+    panel = Painter(result).paint(np.zeros((height, 640, 3), np.uint8), 5.0 if name is None else 0.5)[
+        : height // 12, -300:
+    ]
+    columns = np.flatnonzero((panel < 120).all(axis=-1).any(axis=0))
+    assert columns.min() >= 14
+    assert 100 < columns.max() <= 300 - 14
+
+
 def test_values_are_drawn_from_0():
     result = RESULT | dict(scores=None, values=dict(valence=-0.5))
     result['windows'] = [dict(RESULT['windows'][0], scores=None, values=dict(valence=-0.5), end_seconds=6.0)]
