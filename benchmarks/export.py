@@ -8,6 +8,8 @@ threads; a ratio is the median over rounds of a model's time to the eager model'
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import json
 import sys
@@ -37,7 +39,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Time exported models against the eager one')
+    parser = ArgumentParser(description='Time exported models against the eager one')
     parser.add_argument('config', nargs='?', default='configs/hicmae_base_cremad.py', help='config of a fine-tuning')
     parser.add_argument('--variants', nargs='+', choices=list(VARIANTS), default=['onnx', 'onnx-int8'])
     parser.add_argument('--batch-sizes', nargs='+', type=int, default=[1, 4], metavar='N', help='views per call')
@@ -80,15 +82,12 @@ def print_report(report: dict[str, Any]) -> None:
             print(f'{key.replace("_", " "):10s}{name:16s}{report["size_mb"][name]:>8.1f}{wall}{cpu}')
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measures and reports."""
     args = parse_args(arguments)
-    try:
-        with tempfile.TemporaryDirectory() as folder, limited_threads(args.threads):
-            report = measure(args, Path(folder))
-    except (FileNotFoundError, ImportError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    with tempfile.TemporaryDirectory() as folder, limited_threads(args.threads):
+        report = measure(args, Path(folder))
     print_report(report)
     if args.json:
         write_text(args.json, json.dumps(report, indent=2) + '\n')

@@ -9,6 +9,8 @@ any other process, which is what one worker more costs. Workers are forked after
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import json
 import sys
@@ -31,7 +33,7 @@ _BATCH = 256
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Measure start and memory of long annotation lists')
+    parser = ArgumentParser(description='Measure start and memory of long annotation lists')
     parser.add_argument('list', nargs='?', type=Path, help='annotation list; default: one is made up')
     parser.add_argument('--lines', type=int, default=1_100_000, help='lines of the list that is made up')
     parser.add_argument('--touch', type=int, default=100_000, help='samples that every worker looks at')
@@ -147,24 +149,21 @@ def describe(found: dict[str, Any], touch: int) -> str:
     return '\n'.join(lines)
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measures and prints; problems end in one line."""
+    """Measures and prints."""
     args = parse_args(arguments)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            ann_file = args.list
-            if ann_file is None:
-                ann_file = Path(folder) / 'list.csv'
-                write_list(ann_file, args.lines)
-            found = measure(ann_file, args.num_workers, args.touch)
-        if args.json is not None:
-            write_text(args.json, json.dumps(found, indent=1) + '\n')
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    with tempfile.TemporaryDirectory() as folder:
+        ann_file = args.list
+        if ann_file is None:
+            ann_file = Path(folder) / 'list.csv'
+            write_list(ann_file, args.lines)
+        found = measure(ann_file, args.num_workers, args.touch)
+    if args.json is not None:
+        write_text(args.json, json.dumps(found, indent=1) + '\n')
     print(describe(found, args.touch))
     return 0
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

@@ -10,11 +10,13 @@ test view is a sample of its own, which reads all that it needs again. One threa
 
 from __future__ import annotations
 
-import argparse
+from hicmae_mm.command_line import ArgumentParser, command
+
 import itertools
 import json
 import random
 import statistics
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -164,9 +166,10 @@ def measure(name: str, iters: int) -> dict[str, float | str]:
     return {'pipeline': name, 'clips_per_s': 1 / statistics.mean(seconds), 'seconds_per_clip': statistics.mean(seconds)}
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description="Time the published pipeline's steps, written plainly")
+    parser = ArgumentParser(description="Time the published pipeline's steps, written plainly")
     parser.add_argument('pipeline', choices=list(PIPELINES), help='test: all four views of a clip')
     parser.add_argument('--iters', type=int, default=60, help='timed clips')
     parser.add_argument('--json', type=Path, help='also write the numbers to this file')
@@ -182,4 +185,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

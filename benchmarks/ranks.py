@@ -9,6 +9,8 @@ what training together costs beyond running side by side.
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import json
 import statistics
@@ -160,7 +162,7 @@ def update_page(page: Path, text: str) -> None:
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Measure training steps on one and on several ranks of the CPU')
+    parser = ArgumentParser(description='Measure training steps on one and on several ranks of the CPU')
     parser.add_argument('--config', default=BASE, help=f'config file; default {BASE}')
     parser.add_argument('--batch-size', type=int, default=4, help='clips per rank and step; default 4')
     parser.add_argument('--iters', type=int, default=4, help='timed steps; default 4')
@@ -176,22 +178,19 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measures, prints and writes."""
     args = parse_args(arguments)
-    try:
-        load_config(args.config, None)
-        found = measure(Plan(args.config, args.batch_size, args.iters, args.ranks))
-        if args.json is not None:
-            write_text(args.json, json.dumps(found, indent=1) + '\n')
-        if args.update is not None:
-            update_page(args.update, markdown(found))
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    load_config(args.config, None)
+    found = measure(Plan(args.config, args.batch_size, args.iters, args.ranks))
+    if args.json is not None:
+        write_text(args.json, json.dumps(found, indent=1) + '\n')
+    if args.update is not None:
+        update_page(args.update, markdown(found))
     print(describe(found))
     return 0
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

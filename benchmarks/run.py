@@ -10,6 +10,8 @@ takes minutes, are measured only when they are named (`--only export,quickstart`
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import json
 import sys
@@ -30,7 +32,7 @@ PAGE = ROOT / 'docs' / 'benchmarks.md'
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Measure every figure of docs/benchmarks.md')
+    parser = ArgumentParser(description='Measure every figure of docs/benchmarks.md')
     parser.add_argument(
         '--only', help=f'parts, separated by commas, of {",".join(PARTS)}; default: {",".join(DEFAULT_PARTS)}'
     )
@@ -78,6 +80,7 @@ def keeps_older(before: dict[str, Any] | None, now: dict[str, Any]) -> bool:
     return 'not_measured' in now and before is not None and 'not_measured' not in before
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measures, prints and writes."""
     args = parse_args(arguments)
@@ -98,8 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             keep(measured)
             failed += [f'{part}, {name}' for name, job in measured['jobs'].items() if 'error' in job]
     if not results:
-        print(f'error: {file} does not exist; run without --tables first', file=sys.stderr)
-        return 1
+        raise FileNotFoundError(f'{file} does not exist; run without --tables first')
     for part in results:
         print(f'\n{block(part, results)}')
     for path in draw_all(results, args.out):
@@ -112,4 +114,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

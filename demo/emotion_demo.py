@@ -5,13 +5,13 @@ python demo/emotion_demo.py clip.mp4 --out work_dirs/demo --model work_dirs/quic
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import av
 
 from hicmae_mm.apis.inferencer import EmotionInferencer, file_stems
 from hicmae_mm.apis.inputs import ClipInput, as_clips
@@ -23,7 +23,7 @@ QUICKSTART_MODEL = 'work_dirs/quickstart/audio_video'
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Recognise emotion in video or sound files')
+    parser = ArgumentParser(description='Recognise emotion in video or sound files')
     parser.add_argument('inputs', nargs='+', help='files, folders of files, or folders of numbered pictures')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/demo'), help='folder of the results (%(default)s)')
     add_model_arguments(parser)
@@ -32,7 +32,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+def add_model_arguments(parser: ArgumentParser) -> None:
     """Which model, and how it looks at a clip; shared by the demos."""
     parser.add_argument(
         '--model',
@@ -125,15 +125,12 @@ def write_video(result: dict[str, Any], clip: ClipInput, path: Path, args: argpa
     write_overlay(result, clip, path)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Recognises emotion; problems end in one line."""
+    """Recognises emotion."""
     args = parse_args(argv)
-    try:
-        return 1 if run(args) else 0
-    except (ImportError, OSError, TypeError, ValueError, av.error.FFmpegError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    return 1 if run(args) else 0
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

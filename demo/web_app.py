@@ -5,6 +5,8 @@ python demo/web_app.py --model work_dirs/quickstart/audio_video
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import ipaddress
 import signal
@@ -24,7 +26,7 @@ _SWEEP_SECONDS = 30.0
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='A web page that shows the emotion in recordings')
+    parser = ArgumentParser(description='A web page that shows the emotion in recordings')
     add_model_arguments(parser)
     parser.add_argument('--host', default='127.0.0.1', help='address to listen at (default: this machine only)')
     parser.add_argument('--port', type=int, default=7860, help='default: 7860; 0 takes any that is free')
@@ -93,16 +95,13 @@ def _sweep_until_signal(uploads: Uploads) -> None:
         uploads.sweep()
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serves the page; problems end in one line."""
+    """Serves the page."""
     args = parse_args(argv)
-    try:
-        serve(args)
-    except (ImportError, OSError, TypeError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    serve(args)
     return 0
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

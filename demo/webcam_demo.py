@@ -5,6 +5,8 @@ python demo/webcam_demo.py --model work_dirs/quickstart/audio_video
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import json
 import queue
@@ -12,10 +14,10 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import av
 import cv2
 import numpy as np
 from emotion_demo import add_model_arguments, build_inferencer
@@ -140,7 +142,7 @@ class LiveSource:
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Recognise emotion live, by camera and microphone')
+    parser = ArgumentParser(description='Recognise emotion live, by camera and microphone')
     add_model_arguments(parser)
     parser.add_argument('--source', help='a video file in place of camera and microphone')
     parser.add_argument('--camera', type=int, default=0, help='number of the camera (%(default)s)')
@@ -227,18 +229,14 @@ def tell(running: Future[dict[str, Any]], seconds: float, display: Display) -> N
     display.update(result)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Recognises; problems end in one line."""
+    """Recognises."""
     args = parse_args(argv)
-    try:
+    with suppress(KeyboardInterrupt):  # the usual way to end it
         run(args)
-    except KeyboardInterrupt:
-        return 0
-    except (ImportError, OSError, TypeError, ValueError, av.error.FFmpegError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
     return 0
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

@@ -9,6 +9,8 @@ prints their scores, sizes and speeds.
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import json
 import sys
@@ -38,7 +40,7 @@ TIMED_BATCHES = (1, 4)
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Export a fine-tuned recogniser')
+    parser = ArgumentParser(description='Export a fine-tuned recogniser')
     parser.add_argument('config', help='config file of a fine-tuning')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder to write')
@@ -176,14 +178,11 @@ def print_report(report: dict[str, dict[str, Any]]) -> None:
         print(f'{title:24s}' + ''.join(f'{cell:>18s}' for cell in cells))
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the export; problems end in one line."""
+    """Runs the export."""
     args = parse_args(argv)
-    try:
-        export(args)
-    except (FileNotFoundError, ImportError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    export(args)
     return 0
 
 

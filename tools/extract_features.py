@@ -9,6 +9,8 @@ any number of processes. docs/features.md says what is in the files.
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import os
 import sys
@@ -18,7 +20,7 @@ from pathlib import Path
 
 import torch
 from mmengine.config import DictAction
-from mmengine.dist import get_rank, get_world_size, is_main_process
+from mmengine.dist import get_world_size, is_main_process
 from mmengine.registry import init_default_scope
 
 from hicmae_mm.features import ExtractionOptions, FeatureExtraction
@@ -38,7 +40,7 @@ _PATIENCE_SECONDS = 7 * 86400  # ranks wait for the slowest one, and for the mer
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Extract the features of clips')
+    parser = ArgumentParser(description='Extract the features of clips')
     parser.add_argument('config', help='config file, of fine-tuning or pre-training')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out', type=Path, required=True, help='folder of the features')
@@ -138,28 +140,16 @@ def prepare(args: argparse.Namespace) -> FeatureExtraction:
     return FeatureExtraction(cfg, args.checkpoint, make_options(args), device)
 
 
-def report(error: Exception) -> int:
-    """Prints an error in one line; the exit code."""
-    process = f' (process {get_rank()})' if get_rank() > 0 else ''
-    print(f'error{process}: {error}', file=sys.stderr)
-    return 1
-
-
+@command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Extracts; problems end in one line."""
+    """Extracts."""
     args = parse_args(argv)
     silence_known_warnings()
     allow_training_checkpoints()
-    try:
-        extraction = prepare(args)
-    except (FileNotFoundError, ImportError, TypeError, ValueError) as error:
-        return report(error)
+    extraction = prepare(args)
     if is_main_process():
         tell_what_is_odd(extraction)
-    try:
-        info = extraction.run(args.out, args.batch_size, args.num_workers, args.force, ProgressLines())
-    except (FileNotFoundError, ValueError) as error:
-        return report(error)
+    info = extraction.run(args.out, args.batch_size, args.num_workers, args.force, ProgressLines())
     if is_main_process():
         print(f'{info["num_rows"]} rows of {", ".join(extraction.extractor.definitions())} are in {args.out}')
         if info['num_bad']:

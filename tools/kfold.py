@@ -8,6 +8,8 @@ tools/test.py. Run again after an interruption, it skips what is finished and re
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import logging
 import sys
@@ -41,7 +43,7 @@ from hicmae_mm.utils.steps import Step, StepMarks, differences, identity_of, run
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Train and test every fold of a config, and tabulate the scores')
+    parser = ArgumentParser(description='Train and test every fold of a config, and tabulate the scores')
     parser.add_argument('config', help='config file that reads FOLD from the environment')
     parser.add_argument('--folds', default='1-5', help='such as 1-5, 1,3,5 or 2; default: 1-5')
     parser.add_argument('--gpus', type=int, default=1, help='processes per training; default: 1')
@@ -133,7 +135,7 @@ def plan(args: argparse.Namespace) -> list[Run]:
         FileNotFoundError: No config, or no lists of a fold.
         ValueError: The config does not react to FOLD, or an option is misspelt.
     """
-    options = argparse.ArgumentParser()
+    options = ArgumentParser()
     options.add_argument('--cfg-options', nargs='+', action=DictAction)
     given = options.parse_args(['--cfg-options', *args.cfg_options] if args.cfg_options else []).cfg_options
     configs = {fold: load_fold(args.config, fold, given) for fold in parse_folds(args.folds)}
@@ -233,8 +235,9 @@ def write_results(runs: Sequence[Run], planned: int, args: argparse.Namespace) -
     return to_markdown(table)
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs what is not finished, and tabulates; problems end in one line."""
+    """Runs what is not finished, and tabulates."""
     args = parse_args(arguments)
     MMLogger.get_instance('kfold').setLevel(logging.WARNING)  # else every measurement prints its confusion matrix
     done: list[Run] = []
@@ -244,16 +247,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print('\n'.join(commands_left(runs)) or 'everything is finished')
             return 0
         for run in runs:
-            execute(run)
+            try:
+                execute(run)
+            except RuntimeError as error:
+                raise RuntimeError(f'{run.name}: {error}') from error
             done.append(run)
             table = write_results(done, len(runs), args)
     except KeyboardInterrupt:
-        print('error: interrupted; the same command continues here', file=sys.stderr)
-        return 1
-    except (FileNotFoundError, RuntimeError, ValueError) as error:
-        where = f'{runs[len(done)].name}: ' if isinstance(error, RuntimeError) else ''
-        print(f'error: {where}{error}', file=sys.stderr)
-        return 1
+        raise KeyboardInterrupt('the same command continues here') from None
     print(f'\n{table}\nTables and confusion matrix: {args.work_dir}/folds.{{md,csv,json}}, confusion_matrix.png')
     return 0
 
@@ -269,4 +270,4 @@ def commands_left(runs: Sequence[Run]) -> Iterator[str]:
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

@@ -9,11 +9,14 @@ resume.
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import json
 import math
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -60,7 +63,7 @@ MOST_JOBS = 4  # more steps than that are never ready at once
 
 def parse_args() -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Pre-train, fine-tune and test on synthetic talking faces')
+    parser = ArgumentParser(description='Pre-train, fine-tune and test on synthetic talking faces')
     parser.add_argument('--work-dir', type=Path, help='default: work_dirs/quickstart')
     parser.add_argument('--data-root', type=Path, help='folder of the media; default: data/synthetic')
     parser.add_argument('--force', action='store_true', help='run every step again')
@@ -272,6 +275,7 @@ def report(console: Console, scores: dict[str, float], work_dir: Path) -> None:
     console.print(f'Table: {work_dir / "summary.md"}. Trainings, logs and checkpoints: {work_dir}')
 
 
+@command
 def main() -> int:
     """Runs the steps that are not finished yet."""
     args = parse_args()
@@ -286,13 +290,14 @@ def main() -> int:
     progress = Progress(steps, marks, args.jobs, args.force, console)
     try:
         run_side_by_side(steps, args.jobs, progress.start, progress.finish)
-    except (RuntimeError, KeyboardInterrupt) as error:
-        console.print(f'{str(error) or "interrupted"}. Run the quickstart again to continue here.', style='red')
-        return 1
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt('run the quickstart again to continue here') from None
+    except RuntimeError as error:
+        raise RuntimeError(f'{error}. Run the quickstart again to continue here.') from error
     draw_overview(args.work_dir)
     report(console, summarise(args.work_dir, steps, marks), args.work_dir)
     return 0
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

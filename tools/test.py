@@ -8,6 +8,8 @@ python tools/test.py CONFIG CHECKPOINT --out metrics.json --out-item metrics --s
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import os
 import sys
@@ -28,7 +30,7 @@ from hicmae_mm.utils.distributed import leave_process_group
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Test a checkpoint')
+    parser = ArgumentParser(description='Test a checkpoint')
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--work-dir', help='folder of logs; default work_dirs/<name of the config>')
@@ -52,7 +54,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def check_output(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+def check_output(parser: ArgumentParser, args: argparse.Namespace) -> None:
     """Refuses a file name that cannot hold what was asked for, before anything runs."""
     if args.save_features is not None and Path(args.save_features).suffix != '.npz':
         parser.error(f'--save-features {args.save_features}: features go into a .npz file')
@@ -120,16 +122,13 @@ def annotated_datasets(dataset: ConfigDict) -> Iterator[ConfigDict]:
         yield dataset
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Tests."""
     args = parse_args(argv)
-    try:
-        cfg = load_config(args.config, args.cfg_options)
-        apply_arguments(cfg, args)
-        check_config(cfg)
-    except (FileNotFoundError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    cfg = load_config(args.config, args.cfg_options)
+    apply_arguments(cfg, args)
+    check_config(cfg)
     metrics = build_runner(cfg).test()
     if args.out is not None and args.out_item == 'metrics' and is_main_process():
         mmengine.mkdir_or_exist(Path(args.out).parent)

@@ -5,6 +5,8 @@ python tools/train.py CONFIG --work-dir work_dirs/mine --amp --cfg-options train
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import os
 import sys
@@ -23,7 +25,7 @@ from hicmae_mm.utils.distributed import leave_process_group
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Train a model')
+    parser = ArgumentParser(description='Train a model')
     parser.add_argument('config', help='config file')
     parser.add_argument('--work-dir', help='folder of logs and checkpoints; default work_dirs/<name of the config>')
     parser.add_argument(
@@ -77,16 +79,13 @@ def use_mixed_precision(optim_wrapper: ConfigDict) -> None:
         optim_wrapper.setdefault('loss_scale', dict(enabled=False))
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Trains."""
     args = parse_args(argv)
-    try:
-        cfg = load_config(args.config, args.cfg_options)
-        apply_arguments(cfg, args)
-        check_config(cfg)
-    except (FileNotFoundError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    cfg = load_config(args.config, args.cfg_options)
+    apply_arguments(cfg, args)
+    check_config(cfg)
     build_runner(cfg).train()
     leave_process_group()
     return 0

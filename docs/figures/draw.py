@@ -12,6 +12,8 @@ Pictures are reduced to few colours, so that each stays below 60 kB.
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import sys
 from collections.abc import Callable, Sequence
@@ -42,7 +44,7 @@ NUM_COLORS = 40
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Draw the figures of the concept pages')
+    parser = ArgumentParser(description='Draw the figures of the concept pages')
     parser.add_argument('--quickstart', type=Path, default='work_dirs/quickstart', help='work folder of the quickstart')
     parser.add_argument('--data-root', type=Path, default='data/synthetic', help='its corpus')
     parser.add_argument('--out', type=Path, default='docs/images/concepts', help='folder of the pictures')
@@ -58,8 +60,9 @@ def reduce_colors(path: Path) -> int:
     return path.stat().st_size
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Draws; problems end in one line."""
+    """Draws."""
     args = parse_args(argv)
     init_default_scope('hicmae_mm')
     try:
@@ -74,4 +77,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

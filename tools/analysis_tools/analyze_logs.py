@@ -10,11 +10,14 @@ folder of work folders.
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import csv
 import io
 import json
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -40,7 +43,7 @@ PANELS = {
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Analyse the logs of training runs')
+    parser = ArgumentParser(description='Analyse the logs of training runs')
     tasks = parser.add_subparsers(dest='task', required=True)
     plot = tasks.add_parser('plot_curve', help='draw curves')
     plot.add_argument('json_logs', nargs='+', help='JSON logs or work folders')
@@ -217,17 +220,15 @@ def to_json(rows: list[dict[str, Any]], measures: list[str]) -> str:  # noqa: AR
 FORMATS = {'markdown': to_markdown, 'csv': to_csv, 'json': to_json}
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the task."""
     args = parse_args(arguments)
-    try:
-        if args.task == 'summary':
-            summary(args)
-        else:
-            {'plot_curve': plot_curve, 'cal_train_time': cal_train_time}[args.task](read_logs(args.json_logs), args)
-    except (FileNotFoundError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from error
+    if args.task == 'summary':
+        summary(args)
+    else:
+        {'plot_curve': plot_curve, 'cal_train_time': cal_train_time}[args.task](read_logs(args.json_logs), args)
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

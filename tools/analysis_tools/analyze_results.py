@@ -11,6 +11,8 @@ Clips are ranked by the score of their true class; of values, by the mean absolu
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import csv
 import io
@@ -38,7 +40,7 @@ ROWS_PER_SHEET = 20
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Show the best and the worst clips')
+    parser = ArgumentParser(description='Show the best and the worst clips')
     parser.add_argument('config', help='config file')
     parser.add_argument('result', help='predictions (.pkl, tools/test.py --out)')
     parser.add_argument('--out-dir', default='results', help='folder to write (default: %(default)s)')
@@ -160,16 +162,13 @@ def analyze(args: argparse.Namespace) -> None:
     print(f'wrote best.png, worst.png, results.csv and README.md of {len(ranked)} clips into {args.out_dir}')
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Shows; problems end in one line."""
+    """Shows."""
     args = parse_args(argv)
-    try:
-        analyze(args)
-    except (FileNotFoundError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    analyze(args)
     return 0
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

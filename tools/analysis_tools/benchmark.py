@@ -11,6 +11,8 @@ of large matrix products in the same run. Several configs (`train CONFIG CONFIG`
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import json
 import subprocess
@@ -43,7 +45,7 @@ FLAGS = {
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Measure training, inference or data loading')
+    parser = ArgumentParser(description='Measure training, inference or data loading')
     parser.add_argument('mode', choices=['train', 'infer', 'data'], help='a step, a forward pass, or the pipeline')
     parser.add_argument('config', nargs='+', help='config file; several are compared with the first')
     parser.add_argument('--batch-size', type=int, default=4, help='clips per iteration; collated ones in data mode')
@@ -86,6 +88,7 @@ def variants(args: argparse.Namespace) -> list[str]:
     return chosen
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures and reports."""
     args = parse_args(arguments)
@@ -99,44 +102,37 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
-    """Measures one config.
-
-    Raises:
-        SystemExit: it cannot be measured.
-    """
+    """Measures one config."""
     (config,) = args.config
     is_data = args.mode == 'data'
-    try:
-        cfg = load_config(config, args.cfg_options)
-        init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
-        with limited_threads(args.threads or (1 if is_data else None), pinned=is_data and not args.workers):
-            if is_data:
-                plan = LoadingPlan(args.split, args.iters, args.warmup, args.batch_size, args.workers, args.media)
-                measured = dict.fromkeys(KEYS) | measure_data(cfg, plan)
-            else:
-                measured = measure_model(
-                    cfg,
-                    ModelPlan(
-                        mode=args.mode,
-                        batch_size=args.batch_size,
-                        iters=args.iters,
-                        warmup=args.warmup,
-                        amp=args.amp,
-                        device=torch.device(args.device),
-                        is_noise=args.media != 'config',
-                        variant=args.variant or 'plain',
-                    ),
-                )
-            return {'mode': args.mode, 'config': config, 'threads': torch.get_num_threads(), **measured}
-    except (FileNotFoundError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from error
+    cfg = load_config(config, args.cfg_options)
+    init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
+    with limited_threads(args.threads or (1 if is_data else None), pinned=is_data and not args.workers):
+        if is_data:
+            plan = LoadingPlan(args.split, args.iters, args.warmup, args.batch_size, args.workers, args.media)
+            measured = dict.fromkeys(KEYS) | measure_data(cfg, plan)
+        else:
+            measured = measure_model(
+                cfg,
+                ModelPlan(
+                    mode=args.mode,
+                    batch_size=args.batch_size,
+                    iters=args.iters,
+                    warmup=args.warmup,
+                    amp=args.amp,
+                    device=torch.device(args.device),
+                    is_noise=args.media != 'config',
+                    variant=args.variant or 'plain',
+                ),
+            )
+        return {'mode': args.mode, 'config': config, 'threads': torch.get_num_threads(), **measured}
 
 
 def compare(args: argparse.Namespace, arguments: list[str]) -> list[dict[str, Any]]:
     """Measures configs and variants in processes of their own and prints them as a table with ratios to the first.
 
     Raises:
-        SystemExit: if one cannot be measured.
+        RuntimeError: if one cannot be measured.
     """
     flags = {f'--{name}' for name in FLAGS}
     options = [argument for argument in arguments if argument not in args.config and argument not in flags]
@@ -161,14 +157,14 @@ def measure_in_process(config: str, options: Sequence[str]) -> dict[str, Any]:
     """The report of a process of its own, so that memory is its alone.
 
     Raises:
-        SystemExit: the process failed.
+        RuntimeError: the process failed.
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / 'report.json'
         # a later --json replaces an earlier one
         command = [sys.executable, __file__, options[0], config, *options[1:], '--json', str(file)]
         if subprocess.run(command, stdout=subprocess.DEVNULL).returncode:
-            raise SystemExit(f'error: {config} could not be measured')
+            raise RuntimeError(f'{config} could not be measured')
         return json.loads(file.read_text())
 
 
@@ -200,4 +196,4 @@ def print_report(report: dict[str, Any]) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

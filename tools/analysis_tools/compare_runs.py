@@ -8,6 +8,8 @@ interval holds 0 is no progress. The test says nothing about other training seed
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import json
 import sys
@@ -32,7 +34,7 @@ from hicmae_mm.utils.files import write_text
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Compare two sets of predictions')
+    parser = ArgumentParser(description='Compare two sets of predictions')
     parser.add_argument('first', help='predictions (.pkl, tools/test.py --out)')
     parser.add_argument('second', help='predictions of another model on the same clips')
     parser.add_argument('--resamples', type=int, default=10000, help='of the bootstrap (default: %(default)s)')
@@ -115,15 +117,12 @@ def lines(report: dict[str, Any]) -> list[str]:
     return text
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Compares; problems end in one line."""
+    """Compares."""
     args = parse_args(argv)
-    try:
-        pair = align(read_predictions(args.first), read_predictions(args.second))
-        report = compare(*pair, args.resamples, args.seed)
-    except (FileNotFoundError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    pair = align(read_predictions(args.first), read_predictions(args.second))
+    report = compare(*pair, args.resamples, args.seed)
     print('\n'.join(lines(report)))
     if args.out is not None:
         write_text(Path(args.out), json.dumps(report, indent=2) + '\n')
@@ -131,4 +130,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

@@ -8,8 +8,11 @@ With a checkpoint the config's test set is run. `--out matrix.pkl` writes the co
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import json
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +34,7 @@ from hicmae_mm.visualization import draw_confusion_matrix, save_figure
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Draw a confusion matrix')
+    parser = ArgumentParser(description='Draw a confusion matrix')
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint_or_result', help='checkpoint (.pth), or predictions (.pkl, tools/test.py --out)')
     parser.add_argument(
@@ -102,23 +105,21 @@ def write(confusion: np.ndarray, names: Sequence[str], args: argparse.Namespace)
     print(f'wrote {", ".join(map(str, targets))}')
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> None:
     """Tests or reads, counts and draws."""
     args = parse_args(arguments)
     if not Path(args.checkpoint_or_result).is_file():
-        raise SystemExit(f'error: {args.checkpoint_or_result} does not exist')
-    try:
-        cfg = load_config(args.config, args.cfg_options)
-        if Path(args.checkpoint_or_result).suffix in ('.pkl', '.pickle'):
-            predictions = read_predictions(args.checkpoint_or_result)
-        else:
-            with tempfile.TemporaryDirectory() as folder:
-                predictions = test_checkpoint(cfg, args.checkpoint_or_result, args.work_dir or folder)
-        confusion = count(predictions)
-        write(confusion, class_names(cfg, len(confusion)), args)
-    except (FileNotFoundError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from error
+        raise FileNotFoundError(f'{args.checkpoint_or_result} does not exist')
+    cfg = load_config(args.config, args.cfg_options)
+    if Path(args.checkpoint_or_result).suffix in ('.pkl', '.pickle'):
+        predictions = read_predictions(args.checkpoint_or_result)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            predictions = test_checkpoint(cfg, args.checkpoint_or_result, args.work_dir or folder)
+    confusion = count(predictions)
+    write(confusion, class_names(cfg, len(confusion)), args)
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

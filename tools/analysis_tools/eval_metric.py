@@ -7,6 +7,8 @@ No model is built and no file of the data set is opened. Other metrics: `--cfg-o
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import sys
 from collections.abc import Sequence
@@ -24,7 +26,7 @@ from hicmae_mm.utils.cross_validation import dataset_meta
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Measure stored predictions')
+    parser = ArgumentParser(description='Measure stored predictions')
     parser.add_argument('config', help='config file')
     parser.add_argument('predictions', help='predictions (.pkl, tools/test.py --out)')
     parser.add_argument('--out', help='also write the measures to this file (.json, .yaml, .pkl)')
@@ -32,26 +34,23 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measures; problems end in one line."""
+    """Measures."""
     args = parse_args(argv)
-    try:
-        cfg = load_config(args.config, args.cfg_options)
-        init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
-        if not cfg.get('test_evaluator'):
-            raise ValueError(f'{args.config} has no test_evaluator')
-        samples = read_predictions(args.predictions)
-        measures = FoldEvaluator(cfg.test_evaluator, dataset_meta(cfg)).measure(samples)
-        if args.out is not None:
-            mmengine.mkdir_or_exist(Path(args.out).parent)
-            mmengine.dump(measures, args.out)
-    except (FileNotFoundError, TypeError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    cfg = load_config(args.config, args.cfg_options)
+    init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
+    if not cfg.get('test_evaluator'):
+        raise ValueError(f'{args.config} has no test_evaluator')
+    samples = read_predictions(args.predictions)
+    measures = FoldEvaluator(cfg.test_evaluator, dataset_meta(cfg)).measure(samples)
+    if args.out is not None:
+        mmengine.mkdir_or_exist(Path(args.out).parent)
+        mmengine.dump(measures, args.out)
     width = max(map(len, measures))
     print('\n'.join(f'{key:<{width}}  {value:.4f}' for key, value in measures.items()))
     return 0
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

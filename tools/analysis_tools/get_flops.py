@@ -5,7 +5,10 @@ python tools/analysis_tools/get_flops.py configs/hicmae_base_cremad.py
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
+import sys
 from collections.abc import Sequence
 
 from mmengine.config import DictAction
@@ -20,7 +23,7 @@ from hicmae_mm.utils.random_batch import random_inputs, random_masks
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Count parameters and multiply-accumulates of a model')
+    parser = ArgumentParser(description='Count parameters and multiply-accumulates of a model')
     parser.add_argument('config', help='config file')
     parser.add_argument('--depth', type=int, default=2, help='levels of the table of modules')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
@@ -36,17 +39,15 @@ def print_table(complexity: Complexity, depth: int) -> None:
             print(f'{name or "whole model":36s}{parameters / 1e6:16.3f}{macs / 1e9:12.3f}')
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> None:
     """Counts and prints."""
     args = parse_args(arguments)
-    try:
-        cfg = load_config(args.config, args.cfg_options)
-    except (FileNotFoundError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from error
+    cfg = load_config(args.config, args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
     model = MODELS.build(cfg.model)
     if not isinstance(model, AudioVisualModel):
-        raise SystemExit(f'error: {cfg.model.type} has no encoders by stream, so its inputs are not known')
+        raise ValueError(f'{cfg.model.type} has no encoders by stream, so its inputs are not known')
     masks = None
     if hasattr(model, 'decoders'):
         dataset = (cfg.get('train_dataloader') or {}).get('dataset') or {}
@@ -68,4 +69,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -8,6 +8,8 @@ the options, whose defaults are stated in the output. `--update docs/scaling.md`
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
@@ -238,7 +240,7 @@ def update_page(page: Path, tables: str) -> None:
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Compute what a training on many GPUs sends, reads and stores')
+    parser = ArgumentParser(description='Compute what a training on many GPUs sends, reads and stores')
     parser.add_argument('config', help='config file')
     parser.add_argument('--gpus', type=int, nargs='+', default=[8, 16, 32, 64, 128, 256, 512], help='numbers of GPUs')
     parser.add_argument('--gpus-per-node', type=int, default=8, help='GPUs of a node; default 8')
@@ -268,17 +270,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Prints the tables."""
     args = parse_args(argv)
-    try:
-        work = workload_of(load_config(args.config, args.cfg_options), args.batch_size)
-        tables = '\n'.join(report(work, args))
-        if args.update is not None:
-            update_page(args.update, tables)
-    except (FileNotFoundError, TypeError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    work = workload_of(load_config(args.config, args.cfg_options), args.batch_size)
+    tables = '\n'.join(report(work, args))
+    if args.update is not None:
+        update_page(args.update, tables)
     print(tables)
     return 0
 

@@ -10,8 +10,11 @@ some clips have none.
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import command
+
 import argparse
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -107,6 +110,7 @@ def convert(args: argparse.Namespace) -> None:
     write_folds(args, {'fold1': clips})
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Converts; returns the exit status."""
     parser = converter_parser(
@@ -124,4 +128,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

@@ -8,7 +8,10 @@ Reads ``AudioWAV/*.wav`` as distributed and ``face_aligned/NAME/*.jpg``, which `
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import command
+
 import argparse
+import sys
 from collections.abc import Sequence
 
 from hicmae_mm.datasets.conversion import (
@@ -62,6 +65,7 @@ def convert(args: argparse.Namespace) -> None:
     write_folds(args, cross_validation(clips, NUM_FOLDS), PUBLISHED if args.classes == 6 else None)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Converts; returns the exit status."""
     parser = converter_parser('Lists of CREMA-D, 5 folds by actor', video_dir='face_aligned', audio_dir='AudioWAV')
@@ -75,4 +79,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

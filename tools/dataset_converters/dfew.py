@@ -10,7 +10,10 @@ of the original clips are not; the original clips may lie in ``part_*`` folders 
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import command
+
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -101,6 +104,7 @@ def convert(args: argparse.Namespace) -> None:
     write_folds(args, folds, PUBLISHED)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Converts; returns the exit status."""
     parser = converter_parser(
@@ -113,4 +117,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

@@ -7,6 +7,8 @@ Run again, it goes on where it was stopped; finished files cost nothing. See doc
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import sys
 from collections.abc import Sequence
@@ -22,7 +24,7 @@ from hicmae_mm.datasets.preparation.sources import VIDEO_EXTENSIONS, find_files,
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Extract the sound of videos.')
+    parser = ArgumentParser(description='Extract the sound of videos.')
     parser.add_argument('input_root', type=Path, help='folder of the videos, searched with all folders below it')
     parser.add_argument('--out-dir', type=Path, required=True, help='folder of the sound files and the report')
     parser.add_argument('--sample-rate', type=int, default=16000, help='in Hz (default: %(default)s)')
@@ -48,21 +50,18 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Extracts, and returns 1 if a video failed; other problems end in one line."""
+    """Extracts, and returns 1 if a video failed."""
     args = parse_args(argv)
-    try:
-        work = ExtractAudio(args.sample_rate, args.format, args.silent_db)
-        sources = find_files(args.input_root, args.extensions, skipped=args.out_dir)
-        jobs = mirrored_jobs(args.input_root, sources, args.out_dir, f'.{args.format}')
-        settings = dict(made_by='extract_audio', **asdict(work))
-        outcomes = run_jobs(work, jobs, args.out_dir, settings, args.num_workers, args.force)
-        summary = report_jobs(outcomes, len(jobs), args.out_dir, settings, summarize_audio)
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    work = ExtractAudio(args.sample_rate, args.format, args.silent_db)
+    sources = find_files(args.input_root, args.extensions, skipped=args.out_dir)
+    jobs = mirrored_jobs(args.input_root, sources, args.out_dir, f'.{args.format}')
+    settings = dict(made_by='extract_audio', **asdict(work))
+    outcomes = run_jobs(work, jobs, args.out_dir, settings, args.num_workers, args.force)
+    summary = report_jobs(outcomes, len(jobs), args.out_dir, settings, summarize_audio)
     return int(summary['failed'] > 0 and not args.allow_failures)
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

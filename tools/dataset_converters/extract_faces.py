@@ -7,6 +7,8 @@ Run again, it goes on where it was stopped; finished folders cost nothing. See d
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import sys
 from collections.abc import Sequence
@@ -31,7 +33,7 @@ from hicmae_mm.utils.config_checks import check_component
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Cut the faces out of videos.')
+    parser = ArgumentParser(description='Cut the faces out of videos.')
     parser.add_argument(
         'input_root', type=Path, help='folder of the videos (or of the output of OpenFace), searched with all below it'
     )
@@ -105,20 +107,17 @@ def _known_croppers() -> list[str]:
     return sorted(FACE_CROPPERS.module_dict)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Extracts, and returns 1 if a video failed; other problems end in one line."""
+    """Extracts, and returns 1 if a video failed."""
     args = parse_args(argv)
-    try:
-        work = read_plan(args)
-        jobs = work.find_jobs(args.out_dir, args.extensions, args.input_type)
-        settings = dict(made_by='extract_faces', **work.settings())
-        outcomes = run_jobs(work, jobs, args.out_dir, settings, args.num_workers, args.force)
-        summary = report_jobs(outcomes, len(jobs), args.out_dir, settings, summarize_faces)
-    except (OSError, TypeError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    work = read_plan(args)
+    jobs = work.find_jobs(args.out_dir, args.extensions, args.input_type)
+    settings = dict(made_by='extract_faces', **work.settings())
+    outcomes = run_jobs(work, jobs, args.out_dir, settings, args.num_workers, args.force)
+    summary = report_jobs(outcomes, len(jobs), args.out_dir, settings, summarize_faces)
     return int(summary['failed'] > 0 and not args.allow_failures)
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

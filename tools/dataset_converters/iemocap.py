@@ -9,8 +9,11 @@ Reads ``Session1/dialog/EmoEvaluation/*.txt`` and ``Session1/sentences/wav/DIALO
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import command
+
 import argparse
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -146,6 +149,7 @@ def convert(args: argparse.Namespace) -> None:
     write_folds(args, cross_validation(clips, NUM_SESSIONS), None if args.no_merge_excitement else USUAL)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Converts; returns the exit status."""
     parser = converter_parser(
@@ -173,4 +177,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

@@ -12,7 +12,10 @@ missing wav; more than 21 missing are an error.
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import command
+
 import argparse
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -87,6 +90,7 @@ def convert(args: argparse.Namespace) -> None:
     write_folds(args, folds, PUBLISHED if args.task == 'single' else None)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Converts; returns the exit status."""
     parser = converter_parser('Lists of MAFW, its own 5 folds', video_dir='data/frames', audio_dir='data/audio_16k')
@@ -100,4 +104,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

@@ -9,6 +9,8 @@ and listed in ``report.json``. See docs/shards.md.
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import json
 import sys
@@ -37,7 +39,7 @@ _STREAMS = ('video', 'audio')
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Pack clips into WebDataset tar shards.')
+    parser = ArgumentParser(description='Pack clips into WebDataset tar shards.')
     parser.add_argument('ann_file', type=Path, metavar='ANN_FILE', help='annotation list, text or JSON')
     parser.add_argument('--data-root', type=Path, help="folder that the list's paths start from (default: the list's)")
     parser.add_argument('--out-dir', type=Path, required=True, metavar='DIR', help='folder of the shards')
@@ -105,19 +107,16 @@ def make_plan(args: argparse.Namespace) -> PackingPlan:
     return PackingPlan(clips, packer, streams, metainfo, samples, args.shard_megabytes, seed)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Packs, and returns 1 if clips were left out; other problems end in one line."""
+    """Packs, and returns 1 if clips were left out."""
     args = parse_args(argv)
     console = Console()
-    try:
-        plan = make_plan(args)
-        with Progress(*_COLUMNS, console=console) as progress:
-            task = progress.add_task('clips', total=len(plan.clips))
-            for done in write_shards(plan, args.out_dir, args.num_workers, args.force):
-                progress.update(task, completed=done)
-    except (OSError, ValueError, RuntimeError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    plan = make_plan(args)
+    with Progress(*_COLUMNS, console=console) as progress:
+        task = progress.add_task('clips', total=len(plan.clips))
+        for done in write_shards(plan, args.out_dir, args.num_workers, args.force):
+            progress.update(task, completed=done)
     report = json.loads((args.out_dir / REPORT_FILE).read_text(encoding='utf-8'))
     print_failures([(entry['position'], entry['reason']) for entry in report['broken']], console)
     console.print(
@@ -130,4 +129,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

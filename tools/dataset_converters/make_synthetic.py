@@ -7,7 +7,10 @@ Run again, it goes on where it was stopped; a finished corpus costs nothing.
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import fields
 
@@ -19,7 +22,7 @@ from hicmae_mm.datasets.synthetic import CorpusConfig, plan_clips, write_corpus
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line; every field of ``CorpusConfig`` is an option."""
-    parser = argparse.ArgumentParser(description='Make the synthetic audio-visual emotion corpus.')
+    parser = ArgumentParser(description='Make the synthetic audio-visual emotion corpus.')
     parser.add_argument('--out', default='data/synthetic', help='folder of the corpus (default: %(default)s)')
     parser.add_argument('--num-workers', type=int, default=2, help='processes (default: %(default)s)')
     parser.add_argument('--force', action='store_true', help='make everything again')
@@ -30,6 +33,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     """Makes the corpus and shows progress."""
     args = parse_args(argv)
@@ -50,4 +54,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -9,7 +9,10 @@ so other folders below ``--video-dir`` and ``--audio-dir`` will do.
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import command
+
 import argparse
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -73,6 +76,7 @@ def convert(args: argparse.Namespace) -> None:
     write_folds(args, {'fold1': fold}, PUBLISHED)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Converts; returns the exit status."""
     parser = converter_parser('Lists of MER2023 (MER-MULTI)', video_dir='face_aligned', audio_dir='audio_16k')
@@ -80,4 +84,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

@@ -9,8 +9,11 @@ Reads ``Evalution.txt`` (spelled so in the release) and ``Audio/session1/S01A/P/
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import command
+
 import argparse
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -96,6 +99,7 @@ def convert(args: argparse.Namespace) -> None:
     write_folds(args, cross_validation(labelled_clips(MediaLayout.from_args(args)), NUM_FOLDS), PUBLISHED)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Converts; returns the exit status."""
     parser = converter_parser('Lists of MSP-IMPROV, 6 folds by session', video_dir='face_aligned', audio_dir='Audio')
@@ -103,4 +107,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

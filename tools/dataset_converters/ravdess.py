@@ -11,7 +11,10 @@ has pictures and sound, 02 only the same pictures, 03 only the same sound, so th
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import command
+
 import argparse
+import sys
 from collections.abc import Iterator, Sequence
 from itertools import product
 
@@ -57,6 +60,7 @@ def convert(args: argparse.Namespace) -> None:
     write_folds(args, folds, PUBLISHED)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Converts; returns the exit status."""
     parser = converter_parser(
@@ -78,4 +82,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

@@ -9,9 +9,12 @@ writes ``DIR/fold1/train.csv``. One recording is looked at after the other: a mi
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import command
+
 import argparse
 import os
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -156,6 +159,7 @@ def convert(args: argparse.Namespace) -> None:
     print(f'the list is in {args.out_dir}')
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Converts; returns the exit status."""
     parser = converter_parser(
@@ -176,4 +180,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

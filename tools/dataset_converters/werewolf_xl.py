@@ -8,8 +8,11 @@ Reads a table of dimensional labels (CSV), ``audio_16k/NAME.wav`` and ``face_ali
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import command
+
 import argparse
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -91,6 +94,7 @@ def convert(args: argparse.Namespace) -> None:
     write_folds(args, cross_validation(labelled_clips(layout, table), NUM_FOLDS), PUBLISHED)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Converts; returns the exit status."""
     parser = converter_parser('Lists of Werewolf-XL, 5 folds by group', 'face_aligned', 'audio_16k')
@@ -101,4 +105,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

@@ -6,7 +6,10 @@ python tools/misc/print_config.py configs/hicmae_small_cremad.py --origins   # n
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +21,7 @@ from hicmae_mm.utils.config_overrides import load_config
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Print a whole config')
+    parser = ArgumentParser(description='Print a whole config')
     parser.add_argument('config', help='config file')
     parser.add_argument(
         '--origins',
@@ -30,13 +33,11 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints."""
     args = parse_args(arguments)
-    try:
-        cfg = load_config(args.config, args.cfg_options)
-    except (FileNotFoundError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from error
+    cfg = load_config(args.config, args.cfg_options)
     if args.origins:
         for key, origin in sorted(config_origins(args.config, cfg).items(), key=_in_numeric_order):
             print(f'{key} = {origin.value!r}  # {origin.source}')
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f'Config:\n{cfg.pretty_text}')
     if args.save_path:
         if Path(args.save_path).suffix not in ('.py', '.yml', '.json'):
-            raise SystemExit(f'error: --save-path must end in .py, .yml or .json, got {args.save_path}')
+            raise ValueError(f'--save-path must end in .py, .yml or .json, got {args.save_path}')
         Path(args.save_path).parent.mkdir(parents=True, exist_ok=True)
         cfg.dump(args.save_path)
 
@@ -55,4 +56,4 @@ def _in_numeric_order(item: tuple[str, object]) -> list[tuple[int, str]]:
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -7,6 +7,8 @@ Exit code 0: every clip is fine; 1: some are not, or the list cannot be read. Se
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import json
 import sys
@@ -32,7 +34,7 @@ from hicmae_mm.datasets.video_readers import BACKENDS
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Check every clip of a list.')
+    parser = ArgumentParser(description='Check every clip of a list.')
     parser.add_argument('ann_file', type=Path, help='list of clips: text, or JSON')
     parser.add_argument('--data-root', default='', help='folder that its paths start from')
     parser.add_argument('--video-prefix', default='', help='folder of the video column below --data-root')
@@ -95,15 +97,12 @@ def verify(args: argparse.Namespace) -> bool:
     return summary['clean'] == summary['clips']
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Checks, and returns 1 unless every clip is fine; other problems end in one line."""
+    """Checks, and returns 1 unless every clip is fine."""
     args = parse_args(argv)
-    try:
-        return 0 if verify(args) else 1
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    return 0 if verify(args) else 1
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

@@ -6,6 +6,8 @@ python tools/model_converters/encoder_to_mm.py videomae.pth work_dirs/start.pth 
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import sys
 from collections.abc import Sequence
@@ -25,7 +27,7 @@ from hicmae_mm.version import __version__
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description="Fit another project's vision transformer to one encoder of a config")
+    parser = ArgumentParser(description="Fit another project's vision transformer to one encoder of a config")
     parser.add_argument('source', type=Path, help='checkpoint of a vision transformer')
     parser.add_argument('out', type=Path, help='file to write, .pth or .safetensors, for load_from')
     parser.add_argument('--kind', required=True, choices=list(LAYOUTS), help='whose names the checkpoint has')
@@ -95,18 +97,19 @@ def convert(args: argparse.Namespace) -> list[str]:
     return [f'{len(converted.state)} entries for encoders.{args.stream}', *converted.notes]
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the conversion; problems end in one line."""
+    """Runs the conversion."""
     args = parse_args(arguments)
     try:
         notes = convert(args)
-    except (FileNotFoundError, ValueError) as error:
-        hint = '; --trust-source reads it, and runs whatever code it holds' if 'read safely' in str(error) else ''
-        print(f'error: {error}{hint}', file=sys.stderr)
-        return 1
+    except ValueError as error:
+        if 'read safely' not in str(error):
+            raise
+        raise ValueError(f'{error}; --trust-source reads it, and runs whatever code it holds') from error
     print(*notes, f'written to {args.out}: give it as load_from', sep='\n')
     return 0
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

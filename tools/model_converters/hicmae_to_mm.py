@@ -6,6 +6,8 @@ python tools/model_converters/hicmae_to_mm.py published.pth work_dirs/hicmae_bas
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
@@ -21,7 +23,7 @@ from hicmae_mm.utils.published_keys import check_published, map_published_keys
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Convert a published HiCMAE checkpoint')
+    parser = ArgumentParser(description='Convert a published HiCMAE checkpoint')
     parser.add_argument('source', type=Path, help='checkpoint with the published parameter names')
     parser.add_argument('out', type=Path, help='file to write: .safetensors, or .pth')
     parser.add_argument(
@@ -81,18 +83,19 @@ def convert(
     return len(state)
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the conversion; problems end in one line."""
+    """Runs the conversion."""
     args = parse_args(arguments)
     try:
         count = convert(args.source, args.out, args.config, args.weights, args.trust_source)
-    except (FileNotFoundError, KeyError, ValueError) as error:
-        hint = '; --trust-source reads it, and runs whatever code it holds' if 'read safely' in str(error) else ''
-        print(f'error: {error.args[0] if error.args else error}{hint}', file=sys.stderr)
-        return 1
+    except ValueError as error:
+        if 'read safely' not in str(error):
+            raise
+        raise ValueError(f'{error}; --trust-source reads it, and runs whatever code it holds') from error
     print(f'{count} entries of {args.source} written to {args.out}')
     return 0
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

@@ -5,6 +5,8 @@ python tools/model_converters/mm_to_hicmae.py work_dirs/hicmae_base_cremad/fold1
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import sys
 from collections.abc import Sequence
@@ -20,7 +22,7 @@ from hicmae_mm.utils.published_keys import published_keys
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Convert a checkpoint to the published parameter names')
+    parser = ArgumentParser(description='Convert a checkpoint to the published parameter names')
     parser.add_argument('source', type=Path, help='checkpoint of this package, .pth or .safetensors')
     parser.add_argument('out', type=Path, help='file to write, .pth: a dictionary with the weights under "model"')
     return parser.parse_args(arguments)
@@ -49,17 +51,14 @@ def convert(source: Path, out: Path) -> int:
     return len(state)
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the conversion; problems end in one line."""
+    """Runs the conversion."""
     args = parse_args(arguments)
-    try:
-        count = convert(args.source, args.out)
-    except (FileNotFoundError, KeyError, ValueError) as error:
-        print(f'error: {error.args[0] if error.args else error}', file=sys.stderr)
-        return 1
+    count = convert(args.source, args.out)
     print(f'{count} entries of {args.source} written to {args.out}')
     return 0
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

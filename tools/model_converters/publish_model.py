@@ -6,6 +6,8 @@ python tools/model_converters/publish_model.py work_dirs/hicmae_base_cremad/fold
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import json
 import re
@@ -26,7 +28,7 @@ NOT_METRICS = ('data_time', 'time', 'epoch', 'iter', 'step')
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Make a checkpoint ready to be shared')
+    parser = ArgumentParser(description='Make a checkpoint ready to be shared')
     parser.add_argument('source', type=Path, help='checkpoint of a training, or one that was converted')
     parser.add_argument(
         'out', type=Path, help='file to write, .pth or .safetensors; eight digits of its hash are added to the name'
@@ -117,17 +119,14 @@ def publish(args: argparse.Namespace) -> Path:
     return published
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Publishes; problems end in one line."""
+    """Publishes."""
     args = parse_args(arguments)
-    try:
-        published = publish(args)
-    except (FileNotFoundError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    published = publish(args)
     print(f'{args.source} is ready to be shared: {published}')
     return 0
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

@@ -7,6 +7,8 @@ Sizes, work, task and data of every config are computed; published numbers, meas
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import sys
 from collections.abc import Sequence
@@ -18,23 +20,20 @@ from hicmae_mm.utils.paths import configs_root
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Bring the metafile up to date with the configs')
+    parser = ArgumentParser(description='Bring the metafile up to date with the configs')
     parser.add_argument(
         '--metafile', type=Path, default=configs_root() / 'metafile.yml', help='file to bring up to date'
     )
     return parser.parse_args(arguments)
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Updates; problems end in one line."""
+    """Updates."""
     args = parse_args(arguments)
     folder = args.metafile.resolve().parent
-    try:
-        old = read_metafile(args.metafile)
-        new = update(old, sorted(folder.glob('*.py')), folder.parent)
-    except (FileNotFoundError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    old = read_metafile(args.metafile)
+    new = update(old, sorted(folder.glob('*.py')), folder.parent)
     before, after = ({entry['Name'] for entry in content['Models']} for content in (old, new))
     write_metafile(args.metafile, new)
     print(f'{len(after)} configs in {args.metafile}')
@@ -45,4 +44,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

@@ -8,6 +8,8 @@ that changes the frames.
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import sys
 from collections.abc import Sequence
@@ -31,7 +33,7 @@ MODES = ('original', 'transformed', 'concat', 'pipeline')
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Draw the clips of a data set')
+    parser = ArgumentParser(description='Draw the clips of a data set')
     parser.add_argument('config', help='config file')
     parser.add_argument(
         *('--out-dir', '--output-dir', '-o'), default='browse', help='folder of the pictures (default: %(default)s)'
@@ -117,16 +119,13 @@ def browse(args: argparse.Namespace) -> None:
         print(f'wrote {save_figure(figure, Path(args.out_dir) / f"{index:06d}_{safe_file_name(name)}.png")}')
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Browses; problems end in one line."""
+    """Browses."""
     args = parse_args(argv)
-    try:
-        browse(args)
-    except (FileNotFoundError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    browse(args)
     return 0
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

@@ -9,6 +9,8 @@ and Zuidema, 2020) follows attention through the layers; it does not say which e
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import sys
 from collections.abc import Sequence
@@ -32,7 +34,7 @@ from hicmae_mm.visualization.rollout import HEAD_FUSIONS, roll_out_model
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Draw attention over frames and spectrogram')
+    parser = ArgumentParser(description='Draw attention over frames and spectrogram')
     parser.add_argument('config', help='config file, of a recognizer or of a pre-training')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--clip', nargs='+', help='names of clips in the list, or their positions; default: some')
@@ -102,21 +104,18 @@ def draw_clip(model: AudioVisualModel, batch: dict[str, Any], args: argparse.Nam
     return save_figure(figure, path)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Draws; problems end in one line."""
+    """Draws."""
     args = parse_args(argv)
-    try:
-        cfg = load_config(args.config, args.cfg_options)
-        init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
-        model = load_model(cfg, args.checkpoint, args.device, AudioVisualModel, ('encoders.', 'fusion.'))
-        dataset = build_dataset(cfg, args.split)
-        for index in choose(dataset, args.clip, args.num_clips):
-            print(f'wrote {draw_clip(model, read_clip(dataset, index), args)}', flush=True)
-    except (FileNotFoundError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    cfg = load_config(args.config, args.cfg_options)
+    init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
+    model = load_model(cfg, args.checkpoint, args.device, AudioVisualModel, ('encoders.', 'fusion.'))
+    dataset = build_dataset(cfg, args.split)
+    for index in choose(dataset, args.clip, args.num_clips):
+        print(f'wrote {draw_clip(model, read_clip(dataset, index), args)}', flush=True)
     return 0
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

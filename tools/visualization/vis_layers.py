@@ -8,6 +8,8 @@ where all layers count the same, as they do before the training. The numbers go 
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import csv
 import io
@@ -26,7 +28,7 @@ from hicmae_mm.visualization.layer_mix import draw_layer_mixes, layer_mixes
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Draw learned layer mixes')
+    parser = ArgumentParser(description='Draw learned layer mixes')
     parser.add_argument('config', help='config file of a recognizer')
     parser.add_argument('checkpoints', nargs='+', help='checkpoint files of it')
     parser.add_argument('--legend', nargs='+', help='a name for every checkpoint; default: its folder and file')
@@ -65,16 +67,13 @@ def draw(args: argparse.Namespace) -> None:
     print(f'wrote {written} and {written.with_suffix(".csv").name}')
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Draws; problems end in one line."""
+    """Draws."""
     args = parse_args(argv)
-    try:
-        draw(args)
-    except (FileNotFoundError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    draw(args)
     return 0
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

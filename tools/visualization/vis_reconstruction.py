@@ -8,7 +8,10 @@ model was not asked to predict; visible patches are the original ones.
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,7 +30,7 @@ SPLITS = ('val', 'test', 'train')
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Draw reconstructions of masked clips')
+    parser = ArgumentParser(description='Draw reconstructions of masked clips')
     parser.add_argument('config', help='config file of a pre-training')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out', default='reconstructions', help='folder of the pictures')
@@ -43,26 +46,24 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draws."""
     args = parse_args(arguments)
-    try:
-        cfg = load_config(args.config, args.cfg_options)
-        init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
-        model = load_model(cfg, args.checkpoint, args.device, AudioVisualPretrainer)
-        dataset = build_dataset(cfg, args.split, SPLITS)
-        for index in evenly_chosen(len(dataset), args.num_clips):
-            try:
-                batch = read_clip(dataset, index, args.seed)
-            except ValueError as error:
-                print(f'left out {error}')
-                continue
-            name, streams, mean, std = reconstruct_clip(model, batch)
-            figure = draw_reconstruction(streams, mean, std, title=name, num_frames=args.num_frames)
-            print(f'wrote {save_figure(figure, Path(args.out) / f"{safe_file_name(name)}.png")}', flush=True)
-    except (FileNotFoundError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from error
+    cfg = load_config(args.config, args.cfg_options)
+    init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
+    model = load_model(cfg, args.checkpoint, args.device, AudioVisualPretrainer)
+    dataset = build_dataset(cfg, args.split, SPLITS)
+    for index in evenly_chosen(len(dataset), args.num_clips):
+        try:
+            batch = read_clip(dataset, index, args.seed)
+        except ValueError as error:
+            print(f'left out {error}')
+            continue
+        name, streams, mean, std = reconstruct_clip(model, batch)
+        figure = draw_reconstruction(streams, mean, std, title=name, num_frames=args.num_frames)
+        print(f'wrote {save_figure(figure, Path(args.out) / f"{safe_file_name(name)}.png")}', flush=True)
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -8,6 +8,8 @@ by the total batch.
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import sys
 from collections.abc import Sequence
@@ -32,7 +34,7 @@ NAMES = {'lr': 'learning rate', 'momentum': 'momentum', 'wd': 'weight decay'}
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description="Draw a config's schedule")
+    parser = ArgumentParser(description="Draw a config's schedule")
     parser.add_argument('config', help='config file')
     parser.add_argument(
         *('--out', '--save-path', '-s'), default='schedule.png', help='picture (.png, .pdf, .svg; default: %(default)s)'
@@ -143,16 +145,13 @@ def draw(args: argparse.Namespace) -> None:
     print(f'wrote {save_figure(draw_curves(curves, "epoch", title), Path(args.out))}')
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Draws; problems end in one line."""
+    """Draws."""
     args = parse_args(argv)
-    try:
-        draw(args)
-    except (FileNotFoundError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    draw(args)
     return 0
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

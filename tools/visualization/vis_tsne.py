@@ -10,6 +10,8 @@ beside the picture. The number above a panel is the silhouette score of the clas
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
 import csv
 import io
@@ -48,7 +50,7 @@ class ClipFeatures:
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description='Draw features in two dimensions')
+    parser = ArgumentParser(description='Draw features in two dimensions')
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', nargs='?', help='checkpoint file; none with --features')
     parser.add_argument('--features', help='stored features instead: a folder of extract_features.py, or a .npz file')
@@ -185,16 +187,13 @@ def draw(args: argparse.Namespace) -> None:
     print(f'wrote {written} and {written.with_suffix(".csv").name}: {len(clips.sample_ids)} clips')
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Draws; problems end in one line."""
+    """Draws."""
     args = parse_args(argv)
-    try:
-        draw(args)
-    except (FileNotFoundError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    draw(args)
     return 0
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    sys.exit(main())

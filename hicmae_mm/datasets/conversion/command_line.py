@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from hicmae_mm.command_line import ArgumentParser, command
+
 import argparse
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,12 +16,12 @@ def converter_parser(
     video_suffix: str = '',
     audio_suffix: str = '.wav',
     has_folds: bool = True,
-) -> argparse.ArgumentParser:
+) -> ArgumentParser:
     """The command line that converters share; ``video_dir`` to ``audio_suffix`` are defaults.
 
     ``has_folds``: the lists are written by :func:`write_folds`, which can keep to the clips of given ones.
     """
-    parser = argparse.ArgumentParser(description=description)
+    parser = ArgumentParser(description=description)
     parser.add_argument('data_root', type=Path, metavar='DATA_ROOT', help='the corpus as its owners distribute it')
     parser.add_argument('--out-dir', type=Path, required=True, metavar='DIR', help='folder of the lists')
     parser.add_argument('--video-dir', default=video_dir, help='videos, below DATA_ROOT (default: %(default)r)')
@@ -48,14 +49,10 @@ def converter_parser(
     return parser
 
 
+@command
 def run_converter(
-    parser: argparse.ArgumentParser, convert: Callable[[argparse.Namespace], None], argv: Sequence[str] | None
+    parser: ArgumentParser, convert: Callable[[argparse.Namespace], None], argv: Sequence[str] | None
 ) -> int:
-    """Runs a converter; what is wrong with the corpus ends in one line on stderr and exit status 1."""
-    args = parser.parse_args(argv)
-    try:
-        convert(args)
-    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    """Reads the command line and runs a converter."""
+    convert(parser.parse_args(argv))
     return 0
