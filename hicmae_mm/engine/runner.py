@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.config import Config
 from mmengine.dist import get_world_size, is_main_process
+from mmengine.fileio import HardDiskBackend, LocalBackend, get_file_backend
 from mmengine.logging import MMLogger, print_log
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
@@ -19,7 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from hicmae_mm.engine.resume import check_order, check_resumable
-from hicmae_mm.engine.schedulers import WarmupCosineLR
+from hicmae_mm.engine.schedule import ConfiguredSchedule
 from hicmae_mm.engine.wrappers import DataParallelModel, FullyShardedModel
 from hicmae_mm.registry import FUNCTIONS, MODEL_WRAPPERS, RUNNERS
 from hicmae_mm.utils.checkpoint import (
@@ -27,7 +29,6 @@ from hicmae_mm.utils.checkpoint import (
     check_exists,
     load_weights,
     read_checkpoint,
-    read_checkpoint_meta,
 )
 from hicmae_mm.utils.config_checks import check_component, check_config
 from hicmae_mm.utils.distributed import check_local_rank_has_gpu, init_cpu_process_group, leave_cores_to_workers
@@ -47,7 +48,7 @@ class AudioVisualRunner(Runner):
     * ``load_from`` says what was loaded and what was not, and refuses a checkpoint of which nothing fits; testing and
       resuming refuse one that leaves a parameter unset.
     * A checkpoint is written whole or not at all.
-    * Resuming with another number of iterations per epoch continues at the same point of the schedule.
+    * Resuming follows the schedule and the optimizer's options of the config, where they are not the checkpoint's.
     * More ranks than samples is an error; data-loader options that need workers or a GPU are left out without them.
     * The console shows no listings of hundreds of lines (the log file does).
     """
@@ -114,7 +115,7 @@ class AudioVisualRunner(Runner):
                 for option in ('persistent_workers', 'prefetch_factor'):
                     dataloader.pop(option, None)
             for slot in ('collate_fn', 'worker_init_fn'):  # MMEngine looks these up without the default scope
-                kind = (dataloader.get(slot) or {}).get('type')
+                kind = _mapping(dataloader.get(slot)).get('type')
                 if isinstance(kind, str) and FUNCTIONS.get(kind) is not None:
                     dataloader[slot] = {**dataloader[slot], 'type': FUNCTIONS.get(kind)}
         loader = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
@@ -232,26 +233,19 @@ class AudioVisualRunner(Runner):
         resume_param_scheduler: bool = True,
         map_location: Any = 'default',
     ) -> None:
-        """Continues a training; with another number of iterations per epoch, at the same point of the schedule."""
-        schedulers = self.param_schedulers if isinstance(self.param_schedulers, list) else []
-        schedulers = [scheduler for scheduler in schedulers if isinstance(scheduler, WarmupCosineLR)]
-        built = [dict(scheduler.state_dict()) for scheduler in schedulers]
-        before, now = read_checkpoint_meta(filename).get('iters_per_epoch'), len(self.train_dataloader)
+        """Continues a training at the same point of the schedule that the config asks for.
+
+        The schedule of the checkpoint is continued exactly where the config asks for the same one. With another
+        ``max_epochs``, learning rate, warm-up, batch size or number of ranks, it is the config's that continues.
+        """
         if isinstance(self.model, FullyShardedModel):
             map_location = 'cpu'  # a whole training state may be too large for one device
+        self.optim_wrapper: Any = self.build_optim_wrapper(self.optim_wrapper)
+        if self.param_schedulers is not None:
+            self.param_schedulers: Any = self.build_param_scheduler(self.param_schedulers)
+        configured = ConfiguredSchedule(self)
         super().resume(filename, resume_optimizer, resume_param_scheduler, map_location)
-        if before is None or before == now:
-            return
-        done = self.iter - self.epoch * before
-        self.train_loop._iter = self.epoch * now + done * now // before
-        for scheduler, state in zip(schedulers, built):
-            scheduler.load_state_dict(state)
-            scheduler.jump_to(self.iter)
-        self.logger.warning(
-            f'the checkpoint was written with {before} iterations per epoch, now there are {now} (other batch size or '
-            f'number of ranks): continuing at epoch {self.epoch}, iteration {self.iter}; the result will not be '
-            'identical to an uninterrupted training'
-        )
+        configured.continue_after(self, filename)
 
     def save_checkpoint(
         self, out_dir: str, filename: str, *args: Any, meta: dict[str, Any] | None = None, **kwargs: Any
@@ -266,12 +260,17 @@ class AudioVisualRunner(Runner):
                 self.model.take_part_in_saving(self.optim_wrapper if kwargs.get('save_optimizer', True) else None)
             return
         meta = {**(meta or {}), 'iters_per_epoch': len(self.train_dataloader)}
-        if '://' in str(out_dir):
+        backend = get_file_backend(str(out_dir), backend_args=kwargs.get('backend_args'))
+        if type(backend) not in (LocalBackend, HardDiskBackend):
             super().save_checkpoint(out_dir, filename, *args, meta=meta, **kwargs)
             return
         with replaced_file(Path(out_dir) / filename) as partial:
             partial_name = str(partial.relative_to(out_dir))
             super().save_checkpoint(out_dir, partial_name, *args, meta=meta, **kwargs)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def build_runner(cfg: Config) -> Runner:

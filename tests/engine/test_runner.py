@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.fileio import LocalBackend, register_backend
 from mmengine.registry import init_default_scope
 
 from hicmae_mm.datasets import collate_audio_visual
 from hicmae_mm.engine import AudioVisualRunner, build_runner
+from hicmae_mm.registry import MODELS
+from hicmae_mm.utils.config_checks import check_config
 from tests.engine.tiny_run import finetune_config, pretrain_config
 
 
@@ -108,3 +111,40 @@ def test_another_runner_can_be_chosen_by_name(corpus: Path, tmp_path: Path) -> N
     cfg = finetune_config(corpus, tmp_path, runner_type='mmengine.Runner')
     runner = build_runner(_named(cfg, 'plain_runner'))
     assert type(runner).__name__ == 'Runner'
+
+
+def test_validating_alone_needs_no_training_list(corpus: Path, tmp_path: Path) -> None:
+    cfg = finetune_config(corpus, tmp_path, load_from=str(tmp_path / 'model.pth'))
+    cfg.train_dataloader.dataset.ann_file = 'absent.txt'
+    torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict()), tmp_path / 'model.pth')
+    metrics = build_runner(_named(cfg, 'val_alone')).val()
+    assert 0 <= metrics['UAR'] <= 1
+    assert not list(tmp_path.glob('best_*'))
+
+
+def test_a_collate_function_may_be_given_itself(corpus: Path, tmp_path: Path) -> None:
+    cfg = finetune_config(corpus, tmp_path)
+    cfg.train_dataloader.collate_fn = collate_audio_visual
+    check_config(cfg)
+    loader = AudioVisualRunner.build_dataloader(cfg.train_dataloader, seed=0)
+    assert loader.collate_fn is collate_audio_visual
+    assert next(iter(loader))['inputs'].keys() == {'video', 'audio'}
+
+
+class PrefixedBackend(LocalBackend):
+    """Stands for a store that is named by ``backend_args`` alone, with names that look like local ones."""
+
+    written: ClassVar[list[str]] = []
+
+    def put(self, obj: bytes, filepath: str) -> None:
+        self.written.append(Path(filepath).name)
+        super().put(obj, filepath)
+
+
+def test_a_checkpoint_goes_to_the_backend_under_its_own_name(corpus: Path, tmp_path: Path) -> None:
+    register_backend('prefixed', PrefixedBackend, force=True)
+    hooks = dict(checkpoint=dict(out_dir=str(tmp_path / 'store'), backend_args=dict(backend='prefixed')))
+    cfg = pretrain_config(corpus, tmp_path / 'run', train_cfg=dict(max_epochs=2), default_hooks=hooks)
+    build_runner(_named(cfg, 'to_backend')).train()
+    assert PrefixedBackend.written == ['epoch_1.pth', 'epoch_2.pth']
+    assert {path.name for path in (tmp_path / 'store').rglob('*.p*')} == {'epoch_1.pth', 'epoch_2.pth'}

@@ -9,7 +9,7 @@ from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 
 from hicmae_mm.registry import HOOKS
 from hicmae_mm.utils.files import write_text
@@ -90,7 +90,9 @@ class CheckpointHook(MMEngineCheckpointHook):
             self.last_ckpt = runner.message_hub.runtime_info.get('last_ckpt')
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float]) -> None:
-        """Saves the best checkpoint, with the mark that this epoch has been validated."""
+        """Saves the best checkpoint, marked as validated; outside of a training it does nothing."""
+        if not isinstance(runner._train_loop, BaseLoop):
+            return
         runner.message_hub.update_info(VALIDATED_EPOCH, runner.epoch)
         super().after_val_epoch(runner, metrics)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from typing import Any
 
@@ -86,7 +87,7 @@ class WarmupCosineLR(_ParamScheduler):
         cls,
         optimizer: Optimizer | BaseOptimWrapper,
         *,
-        warmup: float = 5,
+        warmup: float | None = None,
         begin: int = 0,
         end: int = int(1e9),
         by_epoch: bool = True,
@@ -96,6 +97,8 @@ class WarmupCosineLR(_ParamScheduler):
         """Builds the schedule per iteration from lengths in epochs (``convert_to_iter_based=True``)."""
         if not by_epoch:
             raise ValueError('convert_to_iter_based=True needs by_epoch=True: the lengths are converted from epochs')
+        if warmup is None:
+            warmup = float(inspect.signature(cls).parameters['warmup'].default)
         end = end * epoch_length if end != int(1e9) else end
         return cls(
             optimizer,
@@ -105,13 +108,6 @@ class WarmupCosineLR(_ParamScheduler):
             by_epoch=False,
             **kwargs,
         )
-
-    def jump_to(self, step: int) -> None:
-        """Sets the schedule to a step, as if it had been advanced there one by one."""
-        self._global_step = step - 1
-        self.last_step = step - self.begin - 1
-        self.optimizer._global_step = 0  # type: ignore[union-attr]
-        self.step()
 
     def _get_value(self) -> list[float]:
         factor = warmup_cosine_factor(self.last_step, self.end - self.begin, self.warmup_steps, self.eta_min_ratio)

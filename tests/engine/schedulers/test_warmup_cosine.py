@@ -55,16 +55,6 @@ def test_gradient_accumulation_keeps_the_schedule_and_warns_of_nothing() -> None
     assert updates == 3  # 4 + 4 + the remaining 2
 
 
-def test_jump_equals_stepping() -> None:
-    stepped, jumped = (WarmupCosineLR(_wrapper(1.0, 0.5), warmup=3, end=12, by_epoch=False) for _ in range(2))
-    for _ in range(7):
-        stepped.optimizer.step()
-        stepped.step()
-    jumped.jump_to(7)
-    assert jumped.get_last_value() == stepped.get_last_value()
-    assert jumped.last_step == stepped.last_step == 7
-
-
 def test_bad_lengths_name_the_setting() -> None:
     with pytest.raises(ValueError, match=r'warmup=5 iterations must be shorter than the schedule of 5 iterations'):
         WarmupCosineLR(_wrapper(1.0), warmup=5, end=5, by_epoch=False)
