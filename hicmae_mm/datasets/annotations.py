@@ -1,100 +1,31 @@
 """Reading annotation files: text lists ``video audio label`` and MMEngine-style JSON.
 
 A record is a dict of ``video``, ``audio`` (None: the video's own sound track), ``position`` (where it stands in the
-file, for error messages) and ``gt_label`` or ``gt_values``; from JSON also ``sample_id`` and ``streams``, if given.
+file, for error messages) and ``gt_label`` or ``gt_values``; from JSON also ``sample_id``, ``streams`` and
+``speaker``, if given.
 """
 
 from __future__ import annotations
 
 import copy
 import io
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
-from mmengine.fileio import load
 
-TASKS = ('classification', 'regression', 'multitask', 'unlabelled')
+from hicmae_mm.datasets.labels import TASKS, LabelParser
+from hicmae_mm.datasets.text_files import decode_text, read_json, shown
+
+__all__ = ['OWN_SOUND_TRACK', 'TASKS', 'LabelParser', 'TextRecords', 'load_annotations']
+
 OWN_SOUND_TRACK = '-'
+_FORM = "'video audio label'"
 _CHUNK_BYTES = 2**22  # of a list that is searched for line ends at once
 _LABELS_REMEMBERED = 4096  # different label columns; few in classification
-
-
-@dataclass
-class LabelParser:
-    """Turns the label columns of a record into ``gt_label`` or ``gt_values``, and checks them.
-
-    Attributes:
-        task: ``'classification'``, ``'regression'``, ``'multitask'`` (first a class, then values) or ``'unlabelled'``.
-        classes: Class names, which may stand for indices; may be empty.
-        num_classes: Number of classes; None for tasks without.
-        num_values: Values per sample in regression; None until the first sample tells.
-        columns: Which label columns count, 0-based, and in which order; None: all.
-    """
-
-    task: str
-    classes: Sequence[str] = ()
-    num_classes: int | None = None
-    num_values: int | None = None
-    columns: Sequence[int] | None = None
-
-    def __post_init__(self) -> None:
-        if self.task not in TASKS:
-            raise ValueError(f'task must be one of {TASKS}, got {self.task!r}')
-        if self.columns is not None and (not self.columns or min(self.columns) < 0):
-            raise ValueError(f'label_columns must list column numbers from 0 on, got {tuple(self.columns)}')
-        if self.task not in ('classification', 'multitask'):
-            return
-        self.num_classes = self.num_classes or len(self.classes) or None
-        if self.num_classes is None:
-            raise ValueError(f'task={self.task!r} needs num_classes, or metainfo=dict(classes=(...))')
-        if self.classes and len(self.classes) != self.num_classes:
-            raise ValueError(f'num_classes={self.num_classes}, but metainfo names {len(self.classes)} classes')
-
-    def parse(self, fields: Sequence[Any]) -> dict[str, Any]:
-        """Parses label columns; raises ValueError without saying where, which the caller adds."""
-        if self.task == 'unlabelled':
-            return {}
-        if self.columns is not None:
-            if max(self.columns) >= len(fields):
-                raise ValueError(f'label_columns={tuple(self.columns)}, but there are {len(fields)} label columns')
-            fields = [fields[column] for column in self.columns]
-        if self.task == 'classification':
-            return dict(gt_label=self._class_index(fields))
-        if self.task == 'regression':
-            return dict(gt_values=self._values(fields))
-        return dict(gt_label=self._class_index(fields[:1]), gt_values=self._values(fields[1:]))
-
-    def _class_index(self, fields: Sequence[Any]) -> int:
-        if len(fields) != 1:
-            raise ValueError(f'expected one class label, got {len(fields)}')
-        label = fields[0]
-        if label in self.classes:
-            return self.classes.index(label)
-        try:
-            index = int(label)
-        except (TypeError, ValueError) as error:
-            known = f' or one of {list(self.classes)}' if self.classes else ''
-            raise ValueError(f'label {label!r} is not a class index{known}') from error
-        if not 0 <= index < (self.num_classes or 0) or index != float(label):
-            raise ValueError(f'label {label} is out of range, expected 0..{(self.num_classes or 0) - 1}')
-        return index
-
-    def _values(self, fields: Sequence[Any]) -> list[float]:
-        try:
-            values = [float(field) for field in fields]
-        except (TypeError, ValueError) as error:
-            raise ValueError(f'values {list(fields)} are not numbers') from error
-        if not values or not all(math.isfinite(value) for value in values):
-            raise ValueError(f'expected finite numbers as values, got {list(fields)}')
-        self.num_values = self.num_values or len(values)
-        if len(values) != self.num_values:
-            raise ValueError(f'expected {self.num_values} values, got {len(values)}')
-        return values
+_LabelsOf = Callable[[Mapping[str, Any]], LabelParser]
 
 
 class TextRecords(Sequence[dict[str, Any]]):
@@ -105,7 +36,7 @@ class TextRecords(Sequence[dict[str, Any]]):
     Every line is checked once, when the list is opened.
 
     Args:
-        ann_file: Text file of ``video audio label`` lines, UTF-8.
+        ann_file: Text file of ``video audio label`` lines.
         labels: What makes labels of the label columns.
 
     Raises:
@@ -113,9 +44,7 @@ class TextRecords(Sequence[dict[str, Any]]):
     """
 
     def __init__(self, ann_file: str, labels: LabelParser) -> None:
-        content = Path(ann_file).read_bytes()
-        if b'\r' in content:
-            content = content.replace(b'\r\n', b'\n').replace(b'\r', b'\n')
+        content = _utf8_with_line_feeds(Path(ann_file).read_bytes(), ann_file)
         self._content, self._labels = content, labels
         self._starts = _line_starts(content)
         self._rows = self._check(ann_file)
@@ -124,22 +53,38 @@ class TextRecords(Sequence[dict[str, Any]]):
         """Parses every line, keeps nothing; returns the numbers of the lines that are not empty, from 0 on."""
         parse_label = lru_cache(_LABELS_REMEMBERED)(lambda text: self._labels.parse(text.split()))
         empty, row = [], -1
-        try:
-            for row, line in enumerate(io.TextIOWrapper(io.BytesIO(self._content), encoding='utf-8')):
-                fields = line.split(None, 2)
+        for row, line in enumerate(io.TextIOWrapper(io.BytesIO(self._content), encoding='utf-8', newline='\n')):
+            fields = line.split(None, 2)
+            try:
                 if len(fields) > 1:
                     _check_paths(fields[0], fields[1])
                     parse_label(fields[2] if len(fields) > 2 else '')
                 elif fields:
-                    raise ValueError(f"expected 'video audio label', got {line.strip()!r}")
+                    raise ValueError(f'expected {_FORM}, got {shown(line.strip())}')
                 else:  # usually the last line
                     empty.append(row)
-        except UnicodeDecodeError as error:
-            row = self._content.count(b'\n', 0, _first_undecodable(self._content))  # the reader was ahead of the lines
-            raise ValueError(f'{ann_file}, line {row + 1}: not UTF-8 ({error.reason}); convert the file') from error
-        except ValueError as error:
-            raise ValueError(f'{ann_file}, line {row + 1}: {error}') from error
+            except ValueError as error:
+                hint = self._hint(line.split()) if len(fields) > 1 else ''
+                raise ValueError(f'{ann_file}, line {row + 1}: {error}{hint}') from error
         return np.delete(np.arange(row + 1), empty)
+
+    def _hint(self, fields: Sequence[str]) -> str:
+        """What is likely wrong with the columns of a malformed line; empty if nothing is."""
+        if self._labels.task == 'classification' and self._labels.columns is None:
+            usual = 3
+        else:
+            usual = 2 + (self._labels.num_values or 1) + (self._labels.task == 'multitask')
+        if len(fields) < usual:
+            return (
+                f'; the line has {len(fields)} columns, expected {_FORM}: '
+                f"write '-' in the audio column for the video's own sound"
+            )
+        if len(fields) > usual and self._labels.columns is None:
+            return (
+                f'; the line has {len(fields)} columns, expected {_FORM}: '
+                'file names with spaces need the JSON form (docs/data_format.md)'
+            )
+        return ''
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -177,16 +122,22 @@ def _line_starts(content: bytes) -> np.ndarray:
     return np.concatenate([*found, [len(content)]])
 
 
-def _first_undecodable(content: bytes) -> int:
-    try:
-        content.decode()
-    except UnicodeDecodeError as error:
-        return error.start
-    return len(content)
+def _utf8_with_line_feeds(content: bytes, name: str) -> bytes:
+    """The bytes of a text list as UTF-8 without byte order mark, lines ending in LF."""
+    decoded = decode_text(content, name)
+    if not content.isascii():
+        content = decoded.encode()
+    if b'\r' in content:
+        content = content.replace(b'\r\n', b'\n').replace(b'\r', b'\n')
+    return content
 
 
-def load_annotations(ann_file: str, labels: LabelParser) -> tuple[Sequence[dict[str, Any]], dict[str, Any]]:
+def load_annotations(ann_file: str, labels: LabelParser | _LabelsOf) -> tuple[Sequence[dict[str, Any]], dict[str, Any]]:
     """Reads an annotation file.
+
+    Args:
+        ann_file: The file.
+        labels: What makes labels of the label columns; or a function that makes it of the file's meta information.
 
     Returns:
         The records (of text: :class:`TextRecords`), and the meta information of a JSON file (empty for text).
@@ -195,40 +146,65 @@ def load_annotations(ann_file: str, labels: LabelParser) -> tuple[Sequence[dict[
         FileNotFoundError: If there is no such file.
         ValueError: If it has no samples, or a record is malformed; the line is named.
     """
-    if not Path(ann_file).is_file():
+    path = Path(ann_file)
+    if not path.exists():
         raise FileNotFoundError(f'annotation file {ann_file} does not exist; check ann_file and data_root')
+    if not path.is_file():
+        raise ValueError(f'annotation file {ann_file} is not a file; check ann_file and data_root')
     metainfo: dict[str, Any] = {}
     records: Sequence[dict[str, Any]]
-    if ann_file.endswith('.json'):
+    if path.suffix.lower() == '.json':
         records, metainfo = _load_json(ann_file, labels)
     else:
-        records = TextRecords(ann_file, labels)
+        records = TextRecords(ann_file, labels if isinstance(labels, LabelParser) else labels({}))
     if not records:
-        raise ValueError(f"annotation file {ann_file} has no samples, expected lines of 'video audio label'")
+        raise ValueError(f'annotation file {ann_file} has no samples, expected lines of {_FORM}')
     return records, metainfo
 
 
-def _load_json(ann_file: str, labels: LabelParser) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    content = load(ann_file)
+def _load_json(ann_file: str, labels: LabelParser | _LabelsOf) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    content = read_json(Path(ann_file))
     if not isinstance(content, dict) or 'data_list' not in content:
         raise ValueError(f"{ann_file}: expected a dict of 'metainfo' and 'data_list', got {type(content).__name__}")
+    metainfo, items = content.get('metainfo', {}), content['data_list']
+    if not isinstance(metainfo, dict) or not isinstance(items, list):
+        raise ValueError(f"{ann_file}: expected a dict as 'metainfo' and a list as 'data_list', got {shown(content)}")
+    try:
+        parser = labels if isinstance(labels, LabelParser) else labels(metainfo)
+    except ValueError as error:
+        raise ValueError(f'{ann_file}: {error}') from error
     records = []
-    for number, item in enumerate(content['data_list']):
+    for number, item in enumerate(items):
         position = f'data_list[{number}]'
         try:
-            label = item.get('label', [])
-            fields = list(label) if isinstance(label, (list, tuple)) else [label]
-            video, audio = item.get('video', OWN_SOUND_TRACK), item.get('audio', OWN_SOUND_TRACK)
-            records.append(_record(video, audio, fields, position, labels))
+            records.append(_json_record(item, position, parser))
         except ValueError as error:
             raise ValueError(f'{ann_file}, {position}: {error}') from error
-        if 'sample_id' in item:
-            records[-1]['sample_id'] = str(item['sample_id'])
-        if 'streams' in item:
-            records[-1]['streams'] = streams = tuple(item['streams'])
-            if not streams or not set(streams) <= {'video', 'audio'}:
-                raise ValueError(f"{ann_file}, {position}: streams must be some of 'video' and 'audio', got {streams}")
-    return records, content.get('metainfo', {})
+    return records, metainfo
+
+
+def _json_record(item: Any, position: str, labels: LabelParser) -> dict[str, Any]:
+    if not isinstance(item, dict):
+        raise ValueError(f"expected a dict such as {{'video': 'a.mp4', 'label': 0}}, got {shown(item)}")
+    video, audio = (OWN_SOUND_TRACK if item.get(key) is None else item[key] for key in ('video', 'audio'))
+    for key, path in (('video', video), ('audio', audio)):
+        if not isinstance(path, str) or not path.strip() or '\0' in path:
+            raise ValueError(f"{key} must be a path, or '-' for none, got {shown(path)}")
+    label = item.get('label', [])
+    fields = list(label) if isinstance(label, (list, tuple)) else [label]
+    record = _record(video, audio, fields, position, labels)
+    for key in ('sample_id', 'speaker'):
+        if key in item:
+            if isinstance(item[key], bool) or not isinstance(item[key], (str, int)):
+                raise ValueError(f'{key} must be a text, got {shown(item[key])}')
+            record[key] = str(item[key])
+    if 'streams' in item:
+        streams = item['streams']
+        is_list = isinstance(streams, list) and all(isinstance(stream, str) for stream in streams)
+        if not is_list or not streams or not set(streams) <= {'video', 'audio'}:
+            raise ValueError(f"streams must be some of 'video' and 'audio', got {shown(streams)}")
+        record['streams'] = tuple(streams)
+    return record
 
 
 def _record(video: str, audio: str, fields: Sequence[Any], position: str, labels: LabelParser) -> dict[str, Any]:

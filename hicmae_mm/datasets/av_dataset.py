@@ -7,6 +7,8 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,8 +17,9 @@ from mmengine.dataset import BaseDataset, Compose
 from mmengine.fileio import join_path
 from torch.utils.data import get_worker_info
 
-from hicmae_mm.datasets.annotations import LabelParser, TextRecords, load_annotations
+from hicmae_mm.datasets.annotations import TextRecords, load_annotations
 from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.labels import LabelParser, classes_of
 from hicmae_mm.datasets.samplers import SampleIndex
 from hicmae_mm.registry import DATASETS, TRANSFORMS
 from hicmae_mm.structures import SkippedSample
@@ -93,18 +96,27 @@ class AudioVisualDataset(BaseDataset):
 
     def load_data_list(self) -> Sequence[dict]:  # type: ignore[override]
         """Reads the annotation file. Text lists are parsed clip by clip, when clips are asked for."""
-        records, metainfo = load_annotations(self.ann_file, self._label_parser())
+        records, metainfo = load_annotations(self.ann_file, self._label_parser)
         for key, value in metainfo.items():
-            self._metainfo.setdefault(key, value)
+            self._metainfo.setdefault(key, tuple(value) if key == 'classes' else value)
         return records
 
-    def _label_parser(self) -> LabelParser:
-        """What makes labels of the label columns."""
+    def _label_parser(self, file_metainfo: Mapping[str, Any] = MappingProxyType({})) -> LabelParser:
+        """What makes labels of the label columns; class names of the file count where the config names none.
+
+        Raises:
+            ValueError: If the file and the config number the same classes differently.
+        """
+        own, of_file = classes_of(self._metainfo), classes_of(file_metainfo)
+        if own and of_file and own != of_file and set(own) == set(of_file):
+            raise ValueError(
+                f'the file numbers its classes {list(of_file)}, the config {list(own)}; write them in one order'
+            )
         return LabelParser(
             self.task,
-            classes=tuple(self._metainfo.get('classes', ())),
+            classes=own or of_file,
             num_classes=self.num_classes,
-            num_values=len(self._metainfo.get('dimensions', ())) or None,
+            num_values=len(self._metainfo.get('dimensions', file_metainfo.get('dimensions', ()))) or None,
             columns=self.label_columns,
         )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.stand_ins import describe_stand_in
 
 _ISO_SUFFIXES = {'.mp4', '.m4v', '.m4a', '.mov'}
 _ISO_FIRST_BOXES = {b'ftyp', b'moov', b'mdat', b'free', b'skip', b'wide'}
@@ -26,7 +27,7 @@ def check_complete(path: str | Path) -> None:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        MediaError: If the file is empty or shorter than its header says.
+        MediaError: If the file is empty, shorter than its header says, or a pointer or page in place of media.
     """
     path = Path(path)
     if not path.is_file():
@@ -34,6 +35,9 @@ def check_complete(path: str | Path) -> None:
     size = path.stat().st_size
     if size == 0:
         raise MediaError(f'{path}: the file is empty; fetch or convert it again')
+    instead = describe_stand_in(path)
+    if instead is not None:
+        raise MediaError(f'{path}: {instead}')
     with path.open('rb') as file:
         declared = _declared_size(file, path.suffix.lower(), size)
     if declared > size:

@@ -7,7 +7,7 @@ loader workers are the parallelism.
 from __future__ import annotations
 
 import importlib.util
-import re
+import stat
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -20,9 +20,12 @@ from av.video.reformatter import VideoReformatter
 
 from hicmae_mm.datasets.containers import check_complete
 from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.folders import IMAGE_SUFFIXES, picture_files
+from hicmae_mm.datasets.picture_size import picture_size
 
 BACKENDS = ('decord', 'pyav')
-_IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp'}
+_LARGEST_PICTURE = 2**25  # pixels, those of 8K video: more is an error of the header, or an attack
+_LARGEST_PICTURE_BYTES = 2**28
 _PADDED_ROWS = 'The size must exactly match'  # decord 0.6.0, when FFmpeg pads the rows of a frame
 _UNSTAMPED_FORMATS = {'avi'}  # no presentation time stamps: FFmpeg makes them up, decord mixes up the frame order
 _PYAV_SUFFIXES = {'.avi', '.webm'}  # webm as browsers record it has no length in its header, which decord wants
@@ -241,10 +244,10 @@ class FrameFolderReader:
     def __init__(self, path: Path, fps: float | None = None) -> None:
         self.path = path
         self.fps = fps
-        self.files = sorted((f for f in path.iterdir() if f.suffix.lower() in _IMAGE_SUFFIXES), key=_numeric_order)
+        self.files = picture_files(path)
         self.num_frames = len(self.files)
         if self.num_frames == 0:
-            raise MediaError(f'{path}: the folder has no frames, expected files ending in {sorted(_IMAGE_SUFFIXES)}')
+            raise MediaError(f'{path}: the folder has no frames, expected files ending in {sorted(IMAGE_SUFFIXES)}')
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
         """See :class:`VideoReader`."""
@@ -278,8 +281,11 @@ def read_image(path: Path) -> np.ndarray:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        MediaError: If it is no picture, or a JPEG without its end (which decoders fill with grey).
+        MediaError: If it is no picture, too large a one, or a JPEG without its end (which decoders fill with grey).
     """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_PICTURE_BYTES:
+        raise MediaError(f'{path}: not a file of a picture; remove it, or prepare the clip again')
     return decode_image(path.read_bytes(), path)
 
 
@@ -287,18 +293,17 @@ def decode_image(data: bytes | memoryview, name: object) -> np.ndarray:
     """Decodes a picture that is in memory; ``name`` is what an error calls it. Else as :func:`read_image`."""
     encoded = bytes(data)
     is_cut = encoded[:2] == b'\xff\xd8' and encoded.rfind(b'\xff\xd9') < 0
-    image = None
-    if encoded and not is_cut:
+    image, size = None, None if is_cut else picture_size(encoded)
+    if size is not None:
+        if size[0] * size[1] > _LARGEST_PICTURE:
+            raise MediaError(
+                f'{name}: a picture of {size[1]} x {size[0]} pixels, more than the {_LARGEST_PICTURE} that are read; '
+                'make it smaller'
+            )
         image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR_RGB)
     if image is None:
         raise MediaError(f'{name}: the picture is {"truncated" if is_cut else "unreadable"}; convert it again')
     return image
-
-
-def _numeric_order(path: Path) -> list[tuple[int, str]]:
-    """Sort key that compares runs of digits as numbers."""
-    parts = re.split(r'(\d+)', path.stem)
-    return [(int(part), '') if part.isdigit() else (-1, part) for part in parts]
 
 
 def _last_line(error: Exception) -> str:

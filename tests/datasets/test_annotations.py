@@ -168,3 +168,116 @@ def test_label_columns_choose_and_order(media: MediaFolder) -> None:
     for columns in ((), (-1,)):
         with pytest.raises(ValueError, match='label_columns must list column numbers'):
             parsed('classification', *columns)
+
+
+LINES = ('a.mp4 a.wav 0', 'ä.mp4 - 2', '', 'c d 1')
+
+
+@pytest.mark.parametrize('end', ['\n', '\r\n', '\r'])
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16'])
+def test_lists_of_other_programs_are_the_same_list(media: MediaFolder, encoding: str, end: str) -> None:
+    path = media.root / 'ann.csv'
+    path.write_bytes(end.join(line.replace(' ', '\t') for line in LINES).encode(encoding))  # as Excel's Unicode text
+    assert list(load_annotations(str(path), _classes())[0]) == [
+        dict(video='a.mp4', audio='a.wav', position='line 1', gt_label=0),
+        dict(video='ä.mp4', audio=None, position='line 2', gt_label=2),
+        dict(video='c', audio='d', position='line 4', gt_label=1),
+    ]
+
+
+@pytest.mark.parametrize('label', ['١', '１', '0_1', '1.0', '1e0', '0x1', 'true', '1' * 5000, '²', '-', '1,'])
+def test_what_only_looks_like_a_class_index_is_refused(media: MediaFolder, label: str) -> None:
+    with pytest.raises(ValueError, match=r'ann\.csv, line 2: label .* is not a class index') as caught:
+        load_annotations(str(media.annotation('a b 0', f'a b {label}')), _classes())
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize('value', ['١', '1_0', '0x1', 'true', '1,5'])
+def test_what_only_looks_like_a_number_is_refused(media: MediaFolder, value: str) -> None:
+    with pytest.raises(ValueError, match=r'line 1: values .* are not numbers'):
+        load_annotations(str(media.annotation(f'a b {value}')), LabelParser('regression'))
+
+
+def test_a_long_line_makes_a_short_message(media: MediaFolder) -> None:
+    for line in ('x' * 10_000_000, f'a b {"y" * 10_000_000}', f'a b {"1 " * 1_000_000}'):
+        for labels in (_classes(), LabelParser('regression', num_values=1)):
+            with pytest.raises(ValueError, match=r'ann\.csv, line 1: ') as caught:
+                load_annotations(str(media.annotation(line)), labels)
+            assert len(str(caught.value)) < 500
+
+
+def test_likely_mistakes_are_named_with_their_remedy(media: MediaFolder) -> None:
+    two, spaces = "line has 2 columns, .* write '-' in the audio column", 'line has 5 columns, .* need the JSON form'
+    for labels in (_classes(), LabelParser('regression')):
+        with pytest.raises(ValueError, match=two):
+            load_annotations(str(media.annotation('a.mp4 0')), labels)
+        with pytest.raises(ValueError, match=spaces):
+            load_annotations(str(media.annotation('sp ace.mp4 sp ace.wav 0')), labels)
+
+
+def _write_json(media: MediaFolder, content: object) -> str:
+    path = media.root / 'ann.json'
+    path.write_bytes(b'\xef\xbb\xbf' + json.dumps(content).encode())
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ('item', 'message'),
+    [
+        ('a.mp4 - 0', r"data_list\[1\]: expected a dict such as .*, got 'a\.mp4 - 0'"),
+        (None, r'data_list\[1\]: expected a dict'),
+        (dict(video=5, label=0), r"data_list\[1\]: video must be a path, or '-' for none, got 5"),
+        (dict(video=['a.mp4'], label=0), 'video must be a path'),
+        (dict(video='', label=0), 'video must be a path'),
+        (dict(video='a\0.mp4', label=0), 'video must be a path'),
+        (dict(video='a', audio={}, label=0), 'audio must be a path'),
+        (dict(label=0), "video and audio are both '-' or missing"),
+        (dict(video='a', label=True), 'label True is not a class index'),
+        (dict(video='a', label=1.5), r'label 1\.5 is not a class index'),
+        (dict(video='a', label=-1), 'label -1 is out of range'),
+        (dict(video='a', label=10**30), 'label 10* is out of range'),
+        (dict(video='a', label='١'), 'is not a class index'),
+        (dict(video='a', label=[[1]]), r'label \[1\] is not a class index'),
+        (dict(video='a', label={'a': 1}), 'is not a class index'),
+        (dict(video='a', label=None), 'label None is not a class index'),
+        (dict(video='a', label=float('nan')), 'label nan is not a class index'),
+        (dict(video='a'), 'expected one class label, got 0'),
+        (dict(video='a', label=0, streams='video'), 'streams must be some of'),
+        (dict(video='a', label=0, streams=[['video']]), 'streams must be some of'),
+        (dict(video='a', label=0, sample_id=[1]), r'sample_id must be a text, got \[1\]'),
+    ],
+)
+def test_malformed_json_items_are_named(media: MediaFolder, item: object, message: str) -> None:
+    path = _write_json(media, dict(data_list=[dict(video='a', label=0), item]))
+    with pytest.raises(ValueError, match=message) as caught:
+        load_annotations(path, _classes())
+    assert str(caught.value).startswith(f'{path}, data_list[1]: ')
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (dict(data_list={}), "expected a dict as 'metainfo' and a list as 'data_list'"),
+        (dict(data_list=[], metainfo=[]), "expected a dict as 'metainfo'"),
+        (dict(data_list=[]), 'has no samples'),
+        ('text', 'expected a dict of .*, got str'),
+    ],
+)
+def test_malformed_json_lists_are_named(media: MediaFolder, content: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        load_annotations(_write_json(media, content), _classes())
+
+
+def test_values_of_json(media: MediaFolder) -> None:
+    regression = LabelParser('regression')
+    path = _write_json(media, dict(data_list=[dict(video='a', audio=None, label=[1, -0.5], speaker=7)]))
+    (record,) = load_annotations(path, regression)[0]
+    assert record == dict(video='a', audio=None, position='data_list[0]', gt_values=[1.0, -0.5], speaker='7')
+    for label, message in ((True, 'are not numbers'), (10**400, 'finite numbers'), (float('inf'), 'finite numbers')):
+        with pytest.raises(ValueError, match=message):
+            load_annotations(_write_json(media, dict(data_list=[dict(video='a', label=label)])), regression)
+
+
+def test_a_list_that_is_no_file_is_refused(media: MediaFolder) -> None:
+    with pytest.raises(ValueError, match='is not a file; check ann_file'):
+        load_annotations(str(media.root), _classes())

@@ -286,7 +286,7 @@ def test_a_clip_may_lack_a_stream_by_its_annotation(media: MediaFolder) -> None:
         _dataset(media, ann_file='ann.json', streams=('audio',))[1]
     clips[1]['streams'] = ['sound']
     (media.root / 'ann.json').write_text(json.dumps(dict(data_list=clips)))
-    with pytest.raises(ValueError, match=r"data_list\[1\]: streams must be some of .* got \('sound',\)"):
+    with pytest.raises(ValueError, match=r"data_list\[1\]: streams must be some of .* got \['sound'\]"):
         len(_dataset(media, ann_file='ann.json'))
 
 
@@ -300,3 +300,22 @@ def test_dropping_streams_is_seeded_and_opens_nothing(media: MediaFolder) -> Non
     assert drawn == [dataset[SampleIndex(i, seed=0, epoch=0)].get('absent_streams') for i in range(8)]
     silent = _dataset(media, 'a.mp4 absent.wav 0', pipeline=[dict(type='DropStream', stream='audio'), *TEST])[0]
     assert (list(silent['inputs']), silent['absent_streams']) == (['video'], ('audio',))
+
+
+def test_classes_may_stand_in_the_list_itself(media: MediaFolder) -> None:
+    def read(classes: object, labels: list, **options: object) -> AudioVisualDataset:
+        items = [dict(video='a.mp4', label=label) for label in labels]
+        (media.root / 'ann.json').write_text(json.dumps(dict(metainfo=dict(classes=classes), data_list=items)))
+        return AudioVisualDataset('ann.json', [], data_root=str(media.root), **options)
+
+    dataset = read(['calm', 'tense'], ['tense', 0])
+    assert dataset.metainfo['classes'] == ('calm', 'tense')
+    assert [dataset.get_data_info(index)['gt_label'] for index in range(2)] == [1, 0]
+    assert read(['ANG', 'HAP'], [1], metainfo=dict(classes=('anger', 'joy'))).metainfo['classes'] == ('anger', 'joy')
+    with pytest.raises(
+        ValueError, match=r"ann\.json: the file numbers its classes \['a', 'b'\], the config \['b', 'a'\]"
+    ):
+        read(['a', 'b'], [1], metainfo=dict(classes=('b', 'a')))
+    for classes in ('calm', [1, 2], ['a', 'a'], {'a': 0}, ['']):
+        with pytest.raises(ValueError, match=r'ann\.json: metainfo.classes must be a list of different names'):
+            read(classes, [0])

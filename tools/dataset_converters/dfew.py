@@ -54,7 +54,7 @@ def read_split(path: Path) -> list[tuple[int, int]]:
         )
     clips = []
     for place, fields in rows[1:]:
-        if len(fields) != 2 or not all(field.isdecimal() for field in fields):
+        if len(fields) != 2 or not all(field.isascii() and field.isdigit() for field in fields):
             raise ValueError(f"{place}: expected a number and a label such as '5276,3', got {','.join(fields)!r}")
         if not 1 <= int(fields[1]) <= NUM_CLASSES:
             raise ValueError(f'{place}: label {fields[1]} is out of range, expected 1 to {NUM_CLASSES}')
@@ -73,7 +73,7 @@ class NumberedMedia:
     def __init__(self, folder: Path, suffix: str) -> None:
         self.folder, self.suffix = folder, suffix
         found = find_by_stem(folder, suffix) if suffix else {}
-        self.paths = {int(stem): path for stem, path in found.items() if stem.isdecimal()}
+        self.paths = {int(stem): path for stem, path in found.items() if stem.isascii() and stem.isdigit()}
 
     def path(self, number: int) -> str:
         """Where a clip lies, or would lie."""

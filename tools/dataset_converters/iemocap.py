@@ -31,6 +31,7 @@ from hicmae_mm.datasets.preparation.cutting import Cut, CutVideo, summarize_cuts
 from hicmae_mm.datasets.preparation.jobs import Job, run_jobs
 from hicmae_mm.datasets.preparation.pool import default_num_workers
 from hicmae_mm.datasets.preparation.report import report_jobs
+from hicmae_mm.datasets.text_files import read_text, shown, text_lines
 
 EMOTIONS = {'ang': 0, 'hap': 1, 'neu': 2, 'sad': 3}
 EXCITEMENT = 'exc'  # counts as happiness in most work with four classes
@@ -85,21 +86,21 @@ def read_utterances(root: Path) -> Iterator[Utterance]:
 
 
 def _read_file(path: Path, session: int) -> Iterator[Utterance]:
-    with path.open(encoding='utf-8', errors='replace') as file:  # raters' remarks may hold anything
-        for number, line in enumerate(file, start=1):
-            if not line.startswith('['):
-                continue
-            match = LINE.fullmatch(line.strip())
-            emotions = (*EMOTIONS, EXCITEMENT, *LEFT_OUT)
-            if match is None or int(match[4]) != session or match[8] not in emotions:
-                raise ValueError(
-                    f'{path}, line {number}: expected a line of session {session} such as '
-                    rf"'[6.2901 - 8.2357]\tSes0{session}F_impro01_F000\tneu\t[2.5000, 2.5000, 2.5000]', "
-                    f'got {line.strip()!r}'
-                )
-            if match[8] not in LEFT_OUT:
-                name = f'{match[3]}_{match[6]}{match[7]}'
-                yield Utterance(session, match[3], match[6], name, match[8], float(match[1]), float(match[2]))
+    lines = text_lines(read_text(path, errors='replace'))  # raters' remarks may hold anything
+    for number, line in enumerate(lines, start=1):
+        if not line.startswith('['):
+            continue
+        match = LINE.fullmatch(line.strip())
+        emotions = (*EMOTIONS, EXCITEMENT, *LEFT_OUT)
+        if match is None or int(match[4]) != session or match[8] not in emotions:
+            raise ValueError(
+                f'{path}, line {number}: expected a line of session {session} such as '
+                rf"'[6.2901 - 8.2357]\tSes0{session}F_impro01_F000\tneu\t[2.5000, 2.5000, 2.5000]', "
+                f'got {shown(line.strip())}'
+            )
+        if match[8] not in LEFT_OUT:
+            name = f'{match[3]}_{match[6]}{match[7]}'
+            yield Utterance(session, match[3], match[6], name, match[8], float(match[1]), float(match[2]))
 
 
 def labelled_clips(layout: MediaLayout, merge_excitement: bool) -> Iterator[tuple[int, Clip]]:

@@ -28,6 +28,7 @@ from hicmae_mm.datasets.conversion import (
     run_converter,
     write_folds,
 )
+from hicmae_mm.datasets.text_files import read_text, shown, text_lines
 
 EMOTIONS = ('A', 'H', 'N', 'S')  # angry, happy, neutral, sad
 LEFT_OUT = ('O', 'X')  # another emotion, no agreement
@@ -64,19 +65,19 @@ def read_consensus(path: Path) -> Iterator[tuple[int, str, str]]:
     Raises:
         ValueError: If a line of consensus is malformed; file and line are named.
     """
-    with path.open(encoding='utf-8', errors='replace') as file:  # raters' remarks may hold anything
-        for number, line in enumerate(file, start=1):
-            if CONSENSUS.match(line) is None:
-                continue
-            name, emotion, *_ = [field.strip() for field in line.split(';')] + ['']
-            match = NAME.fullmatch(name)
-            if match is None or emotion not in EMOTIONS + LEFT_OUT or not 1 <= int(match[3]) <= NUM_FOLDS:
-                raise ValueError(
-                    f'{path}, line {number}: expected a line such as '
-                    f"'UTD-IMPROV-S01A-F01-P-FM01.avi; A; A:1.857143; ...', got {line.strip()!r}"
-                )
-            session = int(match[3])
-            yield session, f'session{session}/{match[2]}/{match[4]}/MSP-IMPROV-{match[1]}', emotion
+    lines = text_lines(read_text(path, errors='replace'))  # raters' remarks may hold anything
+    for number, line in enumerate(lines, start=1):
+        if CONSENSUS.match(line) is None:
+            continue
+        name, emotion, *_ = [field.strip() for field in line.split(';')] + ['']
+        match = NAME.fullmatch(name)
+        if match is None or emotion not in EMOTIONS + LEFT_OUT or not 1 <= int(match[3]) <= NUM_FOLDS:
+            raise ValueError(
+                f'{path}, line {number}: expected a line such as '
+                f"'UTD-IMPROV-S01A-F01-P-FM01.avi; A; A:1.857143; ...', got {shown(line.strip())}"
+            )
+        session = int(match[3])
+        yield session, f'session{session}/{match[2]}/{match[4]}/MSP-IMPROV-{match[1]}', emotion
 
 
 def labelled_clips(layout: MediaLayout) -> Iterator[tuple[int, Clip]]:

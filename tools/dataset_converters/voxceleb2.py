@@ -29,6 +29,8 @@ from hicmae_mm.datasets.conversion import (
     listing,
     run_converter,
 )
+from hicmae_mm.datasets.folders import is_leftover
+from hicmae_mm.datasets.text_files import read_text
 from hicmae_mm.utils.files import replaced_file
 
 PUBLISHED = 1091581  # without broken clips
@@ -67,8 +69,7 @@ def read_excluded(path: Path) -> set[str]:
     """
     if not path.is_file():
         raise FileNotFoundError(f'--exclude {path} does not exist')
-    with path.open(encoding='utf-8') as file:
-        names = {name for line in file for name in CLIP.findall(line)}
+    names = set(CLIP.findall(read_text(path)))
     if not names:
         raise ValueError(f'--exclude {path} names no clips, expected names such as id00012/21Uxsk56VDQ/00001')
     return names
@@ -80,7 +81,7 @@ def _folders(*parents: str) -> list[str]:
     for parent in parents:
         if os.path.isdir(parent):  # noqa: PTH112 (called for every recording)
             with os.scandir(parent) as entries:
-                names.update(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith('.'))
+                names.update(entry.name for entry in entries if entry.is_dir() and not is_leftover(entry.name))
     return sorted(names)
 
 
@@ -93,7 +94,7 @@ def _stems(folder: str, suffix: str, check: bool) -> dict[str, bool]:
             entry.name.removesuffix(suffix): not check
             or (entry.stat().st_size > 0 if suffix else has_content(entry.path))
             for entry in entries
-            if entry.name.endswith(suffix) and not entry.name.startswith('.')
+            if entry.name.endswith(suffix) and not is_leftover(entry.name)
         }
 
 

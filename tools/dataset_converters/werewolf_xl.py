@@ -25,6 +25,7 @@ from hicmae_mm.datasets.conversion import (
     run_converter,
     write_folds,
 )
+from hicmae_mm.datasets.folders import is_leftover
 
 DIMENSIONS = ('valence', 'arousal', 'dominance')
 # what the authors' own programs call the columns; they say pleasure for valence
@@ -64,7 +65,7 @@ def find_table(root: Path) -> Path:
         FileNotFoundError: If there is none.
         ValueError: If there are several.
     """
-    tables = sorted(path for path in root.glob('*.csv') if not path.name.startswith('.'))
+    tables = sorted(path for path in root.glob('*.csv') if not is_leftover(path.name))
     if not tables:
         raise FileNotFoundError(f'{root} has no *.csv; name the table of dimensional labels with --labels')
     if len(tables) > 1:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hicmae_mm.datasets.annotations import OWN_SOUND_TRACK
 from hicmae_mm.datasets.conversion.media import Clip, has_content
+from hicmae_mm.datasets.text_files import read_rows, shown
 from hicmae_mm.utils.files import replaced_file
 
 Folds = Mapping[str, Mapping[str, Sequence[Clip]]]  # 'fold1' -> 'train' or 'test' -> clips
@@ -78,12 +79,10 @@ def _only(folds: Folds, lists: Sequence[Path]) -> Folds:
     for path in lists:
         if not path.is_file():
             raise FileNotFoundError(f'--only {path} does not exist')
-        for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), start=1):
-            fields = line.split()
+        for number, fields in read_rows(path):
             if len(fields) == 1:
-                raise ValueError(f"{path}, line {number}: expected 'video audio label', got {line.strip()!r}")
-            if fields:
-                named.add(_name(*fields[:2]))
+                raise ValueError(f"{path}, line {number}: expected 'video audio label', got {shown(fields[0])}")
+            named.add(_name(*fields[:2]))
     found = {_name(*_media(clip)): clip for parts in folds.values() for clips in parts.values() for clip in clips}
     print(
         f'kept to {len(named & found.keys())} of {len(found)} clips by --only, '

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from hicmae_mm.datasets.annotations import OWN_SOUND_TRACK
+from hicmae_mm.datasets.folders import IMAGE_SUFFIXES, visible_names, walk
 
 Label = int | float
 
@@ -80,14 +80,14 @@ class MediaLayout:
 
 
 def _files(folder: Path, suffix: str) -> Iterator[Path]:
-    return (path for path in folder.rglob(f'*{suffix}') if not path.name.startswith('.'))
+    return (parent / name for parent, names in walk(folder) for name in names if name.endswith(suffix))
 
 
 def _frame_folders(folder: Path) -> Iterator[Path]:
-    """Folders that hold files directly; those above them hold folders only."""
-    for parent, _, files in os.walk(folder):
-        if files and Path(parent) != folder:
-            yield Path(parent)
+    """Folders that hold pictures directly; those above them hold folders only."""
+    for parent, names in walk(folder):
+        if parent != folder and any(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in names):
+            yield parent
 
 
 def find_by_stem(folder: Path, suffix: str) -> dict[str, str]:
@@ -110,9 +110,8 @@ def find_by_stem(folder: Path, suffix: str) -> dict[str, str]:
 
 
 def has_content(path: str) -> bool:
-    """Whether there is a file that is not empty, or a folder with something in it."""
+    """Whether there is a file that is not empty, or a folder with something in it that belongs there."""
     media = Path(path)
     if media.is_dir():
-        with os.scandir(media) as entries:
-            return any(True for _ in entries)
+        return any(True for _ in visible_names(media))
     return media.is_file() and media.stat().st_size > 0

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+
+from hicmae_mm.datasets import text_files
+from hicmae_mm.datasets.text_files import shown
 
 T = TypeVar('T')
 
@@ -35,7 +37,7 @@ class Row:
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
-            raise ValueError(f'{self.position}: {column} {self.cells[column]!r} is not a number')
+            raise ValueError(f'{self.position}: {column} {shown(self.cells[column])} is not a number')
         return value
 
     def choice(self, column: str, choices: Mapping[str, T]) -> T:
@@ -45,12 +47,12 @@ class Row:
             ValueError: If it is none of the choices.
         """
         if self.cells[column] not in choices:
-            raise ValueError(f'{self.position}: {column} {self.cells[column]!r} is none of {list(choices)}')
+            raise ValueError(f'{self.position}: {column} {shown(self.cells[column])} is none of {list(choices)}')
         return choices[self.cells[column]]
 
 
 def read_table(path: Path, columns: Mapping[str, Sequence[str]]) -> list[Row]:
-    """Reads some columns of a table, UTF-8 with or without byte order mark; empty lines are skipped.
+    """Reads some columns of a table; empty lines are skipped.
 
     Args:
         path: The file.
@@ -60,10 +62,7 @@ def read_table(path: Path, columns: Mapping[str, Sequence[str]]) -> list[Row]:
         FileNotFoundError: If there is no such file.
         ValueError: If the header lacks a column, a cell is empty, or there are no rows.
     """
-    try:
-        lines = list(read_rows(path, ','))
-    except UnicodeDecodeError as error:
-        raise ValueError(f'{path} is not UTF-8 text: {error}') from error
+    lines = list(read_rows(path, ','))
     if len(lines) < 2:
         raise ValueError(f'{path} has no rows; expected a header and a row per clip')
     (position, header), *rows = lines
@@ -82,24 +81,23 @@ def _cells(position: str, fields: Sequence[str], header: Sequence[str], found: M
     cells = {column: fields[index] if index < len(fields) else '' for column, index in found.items()}
     empty = [header[found[column]] for column, text in cells.items() if not text]
     if empty:
-        raise ValueError(f'{position}: no {" and no ".join(empty)} in {",".join(fields)!r}')
+        raise ValueError(f'{position}: no {" and no ".join(empty)} in {shown(",".join(fields))}')
     return cells
 
 
-def read_rows(path: Path, delimiter: str | None = None) -> Iterator[tuple[str, list[str]]]:
+def read_rows(path: Path, delimiter: str | None = None, errors: str = 'strict') -> Iterator[tuple[str, list[str]]]:
     """Yields where a line of a text file stands (``'set_1/train.txt, line 3'``) and its fields; skips empty lines.
 
     Args:
-        path: UTF-8, with or without byte order mark.
+        path: Text in any form that :mod:`~hicmae_mm.datasets.text_files` reads.
         delimiter: Of the columns, as in CSV files; None: white space.
+        errors: ``'replace'`` where remarks may hold anything.
 
     Raises:
         FileNotFoundError: If there is no such file.
+        ValueError: If it is not text; file and line are named.
     """
     if not path.is_file():
         raise FileNotFoundError(f'{path} does not exist; is DATA_ROOT the corpus as its owners distribute it?')
-    with path.open(encoding='utf-8-sig', newline='') as file:
-        rows: Iterable[list[str]] = csv.reader(file, delimiter=delimiter) if delimiter else map(str.split, file)
-        for number, fields in enumerate(rows, start=1):
-            if any(fields):
-                yield f'{path}, line {number}', [field.strip() for field in fields]
+    for number, fields in text_files.read_rows(path, delimiter, errors):
+        yield f'{path}, line {number}', fields

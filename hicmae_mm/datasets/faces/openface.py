@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -13,11 +12,13 @@ import numpy as np
 
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.faces.base import BaseFaceCropper, CropOptions, require_faces, summarize, write_picture
+from hicmae_mm.datasets.faces.number_table import read_numbers
 from hicmae_mm.datasets.faces.selection import nearest_found
 from hicmae_mm.datasets.video_readers import read_image
 from hicmae_mm.registry import FACE_CROPPERS
 
 ALIGNED_SUFFIX = '_aligned'
+_LAST_FRAME = 10**7  # more than a day at 100 frames a second: a mistake
 _PICTURE = re.compile(r'frame_det_(\d+)_(\d+)\.(?:bmp|jpg|jpeg|png)', re.IGNORECASE)
 
 
@@ -116,22 +117,13 @@ def read_success(path: Path, face: int, min_confidence: float) -> dict[int, bool
         MediaError: If a column is missing or a value is not a number.
     """
     tracked: dict[int, bool] = {}
-    with path.open(newline='', encoding='utf-8') as file:
-        reader = csv.DictReader(file)
-        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
-        missing = [column for column in ('frame', 'success') if column not in reader.fieldnames]
-        if missing:
-            raise MediaError(f'{path}: no column {missing[0]!r}; is it the output of OpenFace?')
-        for row in reader:
-            try:
-                frame, is_tracked = int(float(row['frame'])), float(row['success']) > 0
-                is_tracked = is_tracked and float(row.get('confidence') or 1) >= min_confidence
-                is_other = 'face_id' in row and int(float(row['face_id'])) != face
-            except (TypeError, ValueError) as error:
-                raise MediaError(f'{path}, line {reader.line_num}: expected numbers') from error
-            if frame < 1:
-                raise MediaError(f'{path}, line {reader.line_num}: frames are numbered from 1, got {frame}')
-            tracked[frame] = tracked.get(frame, False) or (is_tracked and not is_other)
+    for number, row in read_numbers(path, ('frame', 'success'), ('confidence', 'face_id')):
+        frame, is_tracked = int(row['frame']), row['success'] > 0
+        is_tracked = is_tracked and row.get('confidence', 1) >= min_confidence
+        is_other = 'face_id' in row and int(row['face_id']) != face
+        if not 1 <= frame <= _LAST_FRAME:
+            raise MediaError(f'{path}, line {number}: frames are numbered from 1, got {frame}')
+        tracked[frame] = tracked.get(frame, False) or (is_tracked and not is_other)
     return tracked
 
 

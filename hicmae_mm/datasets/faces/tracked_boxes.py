@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.faces.base import LocatingCropper
+from hicmae_mm.datasets.faces.number_table import read_numbers
 from hicmae_mm.datasets.faces.selection import NO_FACES, Faces
 from hicmae_mm.datasets.preparation.clip import Clip
 from hicmae_mm.registry import FACE_CROPPERS
@@ -59,17 +59,11 @@ def read_boxes(path: Path) -> dict[int, list[list[float]]]:
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such file of boxes')
     boxes: dict[int, list[list[float]]] = defaultdict(list)
-    with path.open(newline='', encoding='utf-8') as file:
-        reader = csv.DictReader(file, skipinitialspace=True)
-        missing = [column for column in _COLUMNS if column not in (reader.fieldnames or ())]
-        if missing:
-            raise MediaError(f'{path}: no column {missing[0]!r}, the first line must name {",".join(_COLUMNS)}')
-        for row in reader:
-            try:
-                frame, box = int(row['frame']), [float(row[column]) for column in _COLUMNS[1:]]
-            except (TypeError, ValueError) as error:
-                raise MediaError(f'{path}, line {reader.line_num}: expected numbers, got {dict(row)}') from error
-            if not (np.isfinite(box).all() and min(box[2:]) > 0):
-                raise MediaError(f'{path}, line {reader.line_num}: w and h must be above 0, got {box[2:]}')
-            boxes[frame].append(box)
+    for number, row in read_numbers(path, _COLUMNS):
+        box = [row[column] for column in _COLUMNS[1:]]
+        if min(box[2:]) <= 0:
+            raise MediaError(f'{path}, line {number}: w and h must be above 0, got {box[2:]}')
+        if not row['frame'].is_integer():
+            raise MediaError(f'{path}, line {number}: frame must be a whole number, got {row["frame"]}')
+        boxes[int(row['frame'])].append(box)
     return dict(boxes)

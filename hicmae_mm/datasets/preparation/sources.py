@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from hicmae_mm.datasets.folders import IMAGE_SUFFIXES, walk
 from hicmae_mm.datasets.preparation.jobs import Job
 
 VIDEO_EXTENSIONS = ('mp4', 'm4v', 'mov', 'avi', 'mkv', 'webm', 'flv', 'wmv', 'mpg', 'mpeg', '3gp')
-_IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp'}
 
 
 def find_files(root: Path, extensions: Sequence[str] = VIDEO_EXTENSIONS, skipped: Path | None = None) -> list[Path]:
@@ -41,7 +40,7 @@ def find_frame_folders(root: Path, skipped: Path | None = None) -> list[Path]:
     found = [
         folder
         for folder, names in _walk(root, skipped)
-        if any(Path(name).suffix.lower() in _IMAGE_SUFFIXES for name in names)
+        if any(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in names)
     ]
     if not found:
         raise ValueError(f'no folders with pictures below {root}')
@@ -66,15 +65,6 @@ def mirrored_jobs(root: Path, sources: Sequence[Path], out_dir: Path, suffix: st
 
 
 def _walk(root: Path, skipped: Path | None) -> Iterator[tuple[Path, list[str]]]:
-    """Yields (folder, names of its visible files); every real folder once, so links cannot lead in circles."""
     if not root.is_dir():
         raise FileNotFoundError(f'{root}: no such folder')
-    seen = set() if skipped is None else {skipped.resolve()}
-    for folder, folders, names in os.walk(root, followlinks=True):
-        real = Path(folder).resolve()
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith('.'))
-        yield Path(folder), [name for name in names if not name.startswith('.')]
+    return walk(root, skipped)

@@ -18,6 +18,7 @@ from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.preparation.audio import Loudness
 from hicmae_mm.datasets.preparation.clip import Clip
 from hicmae_mm.datasets.preparation.pool import Failure, run_parallel
+from hicmae_mm.datasets.text_files import lines_with_ends, read_json, read_text
 
 PROBLEMS = ('missing', 'broken', 'silent', 'short', 'mismatched')
 STREAMS = ('video', 'audio')
@@ -208,10 +209,10 @@ def clean_list(ann_file: Path, clips: Sequence[ListedClip], is_clean: Sequence[b
     kept = [clip for clip, clean in zip(clips, is_clean, strict=True) if clean]
     if not kept:
         raise ValueError(f'no clip of {ann_file} is clean, so there is no clean list to write; check --data-root')
-    text = ann_file.read_bytes().decode('utf-8')  # line ends as they are
     if ann_file.suffix == '.json':
-        content = json.loads(text)
+        content = read_json(ann_file)
         content['data_list'] = [content['data_list'][clip.index] for clip in kept]
         return json.dumps(content, indent=1, ensure_ascii=False) + '\n'
-    lines = text.split('\n')
-    return ''.join(f'{lines[int(clip.position.removeprefix("line ")) - 1]}\n' for clip in kept)
+    lines = lines_with_ends(read_text(ann_file))
+    texts = (lines[int(clip.position.removeprefix('line ')) - 1] for clip in kept)
+    return ''.join(text if text.endswith('\n') else text.rstrip('\r') + '\n' for text in texts)

@@ -46,7 +46,7 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, text: str, message
 def test_other_encodings_are_refused(tmp_path: Path) -> None:
     path = tmp_path / 'labels.csv'
     path.write_bytes('name,valence\n狼,1\n'.encode('gb18030'))
-    with pytest.raises(ValueError, match=r'labels\.csv is not UTF-8 text'):
+    with pytest.raises(ValueError, match=r'labels\.csv, line 2: not UTF-8'):
         read_table(path, COLUMNS)
 
 

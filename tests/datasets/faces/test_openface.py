@@ -108,7 +108,7 @@ def test_foreign_folders_and_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=r'clip\.csv, line 2: expected numbers'):
         extract(folder)
     (tmp_path / 'clip.csv').write_text('frame,x\n1,2\n')
-    with pytest.raises(MediaError, match="no column 'success'; is it the output of OpenFace"):
+    with pytest.raises(MediaError, match="no column 'success', the first line must name frame,success"):
         extract(folder)
     with pytest.raises(ValueError, match='margin must be 0, got 0.2'):
         extract(folder, margin=0.2)

@@ -1,0 +1,101 @@
+"""Searching folders, without what operating systems and servers leave in them."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from hicmae_mm.datasets.errors import MediaError
+
+IMAGE_SUFFIXES = frozenset({'.jpg', '.jpeg', '.png', '.bmp', '.webp'})
+_LEFTOVERS = frozenset(
+    {
+        'thumbs.db',  # Windows
+        'ehthumbs.db',
+        'desktop.ini',
+        '$recycle.bin',
+        'system volume information',
+        '__macosx',  # zip archives made on a Mac
+        'icon\r',
+        '@eadir',  # network drives
+        '#recycle',
+        'lost+found',
+    }
+)
+_NUMBERS = re.compile(r'([0-9]+)')
+_KINDS = {stat.S_IFDIR: 'a folder', stat.S_IFIFO: 'a pipe', stat.S_IFSOCK: 'a socket'}
+
+
+def is_leftover(name: str) -> bool:
+    """Whether a file or folder of that name is hidden, or left by an operating system: ``._a.jpg``, ``Thumbs.db``."""
+    return name.startswith('.') or name.lower() in _LEFTOVERS
+
+
+def walk(root: Path, skipped: Path | None = None) -> Iterator[tuple[Path, list[str]]]:
+    """Yields every folder at or below ``root``, and the sorted names of the files in it, without leftovers.
+
+    Links are followed; every real folder comes once, so links cannot lead in circles.
+
+    Args:
+        root: Folder to look in.
+        skipped: A folder that is not looked into.
+    """
+    seen = set() if skipped is None else {skipped.resolve()}
+    for folder, folders, names in os.walk(root, followlinks=True):
+        real = Path(folder).resolve()
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not is_leftover(name))
+        yield Path(folder), sorted(name for name in names if not is_leftover(name))
+
+
+def visible_names(folder: str | Path) -> Iterator[str]:
+    """Yields the names in a folder, without leftovers."""
+    with os.scandir(folder) as entries:
+        yield from (entry.name for entry in entries if not is_leftover(entry.name))
+
+
+def picture_files(folder: Path) -> list[Path]:
+    """The pictures in a folder, in the numeric order of their names: ``2.jpg`` before ``10.jpg``.
+
+    Raises:
+        MediaError: If something with the name of a picture is not a file.
+    """
+    names = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if os.path.splitext(entry.name)[1].lower() not in IMAGE_SUFFIXES or is_leftover(entry.name):  # noqa: PTH122
+                continue
+            if not _is_file(entry):
+                kind = _kind(entry.path)
+                raise MediaError(
+                    f'{entry.path}: {kind} with the name of a picture; remove it, or prepare the clip again'
+                )
+            names.append(entry.name)
+    return [folder / name for name in sorted(names, key=_numeric_order)]
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link to itself
+        return False
+
+
+def _kind(path: str) -> str:
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 (called for names that may be anything)
+    except OSError:
+        return 'a link that leads nowhere'
+    return _KINDS.get(stat.S_IFMT(mode), 'a device')
+
+
+def _numeric_order(name: str) -> tuple[list[tuple[int, str]], str]:
+    """Sort key that compares runs of digits as numbers; equal numbers (``1.jpg``, ``01.jpg``) by text."""
+    parts = _NUMBERS.split(os.path.splitext(name)[0])  # noqa: PTH122
+    return [(int(part), '') if index % 2 else (-1, part) for index, part in enumerate(parts)], name

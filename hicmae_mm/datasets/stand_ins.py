@@ -1,0 +1,32 @@
+"""Small text files that stand where media should be: pointers of Git LFS, pages of a web server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_HEAD_BYTES = 512
+_POINTER = b'version https://git-lfs.github.com/spec/'
+_PAGES = (b'<!doctype html', b'<html', b'<?xml', b'<head', b'<body')
+_FETCH_POINTERS = "a Git LFS pointer, not the media; install git-lfs and run 'git lfs pull' in the clone of the corpus"
+_FETCH_PAGES = 'a web page that was saved in place of the media (a login or error page); download the file again'
+
+
+def stand_in(head: bytes) -> str | None:
+    """What a file is instead of media, and what to do about it; None for anything else.
+
+    Args:
+        head: The first bytes of the file.
+    """
+    text = head.removeprefix(b'\xef\xbb\xbf').lstrip().lower()
+    if text.startswith(_POINTER):
+        return _FETCH_POINTERS
+    return _FETCH_PAGES if text.startswith(_PAGES) else None
+
+
+def describe_stand_in(path: str | Path) -> str | None:
+    """As :func:`stand_in`, of a file; None where there is none."""
+    try:
+        with Path(path).open('rb') as file:
+            return stand_in(file.read(_HEAD_BYTES))
+    except OSError:
+        return None
