@@ -79,6 +79,37 @@ def test_lists_are_not_written_when_media_are_missing(
         assert after == before
 
 
+@pytest.mark.parametrize('stream', ['video', 'audio'])
+@corpus_case
+def test_one_stream_is_enough(case: CorpusCase, stream: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    root, main = tmp_path / 'corpus', load_converter(case.converter).main
+    case.write(root)
+    assert main([str(root), '--out-dir', str(tmp_path / 'both'), *case.arguments]) == 0
+    both = read_lists(tmp_path / 'both')
+    column = ['video', 'audio'].index(stream)
+    media = [{row[c] for parts in both.values() for rows in parts.values() for row in rows} for c in range(2)]
+    for path in media[1 - column] - media[column] - {'-'}:
+        Path(path).rename(f'{path}.gone')
+    arguments = [str(root), '--out-dir', str(tmp_path / 'one'), *case.arguments]
+    if '--allow-missing' not in case.arguments and case.converter != 'avcaffe':
+        assert main(arguments) == 1
+    assert main([*arguments, '--streams', stream]) == 0
+    one = read_lists(tmp_path / 'one')
+    assert one.keys() == both.keys()
+    for fold, parts in both.items():
+        for part, rows in parts.items():
+            expected = [[row[0], '-'] if stream == 'video' else ['-', row[1]] for row in rows]
+            found = [row[:2] for row in one[fold][part]]
+            assert [row for row in found if row in expected] == expected
+    victim = Path(min(media[column]))
+    victim.rename(tmp_path / victim.name)
+    capsys.readouterr()
+    if main([*arguments, '--streams', stream]) == 1:
+        assert victim.name in capsys.readouterr().err
+    else:  # the converter lists what is there
+        assert '--allow-missing' in case.arguments or read_lists(tmp_path / 'one') != one
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('name', sorted({case.converter for case in CASES}))
 def test_a_wrong_folder_ends_in_one_line(name: str, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hicmae_mm.datasets.corpora.protocols import PROTOCOLS
 from hicmae_mm.datasets.video_readers import open_video
 from tests.corpora import iemocap, mer2023, msp_improv, werewolf_xl
 from tests.corpora.case import NUM_FRAMES, write_clip
@@ -96,10 +97,10 @@ def test_msp_improv_takes_faces_of_videos_that_are_named_as_the_labels_are(tmp_p
 
 
 def test_published_sizes_of_msp_improv_and_werewolf_are_those_of_one_set_of_clips() -> None:
-    for name, total in (('msp_improv', 7787), ('werewolf_xl', 14457)):
-        sizes = load_converter(name).PUBLISHED.values()
+    for name, total in (('MSPIMPROV', 7787), ('WerewolfXL', 14457)):
+        sizes = PROTOCOLS[name].sizes.values()
         assert {train + test for train, test in sizes} == {total} == {sum(test for _, test in sizes)}
-    usual = load_converter('iemocap').USUAL
+    usual = PROTOCOLS['IEMOCAP'].sizes
     assert usual['fold5'] == (4290, 1241)
     assert {train + test for train, test in usual.values()} == {5531} == {sum(test for _, test in usual.values())}
 

@@ -28,6 +28,7 @@ from hicmae_mm.datasets.conversion import (
     write_folds,
 )
 from hicmae_mm.datasets.corpora.avcaffe import AROUSAL, VALENCE
+from hicmae_mm.datasets.corpora.protocols import PROTOCOLS
 
 RECORDING = re.compile(r'(aiim\d{3})_task_\d+')
 PARTS = {'train': 'train', 'test': 'val'}  # of the lists, and what the corpus calls them
@@ -107,7 +108,7 @@ def convert(args: argparse.Namespace) -> None:
         if any(recording[0] not in by_recording for by_recording in labels):
             raise ValueError(f'{name}: ground_truths/arousal.txt or valence.txt has no line of {recording[0]}')
         clips[parts[recording[1]]].append(layout.clip(name, *(by_recording[recording[0]] for by_recording in labels)))
-    write_folds(args, {'fold1': clips})
+    write_folds(args, {'fold1': clips}, PROTOCOLS['AVCAFFEArousal'])
 
 
 @command

@@ -22,18 +22,12 @@ from hicmae_mm.datasets.conversion import (
     run_converter,
     write_folds,
 )
+from hicmae_mm.datasets.corpora.protocols import PROTOCOLS
 
 EMOTIONS = {6: ('ANG', 'DIS', 'FEA', 'HAP', 'NEU', 'SAD'), 4: ('ANG', 'HAP', 'NEU', 'SAD')}
 BROKEN = ('1064_IEO_DIS_MD', '1064_TIE_SAD_XX', '1076_MTI_NEU_XX', '1076_MTI_SAD_XX')  # says the corpus's own page
 UNPUBLISHED = '1040_ITH_SAD_XX'  # sound, but not in the published lists
 FIRST_ACTOR, NUM_FOLDS, ACTORS_PER_FOLD = 1001, 5, 18
-PUBLISHED = {
-    'fold1': (5974, 1463),
-    'fold2': (5967, 1470),
-    'fold3': (5962, 1475),
-    'fold4': (5963, 1474),
-    'fold5': (5882, 1555),
-}
 
 
 def fold_of(name: str) -> int:
@@ -62,7 +56,7 @@ def convert(args: argparse.Namespace) -> None:
     labels = {emotion: index for index, emotion in enumerate(EMOTIONS[args.classes])}
     emotions = {name: emotion_of(name) for name in names if name not in dropped}
     clips = ((fold_of(name), layout.clip(name, labels[key])) for name, key in emotions.items() if key in labels)
-    write_folds(args, cross_validation(clips, NUM_FOLDS), PUBLISHED if args.classes == 6 else None)
+    write_folds(args, cross_validation(clips, NUM_FOLDS), PROTOCOLS['CREMAD' if args.classes == 6 else 'CREMAD4'])
 
 
 @command

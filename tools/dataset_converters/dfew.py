@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hicmae_mm.datasets.conversion import (
-    OWN_SOUND_TRACK,
     Clip,
     Folds,
     MediaLayout,
@@ -28,16 +27,10 @@ from hicmae_mm.datasets.conversion import (
     run_converter,
     write_folds,
 )
+from hicmae_mm.datasets.corpora.protocols import PROTOCOLS
 
 HEADER = ['video_name', 'label']
 NUM_FOLDS, NUM_CLASSES = 5, 7
-PUBLISHED = {
-    'fold1': (9356, 2341),
-    'fold2': (9356, 2341),
-    'fold3': (9357, 2340),
-    'fold4': (9358, 2339),
-    'fold5': (9361, 2336),
-}
 
 
 def read_split(path: Path) -> list[tuple[int, int]]:
@@ -91,7 +84,7 @@ def convert(args: argparse.Namespace) -> None:
     }
     videos = NumberedMedia(layout.root / layout.video_dir, layout.video_suffix)
     sounds = None
-    if layout.audio_dir != OWN_SOUND_TRACK:
+    if layout.reads_sounds:
         sounds = NumberedMedia(layout.root / layout.audio_dir, layout.audio_suffix)
 
     def clip(number: int, label: int) -> Clip:
@@ -101,7 +94,7 @@ def convert(args: argparse.Namespace) -> None:
         f'fold{k}': {part: [clip(*entry) for entry in splits[k, part]] for part in ('train', 'test')}
         for k in range(1, NUM_FOLDS + 1)
     }
-    write_folds(args, folds, PUBLISHED)
+    write_folds(args, folds, PROTOCOLS['DFEW'])
 
 
 @command

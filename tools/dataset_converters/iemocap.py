@@ -27,6 +27,7 @@ from hicmae_mm.datasets.conversion import (
     run_converter,
     write_folds,
 )
+from hicmae_mm.datasets.corpora.protocols import PROTOCOLS, Protocol
 from hicmae_mm.datasets.preparation.cutting import Cut, CutVideo, summarize_cuts
 from hicmae_mm.datasets.preparation.jobs import Job, run_jobs
 from hicmae_mm.datasets.preparation.pool import default_num_workers
@@ -38,8 +39,6 @@ EXCITEMENT = 'exc'  # counts as happiness in most work with four classes
 LEFT_OUT = ('fru', 'fea', 'sur', 'dis', 'oth', 'xxx')
 LINE = re.compile(r'\[(\d+\.\d+) - (\d+\.\d+)\]\t(Ses0(\d)([FM])_\w+)_([FM])(\d+)\t([a-z]{3})\t\[.+\]')
 NUM_SESSIONS = 5
-SESSION_SIZES = (1085, 1023, 1151, 1031, 1241)  # what work with these 5531 utterances reports
-USUAL = {f'fold{k}': (sum(SESSION_SIZES) - size, size) for k, size in enumerate(SESSION_SIZES, start=1)}
 
 
 class Utterance(NamedTuple):
@@ -147,7 +146,10 @@ def convert(args: argparse.Namespace) -> None:
         cut_videos(args)
         return
     clips = labelled_clips(layout, not args.no_merge_excitement)
-    write_folds(args, cross_validation(clips, NUM_SESSIONS), None if args.no_merge_excitement else USUAL)
+    protocol = PROTOCOLS['IEMOCAP']
+    if args.no_merge_excitement:  # no sizes are usual
+        protocol = Protocol(speaker=protocol.speaker)
+    write_folds(args, cross_validation(clips, NUM_SESSIONS), protocol)
 
 
 @command

@@ -30,17 +30,11 @@ from hicmae_mm.datasets.conversion import (
     write_folds,
 )
 from hicmae_mm.datasets.corpora.mafw import COMPOUND_EMOTIONS, SINGLE_EMOTIONS
+from hicmae_mm.datasets.corpora.protocols import PROTOCOLS
 
 CLASSES = {'single': SINGLE_EMOTIONS, 'compound': COMPOUND_EMOTIONS}
 NUM_FOLDS = 5
 SILENT = 21  # clips of the corpus without a sound track
-PUBLISHED = {
-    'fold1': (7320, 1836),
-    'fold2': (7323, 1833),
-    'fold3': (7329, 1827),
-    'fold4': (7327, 1829),
-    'fold5': (7325, 1831),
-}
 
 
 def read_split(path: Path, classes: Sequence[str]) -> list[tuple[str, int]]:
@@ -61,10 +55,10 @@ def read_split(path: Path, classes: Sequence[str]) -> list[tuple[str, int]]:
 
 
 def clips_without_sound(layout: MediaLayout, names: Iterable[str]) -> set[str]:
-    """Clips whose sound is not there; none if there are too many, for then it was not extracted."""
+    """Clips whose sound is not there; none if there are too many or all, for then it was not extracted."""
     sounds = {name: layout.clip(name).audio for name in names}
     silent = {name for name, sound in sounds.items() if sound is not None and not has_content(sound)}
-    return silent if len(silent) <= SILENT else set()
+    return silent if len(silent) <= min(SILENT, len(sounds) - 1) else set()
 
 
 def convert(args: argparse.Namespace) -> None:
@@ -87,7 +81,7 @@ def convert(args: argparse.Namespace) -> None:
         }
         for k in range(1, NUM_FOLDS + 1)
     }
-    write_folds(args, folds, PUBLISHED if args.task == 'single' else None)
+    write_folds(args, folds, PROTOCOLS['MAFW' if args.task == 'single' else 'MAFW43'])
 
 
 @command

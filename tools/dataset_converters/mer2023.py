@@ -18,7 +18,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from hicmae_mm.datasets.conversion import (
-    OWN_SOUND_TRACK,
     Clip,
     MediaLayout,
     converter_parser,
@@ -27,12 +26,12 @@ from hicmae_mm.datasets.conversion import (
     run_converter,
     write_folds,
 )
+from hicmae_mm.datasets.corpora.protocols import PROTOCOLS
 
 EMOTIONS = ('neutral', 'angry', 'happy', 'sad', 'worried', 'surprise')  # order of the challenge's baseline
 TABLES = {'train': 'train-label.csv', 'test1': 'test1-label.csv'}
 COLUMNS = {'name': ('name',), 'emotion': ('discrete',), 'valence': ('valence',)}
 VALENCE_LIMIT = 5.0
-PUBLISHED = {'fold1': (3373, 411)}
 
 
 def find_table(root: Path, part: str) -> Path:
@@ -57,9 +56,8 @@ def clips_of(layout: MediaLayout, part: str) -> Iterator[Clip]:
     Raises:
         ValueError: If a row of the table is malformed; file and line are named.
     """
-    videos = find_by_stem(layout.root / layout.video_dir, layout.video_suffix)
-    with_sound = layout.audio_dir != OWN_SOUND_TRACK
-    sounds = find_by_stem(layout.root / layout.audio_dir, layout.audio_suffix) if with_sound else {}
+    videos = find_by_stem(layout.root / layout.video_dir, layout.video_suffix) if layout.reads_videos else {}
+    sounds = find_by_stem(layout.root / layout.audio_dir, layout.audio_suffix) if layout.reads_sounds else {}
     classes = {emotion: index for index, emotion in enumerate(EMOTIONS)}
     for row in read_table(find_table(layout.root, part), COLUMNS):
         name, valence = row.cells['name'], row.number('valence')
@@ -73,7 +71,7 @@ def convert(args: argparse.Namespace) -> None:
     """Writes the lists."""
     layout = MediaLayout.from_args(args)
     fold = {'train': list(clips_of(layout, 'train')), 'test': list(clips_of(layout, 'test1'))}
-    write_folds(args, {'fold1': fold}, PUBLISHED)
+    write_folds(args, {'fold1': fold}, PROTOCOLS['MER2023'])
 
 
 @command

@@ -28,6 +28,7 @@ from hicmae_mm.datasets.conversion import (
     run_converter,
     write_folds,
 )
+from hicmae_mm.datasets.corpora.protocols import PROTOCOLS
 from hicmae_mm.datasets.text_files import read_text, shown, text_lines
 
 EMOTIONS = ('A', 'H', 'N', 'S')  # angry, happy, neutral, sad
@@ -37,14 +38,6 @@ TABLES = ('Evalution.txt', 'Evaluation.txt')
 CONSENSUS = re.compile(r'(?:UTD|MSP)-IMPROV-')
 NAME = re.compile(r'(?:UTD|MSP)-IMPROV-((S\d\d[AHNS])-[FM](\d\d)-([PRST])-\w+)(?:\.avi|\.wav)?')
 NUM_FOLDS = 6
-PUBLISHED = {
-    'fold1': (6871, 916),
-    'fold2': (6459, 1328),
-    'fold3': (6165, 1622),
-    'fold4': (6743, 1044),
-    'fold5': (6380, 1407),
-    'fold6': (6317, 1470),
-}
 
 
 def find_table(root: Path) -> Path:
@@ -83,7 +76,7 @@ def read_consensus(path: Path) -> Iterator[tuple[int, str, str]]:
 def labelled_clips(layout: MediaLayout) -> Iterator[tuple[int, Clip]]:
     """Yields the session that tests a clip, and the clip; prints how many clips have another label."""
     ignored: Counter[str] = Counter()
-    videos = find_by_stem(layout.root / layout.video_dir, layout.video_suffix)
+    videos = find_by_stem(layout.root / layout.video_dir, layout.video_suffix) if layout.reads_videos else {}
     for session, name, emotion in read_consensus(find_table(layout.root)):
         if emotion in LEFT_OUT:
             ignored[emotion] += 1
@@ -97,7 +90,7 @@ def labelled_clips(layout: MediaLayout) -> Iterator[tuple[int, Clip]]:
 
 def convert(args: argparse.Namespace) -> None:
     """Writes the lists."""
-    write_folds(args, cross_validation(labelled_clips(MediaLayout.from_args(args)), NUM_FOLDS), PUBLISHED)
+    write_folds(args, cross_validation(labelled_clips(MediaLayout.from_args(args)), NUM_FOLDS), PROTOCOLS['MSPIMPROV'])
 
 
 @command

@@ -19,7 +19,6 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 
 from hicmae_mm.datasets.conversion import (
-    OWN_SOUND_TRACK,
     Clip,
     MediaLayout,
     converter_parser,
@@ -27,11 +26,11 @@ from hicmae_mm.datasets.conversion import (
     run_converter,
     write_folds,
 )
+from hicmae_mm.datasets.corpora.protocols import PROTOCOLS
 
 NUM_ACTORS, NUM_FOLDS, ACTORS_PER_FOLD = 24, 6, 4
 NUM_EMOTIONS, NEUTRAL = 8, 1
 SPEECH = '01'
-PUBLISHED = {f'fold{k}': (1200, 240) for k in range(1, NUM_FOLDS + 1)}
 
 
 def speech_clips(actor: int) -> Iterator[tuple[str, int]]:
@@ -45,9 +44,8 @@ def speech_clips(actor: int) -> Iterator[tuple[str, int]]:
 def convert(args: argparse.Namespace) -> None:
     """Writes the lists."""
     layout = MediaLayout.from_args(args)
-    videos = find_by_stem(layout.root / layout.video_dir, layout.video_suffix)
-    with_sound = layout.audio_dir != OWN_SOUND_TRACK
-    sounds = find_by_stem(layout.root / layout.audio_dir, layout.audio_suffix) if with_sound else {}
+    videos = find_by_stem(layout.root / layout.video_dir, layout.video_suffix) if layout.reads_videos else {}
+    sounds = find_by_stem(layout.root / layout.audio_dir, layout.audio_suffix) if layout.reads_sounds else {}
     folds: dict[str, dict[str, list]] = {f'fold{k}': {'train': [], 'test': []} for k in range(1, NUM_FOLDS + 1)}
     for actor in range(1, NUM_ACTORS + 1):
         tested_in = (actor - 1) // ACTORS_PER_FOLD + 1
@@ -57,7 +55,7 @@ def convert(args: argparse.Namespace) -> None:
             audio = sounds.get(sound) or layout.clip(f'Actor_{actor:02d}/{sound}').audio
             for k in range(1, NUM_FOLDS + 1):
                 folds[f'fold{k}']['test' if k == tested_in else 'train'].append(Clip(video, audio, (label,)))
-    write_folds(args, folds, PUBLISHED)
+    write_folds(args, folds, PROTOCOLS['RAVDESS'])
 
 
 @command

@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hicmae_mm.datasets.conversion import (
-    OWN_SOUND_TRACK,
     Clip,
     MediaLayout,
     converter_parser,
@@ -28,12 +27,15 @@ from hicmae_mm.datasets.conversion import (
     list_line,
     listing,
     run_converter,
+    stand_in_of,
 )
+from hicmae_mm.datasets.corpora.protocols import PROTOCOLS
 from hicmae_mm.datasets.folders import is_leftover
 from hicmae_mm.datasets.text_files import read_text
 from hicmae_mm.utils.files import replaced_file
 
-PUBLISHED = 1091581  # without broken clips
+(PUBLISHED,) = PROTOCOLS['VoxCeleb2'].sizes['fold1']  # without broken clips
+_LARGEST_STAND_IN = 2**12  # bytes; Git LFS pointers have 130
 CLIP = re.compile(r'id\d{5}/[\w-]{11}/\d{5}')
 
 
@@ -86,13 +88,16 @@ def _folders(*parents: str) -> list[str]:
 
 
 def _stems(folder: str, suffix: str, check: bool) -> dict[str, bool]:
-    """Names without ending of what a folder holds, and whether it is more than an empty file; unchecked: always."""
+    """Names without ending of what a folder holds, and whether that is media, not empty; unchecked: always."""
     if not os.path.isdir(folder):  # noqa: PTH112 (called for every recording)
         return {}
     with os.scandir(folder) as entries:
         return {
             entry.name.removesuffix(suffix): not check
-            or (entry.stat().st_size > 0 if suffix else has_content(entry.path))
+            or (
+                (entry.stat().st_size > 0 if suffix else has_content(entry.path))
+                and (entry.stat().st_size > _LARGEST_STAND_IN or stand_in_of(entry.path) is None)
+            )
             for entry in entries
             if entry.name.endswith(suffix) and not is_leftover(entry.name)
         }
@@ -107,33 +112,34 @@ def find_clips(layout: MediaLayout, excluded: set[str], check: bool, tally: Tall
         check: Whether to see that pictures and sound are there.
         tally: Counts.
     """
-    videos = str(layout.root / layout.video_dir)
-    sounds = None if layout.audio_dir == OWN_SOUND_TRACK else str(layout.root / layout.audio_dir)
-    roots = (videos, sounds) if check and sounds else (videos,)
+    videos = (str(layout.root / layout.video_dir), layout.video_suffix)
+    sounds = (str(layout.root / layout.audio_dir), layout.audio_suffix)
+    read = [place for place, is_read in ((videos, layout.reads_videos), (sounds, layout.reads_sounds)) if is_read]
+    looked_at = read if check else read[:1]
+    roots = [root for root, _ in looked_at]
     for speaker in _folders(*roots):
         for recording in _folders(*(f'{root}/{speaker}' for root in roots)):
             folder = f'{speaker}/{recording}'
-            seen = _stems(f'{videos}/{folder}', layout.video_suffix, check)
-            heard = _stems(f'{sounds}/{folder}', layout.audio_suffix, check) if check and sounds else seen
-            for stem in sorted({*seen, *heard}):
+            found = [_stems(f'{root}/{folder}', suffix, check) for root, suffix in looked_at]
+            for stem in sorted(set().union(*found)):
                 name = f'{folder}/{stem}'
                 if name in excluded:
                     tally.excluded += 1
-                elif seen.get(stem) and heard.get(stem):
+                elif all(stems.get(stem) for stems in found):
                     tally.listed += 1
-                    audio = None if sounds is None else f'{sounds}/{name}{layout.audio_suffix}'
-                    yield Clip(f'{videos}/{name}{layout.video_suffix}', audio)
+                    yield layout.clip(name).with_streams(layout.streams)
                 else:
-                    tally.miss(f'{name}{layout.video_suffix}')
+                    tally.miss(f'{name}{looked_at[0][1]}')
 
 
 def convert(args: argparse.Namespace) -> None:
     """Writes the list."""
     layout = MediaLayout.from_args(args)
     videos, sounds = layout.root / layout.video_dir, layout.root / layout.audio_dir
-    if not videos.is_dir():
+    if layout.reads_videos and not videos.is_dir():
         raise FileNotFoundError(f'{videos} does not exist; --video-dir names the folder below DATA_ROOT')
-    if layout.audio_dir != OWN_SOUND_TRACK and not args.no_check_media and not sounds.is_dir():
+    must_hear = not args.no_check_media or not layout.reads_videos
+    if layout.reads_sounds and must_hear and not sounds.is_dir():
         raise FileNotFoundError(f'{sounds} does not exist; --audio-dir names the folder below DATA_ROOT')
     excluded = read_excluded(args.exclude) if args.exclude else set()
     out_dir, tally = args.out_dir.resolve(), Tally()
@@ -149,6 +155,8 @@ def convert(args: argparse.Namespace) -> None:
         if not tally.listed:
             raise FileNotFoundError(
                 f'{videos} has no clips id*/VIDEO/*{layout.video_suffix}; --video-suffix names the ending'
+                if layout.reads_videos
+                else f'{sounds} has no clips id*/VIDEO/*{layout.audio_suffix}; --audio-suffix names the ending'
             )
     if tally.missing:
         print(f'left out: {missing}')

@@ -25,6 +25,7 @@ from hicmae_mm.datasets.conversion import (
     run_converter,
     write_folds,
 )
+from hicmae_mm.datasets.corpora.protocols import PROTOCOLS
 from hicmae_mm.datasets.folders import is_leftover
 
 DIMENSIONS = ('valence', 'arousal', 'dominance')
@@ -37,13 +38,6 @@ COLUMNS = {
 }
 NAME = re.compile(r'(\d\d)_\d\d_\d+')  # group, player, utterance
 NUM_GROUPS, NUM_FOLDS = 30, 5
-PUBLISHED = {
-    'fold1': (11111, 3346),
-    'fold2': (11710, 2747),
-    'fold3': (11391, 3066),
-    'fold4': (10930, 3527),
-    'fold5': (12686, 1771),
-}
 
 
 def fold_of(name: str) -> int:
@@ -92,7 +86,7 @@ def convert(args: argparse.Namespace) -> None:
     """Writes the lists."""
     layout = MediaLayout.from_args(args)
     table = find_table(layout.root) if args.labels is None else layout.root / args.labels
-    write_folds(args, cross_validation(labelled_clips(layout, table), NUM_FOLDS), PUBLISHED)
+    write_folds(args, cross_validation(labelled_clips(layout, table), NUM_FOLDS), PROTOCOLS['WerewolfXL'])
 
 
 @command

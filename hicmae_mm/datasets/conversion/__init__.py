@@ -7,7 +7,7 @@ not at all.
 from hicmae_mm.datasets.annotations import OWN_SOUND_TRACK
 from hicmae_mm.datasets.conversion.command_line import converter_parser, run_converter
 from hicmae_mm.datasets.conversion.lists import Folds, cross_validation, list_line, listing, write_folds
-from hicmae_mm.datasets.conversion.media import Clip, MediaLayout, find_by_stem, has_content
+from hicmae_mm.datasets.conversion.media import Clip, MediaLayout, find_by_stem, has_content, stand_in_of
 from hicmae_mm.datasets.conversion.tables import Row, read_rows, read_table
 
 __all__ = [
@@ -25,5 +25,6 @@ __all__ = [
     'read_rows',
     'read_table',
     'run_converter',
+    'stand_in_of',
     'write_folds',
 ]

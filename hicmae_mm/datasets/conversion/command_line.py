@@ -8,6 +8,8 @@ import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from hicmae_mm.datasets.conversion.media import STREAMS
+
 
 def converter_parser(
     description: str,
@@ -24,6 +26,13 @@ def converter_parser(
     parser = ArgumentParser(description=description)
     parser.add_argument('data_root', type=Path, metavar='DATA_ROOT', help='the corpus as its owners distribute it')
     parser.add_argument('--out-dir', type=Path, required=True, metavar='DIR', help='folder of the lists')
+    parser.add_argument(
+        '--streams',
+        nargs='+',
+        choices=(*STREAMS, 'both'),
+        default=STREAMS,
+        help="what is listed and must be there; the column of the other says '-' (default: both)",
+    )
     parser.add_argument('--video-dir', default=video_dir, help='videos, below DATA_ROOT (default: %(default)r)')
     parser.add_argument(
         '--video-suffix',

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from hicmae_mm.datasets.annotations import OWN_SOUND_TRACK
-from hicmae_mm.datasets.conversion.media import Clip, has_content
+from hicmae_mm.datasets.conversion.media import Clip, chosen_streams, has_content, stand_in_of
+from hicmae_mm.datasets.corpora.protocols import Protocol
+from hicmae_mm.datasets.corpora.speakers import compare_speakers
 from hicmae_mm.datasets.text_files import read_rows, shown
 from hicmae_mm.utils.files import replaced_file
 
@@ -17,7 +19,7 @@ Folds = Mapping[str, Mapping[str, Sequence[Clip]]]  # 'fold1' -> 'train' or 'tes
 _SHOWN = 10  # names in a message
 
 
-def write_folds(args: argparse.Namespace, folds: Folds, published: Mapping[str, tuple[int, ...]] | None = None) -> None:
+def write_folds(args: argparse.Namespace, folds: Folds, protocol: Protocol | None = None) -> None:
     """Checks the clips of all folds and writes ``DIR/{fold}/{part}.csv``; prints what was written.
 
     Paths below ``DIR`` are written relative to it, others absolute, so that ``data_root=DIR`` reads both.
@@ -25,7 +27,7 @@ def write_folds(args: argparse.Namespace, folds: Folds, published: Mapping[str, 
     Args:
         args: Options of :func:`converter_parser`.
         folds: Clips by fold and part.
-        published: Sizes of each fold's parts in the published protocol, printed beside ours.
+        protocol: Of the corpus: its sizes are printed beside ours, and whether train and test share speakers.
 
     Raises:
         FileNotFoundError: If media are missing, without ``--allow-missing``.
@@ -33,6 +35,11 @@ def write_folds(args: argparse.Namespace, folds: Folds, published: Mapping[str, 
     """
     if args.only:
         folds = _only(folds, args.only)
+    streams = chosen_streams(args)
+    folds = {
+        fold: {part: [clip.with_streams(streams) for clip in clips] for part, clips in parts.items()}
+        for fold, parts in folds.items()
+    }
     if not args.no_check_media:
         folds = _with_media(folds, args.allow_missing)
     out_dir = args.out_dir.resolve()
@@ -44,11 +51,12 @@ def write_folds(args: argparse.Namespace, folds: Folds, published: Mapping[str, 
     write_whole(texts)
     for fold, parts in folds.items():
         sizes = tuple(len(clips) for clips in parts.values())
-        expected = (published or {}).get(fold)
+        expected = None if protocol is None else protocol.sizes.get(fold)
         remark = ''
         if expected is not None:
             remark = ', as published' if sizes == expected else f', published: {"/".join(map(str, expected))}'
-        print(f'{fold}: {"/".join(parts)} {"/".join(map(str, sizes))}{remark}')
+        overlap = _speakers(parts, protocol)
+        print(f'{fold}: {"/".join(parts)} {"/".join(map(str, sizes))}{remark}{overlap}')
     print(f'lists are in {args.out_dir}')
 
 
@@ -83,13 +91,13 @@ def _only(folds: Folds, lists: Sequence[Path]) -> Folds:
             if len(fields) == 1:
                 raise ValueError(f"{path}, line {number}: expected 'video audio label', got {shown(fields[0])}")
             named.add(_name(*fields[:2]))
-    found = {_name(*_media(clip)): clip for parts in folds.values() for clips in parts.values() for clip in clips}
+    found = {_name(*clip.media): clip for parts in folds.values() for clips in parts.values() for clip in clips}
     print(
         f'kept to {len(named & found.keys())} of {len(found)} clips by --only, '
         f'which names {len(named - found.keys())} others'
     )
     return {
-        fold: {part: [clip for clip in clips if _name(*_media(clip)) in named] for part, clips in parts.items()}
+        fold: {part: [clip for clip in clips if _name(*clip.media) in named] for part, clips in parts.items()}
         for fold, parts in folds.items()
     }
 
@@ -100,36 +108,46 @@ def _name(video: str, audio: str = OWN_SOUND_TRACK) -> str:
 
 
 def _with_media(folds: Folds, allow_missing: bool) -> Folds:
-    paths = {path for parts in folds.values() for clips in parts.values() for clip in clips for path in _media(clip)}
-    missing = {path for path in paths if not has_content(path)}
+    named = {path for parts in folds.values() for clips in parts.values() for clip in clips for path in clip.media}
+    absent = {path for path in named if not has_content(path)}
+    replaced = {path: what for path in named - absent if (what := stand_in_of(path)) is not None}
+    missing = absent | replaced.keys()
     if not missing:
         return folds
-    listed = f'{len(missing)} of {len(paths)} media are missing or empty: {listing(missing)}'
+    listed = f'{len(absent)} of {len(named)} media are missing or empty: {listing(absent)}'
+    if replaced:
+        example = min(replaced)
+        listed = f'{len(replaced)} of {len(named)} media are stand-ins, such as {example}: {replaced[example]}'
+        listed += f'; and {len(absent)} are missing or empty: {listing(absent)}' if absent else ''
     if not allow_missing:
         raise FileNotFoundError(
             f'{listed}; nothing was written. Prepare them, or leave their clips out with --allow-missing'
         )
     print(f'left out: {listed}')
     return {
-        fold: {part: [clip for clip in clips if missing.isdisjoint(_media(clip))] for part, clips in parts.items()}
+        fold: {part: [clip for clip in clips if missing.isdisjoint(clip.media)] for part, clips in parts.items()}
         for fold, parts in folds.items()
     }
 
 
-def _media(clip: Clip) -> tuple[str, ...]:
-    return (clip.video,) if clip.audio is None else (clip.video, clip.audio)
+def _speakers(parts: Mapping[str, Sequence[Clip]], protocol: Protocol | None) -> str:
+    """Whether the first two parts of a fold share speakers, as the end of a line; empty where that is no question."""
+    if protocol is None or len(parts) < 2:
+        return ''
+    first, second, *_ = ([protocol.speaker_of(clip.media[0]) for clip in clips] for clips in parts.values())
+    return f'; {compare_speakers(first, second).describe()}'
 
 
 def _check_fold(fold: str, parts: Mapping[str, Sequence[Clip]]) -> None:
-    seen: dict[tuple[str, str | None], str] = {}
+    seen: dict[tuple[str, ...], str] = {}
     for part, clips in parts.items():
         if not clips:
             raise ValueError(f'{fold}/{part} would be empty; is DATA_ROOT the whole corpus? Nothing was written')
         for clip in clips:
-            media = (clip.video, clip.audio)
-            if media in seen:
-                raise ValueError(f'{fold}: {clip.video} is in {seen[media]} and again in {part}; nothing was written')
-            seen[media] = part
+            if clip.media in seen:
+                first = seen[clip.media]
+                raise ValueError(f'{fold}: {clip.media[0]} is in {first} and again in {part}; nothing was written')
+            seen[clip.media] = part
 
 
 def list_line(clip: Clip, out_dir: Path) -> str:
@@ -138,20 +156,20 @@ def list_line(clip: Clip, out_dir: Path) -> str:
     Raises:
         ValueError: If a path has white space.
     """
-    if any(path.split() != [path] for path in _media(clip)):
+    if any(path.split() != [path] for path in clip.media):
         raise ValueError(
-            f'{clip.video!r}: lists separate columns by white space, so paths must have none; '
+            f'{clip.media[0]!r}: lists separate columns by white space, so paths must have none; '
             'link the corpus to a path without spaces. Nothing was written'
         )
 
-    def shown(path: str | None) -> str:
+    def column(path: str | None) -> str:
         if path is None:
             return OWN_SOUND_TRACK
         prefix = f'{out_dir}{os.sep}'
         return path.removeprefix(prefix)
 
     labels = (f'{label:.10g}' if isinstance(label, float) else str(label) for label in clip.labels)
-    return ' '.join([shown(clip.video), shown(clip.audio), *labels]) + '\n'
+    return ' '.join([column(clip.video), column(clip.audio), *labels]) + '\n'
 
 
 def listing(names: Iterable[str]) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hicmae_mm.datasets.annotations import OWN_SOUND_TRACK
 from hicmae_mm.datasets.folders import IMAGE_SUFFIXES, visible_names, walk
+from hicmae_mm.datasets.stand_ins import describe_stand_in
 
 Label = int | float
+STREAMS = ('video', 'audio')
 
 
 @dataclass(frozen=True)
@@ -18,14 +20,25 @@ class Clip:
     """A line of a list.
 
     Attributes:
-        video: Video file or folder of frames.
-        audio: Sound file; None: the video's own sound track.
+        video: Video file or folder of frames; None: sound alone.
+        audio: Sound file; None: the video's own sound track, or none at all.
         labels: Label columns; empty for unlabelled corpora.
     """
 
-    video: str
+    video: str | None
     audio: str | None
     labels: tuple[Label, ...] = ()
+
+    @property
+    def media(self) -> tuple[str, ...]:
+        """Paths of what it is made of."""
+        return tuple(path for path in (self.video, self.audio) if path is not None)
+
+    def with_streams(self, streams: Sequence[str]) -> Clip:
+        """The clip with the streams named; sound that lies in the video stays in that file."""
+        if 'video' not in streams:
+            return Clip(None, self.audio or self.video, self.labels)
+        return self if 'audio' in streams else Clip(self.video, None, self.labels)
 
 
 @dataclass(frozen=True)
@@ -33,7 +46,7 @@ class MediaLayout:
     """Where the pictures and the sound of a corpus lie: ``root/{video,audio}_dir/NAME{suffix}``.
 
     A clip's name may have folders in it (``Actor_01/01-01-03-01-01-01-01``). An empty ``video_suffix`` means folders of
-    frames, ``audio_dir='-'`` the videos' own sound tracks.
+    frames, ``audio_dir='-'`` the videos' own sound tracks. ``streams`` says which of them are looked for.
     """
 
     root: Path
@@ -41,6 +54,7 @@ class MediaLayout:
     video_suffix: str
     audio_dir: str
     audio_suffix: str
+    streams: tuple[str, ...] = STREAMS
 
     @classmethod
     def from_args(cls, args: argparse.Namespace) -> MediaLayout:
@@ -51,7 +65,24 @@ class MediaLayout:
         """
         if not args.data_root.is_dir():
             raise FileNotFoundError(f'DATA_ROOT {args.data_root} is not a folder')
-        return cls(args.data_root.resolve(), args.video_dir, args.video_suffix, args.audio_dir, args.audio_suffix)
+        return cls(
+            args.data_root.resolve(),
+            args.video_dir,
+            args.video_suffix,
+            args.audio_dir,
+            args.audio_suffix,
+            chosen_streams(args),
+        )
+
+    @property
+    def reads_videos(self) -> bool:
+        """Whether a clip needs its video, for pictures or for sound."""
+        return 'video' in self.streams or self.audio_dir == OWN_SOUND_TRACK
+
+    @property
+    def reads_sounds(self) -> bool:
+        """Whether a clip needs a sound file."""
+        return 'audio' in self.streams and self.audio_dir != OWN_SOUND_TRACK
 
     def clip(self, name: str, *labels: Label) -> Clip:
         """The clip of a name; nothing is looked up."""
@@ -61,12 +92,12 @@ class MediaLayout:
         return Clip(str(self.root / self.video_dir / (name + self.video_suffix)), audio, labels)
 
     def names(self) -> list[str]:
-        """Names of all clips that have sound (or, with the videos' own tracks, pictures), sorted.
+        """Names of all clips that have a sound file (or, where none are read, pictures), sorted.
 
         Raises:
             FileNotFoundError: If there is no such folder, or nothing in it has the suffix.
         """
-        of_video = self.audio_dir == OWN_SOUND_TRACK
+        of_video = not self.reads_sounds
         folder = self.root / (self.video_dir if of_video else self.audio_dir)
         suffix = self.video_suffix if of_video else self.audio_suffix
         option = 'video' if of_video else 'audio'
@@ -77,6 +108,11 @@ class MediaLayout:
         if not names:
             raise FileNotFoundError(f'{folder} has no file *{suffix}; --{option}-suffix names the ending')
         return names
+
+
+def chosen_streams(args: argparse.Namespace) -> tuple[str, ...]:
+    """The streams that ``--streams`` names, in the order of columns."""
+    return tuple(stream for stream in STREAMS if stream in args.streams or 'both' in args.streams)
 
 
 def _files(folder: Path, suffix: str) -> Iterator[Path]:
@@ -115,3 +151,12 @@ def has_content(path: str) -> bool:
     if media.is_dir():
         return any(True for _ in visible_names(media))
     return media.is_file() and media.stat().st_size > 0
+
+
+def stand_in_of(path: str) -> str | None:
+    """What stands in place of the media, see :mod:`~hicmae_mm.datasets.stand_ins`; of a folder: of one of its files."""
+    media = Path(path)
+    if media.is_dir():
+        name = next(visible_names(media), None)
+        return None if name is None else describe_stand_in(media / name)
+    return describe_stand_in(media)

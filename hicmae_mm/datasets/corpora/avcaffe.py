@@ -11,6 +11,7 @@ _ABOUT = dict(
     licence='AVCAffe Database License Agreement: non-commercial research, on request',
     homepage='https://pritamqu.github.io/AVCAffe',
     paper='https://doi.org/10.1609/aaai.v37i1.25078',
+    speaker_independent=True,
 )
 AROUSAL = ('Excited', 'Wide-awake', 'Neutral', 'Dull', 'Calm')
 VALENCE = ('Pleasant', 'Pleased', 'Neutral', 'Unsatisfied', 'Unpleasant')

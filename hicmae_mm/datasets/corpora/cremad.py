@@ -13,6 +13,7 @@ _ABOUT = dict(
     licence='Open Database License 1.0 (data), Database Contents License 1.0 (contents)',
     homepage='https://github.com/CheyneyComputerScience/CREMA-D',
     paper='https://doi.org/10.1109/TAFFC.2014.2336244',
+    speaker_independent=True,
 )
 _SIX = ('anger', 'disgust', 'fear', 'happiness', 'neutral', 'sadness')
 _FOUR = ('anger', 'happiness', 'neutral', 'sadness')

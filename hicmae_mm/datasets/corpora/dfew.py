@@ -22,4 +22,5 @@ class DFEW(AudioVisualDataset):
         licence='non-commercial research, on signed request',
         homepage='https://dfew-dataset.github.io',
         paper='https://doi.org/10.1145/3394171.3413620',
+        speaker_independent=None,  # films; who is seen is not on record
     )

@@ -20,6 +20,7 @@ class IEMOCAP(AudioVisualDataset):
         licence='on signed release form of the University of Southern California, academic research only',
         homepage='https://sail.usc.edu/iemocap/',
         paper='https://doi.org/10.1007/s10579-008-9076-6',
+        speaker_independent=True,
         classes=_FOUR,
         palette=palette(_FOUR),
     )

@@ -12,6 +12,7 @@ _ABOUT = dict(
     licence='non-commercial research by members of universities, on signed request',
     homepage='https://mafw-database.github.io/MAFW',
     paper='https://arxiv.org/abs/2208.00847',
+    speaker_independent=None,  # films; who is seen is not on record
 )
 SINGLE_EMOTIONS = (
     'anger',

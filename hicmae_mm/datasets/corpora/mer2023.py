@@ -21,6 +21,7 @@ class MER2023(AudioVisualDataset):
         licence='on signed agreement with the organisers, academic research only',
         homepage='https://huggingface.co/datasets/MERChallenge/MER2023',
         paper='https://doi.org/10.1145/3581783.3612836',
+        speaker_independent=None,  # films; who is seen is not on record
         classes=_SIX,
         dimensions=('valence',),
         palette=palette(_SIX),

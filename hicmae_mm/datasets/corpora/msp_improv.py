@@ -20,6 +20,7 @@ class MSPIMPROV(AudioVisualDataset):
         licence='on signed agreement with the University of Texas at Dallas, academic research only',
         homepage='https://www.lab-msp.com/MSP/MSP-Improv.html',
         paper='https://doi.org/10.1109/TAFFC.2016.2515617',
+        speaker_independent=True,
         classes=_FOUR,
         palette=palette(_FOUR),
     )

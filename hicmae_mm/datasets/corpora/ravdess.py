@@ -22,4 +22,5 @@ class RAVDESS(AudioVisualDataset):
         licence='CC BY-NC-SA 4.0; commercial licences from its authors',
         homepage='https://zenodo.org/records/1188976',
         paper='https://doi.org/10.1371/journal.pone.0196391',
+        speaker_independent=True,
     )

@@ -18,4 +18,5 @@ class VoxCeleb2(AudioVisualDataset):
         licence='CC BY 4.0 (metadata; the rights in the videos stay with their owners)',
         homepage='https://www.robots.ox.ac.uk/~vgg/data/voxceleb/vox2.html',
         paper='https://arxiv.org/abs/1806.05622',
+        speaker_independent=None,  # one list, nothing is tested
     )

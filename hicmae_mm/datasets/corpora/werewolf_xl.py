@@ -18,5 +18,6 @@ class WerewolfXL(AudioVisualDataset):
         licence='none stated; public download, the authors ask for citation',
         homepage='https://github.com/Xinda-Wu/Werewolf-XL-Baseline',
         paper='https://doi.org/10.1109/TAFFC.2021.3101563',
+        speaker_independent=False,  # groups are new in the test, not all of their players
         dimensions=('valence', 'arousal', 'dominance'),
     )

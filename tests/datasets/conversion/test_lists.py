@@ -11,11 +11,13 @@ from hicmae_mm.datasets.conversion import (
     converter_parser,
     cross_validation,
     find_by_stem,
+    has_content,
     listing,
     read_rows,
     run_converter,
     write_folds,
 )
+from hicmae_mm.datasets.corpora.protocols import PROTOCOLS, Protocol
 
 
 def arguments(root: Path, out_dir: Path, *options: str) -> argparse.Namespace:
@@ -95,12 +97,12 @@ def test_missing_media_can_be_left_out(root: Path, tmp_path: Path, capsys: pytes
     folds = folds_of(root, 'a', 'b')
     folds['fold1']['test'].append(Clip(f'{root}/frames/actor/c', f'{root}/sound/actor/c.wav', (1,)))
     args = arguments(root, tmp_path / 'lists', '--allow-missing')
-    write_folds(args, folds, published={'fold1': (1, 2)})
+    write_folds(args, folds, Protocol({'fold1': (1, 2)}))
     assert (tmp_path / 'lists/fold1/test.csv').read_text().count('\n') == 1
     printed = capsys.readouterr().out
     assert 'left out: 1 of 6 media' in printed
     assert 'fold1: train/test 1/1, published: 1/2' in printed
-    write_folds(args, folds_of(root, 'a', 'actor/c'), published={'fold1': (1, 1)})
+    write_folds(args, folds_of(root, 'a', 'actor/c'), Protocol({'fold1': (1, 1)}))
     assert 'fold1: train/test 1/1, as published' in capsys.readouterr().out
     with pytest.raises(ValueError, match='fold1/test would be empty'):
         write_folds(args, folds_of(root, 'a', 'b'))
@@ -185,3 +187,72 @@ def test_a_fold_tests_its_clips_and_trains_on_all_others() -> None:
         'fold1': {'train': [a, c], 'test': [b]},
         'fold2': {'train': [b], 'test': [a, c]},
     }
+
+
+@pytest.mark.parametrize(
+    ('options', 'line'),
+    [
+        (('--streams', 'audio'), '- {root}/sound/a.wav 0\n'),
+        (('--streams', 'video'), '{root}/frames/a - 0\n'),
+        (('--streams', 'audio', 'video'), '{root}/frames/a {root}/sound/a.wav 0\n'),
+        (('--streams', 'both'), '{root}/frames/a {root}/sound/a.wav 0\n'),
+        (('--streams', 'audio', '--audio-dir', '-'), '- {root}/frames/a 0\n'),  # the sound is in the video
+        (('--streams', 'video', '--audio-dir', '-'), '{root}/frames/a - 0\n'),
+    ],
+)
+def test_streams_are_listed_as_chosen(root: Path, tmp_path: Path, options: tuple[str, ...], line: str) -> None:
+    args = arguments(root, tmp_path / 'lists', *options)
+    layout = MediaLayout.from_args(args)
+    write_folds(args, {'fold1': {'train': [layout.clip('a', 0)]}})
+    assert (tmp_path / 'lists/fold1/train.csv').read_text() == line.format(root=root)
+
+
+def test_only_the_media_of_the_streams_chosen_must_be_there(root: Path, tmp_path: Path) -> None:
+    args = arguments(root, tmp_path / 'lists', '--streams', 'audio')
+    write_folds(args, folds_of(root, 'a', 'b'))  # frames of b are empty
+    args.streams = ['video']
+    with pytest.raises(FileNotFoundError, match=r'1 of 2 media are missing or empty: .*frames/b'):
+        write_folds(args, folds_of(root, 'a', 'b'))
+    assert MediaLayout.from_args(args).names() == ['a', 'actor/c']  # those with frames
+
+
+def test_pointers_and_pages_in_place_of_media_are_named(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (root / 'sound' / 'a.wav').write_bytes(b'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n')
+    args = arguments(root, tmp_path / 'lists')
+    message = r"1 of 4 media are stand-ins, such as .*a\.wav: a Git LFS pointer, .* 'git lfs pull'.*; and 1 are missing"
+    with pytest.raises(FileNotFoundError, match=message):
+        write_folds(args, folds_of(root, 'a', 'b'))
+    (root / 'frames' / 'actor' / 'c' / '1.jpg').write_bytes(b'<!DOCTYPE html><html></html>')
+    with pytest.raises(FileNotFoundError, match=r'actor/c: a web page'):
+        write_folds(args, {'fold1': folds_of(root, 'actor/c', 'a')['fold1'] | {'test': []}})
+    args.allow_missing = True
+    folds = folds_of(root, 'a', 'actor/c')
+    (root / 'frames' / 'actor' / 'c' / '1.jpg').write_bytes(b'jpeg')
+    folds['fold1']['train'].append(Clip(str(root / 'frames' / 'a'), None, (0,)))
+    write_folds(args, folds)
+    assert 'left out: 1 of 4 media are stand-ins' in capsys.readouterr().out
+    assert (tmp_path / 'lists/fold1/train.csv').read_text() == f'{root}/frames/a - 0\n'
+
+
+def test_shared_speakers_are_printed(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    args = arguments(tmp_path, tmp_path, '--no-check-media')
+    clips = [Clip(f'/v/{name}', None, (0,)) for name in ('1001_DFA_ANG_XX', '1002_DFA_ANG_XX', '1001_IEO_FEA_LO')]
+    write_folds(args, {'fold1': {'train': clips[:1], 'test': clips[1:2]}}, PROTOCOLS['CREMAD'])
+    assert 'fold1: train/test 1/1, published: 5974/1463; 1/1 speakers, none in both\n' in capsys.readouterr().out
+    write_folds(args, {'fold1': {'train': clips[:2], 'test': clips[2:]}}, PROTOCOLS['CREMAD4'])
+    assert '2/1 speakers, 1 IN BOTH (1001): scores are not speaker-independent' in capsys.readouterr().out
+    write_folds(args, {'fold1': {'train': clips[:2], 'test': clips[2:]}}, PROTOCOLS['DFEW'])
+    assert 'speakers are not known' in capsys.readouterr().out
+
+
+def test_leftovers_of_operating_systems_are_no_media(root: Path) -> None:
+    for folder in ('frames', 'frames/actor', 'frames/b', 'sound'):
+        (root / folder / '.DS_Store').write_bytes(b'x')
+        (root / folder / 'Thumbs.db').write_bytes(b'x')
+    (root / 'sound' / '._a.wav').write_bytes(b'x')
+    (root / '__MACOSX').mkdir()
+    assert find_by_stem(root / 'frames', '') == {'a': f'{root}/frames/a', 'c': f'{root}/frames/actor/c'}
+    assert list(find_by_stem(root / 'sound', '.wav')) == ['a', 'b', 'c']
+    assert not has_content(str(root / 'frames' / 'b'))
