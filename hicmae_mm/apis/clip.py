@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hicmae_mm.apis.faces import AUTO, FaceFinder, FaceOptions
-from hicmae_mm.apis.media import ForwardReader, OpenClip, Timeline
+from hicmae_mm.apis.media import ForwardReader, OpenClip, Timeline, origin_seconds
 from hicmae_mm.apis.windows import Window, WindowAudio, WindowVideo, plan_windows
 from hicmae_mm.datasets.errors import MediaError
 
@@ -102,7 +102,7 @@ class WindowedClip:
 
     def __init__(self, opened: OpenClip, settings: Settings) -> None:
         self.opened, self.settings = opened, settings
-        self.warnings: list[str] = []
+        self.warnings: list[str] = list(opened.notes)
         self._check_streams()
         self.timeline = None if opened.video is None else self._make_timeline()
         fps = settings.nominal_fps if self.timeline is None else self.timeline.fps
@@ -142,7 +142,8 @@ class WindowedClip:
         video = self.opened.video
         if video is not None:
             boxes = sorted(self._faces.boxes.items())
-            times = [round(float(video.frame_seconds(index)[0]), 3) for index, _ in boxes]
+            origin = origin_seconds(video)
+            times = [round(float(video.frame_seconds(index)[0]) - origin, 3) for index, _ in boxes]
             self.face_boxes = [
                 dict(seconds=s, box=None if box is None else list(box)) for s, (_, box) in zip(times, boxes)
             ]
@@ -210,6 +211,11 @@ class _Source:
 
     def __init__(self, clip: WindowedClip, window: Window, pictures: dict[int, np.ndarray] | None = None) -> None:
         self._clip, self._window, self._pictures = clip, window, pictures or {}
+
+    @property
+    def shares_clock(self) -> bool:
+        """Whether time says which sound belongs to which picture: within one file, and wherever windows are cut."""
+        return len(self._clip.windows) > 1 or self._clip.opened.clip.shares_clock
 
     def open_video(self) -> WindowVideo:
         assert self._clip.timeline is not None

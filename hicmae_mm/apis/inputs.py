@@ -38,6 +38,11 @@ class ClipInput:
     sample_rate_hz: int | None = None
 
     @property
+    def shares_clock(self) -> bool:
+        """Whether pictures and sound lie in one file, whose time stamps say what belongs together."""
+        return isinstance(self.audio, Path) and isinstance(self.video, Path) and self.audio == self.video
+
+    @property
     def sound(self) -> Path | np.ndarray | None:
         """The sound, if there really is some: a video file may lack a sound track."""
         is_silent = isinstance(self.audio, Path) and 'audio' not in tracks_of(self.audio)

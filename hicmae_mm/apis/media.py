@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
-import av
 import numpy as np
 
 from hicmae_mm.apis.inputs import ClipInput, tracks_of
-from hicmae_mm.datasets.audio_readers import AudioReader, open_audio
-from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.audio_readers import AlignedAudio, AudioReader, open_audio
 from hicmae_mm.datasets.video_readers import PyAVReader, VideoReader, open_video
 
 _LATEST_START_SECONDS = 0.5
@@ -52,6 +51,9 @@ class ArrayAudio:
         sample_rate_hz: Its rate.
     """
 
+    start_seconds = 0.0
+    note: str | None = None
+
     def __init__(self, waveform: np.ndarray, sample_rate_hz: int) -> None:
         self.num_samples = len(waveform)
         self.sample_rate_hz = int(sample_rate_hz)
@@ -68,7 +70,7 @@ class ArrayAudio:
 class Timeline:
     """When the frames of a video are shown; nothing is decoded.
 
-    Time runs as in the file, or from the first frame where that starts late (broadcasts start anywhere).
+    Time runs as in the file, or from the first frame where that starts late; see :func:`origin_seconds`.
 
     Args:
         reader: The video.
@@ -78,13 +80,13 @@ class Timeline:
         num_frames: n, of the rate asked for.
         fps: The rate asked for, or the measured one.
         seconds: End of the last frame.
+        origin_seconds: Where the line starts, on the clock of the file.
     """
 
     def __init__(self, reader: VideoReader, frame_rate_hz: float | None = None) -> None:
         self._reader = reader
         count = reader.num_frames
-        first = float(reader.frame_seconds(0)[0])
-        self._origin = 0.0 if 0 <= first <= _LATEST_START_SECONDS else first
+        self._origin = self.origin_seconds = origin_seconds(reader)
         last = self._start(count - 1)
         shown = last - self._start(0)
         measured = (count - 1) / shown if shown > 0 else float(reader.fps or 25.0)
@@ -119,6 +121,12 @@ class Timeline:
         return np.array([max(bisect_right(stored, moment, key=self._start) - 1, 0) for moment in moments], dtype=int)
 
 
+def origin_seconds(video: VideoReader | None) -> float:
+    """Where the time of a clip starts, on the clock of its file: 0, or the first frame if there are none for long."""
+    first = 0.0 if video is None else float(video.frame_seconds(0)[0])
+    return 0.0 if 0 <= first <= _LATEST_START_SECONDS else first
+
+
 class ForwardReader:
     """Frames of a video in one pass forward: each is decoded once, and held until it is let go.
 
@@ -132,7 +140,7 @@ class ForwardReader:
         self._wanted = list(wanted)
         self._next = 0
         self._held: dict[int, np.ndarray] = {}
-        self._decoded: Iterator[tuple[int, av.VideoFrame]] | None = None
+        self._decoded: Iterator[np.ndarray] | None = None
         self._chunk: int | None = None
 
     def get(self, indices: Sequence[int]) -> list[np.ndarray]:
@@ -154,28 +162,17 @@ class ForwardReader:
         while self._next < stop:
             end = min(stop, self._next + (self._chunk or 1))
             new = self._wanted[self._next : end]
-            frames = self._pick(new) if isinstance(self._reader, PyAVReader) else list(self._reader.read(new))
+            frames = self._read(new)
             self._held.update(zip(new, frames, strict=True))
             self._next = end
             self._chunk = max(1, _HELD_BYTES // frames[0].nbytes)
 
-    def _pick(self, indices: Sequence[int]) -> list[np.ndarray]:
-        """The same by PyAV, whose reader would begin at a key frame each time."""
-        assert isinstance(self._reader, PyAVReader)
-        if self._decoded is None:
-            self._decoded = self._reader.decode()
-        wanted, frames = set(indices), []
-        try:
-            for position, frame in self._decoded:
-                if position in wanted:
-                    frames.append(frame.to_ndarray(format='rgb24'))
-                if position >= indices[-1]:
-                    break
-        except (av.error.FFmpegError, ValueError) as error:
-            raise MediaError(f'{self._reader.path}: cannot be decoded near frame {indices[0]}: {error}') from error
-        if len(frames) < len(indices):
-            raise MediaError(f'{self._reader.path}: frames are missing from {indices[0]} on; the file is damaged')
-        return frames
+    def _read(self, indices: Sequence[int]) -> list[np.ndarray]:
+        if not isinstance(self._reader, PyAVReader):
+            return list(self._reader.read(indices))
+        if self._decoded is None:  # one pass for all; reading part by part would begin at a key frame each time
+            self._decoded = self._reader.forward(self._wanted)
+        return list(islice(self._decoded, len(indices)))
 
 
 class OpenClip:
@@ -188,7 +185,8 @@ class OpenClip:
 
     Attributes:
         video: None if left out or not there.
-        audio: None if left out or not there.
+        audio: None if left out or not there. Its first sample is heard where the time of the clip starts.
+        notes: What a user should know about the choice of the tracks.
         missing: Why a wanted stream is not there, by its name.
 
     Raises:
@@ -199,6 +197,7 @@ class OpenClip:
     def __init__(self, clip: ClipInput, streams: Sequence[str], backend: str | None = None) -> None:
         self.clip = clip
         self.missing: dict[str, str] = {}
+        self.notes: list[str] = []
         self.video: VideoReader | None = None
         self.audio: AudioReader | None = None
         try:
@@ -232,7 +231,16 @@ class OpenClip:
         elif 'audio' not in tracks_of(audio):
             self.missing['audio'] = 'the file has no sound track'
         else:
-            self.audio = open_audio(audio)
+            reader = open_audio(audio)
+            if reader.note:
+                self.notes.append(reader.note)
+            self.audio = AlignedAudio(reader, self._sound_origin(reader))
+
+    def _sound_origin(self, reader: AudioReader) -> float:
+        """Where the time of the clip starts on the clock of the sound; files of their own start with it."""
+        if not self.clip.shares_clock:
+            return 0.0
+        return reader.start_seconds if self.video is None else origin_seconds(self.video)
 
     def close(self) -> None:
         """Lets the files go."""

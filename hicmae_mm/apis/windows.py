@@ -143,8 +143,10 @@ class WindowAudio:
         samples: First sample and the one behind the last.
     """
 
+    start_seconds = 0.0
+
     def __init__(self, audio: AudioReader, samples: tuple[int, int]) -> None:
-        self.sample_rate_hz = audio.sample_rate_hz
+        self.sample_rate_hz, self.note = audio.sample_rate_hz, audio.note
         self.num_samples = samples[1] - samples[0]
         self._audio, self._first = audio, samples[0]
 

@@ -1,24 +1,24 @@
 """Random access to the samples of a sound file, or of the sound track of a video.
 
-soundfile reads wav and flac (only the part that is asked for), PyAV everything else.
+soundfile reads wav and flac of one or two channels (only the part that is asked for), PyAV everything else.
 """
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-import av
 import numpy as np
 import soundfile
 
 from hicmae_mm.datasets.containers import check_complete
-from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.errors import MediaError, decoder_errors
+from hicmae_mm.datasets.pyav_audio import PyAVAudioReader, check_finite
+
+__all__ = ['AlignedAudio', 'AudioReader', 'PyAVAudioReader', 'SoundFileReader', 'open_audio']
 
 _SOUNDFILE_SUFFIXES = {'.wav', '.flac'}
-_PREROLL_SECONDS = 0.2  # decoded and dropped after a seek: lossy codecs need the packets before
-_SHORTFALL_SECONDS = 0.1  # headers may overstate a track by a few packets
+_MOST_SAMPLES_A_BYTE = 4  # of wav; a header that says more is of a pipe, or forged
 
 
 class AudioReader(Protocol):
@@ -27,13 +27,18 @@ class AudioReader(Protocol):
     Attributes:
         sample_rate_hz: Rate of the file.
         num_samples: Length of the track, at that rate.
+        start_seconds: When the first sample is heard on the clock of the file, which starts with the first picture or
+            sample, whichever is earlier; 0 for files of sound alone.
+        note: What a user should know about the choice of the track, None if nothing.
     """
 
     sample_rate_hz: int
     num_samples: int
+    start_seconds: float
+    note: str | None
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """Samples ``start..stop-1``, channels averaged: ``(S,)`` float32 in -1..1."""
+        """Samples ``start..stop-1``, channels mixed to one: ``(S,)`` float32 in -1..1."""
 
     def close(self) -> None:
         """Lets the file go."""
@@ -50,11 +55,27 @@ def open_audio(path: str | Path) -> AudioReader:
     if path.is_dir():
         raise MediaError(f"{path}: a folder of frames has no sound track; name an audio file instead of '-'")
     check_complete(path)
-    reader: AudioReader = SoundFileReader(path) if path.suffix.lower() in _SOUNDFILE_SUFFIXES else PyAVAudioReader(path)
+    reader = _open_sound_file(path) or PyAVAudioReader(path)
     if reader.num_samples == 0:
         reader.close()
         raise MediaError(f'{path}: the sound track is empty')
     return reader
+
+
+def _open_sound_file(path: Path) -> AudioReader | None:
+    """A reader through soundfile; None for what PyAV is better at, or soundfile cannot open."""
+    if path.suffix.lower() not in _SOUNDFILE_SUFFIXES:
+        return None
+    try:
+        reader = SoundFileReader(path)
+    except MediaError:
+        return None
+    is_wav, size = path.suffix.lower() == '.wav', path.stat().st_size
+    is_believable = reader.num_samples > 0 and (not is_wav or reader.num_samples <= _MOST_SAMPLES_A_BYTE * size)
+    if reader.num_channels <= 2 and is_believable:
+        return reader
+    reader.close()
+    return None
 
 
 class SoundFileReader:
@@ -63,94 +84,61 @@ class SoundFileReader:
     Args:
         file: Path, or a file in memory.
         name: What errors call it; default: the path.
+        start_seconds: See :class:`AudioReader`.
+
+    Attributes:
+        num_channels: Of the file.
     """
 
-    def __init__(self, file: Path | BinaryIO, name: object = None) -> None:
+    note: str | None = None
+
+    def __init__(self, file: Path | BinaryIO, name: object = None, start_seconds: float = 0.0) -> None:
         self.name = file if name is None else name
-        try:
+        self.start_seconds = start_seconds
+        with decoder_errors(f'{self.name}: cannot be opened as a sound file'):
             self._file = soundfile.SoundFile(file)
-        except soundfile.LibsndfileError as error:
-            raise MediaError(f'{self.name}: cannot be opened as a sound file: {error}') from error
         self.sample_rate_hz = self._file.samplerate
-        self.num_samples = self._file.frames
+        self.num_samples, self.num_channels = self._file.frames, self._file.channels
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """See :class:`AudioReader`."""
-        try:
+        with decoder_errors(f'{self.name}: samples {start}..{stop} cannot be read'):
             self._file.seek(start)
             samples = self._file.read(stop - start, dtype='float32', always_2d=True)  # (S, channels)
-        except soundfile.LibsndfileError as error:
-            raise MediaError(f'{self.name}: samples {start}..{stop} cannot be read: {error}') from error
         if len(samples) < stop - start:
             raise MediaError(f'{self.name}: {stop - start} samples wanted at {start}, {len(samples)} there: truncated')
-        return samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
+        return check_finite(samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1), self.name)
 
     def close(self) -> None:
         """See :class:`AudioReader`."""
         self._file.close()
 
 
-class PyAVAudioReader:
-    """Sound track of a container through PyAV. Time runs from the start of the track."""
+class AlignedAudio:
+    """The sound of a clip on the clock of its pictures: sample 0 is heard at a given time, zeros where there is none.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            self._container = av.open(str(path))
-        except (av.error.FFmpegError, ValueError) as error:
-            raise MediaError(f'{path}: cannot be opened: {error}') from error
-        if not self._container.streams.audio:
-            self._container.close()
-            raise MediaError(
-                f"{path}: the file has no sound track; name an audio file in the annotation instead of '-', "
-                "or leave the sound out by streams=('video',)"
-            )
-        self._stream = self._container.streams.audio[0]
-        self._time_base = self._stream.time_base or Fraction(1, 1)
-        self.sample_rate_hz = int(self._stream.rate)
-        self._first_pts = max(self._stream.start_time or 0, 0)
-        self.num_samples = round(float(self._length_in_ticks() * self._time_base) * self.sample_rate_hz)
+    Args:
+        reader: The sound as it is.
+        origin_seconds: Time of sample 0, on the clock of the file.
+    """
 
-    def _length_in_ticks(self) -> int:
-        """Length of the track in units of its time base; where the header is silent, from the packets."""
-        if self._stream.duration:
-            return self._stream.duration
-        end = self._first_pts
-        for packet in self._container.demux(self._stream):
-            if packet.pts is not None:
-                end = max(end, packet.pts + (packet.duration or 0))
-        return end - self._first_pts
+    start_seconds = 0.0
+
+    def __init__(self, reader: AudioReader, origin_seconds: float = 0.0) -> None:
+        self._reader = reader
+        self._silent = round((reader.start_seconds - origin_seconds) * reader.sample_rate_hz)  # below 0: cut off
+        self.sample_rate_hz, self.note = reader.sample_rate_hz, reader.note
+        self.num_samples = max(reader.num_samples + self._silent, 0)
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """See :class:`AudioReader`."""
-        rate = self.sample_rate_hz
-        samples = np.zeros(stop - start, dtype=np.float32)
-        begin_seconds = start / rate - _PREROLL_SECONDS  # below 0 for the first samples: their priming packet
-        decoded_to = at = start
-        try:
-            self._container.seek(self._first_pts + int(begin_seconds / self._time_base), stream=self._stream)
-            converter = av.AudioResampler(format='fltp')
-            for frame in self._container.decode(self._stream):
-                if frame.pts is not None:
-                    at = round(float((frame.pts - self._first_pts) * self._time_base) * rate)
-                for piece in converter.resample(frame):
-                    mono = piece.to_ndarray().mean(axis=0)  # (channels, S) -> (S,)
-                    low, high = max(at, start), min(at + len(mono), stop)
-                    if low < high:
-                        samples[low - start : high - start] = mono[low - at : high - at]
-                        decoded_to = high
-                    at += len(mono)
-                if at >= stop:
-                    break
-        except (av.error.FFmpegError, ValueError) as error:
-            raise MediaError(f'{self.path}: the sound track cannot be decoded: {error}') from error
-        if decoded_to < stop - _SHORTFALL_SECONDS * rate:
-            raise MediaError(
-                f'{self.path}: the sound track ends after {decoded_to / rate:.2f} s of '
-                f'{self.num_samples / rate:.2f} s; the file is truncated or damaged'
-            )
-        return samples[: decoded_to - start]
+        begin, end = start - self._silent, stop - self._silent
+        zeros = min(max(-begin, 0), stop - start)
+        if end <= 0:
+            return np.zeros(zeros, np.float32)
+        samples = self._reader.read(max(begin, 0), end)
+        return np.concatenate([np.zeros(zeros, np.float32), samples]) if zeros else samples
 
     def close(self) -> None:
         """See :class:`AudioReader`."""
-        self._container.close()
+        self._reader.close()

@@ -1,4 +1,4 @@
-"""Is a media file as long as its own header says? Read from a few bytes of the container, before any decoding.
+"""Is a media file what its name says, and as long as its own header says? Read from a few bytes, before any decoding.
 
 Decoders disagree about files that were cut short: some report fewer frames, some repeat the last one. A container
 states its size, so the question can be answered without them.
@@ -12,34 +12,42 @@ from typing import BinaryIO
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.stand_ins import describe_stand_in
 
-_ISO_SUFFIXES = {'.mp4', '.m4v', '.m4a', '.mov'}
-_ISO_FIRST_BOXES = {b'ftyp', b'moov', b'mdat', b'free', b'skip', b'wide'}
-_RIFF_SUFFIXES = {'.avi', '.wav'}
-_MATROSKA_SUFFIXES = {'.mkv', '.webm', '.mka'}
+_HEAD_BYTES = 4096
+_ISO_BOXES = {
+    *(b'ftyp', b'moov', b'mdat', b'free', b'skip', b'wide', b'pnot', b'udta', b'uuid', b'meta', b'pdin'),
+    *(b'moof', b'mfra', b'sidx', b'ssix', b'styp', b'prft', b'emsg', b'bloc', b'junk'),
+}  # types that may stand at the top level
+_ISO_TRAILERS = {b'free', b'skip', b'uuid', b'udta', b'meta', b'mfra', b'junk'}  # pictures and sound lie elsewhere
 _RIFF_SLACK = 16  # bytes; writers disagree about counting padding
-_UNKNOWN_RIFF_SIZES = (0, 0xFFFFFFFF)  # written by programs that stream to a pipe
+_SMALLEST_UNKNOWN_RIFF = 0x7FFF0000  # programs that write to a pipe, and recorders, leave some size from here on
 
 
 def check_complete(path: str | Path) -> None:
-    """Checks that a media file was not cut short.
+    """Checks that a media file is no file of another kind, and was not cut short.
 
-    Other containers than ISO (mp4, mov, m4a), RIFF (avi, wav) and Matroska (mkv, webm) are not looked at.
+    The sizes of other containers than ISO (mp4, mov, m4a), RIFF (avi, wav) and Matroska (mkv, webm) are not looked at.
+    What a file is, its first bytes say, and not its name.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        MediaError: If the file is empty, shorter than its header says, or a pointer or page in place of media.
+        MediaError: If the file is empty, shorter than its header says, or no media.
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(f'{path}: no such file; check data_root, data_prefix and the annotation file')
+    if not path.is_file():
+        raise MediaError(f'{path}: this is no regular file; name a media file')
     size = path.stat().st_size
     if size == 0:
         raise MediaError(f'{path}: the file is empty; fetch or convert it again')
-    instead = describe_stand_in(path)
+    try:
+        instead = describe_stand_in(path)
+        with path.open('rb') as file:
+            declared = _declared_size(file, file.read(_HEAD_BYTES), size)
+    except OSError as error:
+        raise MediaError(f'{path}: the file cannot be read: {error.strerror}') from error
     if instead is not None:
         raise MediaError(f'{path}: {instead}')
-    with path.open('rb') as file:
-        declared = _declared_size(file, path.suffix.lower(), size)
     if declared > size:
         raise MediaError(
             f'{path}: the file is truncated, it has {size} bytes and its header declares {declared}; '
@@ -47,43 +55,46 @@ def check_complete(path: str | Path) -> None:
         )
 
 
-def _declared_size(file: BinaryIO, suffix: str, size: int) -> int:
+def _declared_size(file: BinaryIO, head: bytes, size: int) -> int:
     """Smallest size that the container declares, as far as it can be told; 0 where it cannot."""
-    if suffix in _ISO_SUFFIXES:
+    if head[4:8] in _ISO_BOXES:
         return _iso_size(file, size)
-    if suffix in _RIFF_SUFFIXES:
-        head = file.read(8)
-        declared = int.from_bytes(head[4:8], 'little') if head[:4] == b'RIFF' else 0
-        return 0 if declared in _UNKNOWN_RIFF_SIZES else declared + 8 - _RIFF_SLACK
-    if suffix in _MATROSKA_SUFFIXES:
-        return _matroska_size(file)
+    if head[:4] == b'RIFF':
+        declared = int.from_bytes(head[4:8], 'little')
+        return 0 if declared == 0 or declared >= _SMALLEST_UNKNOWN_RIFF else declared + 8 - _RIFF_SLACK
+    if head[:4] == b'\x1a\x45\xdf\xa3':
+        return _matroska_size(head)
     return 0
 
 
 def _iso_size(file: BinaryIO, size: int) -> int:
-    """Walks the top-level boxes of an ISO base media file (ISO/IEC 14496-12, 4.2)."""
-    if file.read(8)[4:] not in _ISO_FIRST_BOXES:
-        return 0
-    offset = 0
+    """Walks the top-level boxes of an ISO base media file (ISO/IEC 14496-12, 4.2).
+
+    The walk ends at the first thing that is no box: phones and cameras append blocks of their own.
+    """
+    offset, seen = 0, set[bytes]()
     while offset + 8 <= size:
         file.seek(offset)
         head = file.read(16)
-        box = int.from_bytes(head[:4], 'big')
+        kind, box = head[4:8], int.from_bytes(head[:4], 'big')
+        is_whole = {b'moov', b'mdat'} <= seen
+        if kind not in _ISO_BOXES:
+            return offset if is_whole else 0  # else leave the judgement to the decoder
         if box == 1 and len(head) == 16:  # 64-bit size follows the type
             box = int.from_bytes(head[8:16], 'big')
         if box == 0:  # the last box reaches to the end of the file
             return size
-        if box < 8:  # not a box: leave the judgement to the decoder
+        if box < 8:
             return 0
+        if is_whole and kind in _ISO_TRAILERS:
+            return offset
         offset += box
+        seen.add(kind)
     return offset
 
 
-def _matroska_size(file: BinaryIO) -> int:
+def _matroska_size(head: bytes) -> int:
     """End of the segment element (RFC 8794: element id, then a size of variable length)."""
-    head = file.read(4096)
-    if head[:4] != b'\x1a\x45\xdf\xa3':
-        return 0
     length, start = _ebml_size(head, 4)
     segment = start + length
     if length < 0 or head[segment : segment + 4] != b'\x18\x53\x80\x67':

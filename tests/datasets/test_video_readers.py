@@ -13,7 +13,6 @@ from hicmae_mm.datasets.video_readers import (
     DecordReader,
     FrameFolderReader,
     PyAVReader,
-    default_backend,
     open_video,
     read_image,
 )
@@ -49,9 +48,16 @@ def test_backends_agree_on_pixels(media: MediaFolder) -> None:
     np.testing.assert_array_equal(DecordReader(path).read([1, 2, 29]), PyAVReader(path).read([1, 2, 29]))
 
 
-def test_decord_is_the_default_where_installed() -> None:
+def test_pyav_is_the_default(media: MediaFolder) -> None:
+    assert isinstance(open_video(media.video()), PyAVReader)
+
+
+def test_decord_serves_plain_mp4_only(media: MediaFolder) -> None:
     pytest.importorskip('decord')
-    assert default_backend() == 'decord'
+    assert isinstance(open_video(media.video(), 'decord'), DecordReader)
+    assert isinstance(open_video(media.video('a.mkv'), 'decord'), PyAVReader)
+    with pytest.raises(MediaError, match="use backend='pyav'"):
+        DecordReader(media.root / 'a.mkv')
 
 
 @pytest.mark.parametrize('backend', BACKENDS)

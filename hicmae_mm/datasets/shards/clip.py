@@ -77,6 +77,11 @@ class PackedClip:
             ) from error
         self.name: str = self.meta['sample_id']
 
+    @property
+    def shares_clock(self) -> bool:
+        """Whether pictures and sound come from one file, whose time stamps say what belongs together."""
+        return 'start_seconds' in (self.meta['audio'] or ())
+
     def open_video(self) -> PackedVideoReader:
         """A reader of the frames.
 
@@ -102,7 +107,8 @@ class PackedClip:
         start = _next_block(self._meta_end) + _BLOCK
         if about['format'] == 'pcm':
             return PcmReader(self._source, start, about, self.name)
-        return SoundFileReader(io.BytesIO(self._source.read(start, start + about['num_bytes'])), self.name)
+        data = io.BytesIO(self._source.read(start, start + about['num_bytes']))
+        return SoundFileReader(data, self.name, about.get('start_seconds', 0.0))
 
 
 def _next_block(offset: int) -> int:
@@ -165,8 +171,11 @@ class PackedVideoReader:
 class PcmReader:
     """Sound of a clip as it is, of which only the part asked for is read."""
 
+    note: str | None = None
+
     def __init__(self, source: ByteSource, start: int, about: dict[str, Any], name: str) -> None:
         self._source, self._start, self._name = source, start, name
+        self.start_seconds: float = about.get('start_seconds', 0.0)
         self.sample_rate_hz: int = about['sample_rate_hz']
         self.num_samples: int = about['num_samples']
 
@@ -189,6 +198,7 @@ def clip_members(
     sound: np.ndarray | None,
     sample_rate_hz: int,
     audio_format: str,
+    sound_start_seconds: float | None = None,
 ) -> dict[str, bytes]:
     """The members of a clip, by their ending.
 
@@ -200,6 +210,7 @@ def clip_members(
         sound: ``(S,)`` in -1..1; None: the clip has no sound.
         sample_rate_hz: Rate of ``sound``.
         audio_format: ``'flac'`` or ``'pcm'``.
+        sound_start_seconds: When the sound starts on the clock of ``seconds``; None: it is from a file of its own.
     """
     meta: dict[str, Any] = dict(about, video=None, audio=None)
     members = {}
@@ -216,6 +227,8 @@ def clip_members(
         meta['audio'] = dict(
             format=audio_format, sample_rate_hz=sample_rate_hz, num_samples=len(samples), num_bytes=len(data)
         )
+        if sound_start_seconds is not None:
+            meta['audio']['start_seconds'] = sound_start_seconds
         members[SOUND[audio_format]] = data
     members[META] = json.dumps(meta, separators=(',', ':'), ensure_ascii=False).encode()
     return members

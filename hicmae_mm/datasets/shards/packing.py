@@ -10,16 +10,16 @@ from typing import Any
 
 import cv2
 import numpy as np
-import torch
-from torchaudio.functional import resample
 
 from hicmae_mm.datasets.annotations import LabelParser, load_annotations
 from hicmae_mm.datasets.audio_readers import open_audio
 from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.resampling import resample_waveform
 from hicmae_mm.datasets.shards.clip import SOUND, clip_members
 from hicmae_mm.datasets.video_readers import FrameFolderReader, VideoReader, decode_image, open_video
 
 _CHUNK = 64  # frames decoded at once
+_STAMP_ROUNDING_SECONDS = 6e-4  # containers round time stamps to milliseconds
 _JPEG_SUFFIXES = {'.jpg', '.jpeg'}
 
 
@@ -131,15 +131,15 @@ class ClipPacker:
         """
         if not clip.streams:
             raise MediaError('the list says that the clip has none of the streams to be packed')
-        frames, fps, seconds, sound, rate = None, None, None, None, 0
+        frames, fps, seconds, sound, rate, sound_start = None, None, None, None, 0, None
         if 'video' in clip.streams:
             frames, fps, seconds = self._pack_video(clip)
         if 'audio' in clip.streams:
-            sound, rate = self._read_sound(clip)
+            sound, rate, sound_start = self._read_sound(clip)
         about = dict(
             sample_id=clip.sample_id, position=clip.position, label=list(clip.label), streams=list(clip.streams)
         )
-        return clip_members(about, frames, fps, seconds, sound, rate, self.audio_format)
+        return clip_members(about, frames, fps, seconds, sound, rate, self.audio_format, sound_start)
 
     def _pack_video(self, clip: ListedClip) -> tuple[list[bytes], float | None, list[float] | None]:
         """JPEG files, frames per second, and time stamps where these are not regular."""
@@ -151,7 +151,8 @@ class ClipPacker:
             if self.fps is not None:
                 if fps is None:
                     raise ValueError('--fps needs the frame rate of folders of frames: --frame-folder-fps')
-                indices, fps = resampled_frames(reader.num_frames, fps, self.fps), self.fps
+                starts = [reader.frame_seconds(index)[0] for index in indices]
+                indices, fps = resampled_frames(starts, self.fps), self.fps
             frames, shapes = zip(*self._encoded_frames(reader, indices))
             if len(set(shapes)) > 1:
                 raise MediaError(f'{clip.video}: frames of different sizes, {sorted(set(shapes))}')
@@ -203,25 +204,29 @@ class ClipPacker:
         regular = [index / reader.fps for index in range(num_frames + 1)]
         return None if seconds == regular else seconds
 
-    def _read_sound(self, clip: ListedClip) -> tuple[np.ndarray, int]:
-        """The whole track, ``(S,)`` float32, and its rate."""
+    def _read_sound(self, clip: ListedClip) -> tuple[np.ndarray, int, float | None]:
+        """The whole track, ``(S,)`` float32, its rate, and its start if it is from the file of the pictures."""
         path = clip.audio or clip.video
         if path is None:
             raise MediaError('the list names no sound; pack the pictures alone with --streams video')
         reader = open_audio(path)
         try:
             rate, samples = reader.sample_rate_hz, reader.read(0, reader.num_samples)
+            is_own = clip.audio is None and 'video' in clip.streams
+            start_seconds = reader.start_seconds if is_own else None
         finally:
             reader.close()
-        if self.sample_rate_hz is not None and self.sample_rate_hz != rate:
-            samples = resample(torch.from_numpy(samples), rate, self.sample_rate_hz).numpy()
-            rate = self.sample_rate_hz
-        if not np.isfinite(samples).all():
-            raise MediaError(f'{path}: the sound has samples that are not finite (NaN or infinite)')
-        return samples, rate
+        wanted = self.sample_rate_hz or rate
+        return resample_waveform(samples, rate, wanted), wanted, start_seconds
 
 
-def resampled_frames(num_frames: int, fps: float, wanted_fps: float) -> list[int]:
-    """For every frame at another rate, the frame that is shown at its time: ``floor(k * fps / wanted_fps)``."""
-    count = int((num_frames - 1) * wanted_fps / fps + 1e-6) + 1
-    return [min(int(k * fps / wanted_fps + 1e-6), num_frames - 1) for k in range(count)]
+def resampled_frames(starts: Sequence[float], wanted_fps: float) -> list[int]:
+    """For every frame at another rate, the frame that is shown at its time.
+
+    Args:
+        starts: When each frame is shown (s), ascending.
+        wanted_fps: The rate; the first frame at it starts with the first there is.
+    """
+    last = starts[-1] - starts[0] + _STAMP_ROUNDING_SECONDS
+    moments = starts[0] + np.arange(int(last * wanted_fps) + 1) / wanted_fps + _STAMP_ROUNDING_SECONDS
+    return (np.searchsorted(starts, moments, side='right') - 1).tolist()

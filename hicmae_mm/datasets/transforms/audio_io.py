@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 from torch import Tensor
-from torchaudio.transforms import Resample
 
-from hicmae_mm.datasets.audio_readers import AudioReader, open_audio
+from hicmae_mm.datasets.audio_readers import AudioReader
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.filterbank import frame_samples, kaldi_filterbank
+from hicmae_mm.datasets.resampling import resample_waveform
+from hicmae_mm.datasets.transforms.sound import follows_pictures, open_sound
 from hicmae_mm.datasets.transforms.temporal import AudioSpan
 from hicmae_mm.registry import TRANSFORMS
-
-
-@lru_cache(maxsize=8)
-def _resampler(from_hz: int, to_hz: int) -> Resample:
-    return Resample(from_hz, to_hz)
 
 
 @TRANSFORMS.register_module()
 class LoadAudio(BaseTransform):
     """Reads the sound of each clip: its span only, channels averaged, resampled.
 
-    A span that comes to ``min_samples`` or fewer is replaced by the whole track, if that is shorter than
-    ``whole_track_below_seconds`` (the published rule for clips of very few frames). Does nothing where there is no
-    audio stream.
+    Sound that the video's own track lacks, at the start or the end of a span, is zeros. A span that comes to
+    ``min_samples`` or fewer is replaced by the whole track, if that is shorter than ``whole_track_below_seconds`` (the
+    published rule for clips of very few frames). Does nothing where there is no audio stream.
 
     Required keys: ``audio_path`` (None: the video's own sound track) and ``video_path``, or ``packed_clip``;
     ``audio_spans``. Added keys: ``waveforms``, a list of V ``(S,)`` float32 arrays in -1..1, ``sample_rate_hz``, and
@@ -54,12 +49,9 @@ class LoadAudio(BaseTransform):
         """Adds the waveforms."""
         if 'audio' not in results['streams']:
             return results
-        packed = results.get('packed_clip')
-        reader = (
-            packed.open_audio() if packed is not None else open_audio(results['audio_path'] or results['video_path'])
-        )
+        reader = open_sound(results)
         try:
-            edges = [self._edges(reader, span) for span in results['audio_spans']]
+            edges = [self._edges(reader, span, follows_pictures(results)) for span in results['audio_spans']]
             results['waveforms'] = [self._read(reader, *edge) for edge in edges]
             results['audio_seconds'] = [tuple(edge / reader.sample_rate_hz for edge in pair) for pair in edges]
         finally:
@@ -67,21 +59,31 @@ class LoadAudio(BaseTransform):
         results['sample_rate_hz'] = self.sample_rate_hz
         return results
 
-    def _edges(self, reader: AudioReader, span: AudioSpan) -> tuple[int, int]:
-        """First sample of a span, and the one after its last, at the track's own rate."""
+    def _edges(self, reader: AudioReader, span: AudioSpan, may_exceed: bool) -> tuple[int, int]:
+        """First sample of a span, and the one after its last, at the track's own rate.
+
+        Args:
+            reader: The track.
+            span: The span.
+            may_exceed: Whether the span may end behind the track, which is silent from there on. A sound file of its
+                own ends the span, as published.
+        """
         rate, length = reader.sample_rate_hz, reader.num_samples
         scale = length if span.unit == 'fraction' else rate
-        start, stop = (min(max(int(edge * scale), 0), length) for edge in (span.start, span.end))
+        start, stop = (max(int(edge * scale), 0) for edge in (span.start, span.end))
+        if not may_exceed:
+            start, stop = min(start, length), min(stop, length)
         is_too_short = (stop - start) * self.sample_rate_hz <= self.min_samples * rate
         if is_too_short and length < self.whole_track_below_seconds * rate:
             return 0, length
         return start, stop
 
     def _read(self, reader: AudioReader, start: int, stop: int) -> np.ndarray:
-        waveform = reader.read(start, stop)
-        if reader.sample_rate_hz != self.sample_rate_hz:
-            waveform = _resampler(reader.sample_rate_hz, self.sample_rate_hz)(torch.from_numpy(waveform)).numpy()
-        return waveform
+        length = reader.num_samples
+        waveform = reader.read(start, min(stop, length)) if start < length else np.zeros(0, np.float32)
+        if stop > length:
+            waveform = np.pad(waveform, (0, stop - start - len(waveform)))
+        return resample_waveform(waveform, reader.sample_rate_hz, self.sample_rate_hz)
 
 
 @TRANSFORMS.register_module()

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from hicmae_mm.datasets.audio_readers import open_audio
 from hicmae_mm.datasets.frame_cache import FrameCache
+from hicmae_mm.datasets.transforms.sound import follows_pictures, open_sound
 from hicmae_mm.datasets.transforms.temporal import (
     AudioSpan,
     fraction_span,
@@ -36,7 +36,7 @@ class OpenVideo(BaseTransform):
     and ``modality`` (placeholders that MMAction2's transforms want).
 
     Args:
-        backend: ``'decord'``, ``'pyav'``, or None: decord where it is installed, else PyAV.
+        backend: ``'pyav'``, None for the same, or ``'decord'``: decord for plain H.264 mp4, PyAV for all else.
         frame_folder_fps: Frame rate of folders of frames; needed only with time stamps.
         nominal_fps: Frames per second that stand in for a video that is left out.
         cache_gigabytes: Memory (10^9 bytes) in which decoded videos stay for the epochs to come, shared by the workers
@@ -73,9 +73,7 @@ class OpenVideo(BaseTransform):
             results['video_reader'] = reader
             results['total_frames'], results['avg_fps'] = reader.num_frames, reader.fps
             return results
-        sound = (
-            packed.open_audio() if packed is not None else open_audio(results['audio_path'] or results['video_path'])
-        )
+        sound = open_sound(results)
         seconds = sound.num_samples / sound.sample_rate_hz
         sound.close()
         results['video_reader'] = None
@@ -100,7 +98,8 @@ class SampleClips(BaseTransform):
         frame_interval: Distance of neighbouring frames.
         num_clips: Temporal views; more than one only for ``mode='test'``.
         audio_alignment: How the sound follows the frames: ``'timestamps'``, or ``'fraction'``, which takes relative
-            frame positions for relative times. Default, as published: time stamps for pre-training, else fractions.
+            frame positions for relative times: of the sound file, or of the time that the pictures take where the sound
+            is the video's own. Default, as published: time stamps for pre-training, else fractions.
         merge_identical_views: Keep one view where a short video makes all of them the same; averaged scores do not
             change.
     """
@@ -161,12 +160,19 @@ class SampleClips(BaseTransform):
     def _audio_span(self, view: np.ndarray, results: dict[str, Any]) -> AudioSpan:
         n, first = results['total_frames'], int(view[0])
         last = last_covered_frame(view, n, self.clip_len, self.frame_interval, self.mode)
-        if self.audio_alignment == 'fraction':
-            return fraction_span(first, last, n)
         reader = results['video_reader']
+        if self.audio_alignment == 'fraction':
+            span = fraction_span(first, last, n)
+            return _on_pictures(span, reader, n) if follows_pictures(results) and reader.fps else span
         if reader is None:
             return AudioSpan(first / results['avg_fps'], (last + 1) / results['avg_fps'], 'seconds')
         return AudioSpan(reader.frame_seconds(first)[0], reader.frame_seconds(last)[1], 'seconds')
+
+
+def _on_pictures(span: AudioSpan, reader: VideoReader, num_frames: int) -> AudioSpan:
+    """A span of the time that the pictures take, in seconds: the sound of their file may start and end elsewhere."""
+    start, end = reader.frame_seconds(0)[0], reader.frame_seconds(num_frames - 1)[1]
+    return AudioSpan(start + span.start * (end - start), start + span.end * (end - start), 'seconds')
 
 
 @TRANSFORMS.register_module()

@@ -112,7 +112,15 @@ def test_crop_then_size(media: MediaFolder, tmp_path: Path) -> None:
     ],
 )
 def test_frames_at_another_rate(num_frames: int, fps: float, wanted: float, expected: list[int]) -> None:
-    assert resampled_frames(num_frames, fps, wanted) == expected
+    starts = np.arange(num_frames) / fps
+    assert resampled_frames(starts.tolist(), wanted) == expected
+    rounded = 1.4 + starts.round(3)  # as containers store them, and from anywhere on
+    assert resampled_frames(rounded.tolist(), wanted) == expected
+
+
+def test_frames_of_a_varying_rate_are_taken_at_their_times() -> None:
+    starts = [0.0, 0.04, 0.08, 0.5, 1.0]
+    assert resampled_frames(starts, 10) == [0, 2, 2, 2, 2, 3, 3, 3, 3, 3, 4]
 
 
 def test_another_frame_rate(media: MediaFolder, tmp_path: Path) -> None:

@@ -1,0 +1,65 @@
+"""Video files through decord, for the plain ones among H.264 mp4 files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hicmae_mm.datasets.errors import MediaError, decoder_errors
+from hicmae_mm.datasets.pyav_reader import PyAVReader
+
+_PLAIN_SUFFIXES = {'.mp4', '.m4v', '.mov'}
+
+
+class DecordReader:
+    """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`.
+
+    decord knows nothing of edit lists, pixel shapes and open groups of pictures, and ends the whole process on some
+    forged headers. So PyAV looks at every file first, serves the time stamps, and is asked again where decord fails.
+
+    Args:
+        path: The video.
+        exact: The same, opened by PyAV; None: it is opened here.
+
+    Raises:
+        MediaError: If the file is broken, or not :meth:`serves`.
+    """
+
+    def __init__(self, path: Path, exact: PyAVReader | None = None) -> None:
+        import decord
+
+        self.path = path
+        self._exact = PyAVReader(path) if exact is None else exact
+        self.num_frames, self.fps = self._exact.num_frames, self._exact.fps
+        if not self.serves(self._exact):
+            self.close()
+            raise MediaError(f"{path}: decord does not read files of this form exactly; use backend='pyav'")
+        with decoder_errors(f'{path}: cannot be opened as a video'):
+            # fault_tol=1: one frame that has to be made up is an error, decord would repeat a neighbour silently
+            self._reader: Any = decord.VideoReader(str(path), num_threads=1, fault_tol=1)
+            if len(self._reader) != self.num_frames:
+                raise MediaError(f'{path}: decord finds {len(self._reader)} frames of {self.num_frames}')
+
+    @staticmethod
+    def serves(exact: PyAVReader) -> bool:
+        """Whether decord is proved to be exact on files of this form."""
+        return exact.is_plain and exact.codec == 'h264' and exact.path.suffix.lower() in _PLAIN_SUFFIXES
+
+    def read(self, indices: Sequence[int]) -> np.ndarray:
+        """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
+        try:
+            return self._reader.get_batch(list(indices)).asnumpy()
+        except Exception:
+            return self._exact.read(indices)
+
+    def frame_seconds(self, index: int) -> tuple[float, float]:
+        """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
+        return self._exact.frame_seconds(index)
+
+    def close(self) -> None:
+        """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
+        self._reader = None
+        self._exact.close()

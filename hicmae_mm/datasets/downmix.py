@@ -1,0 +1,42 @@
+"""Several channels of sound made into one, the same way wherever sound is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+_SIDE = 0.5**0.5
+# FFmpeg's weights (libswresample), which follow ITU-R BS.775: the low-frequency channel is left out
+_WEIGHTS = {
+    **{'FL': _SIDE, 'FR': _SIDE, 'FC': 1.0, 'LFE': 0.0, 'LFE2': 0.0},
+    **{'SL': 0.5, 'SR': 0.5, 'BL': 0.5, 'BR': 0.5, 'BC': 0.5, 'FLC': _SIDE, 'FRC': _SIDE},
+}
+
+
+def to_mono(samples: np.ndarray, channels: Sequence[str]) -> np.ndarray:
+    """Mixes channels as FFmpeg does, so that the result cannot clip: the mean of two, a weighted mean of more.
+
+    Args:
+        samples: ``(C, S)``.
+        channels: Name of each of the C channels, as FFmpeg calls them (``'FL'``, ``'FR'``, ``'FC'``, ...).
+
+    Returns:
+        ``(S,)`` of the same type.
+    """
+    if len(samples) == 1:
+        return samples[0]
+    weights = _weights(tuple(channels))
+    if weights is None or len(weights) != len(samples):
+        return samples.mean(axis=0)
+    return weights.astype(samples.dtype) @ samples
+
+
+@lru_cache
+def _weights(channels: tuple[str, ...]) -> np.ndarray | None:
+    """Weight of every channel; None where all count alike, or one has no known place."""
+    weights = np.array([_WEIGHTS.get(name, np.nan) for name in channels])
+    if not np.isfinite(weights).all() or np.ptp(weights) == 0 or weights.sum() == 0:
+        return None
+    return weights / weights.sum()

@@ -1,0 +1,186 @@
+"""Which pictures a track shows, when, and where decoding may begin.
+
+Two ways lead to it. Where a container stamps every packet and a codec makes one picture of each, the packets alone tell
+it, which takes a millisecond. Everything else is decoded once: no header of such a file can be trusted.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from av.container import InputContainer
+
+from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.tracks import LONGEST_SECONDS, decoded_frames
+
+_SEEKABLE_FORMATS = {'mov,mp4,m4a,3gp,3g2,mj2', 'matroska,webm'}
+_ONE_PICTURE_A_PACKET = {
+    *('h264', 'hevc', 'vp8', 'vp9', 'av1', 'mpeg4', 'h263', 'mjpeg', 'png', 'prores', 'dnxhd', 'ffv1', 'qtrle'),
+    *('libdav1d', 'dvvideo', 'rawvideo'),
+}
+_SMALLEST_PACKET = {'mpeg4': 10, 'h263': 10}  # bytes; smaller ones say that nothing changed, and give no picture
+_VP8_IS_SHOWN = 0x10  # bit of the first byte; the other pictures are references only
+_KEPT_BYTES = 2**26  # of decoded pictures, so that short clips are not decoded twice
+
+
+class _Packet(NamedTuple):
+    stamp: int
+    seek_stamp: int
+    is_key: bool
+    is_shown: bool
+    duration: int
+
+
+@dataclass(frozen=True)
+class PictureIndex:
+    """The pictures of a track in the order in which they are shown.
+
+    Attributes:
+        stamps: Time stamp of every picture, in units of the track's time base, ascending.
+        end: Time stamp at which the last one ends.
+        key_stamps: Time stamps of pictures that decoding may begin at, ascending; empty: only from the start.
+        seek_stamps: What to seek to, for each of them.
+        is_plain: Whether every picture is shown, the first is a key picture, and no picture refers across a key one.
+        first_size: Width and height of the first picture, where it was decoded.
+    """
+
+    stamps: Sequence[int]
+    end: int
+    key_stamps: Sequence[int] = ()
+    seek_stamps: Sequence[int] = ()
+    is_plain: bool = False
+    first_size: tuple[int, int] | None = None
+
+    def seek_stamp(self, position: int) -> int | None:
+        """What to seek to before a picture is decoded; None: decode from the start."""
+        key = bisect_right(self.key_stamps, self.stamps[position]) - 1
+        return self.seek_stamps[key] if key > 0 else None
+
+
+def index_of_packets(container: InputContainer, track: Any, path: Path) -> PictureIndex | None:
+    """Reads the index off the packets of a track; None where they do not tell it for sure.
+
+    Raises:
+        MediaError: If a header declares more pictures than there are, or time stamps that cannot be.
+    """
+    codec = track.codec_context.name
+    if container.format.name not in _SEEKABLE_FORMATS or codec not in _ONE_PICTURE_A_PACKET:
+        return None
+    if codec in ('h264', 'hevc') and track.codec_context.field_order > 1:  # a packet may be half a picture
+        return None
+    packets, smallest = [], _SMALLEST_PACKET.get(codec, 1)
+    for packet in container.demux(track):
+        if packet.size:
+            is_hidden = codec == 'vp8' and not memoryview(packet)[0] & _VP8_IS_SHOWN
+            if packet.pts is None or packet.size < smallest or is_hidden:
+                return None
+            seek_stamp = packet.pts if packet.dts is None else packet.dts
+            packets.append(
+                _Packet(packet.pts, seek_stamp, packet.is_keyframe, not packet.is_discard, packet.duration or 0)
+            )
+        elif packet.dts is not None:
+            return None
+    if track.frames and len(packets) < track.frames:
+        raise MediaError(
+            f'{path}: {len(packets)} frames found, header declares {track.frames}; the file is truncated or damaged'
+        )
+    return _index_of(packets, track, path)
+
+
+def _index_of(packets: list[_Packet], track: Any, path: Path) -> PictureIndex | None:
+    if not packets or not packets[0].is_key or any(packet.stamp < packets[0].stamp for packet in packets):
+        return None  # pictures before the first key picture: whether they can be decoded, only the decoder knows
+    shown = sorted(packet for packet in packets if packet.is_shown)
+    stamps = [packet.stamp for packet in shown]
+    if not shown or len(set(stamps)) < len(stamps):
+        return None
+    keys = sorted((packet.stamp, packet.seek_stamp) for packet in packets if packet.is_key)
+    latest, is_plain = packets[0].stamp - 1, len(shown) == len(packets)
+    for packet in packets:  # in order of decoding
+        is_plain = is_plain and (not packet.is_key or packet.stamp > latest)
+        if packet.is_key:
+            key = packet.stamp
+        is_plain = is_plain and packet.stamp >= key
+        latest = max(latest, packet.stamp)
+    return PictureIndex(
+        _check_stamps(stamps, track, path),
+        _end(stamps, shown[-1].duration, track),
+        [stamp for stamp, _ in keys],
+        [stamp for _, stamp in keys],
+        is_plain,
+    )
+
+
+def index_by_decoding(container: InputContainer, track: Any, path: Path) -> tuple[PictureIndex, list[Any]]:
+    """Makes the index by decoding a track from the start.
+
+    Returns:
+        The index, and the pictures, if all of them together are small; else no pictures.
+
+    Raises:
+        MediaError: If there are no pictures, or their time stamps cannot be.
+    """
+    frame_stamps, packet_stamps, durations = list[Any](), list[Any](), list[int]()
+    kept, size = list[Any](), 0
+    first_size: tuple[int, int] | None = None
+    for frame in decoded_frames(container, track, packet_stamps):
+        frame_stamps.append(frame.dts if frame.pts is None else frame.pts)
+        durations.append(frame.duration or 0)
+        first_size = first_size or (frame.width, frame.height)
+        size += sum(plane.buffer_size for plane in frame.planes)
+        if size <= _KEPT_BYTES:
+            kept.append(frame)
+        else:
+            kept.clear()
+    if not frame_stamps:
+        raise MediaError(f'{path}: the video has no frames')
+    stamps = _ascending(frame_stamps, packet_stamps, durations, _usual_step(track))
+    end = _end(stamps, durations[-1], track)
+    return PictureIndex(_check_stamps(stamps, track, path), end, first_size=first_size), kept
+
+
+def _ascending(frames: list[Any], packets: list[Any], durations: list[int], step: int) -> list[int]:
+    """Time stamps of decoded frames in order: their own, else those of the packets (AVI), else made up."""
+    if _is_ascending(frames):
+        return frames
+    if len(packets) == len(frames) and _is_ascending(packets):
+        return packets
+    stamps = [0 if frames[0] is None else frames[0]]
+    for stamp, duration in zip(frames[1:], durations):
+        earliest = stamps[-1] + (duration or step)
+        stamps.append(earliest if stamp is None or stamp <= stamps[-1] else stamp)
+    return stamps
+
+
+def _is_ascending(stamps: list[Any]) -> bool:
+    return None not in stamps and all(first < second for first, second in pairwise(stamps))
+
+
+def _check_stamps(stamps: list[int], track: Any, path: Path) -> list[int]:
+    """Refuses time stamps that no real file has.
+
+    Raises:
+        MediaError: If a time stamp lies beyond :data:`~hicmae_mm.datasets.tracks.LONGEST_SECONDS`.
+    """
+    seconds = max(abs(stamps[0]), abs(stamps[-1])) * float(track.time_base or 1)
+    if seconds > LONGEST_SECONDS:
+        raise MediaError(f'{path}: a frame at {seconds:.3g} s; the time stamps are damaged, convert the file again')
+    return stamps
+
+
+def _end(stamps: list[int], duration: int, track: Any) -> int:
+    """Where the last picture ends: by its own length, else it is shown as long as the one before."""
+    step = stamps[-1] - stamps[-2] if len(stamps) > 1 else _usual_step(track)
+    return stamps[-1] + (duration if 0 < duration <= 100 * step else step)
+
+
+def _usual_step(track: Any) -> int:
+    rate = track.average_rate or track.guessed_rate or Fraction(25)
+    step = 1 / rate / (track.time_base or Fraction(1)) if rate > 0 else Fraction(1)
+    return max(round(step), 1)

@@ -1,0 +1,177 @@
+"""Sound tracks through PyAV (FFmpeg), sample by sample at the times that the container gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from hicmae_mm.datasets.downmix import to_mono
+from hicmae_mm.datasets.errors import MediaError, decoder_errors
+from hicmae_mm.datasets.tracks import (
+    LONGEST_SECONDS,
+    clock_start_seconds,
+    decoded_frames,
+    open_container,
+    sound_track,
+)
+
+_SEEKABLE_FORMATS = {'mov,mp4,m4a,3gp,3g2,mj2', 'matroska,webm', 'wav', 'w64', 'aiff'}
+_PREROLL_SECONDS = 0.2  # decoded and dropped after a seek: lossy codecs need the packets before
+_SHORTFALL_SECONDS = 0.1  # headers may overstate a track by a few packets
+_JITTER_SECONDS = 0.03  # time stamps are rounded; up to so much, one frame is taken to follow the other
+_HELD_SECONDS = 30.0  # of decoded sound, for spans that overlap the one before
+_LEAST_BYTES_A_SECOND = 50  # of real sound; a header that promises more is not believed
+
+
+class PyAVAudioReader:
+    """See :class:`~hicmae_mm.datasets.audio_readers.AudioReader`.
+
+    Containers that find a time exactly are read from near it, all others from the start. Reading on from where the last
+    read ended decodes nothing twice.
+
+    Args:
+        path: A sound file, or a video with a sound track.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        MediaError: If it is broken, or has no sound.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._open()
+        try:
+            with decoder_errors(f'{path}: the sound track cannot be decoded'):
+                self._prepare()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        self._container = open_container(self.path)
+        try:
+            self._track = sound_track(self._container, self.path)
+        except BaseException:
+            self._container.close()
+            raise
+
+    def _prepare(self) -> None:
+        self._time_base = self._track.time_base or Fraction(1, 1)
+        count = len(self._container.streams.audio)
+        place = self._container.streams.audio.index(self._track) + 1
+        self.note = f'{count} sound tracks, of which number {place} is used' if count > 1 else None
+        clock_start = clock_start_seconds(self._container)
+        duration, start = self._track.duration, self._track.start_time or 0
+        first = next(decoded_frames(self._container, self._track), None)
+        if first is None:
+            raise MediaError(f'{self.path}: the sound track is empty')
+        self.sample_rate_hz = int(first.sample_rate)
+        self._first_stamp = int(start if first.pts is None else first.pts)
+        self.start_seconds = float(self._first_stamp * self._time_base - clock_start)
+        length = None if not duration else (start + duration - self._first_stamp) * self._time_base
+        if length is None or not 0 < length * _LEAST_BYTES_A_SECOND < self.path.stat().st_size:
+            length = self._length_of_packets()
+        if max(abs(self.start_seconds), float(length)) > LONGEST_SECONDS:
+            raise MediaError(f'{self.path}: sound of {float(length):.3g} s; the header is damaged')
+        self.num_samples = max(round(length * self.sample_rate_hz), 0)
+        self._held: list[tuple[int, np.ndarray]] = []
+        self._exact_from, self._decoded_to = self.num_samples + 1, 0  # the first read goes where it begins
+
+    def _length_of_packets(self) -> Fraction:
+        """Length of the track in seconds, from its packets, where the header is silent or wrong."""
+        self._reopen()
+        end = self._first_stamp
+        for packet in self._container.demux(self._track):
+            if packet.pts is not None:
+                end = max(end, packet.pts + (packet.duration or 0))
+        return (end - self._first_stamp) * self._time_base
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """See :class:`~hicmae_mm.datasets.audio_readers.AudioReader`."""
+        samples = np.zeros(stop - start, dtype=np.float32)
+        if not self._exact_from <= start <= self._decoded_to + self.sample_rate_hz:
+            self._restart(start)
+        try:
+            while self._decoded_to < stop:
+                piece = next(self._pieces, None)
+                if piece is None:
+                    break
+                self._held.append(piece)
+                self._decoded_to = piece[0] + len(piece[1])
+        except Exception as error:
+            self._restart(0)
+            raise MediaError(f'{self.path}: the sound track cannot be decoded: {error}') from error
+        for at, mono in self._held:
+            low, high = max(at, start), min(at + len(mono), stop)
+            if low < high:
+                samples[low - start : high - start] = mono[low - at : high - at]
+        decoded_to = min(self._decoded_to, stop)
+        self._forget_before(start - int(_HELD_SECONDS * self.sample_rate_hz))
+        if decoded_to < stop - _SHORTFALL_SECONDS * self.sample_rate_hz:
+            raise MediaError(
+                f'{self.path}: the sound track ends after {decoded_to / self.sample_rate_hz:.2f} s of '
+                f'{self.num_samples / self.sample_rate_hz:.2f} s; the file is truncated or damaged'
+            )
+        return check_finite(samples[: max(decoded_to - start, 0)], self.path)
+
+    def _restart(self, start: int) -> None:
+        """Goes to where sample ``start`` can be decoded from."""
+        seconds = Fraction(start, self.sample_rate_hz) - Fraction(_PREROLL_SECONDS)
+        self._held = []
+        self._exact_from = self._decoded_to = 0
+        if seconds > 0 and self._container.format.name in _SEEKABLE_FORMATS:
+            try:
+                self._container.seek(self._first_stamp + int(seconds / self._time_base), stream=self._track)
+                self._exact_from = self._decoded_to = start
+            except av.error.FFmpegError:
+                self._reopen()
+        else:
+            self._reopen()
+        self._pieces = self._decode()
+
+    def _decode(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Yields (number of the first sample, samples ``(S,)``)."""
+        rate, at = self.sample_rate_hz, None
+        converter = av.AudioResampler(format='fltp')
+        for frame in decoded_frames(self._container, self._track):
+            if frame.sample_rate != rate:
+                raise MediaError(f'the sampling rate changes from {rate} to {frame.sample_rate} Hz')
+            if frame.pts is not None:
+                stamped = round((frame.pts - self._first_stamp) * self._time_base * rate)
+                if at is None or abs(stamped - at) > _JITTER_SECONDS * rate:
+                    at = stamped
+            at = 0 if at is None else at
+            names = [channel.name for channel in frame.layout.channels]
+            for piece in converter.resample(frame):
+                mono = to_mono(piece.to_ndarray(), names)  # (C, S) -> (S,)
+                yield at, mono
+                at += len(mono)
+
+    def _forget_before(self, sample: int) -> None:
+        while self._held and self._held[0][0] + len(self._held[0][1]) <= sample:
+            at, mono = self._held.pop(0)
+            self._exact_from = max(self._exact_from, at + len(mono))
+
+    def _reopen(self) -> None:
+        """Goes back to the start of the file, which seeking does not do reliably in every container."""
+        self._container.close()
+        self._open()
+
+    def close(self) -> None:
+        """See :class:`~hicmae_mm.datasets.audio_readers.AudioReader`."""
+        self._container.close()
+
+
+def check_finite(samples: np.ndarray, name: object) -> np.ndarray:
+    """Refuses samples that are no numbers, which float files may hold.
+
+    Raises:
+        MediaError: If one is NaN or infinite.
+    """
+    if not np.isfinite(samples.sum()):
+        raise MediaError(f'{name}: the sound has samples that are not finite (NaN or infinite); convert the file again')
+    return samples
