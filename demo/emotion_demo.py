@@ -13,9 +13,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mmengine.config import DictAction
+
 from hicmae_mm.apis.inferencer import EmotionInferencer, file_stems
 from hicmae_mm.apis.inputs import ClipInput, as_clips
 from hicmae_mm.apis.tables import write_window_csv
+from hicmae_mm.datasets.faces import CropOptions
+from hicmae_mm.datasets.faces.selection import SEVERAL_POLICIES
 from hicmae_mm.visualization.overlay import write_overlay
 
 QUICKSTART_MODEL = 'work_dirs/quickstart/audio_video'
@@ -53,8 +57,12 @@ def add_model_arguments(parser: ArgumentParser) -> None:
         '--face-cropper',
         default='auto',
         help="auto, none (the pictures are faces), or a face cropper's name, such as HaarCascade (default: auto, which "
-        'is HaarCascade except for small square pictures)',
+        'is YuNet except for small square pictures)',
     )
+    parser.add_argument(
+        '--face-cropper-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='such as score_threshold=0.7'
+    )
+    parser.add_argument('--several', choices=SEVERAL_POLICIES, help='which of several faces (track: one person)')
     parser.add_argument('--window-seconds', type=float, help="default: what the model sees at a time; 'inf': the clip")
     parser.add_argument('--stride-seconds', type=float, help='default: half a window')
 
@@ -74,9 +82,23 @@ def build_inferencer(args: argparse.Namespace) -> EmotionInferencer:
         args.weights,
         device=args.device,
         backend=args.backend,
-        face_cropper=None if args.face_cropper.lower() == 'none' else args.face_cropper,
+        face_cropper=face_cropper_of(args),
+        crop_options=None if args.several is None else CropOptions(several=args.several),
         missing_streams=args.missing_streams,
     )
+
+
+def face_cropper_of(args: argparse.Namespace) -> dict[str, Any] | None:
+    """The config of the face cropper; None: the pictures are faces.
+
+    Raises:
+        ValueError: If there are options without a cropper.
+    """
+    if args.face_cropper.lower() != 'none':
+        return dict(args.face_cropper_options or {}, type=args.face_cropper)
+    if args.face_cropper_options or args.several:
+        raise ValueError('--face-cropper none looks for no faces: leave --face-cropper-options and --several out')
+    return None
 
 
 def report(result: dict[str, Any]) -> None:

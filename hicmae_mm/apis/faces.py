@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +16,10 @@ from hicmae_mm.datasets.faces.base import plan_transforms
 from hicmae_mm.datasets.faces.selection import FaceTrack, choose_faces
 from hicmae_mm.datasets.preparation.clip import Clip
 from hicmae_mm.registry import FACE_CROPPERS
+from hicmae_mm.utils.config_checks import check_component
 
 AUTO = 'auto'
-AUTO_CROPPER = 'HaarCascade'
+AUTO_CROPPER = 'YuNet'
 LARGEST_CROP = 256  # side of the pictures that the croppers of this package write (pixels)
 
 
@@ -44,13 +46,15 @@ def build_face_options(
     """Makes the options of what a user says.
 
     Args:
-        face_cropper: ``'auto'``; the name of a component of ``FACE_CROPPERS``, its config, or a built one; or None.
+        face_cropper: ``'auto'``; the name of a component of ``FACE_CROPPERS``, its config (whose type may be
+            ``'auto'``, too), or a built one; or None.
         crop_options: None: of several faces the one that is seen most, else the cropper's defaults.
         min_coverage: See :class:`FaceOptions`.
 
     Raises:
-        ValueError: If there is no such cropper, it takes only the output of another program, or the coverage is not in
-            0..1.
+        FileNotFoundError: If a file that the cropper needs is not there.
+        ValueError: If there is no such cropper or option, it takes only the output of another
+            program, or the coverage is not in 0..1.
         TypeError: If it is none of these.
     """
     if not 0 <= min_coverage <= 1:
@@ -58,21 +62,27 @@ def build_face_options(
     crop = crop_options or CropOptions(several='track')
     if face_cropper is None:
         return FaceOptions(None, False, crop, min_coverage)
-    is_auto = face_cropper == AUTO
+    is_auto = False
     if isinstance(face_cropper, BaseFaceCropper):
         cropper: object = face_cropper
     elif isinstance(face_cropper, (str, Mapping)):
-        cfg = dict(type=AUTO_CROPPER if is_auto else face_cropper) if isinstance(face_cropper, str) else face_cropper
-        FACE_CROPPERS.import_from_location()
-        if isinstance(cfg.get('type'), str) and cfg['type'] not in FACE_CROPPERS.module_dict:
-            known = sorted(FACE_CROPPERS.module_dict)
-            raise ValueError(f"face_cropper must be 'auto', None or one of {known}, got {cfg['type']!r}")
-        cropper = FACE_CROPPERS.build(dict(cfg))
+        cfg = dict(type=face_cropper) if isinstance(face_cropper, str) else dict(face_cropper)
+        is_auto = cfg.get('type') == AUTO
+        cropper = _build_cropper(cfg | dict(type=AUTO_CROPPER) if is_auto else cfg)
     else:
         raise TypeError(f'face_cropper must be a name, a config, a face cropper or None, got {face_cropper!r}')
     if not isinstance(cropper, LocatingCropper):
         raise ValueError(f'{type(cropper).__name__} takes over the output of another program and finds no faces itself')
     return FaceOptions(cropper, is_auto, cropper.resolve(crop), min_coverage)
+
+
+def _build_cropper(cfg: dict[str, Any]) -> object:
+    FACE_CROPPERS.import_from_location()
+    if isinstance(cfg.get('type'), str) and cfg['type'] not in FACE_CROPPERS.module_dict:
+        known = sorted(FACE_CROPPERS.module_dict)
+        raise ValueError(f"face_cropper must be 'auto', None or one of {known}, got {cfg['type']!r}")
+    check_component('face_cropper', cfg, FACE_CROPPERS)
+    return FACE_CROPPERS.build(cfg)
 
 
 class HeldClip(Clip):
@@ -141,7 +151,7 @@ class FaceFinder:
         if self._cropper is None:
             return FacePictures(list(frames), None)
         crop = self._options.crop
-        track = choose_faces(self._locate(self._cropper, indices, frames), height, width, crop.several)
+        track = choose_faces(self._locate(self._cropper, indices, frames), height, width, crop.several or 'track')
         for index, found, box in zip(indices, track.found, track.boxes, strict=True):
             self.boxes.setdefault(index, tuple(round(float(edge), 1) for edge in box) if found else None)
         coverage = float(track.found.mean())

@@ -47,8 +47,8 @@ class EmotionInferencer(BaseInferencer):
         device: ``'cpu'``, ``'cuda'``, ...; None: the best there is.
         backend: ``'torch'`` or ``'onnxruntime'``.
         face_cropper: How faces are found and cut out: name or config of a component of ``FACE_CROPPERS``, or a built
-            one. ``'auto'``: ``HaarCascade``, but square pictures of up to 256 pixels, as face croppers write them, are
-            taken as they are. None: all pictures are taken as they are.
+            one. ``'auto'``: ``YuNet``, but square pictures of up to 256 pixels, as face croppers write them, are taken
+            as they are. None: all pictures are taken as they are.
         crop_options: Size, margin, smoothing, which of several faces; None: the cropper's, and of several faces the one
             that is seen most.
         min_face_coverage: Share of a window's frames with a face, below which the window has none.
@@ -83,9 +83,10 @@ class EmotionInferencer(BaseInferencer):
         if not (frame_rate_hz in (None, AUTO) or (not isinstance(frame_rate_hz, str) and frame_rate_hz > 0)):
             raise ValueError(f"frame_rate_hz must be a number above 0, 'auto' or None, got {frame_rate_hz!r}")
         self.backend, self.frame_rate_hz = backend, frame_rate_hz
-        self.faces = build_face_options(face_cropper, crop_options, min_face_coverage)
         resolved = resolve_exported(model, weights) if backend == 'onnxruntime' else resolve_model(model, weights)
         check_predicts(resolved)
+        has_video = 'video' in resolved.cfg.model.encoders  # else no detector is needed
+        self.faces = build_face_options(face_cropper if has_video else None, crop_options, min_face_coverage)
         if resolved.weights is None:
             raise ValueError(f'no weights of {resolved.name} are published: name a file by weights=, or train it first')
         super().__init__(resolved.cfg, resolved.weights, device, 'hicmae_mm', show_progress)

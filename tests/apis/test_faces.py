@@ -8,7 +8,7 @@ import pytest
 from hicmae_mm.apis.faces import FaceFinder, FacePictures, build_face_options
 from hicmae_mm.apis.inputs import ClipInput
 from hicmae_mm.apis.media import OpenClip
-from hicmae_mm.datasets.faces import CropOptions, HaarCascade, OpenFace
+from hicmae_mm.datasets.faces import CropOptions, HaarCascade, OpenFace, YuNet
 from tests.apis.conftest import BrightSpot, spot_frames
 
 
@@ -82,6 +82,11 @@ def test_boxes_of_another_program(tmp_path):
 def test_croppers_are_named_or_built():
     assert isinstance(build_face_options(HaarCascade(), None, 0.0).cropper, HaarCascade)
     assert build_face_options(dict(type='HaarCascade', min_neighbors=5), None, 0.0).cropper.min_neighbors == 5
+    automatic = build_face_options(dict(type='auto', max_side=320), None, 0.0)
+    assert (type(automatic.cropper), automatic.is_auto, automatic.crop.several) == (YuNet, True, 'track')
+    assert automatic.cropper.max_side == 320
+    with pytest.raises(ValueError, match="did you mean 'score_threshold'"):
+        build_face_options(dict(type='YuNet', score_treshold=0.7), None, 0.0)
     with pytest.raises(ValueError, match=r"'auto', None or one of \['HaarCascade'"):
         build_face_options('Haar', None, 0.0)
     with pytest.raises(ValueError, match='OpenFace takes over the output of another program'):

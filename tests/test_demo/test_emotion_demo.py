@@ -53,6 +53,15 @@ def test_a_folder_of_clips(media: MediaFolder, weights: Path, tmp_path: Path, ca
         (['{clip}', '--model', '{weights}', '--window-seconds', '-1'], 'window_seconds must be above 0, got -1.0'),
         (['{clip}', '--model', '{weights}', '--backend', 'onnxruntime'], 'model.json does not exist'),
         (['{clip}', '--model', '{weights}', '--face-cropper', 'none', '--out', '{folder}'], 'itself'),
+        (['{clip}', '--model', '{weights}', '--face-cropper', 'Haar'], "or one of ['HaarCascade'"),
+        (
+            ['{clip}', '--model', '{weights}', '--face-cropper-options', 'model=absent.onnx'],
+            'absent.onnx does not',
+        ),
+        (
+            ['{clip}', '--model', '{weights}', '--face-cropper', 'none', '--several', 'track'],
+            'leave --face-cropper-opt',
+        ),
     ],
 )
 def test_problems_end_in_one_line(

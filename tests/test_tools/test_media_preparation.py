@@ -149,8 +149,8 @@ def test_extract_faces_takes_boxes_a_config_and_frame_folders(
     capsys.readouterr()
     for wrong, message in (
         (('--cropper', 'Haar'), "unknown cropper 'Haar', expected one of ['HaarCascade', 'OpenFace'"),
-        (('--cropper-options', 'min_neighbours=3'), "did you mean 'min_neighbors'?"),
-        (('--cropper', 'YuNet'), "missing 1 required positional argument: 'model'"),
+        (('--cropper-options', 'score_treshold=0.7'), "did you mean 'score_threshold'?"),
+        (('--face-cropper-options', 'score_threshold=2'), 'score_threshold must be in 0..1, got 2'),
         (('--cropper', 'YuNet', '--cropper-options', 'model=absent.onnx'), 'YuNet model absent.onnx does not exist'),
         (('--config', config, '--cropper', 'YuNet'), '--config names the cropper'),
         (('--config', tmp_path / 'absent.py'), 'absent.py does not exist'),

@@ -39,15 +39,26 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--out-dir', type=Path, required=True, help='folder of the face folders and the report')
     finding = parser.add_argument_group('finding faces')
-    finding.add_argument('--cropper', help='HaarCascade (default), YuNet, TrackedBoxes, WholeFrame, OpenFace, or yours')
-    finding.add_argument('--cropper-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='its arguments')
+    finding.add_argument(
+        '--cropper',
+        '--face-cropper',
+        help='YuNet (default), HaarCascade, TrackedBoxes, WholeFrame, OpenFace, or yours',
+    )
+    finding.add_argument(
+        '--cropper-options',
+        '--face-cropper-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='its arguments, such as score_threshold=0.7',
+    )
     finding.add_argument(
         '--config', type=Path, help='instead: a file with cropper = dict(type=...) and crop = dict(...)'
     )
     cutting = parser.add_argument_group('cutting out (defaults: those of the config, else of the cropper)')
     cutting.add_argument('--size', type=int, help='of the pictures, in pixels (256; OpenFace: as they are)')
     cutting.add_argument('--margin', type=float, help="room on each side, as a share of the face's size")
-    cutting.add_argument('--several', choices=SEVERAL_POLICIES, help='which of several faces (largest)')
+    cutting.add_argument('--several', choices=SEVERAL_POLICIES, help='which of several faces (largest; YuNet: track)')
     cutting.add_argument('--missing', choices=MISSING_POLICIES, help='frames without a face (nearest; OpenFace: keep)')
     cutting.add_argument('--min-face-share', type=float, help='clips with fewer frames with a face fail (0)')
     cutting.add_argument('--smoothing', choices=SMOOTHING_METHODS, help='of the box over time (moving_average)')
@@ -78,7 +89,7 @@ def read_plan(args: argparse.Namespace) -> ExtractFaces:
         FileNotFoundError: If a file or folder that is named does not exist.
         ValueError: If an option is misspelt, or contradicts another.
     """
-    cropper: dict[str, Any] = dict(type='HaarCascade')
+    cropper: dict[str, Any] = dict(type='YuNet')
     options: dict[str, Any] = {}
     imports: tuple[str, ...] = ()
     if args.config is not None:

@@ -27,8 +27,8 @@ class CropOptions:
     Attributes:
         size: Height and width of the pictures (pixels).
         margin: Room on each side, as a share of the face box's longer side.
-        several: Which face, where there are several: ``'largest'``, ``'most_central'``, or ``'track'``, the one that
-            is seen in most frames.
+        several: Which face, where there are several, see :func:`~hicmae_mm.datasets.faces.selection.choose_faces`:
+            ``'largest'``, ``'most_central'``, or ``'track'``, one person through the clip.
         missing: Frames without a face: ``'nearest'`` takes the box of the nearest frame that has one, ``'skip'``
             leaves the frame out, ``'fail'`` fails the clip, ``'keep'`` (OpenFace only) takes the tracker's picture.
         min_face_share: Share of frames with a face below which the clip fails; without any it always does.
@@ -39,7 +39,7 @@ class CropOptions:
 
     size: int | None = None
     margin: float | None = None
-    several: str = 'largest'
+    several: str | None = None
     missing: str | None = None
     min_face_share: float = 0.0
     smoothing: str = 'moving_average'
@@ -47,8 +47,9 @@ class CropOptions:
     jpeg_quality: int = 95
 
     def __post_init__(self) -> None:
-        _require_choice('several', self.several, SEVERAL_POLICIES)
         _require_choice('smoothing', self.smoothing, SMOOTHING_METHODS)
+        if self.several is not None:
+            _require_choice('several', self.several, SEVERAL_POLICIES)
         if self.missing is not None:
             _require_choice('missing', self.missing, MISSING_POLICIES)
         if self.size is not None and self.size < 8:
@@ -74,12 +75,14 @@ class BaseFaceCropper(ABC):
     Attributes:
         default_size: Of the pictures (pixels); None: as they are found.
         default_margin: See :class:`CropOptions`.
+        default_several: See :class:`CropOptions`.
         default_missing: See :class:`CropOptions`.
         reads: What a clip is: ``'video'`` (a file, or a folder of frames) or ``'openface'`` (an OpenFace output).
     """
 
     default_size: ClassVar[int | None] = 256
     default_margin: ClassVar[float] = 0.0
+    default_several: ClassVar[str] = 'largest'
     default_missing: ClassVar[str] = 'nearest'
     reads: ClassVar[str] = 'video'
 
@@ -93,6 +96,7 @@ class BaseFaceCropper(ABC):
             options,
             size=self.default_size if options.size is None else options.size,
             margin=self.default_margin if options.margin is None else options.margin,
+            several=self.default_several if options.several is None else options.several,
             missing=self.default_missing if options.missing is None else options.missing,
         )
 
@@ -131,7 +135,7 @@ class LocatingCropper(BaseFaceCropper):
     def extract(self, source: Path, name: str, options: CropOptions, out_dir: Path) -> dict[str, Any]:
         """See :class:`BaseFaceCropper`."""
         with Clip(source, name) as clip:
-            track = choose_faces(self.locate(clip), clip.height, clip.width, options.several)
+            track = choose_faces(self.locate(clip), clip.height, clip.width, options.several or 'largest')
             require_faces(source, track.found, options)
             transforms = plan_transforms(track, options)
             is_kept = track.found if options.missing == 'skip' else np.ones_like(track.found)

