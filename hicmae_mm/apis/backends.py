@@ -10,6 +10,7 @@ from torch import nn
 
 from hicmae_mm.apis.config_text import read_config_text
 from hicmae_mm.apis.model_zoo import ResolvedModel
+from hicmae_mm.kernels import use_cpu_kernels
 from hicmae_mm.models.heads.base import average_views
 from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import EmotionDataSample
@@ -39,6 +40,8 @@ def build_torch_model(cfg: Config, weights: str, device: str) -> nn.Module:
     """
     model = MODELS.build(cfg.model)
     load_weights(model, read_checkpoint(weights)['state_dict'], weights, require_all=True)
+    if cfg.get('cpu_kernels', True):
+        use_cpu_kernels(model)
     if hasattr(model, 'missing_streams'):
         model.missing_streams = 'zero'
     return model.to(device).eval()

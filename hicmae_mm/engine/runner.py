@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader
 from hicmae_mm.engine.resume import check_order, check_resumable
 from hicmae_mm.engine.schedule import ConfiguredSchedule
 from hicmae_mm.engine.wrappers import DataParallelModel, FullyShardedModel
+from hicmae_mm.kernels import use_cpu_kernels
 from hicmae_mm.registry import FUNCTIONS, MODEL_WRAPPERS, RUNNERS
 from hicmae_mm.utils.checkpoint import (
     allow_training_checkpoints,
@@ -78,11 +79,13 @@ class AudioVisualRunner(Runner):
         return logger
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
-        """Wraps the model for several processes: in a ``DataParallelModel``, unless the config names another wrapper.
+        """Turns CPU kernels on, and wraps the model for several processes, by default in a ``DataParallelModel``.
 
         Raises:
             ValueError: An option that the wrapper does not have.
         """
+        if self.cfg.get('cpu_kernels', True):
+            use_cpu_kernels(model)
         if not self.distributed or is_model_wrapper(model):
             return super().wrap_model(model_wrapper_cfg if self.distributed else None, model)
         wrapper_cfg = {'type': 'DataParallelModel', **(model_wrapper_cfg or {})}

@@ -23,6 +23,7 @@ from hicmae_mm.features.parts import MADE_BY, PartFolder, claim, make_columns
 from hicmae_mm.features.reading import read_info
 from hicmae_mm.features.rows import RowMaker
 from hicmae_mm.features.storage import FORMATS, import_parquet, merge
+from hicmae_mm.kernels import use_cpu_kernels
 from hicmae_mm.registry import MODELS
 from hicmae_mm.utils.checkpoint import LoadingReport, read_checkpoint
 from hicmae_mm.utils.files import exclusive
@@ -99,6 +100,8 @@ class FeatureExtraction:
         if options.file_format == 'parquet':
             import_parquet()
         model = MODELS.build(cfg.model).to(device)
+        if cfg.get('cpu_kernels', True):
+            use_cpu_kernels(model)
         self.extractor = FeatureExtractor(model, options.streams, options.layers, options.level, options.with_scores)
         weights = read_checkpoint(checkpoint)['state_dict']
         self.loaded: LoadingReport = self.extractor.load(weights, checkpoint)

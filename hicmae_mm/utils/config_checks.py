@@ -24,6 +24,7 @@ from hicmae_mm import registry as R
 _RUNNER_EXTRAS = {
     'activation_checkpointing',
     'compile',
+    'cpu_kernels',
     'custom_imports',
     'efficient_conv_bn_eval',
     'find_unused_parameters',
@@ -83,6 +84,8 @@ def check_config(cfg: Config) -> None:
             _require(key, allowed, name)
     _check_loaders(cfg)
     _check_compile(cfg)
+    if not isinstance(cfg.get('cpu_kernels', True), bool):
+        raise ValueError(f'cpu_kernels must be True or False, got {cfg.cpu_kernels!r}')
 
 
 def _refuse_slip(key: str, known: set[str]) -> None:

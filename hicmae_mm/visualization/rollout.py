@@ -5,41 +5,27 @@ connection passes on half of what was there and half of what it attends to; the 
 norms and the sizes of the values are left out, so the maps say where information may come from, not what it does.
 Cross-attention takes its half from the other stream's tokens.
 
-The attention kernels of the models give no weights, so these are computed again from what goes into each module.
+The attention kernels of the models give no weights, so these are computed again from queries and keys.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.models.encoders.vit import VisionTransformerEncoder
 from hicmae_mm.models.fusion.concat import ConcatFusion
 from hicmae_mm.models.fusion.cross_modal import CrossModalFusion
-from hicmae_mm.models.layers import CrossAttention, SelfAttention
+from hicmae_mm.models.layers import Attention
+from hicmae_mm.models.layers.attention import attention_weights
 
 HEAD_FUSIONS = ('mean', 'max', 'min')
-
-
-def attention_weights(module: SelfAttention | CrossAttention, x: Tensor, context: Tensor | None = None) -> Tensor:
-    """Softmaxed weights ``(B, H, N, N')`` of an attention of ``x (B, N, D)`` to itself or to ``context (B, N', D)``."""
-    if isinstance(module, SelfAttention):
-        q_weight, k_weight, _ = module.qkv.weight.chunk(3)
-        context = x
-    else:
-        q_weight, k_weight = module.q.weight, module.kv.weight.chunk(2)[0]
-        assert context is not None
-    q = rearrange(F.linear(x, q_weight, module.q_bias), 'b n (h d) -> b h n d', h=module.num_heads)
-    k = rearrange(F.linear(context, k_weight), 'b n (h d) -> b h n d', h=module.num_heads)
-    return (q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5).softmax(dim=-1)
 
 
 class AttentionRecorder:
@@ -62,30 +48,31 @@ class AttentionRecorder:
             raise ValueError(f'head_fusion must be one of {HEAD_FUSIONS}, got {head_fusion!r}')
         self.model, self.head_fusion = model, head_fusion
         self.weights: dict[str, Tensor] = {}
-        self._handles: list[RemovableHandle] = []
+        self._replaced: list[tuple[Attention, Any]] = []
 
     def __enter__(self) -> AttentionRecorder:
         for name, module in self.model.named_modules():
-            if isinstance(module, (SelfAttention, CrossAttention)):
-                self._handles.append(module.register_forward_pre_hook(self._keeper(name), with_kwargs=True))
+            if isinstance(module, Attention):
+                self._replaced.append((module, module.__dict__.get('attend')))
+                module.attend = self._keeper(name, module.attend)  # type: ignore[method-assign]
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for handle in self._handles:
-            handle.remove()
+        for module, own in self._replaced:
+            del module.attend
+            if own is not None:
+                module.attend = own  # type: ignore[method-assign]
+        self._replaced.clear()
 
-    def _keeper(self, name: str) -> Any:
-        @torch.no_grad()
-        def keep(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
-            assert isinstance(module, (SelfAttention, CrossAttention))
-            given = list(args) + [kwargs[key] for key in ('x', 'context') if key in kwargs]
-            context = given[1] if isinstance(module, CrossAttention) else None
-            weights = attention_weights(module, given[0].float(), None if context is None else context.float())
+    def _keeper(self, name: str, attend: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def keep(q: Tensor, k: Tensor, v: Tensor, padding_mask: Tensor | None = None) -> Tensor:
+            weights = attention_weights(q.detach().float(), k.detach().float())
             if self.head_fusion == 'mean':
                 self.weights[name] = weights.mean(dim=1)
             else:
                 fused = getattr(weights, f'a{self.head_fusion}')(dim=1)
                 self.weights[name] = fused / fused.sum(dim=-1, keepdim=True)
+            return attend(q, k, v, padding_mask)
 
         return keep
 

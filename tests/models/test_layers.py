@@ -7,6 +7,7 @@ import timm.layers
 import torch
 from torch import nn
 
+from hicmae_mm.kernels import use_cpu_kernels
 from hicmae_mm.models.layers import (
     Block,
     CrossAttention,
@@ -201,16 +202,21 @@ def test_attention_to_few_tokens_is_recomputed_too(num_context: int, runs: int) 
 
 
 @pytest.mark.parametrize('drop_prob', [0.3, 1.0])
-def test_drop_path_equals_timms_and_stores_nothing(drop_prob: float) -> None:
-    ours, theirs = DropPath(drop_prob).train(), timm.layers.DropPath(drop_prob).train()
-    x, stored, results = torch.randn(64, 3, 2, requires_grad=True), [], []
-    for module in (ours, theirs):
+def test_drop_path_equals_timms_and_its_kernel_stores_nothing(drop_prob: float) -> None:
+    ours, theirs, fast = DropPath(drop_prob), timm.layers.DropPath(drop_prob), DropPath(drop_prob)
+    use_cpu_kernels(fast)
+    x, results = torch.randn(64, 3, 2, requires_grad=True), []
+    for module in (ours, theirs, fast):
         torch.manual_seed(0)
-        hooks = torch.autograd.graph.saved_tensors_hooks(lambda tensor: stored.append(tensor) or tensor, lambda t: t)
+        stored: list[torch.Tensor] = []
+        hooks = torch.autograd.graph.saved_tensors_hooks(
+            lambda tensor, stored=stored: stored.append(tensor) or tensor, lambda t: t
+        )
         with hooks:
-            out = module(x)
+            out = module.train()(x)
         results.append([out, *torch.autograd.grad(out.square().sum(), x)])
-        if module is ours:
-            assert not stored
-    assert all(torch.equal(one, other) for one, other in zip(*results))
+        assert bool(stored) is (module is not fast)
+    for one, other, third in zip(*results):
+        assert torch.equal(one, other)
+        assert torch.equal(one, third)
     assert torch.equal(ours.eval()(x), x)

@@ -2,15 +2,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from einops import rearrange
-from torch import Tensor
+from torch import Tensor, nn
 
 from hicmae_mm.models.layers import CrossAttention, SelfAttention
 from hicmae_mm.registry import MODELS
 from hicmae_mm.visualization.rollout import (
     AttentionRecorder,
     attend,
-    attention_weights,
     roll_out,
     roll_out_model,
     roll_out_regions,
@@ -22,21 +20,25 @@ def rows_sum_to_one(shares: Tensor) -> bool:
     return bool((shares >= 0).all()) and torch.allclose(shares.sum(dim=-1), torch.ones(shares.shape[:-1]), atol=1e-5)
 
 
+class Doubled(nn.Linear):
+    """Stands for a layer with an adapter."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 2 * super().forward(x)
+
+
 @pytest.mark.parametrize('kind', [SelfAttention, CrossAttention])
-def test_weights_are_those_that_the_module_uses(kind: type) -> None:
+def test_recorded_weights_are_those_that_the_layers_give(kind: type) -> None:
     torch.manual_seed(0)
-    module = kind(8, 2).eval()
-    for parameter in module.parameters():
-        torch.nn.init.normal_(parameter)
-    x, context = torch.randn(3, 5, 8), torch.randn(3, 4, 8)
-    given = (x,) if kind is SelfAttention else (x, context)
-    weights = attention_weights(module, *given)
-    source = x if kind is SelfAttention else context
-    values = torch.nn.functional.linear(
-        source, (module.qkv if kind is SelfAttention else module.kv).weight[-8:], module.v_bias
-    )
-    out = weights @ rearrange(values, 'b n (h d) -> b h n d', h=2)
-    torch.testing.assert_close(module.proj(rearrange(out, 'b h n d -> b n (h d)')), module(*given))
+    module = kind(8, 1).eval()
+    for name in module.input_layers:
+        setattr(module, name, Doubled(8, len(name) * 8, bias=False))
+    given = [torch.randn(3, 5, 8), torch.randn(3, 4, 8)][: len(module.input_layers)]
+    with torch.no_grad(), AttentionRecorder(module) as recorder:
+        out = module(*given)
+    values = module.heads(module.input_layers[-1], given[-1])[-1].squeeze(1)
+    torch.testing.assert_close(module.proj(recorder.weights[''] @ values), out)
+    assert 'attend' not in vars(module)  # the recorder leaves nothing behind
 
 
 def test_two_layers_by_hand() -> None:

@@ -9,7 +9,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from hicmae_mm.models.layers import Linear, TokenMask, as_token_mask, gather_tokens, sine_positions
+from hicmae_mm.models.layers import TokenMask, as_token_mask, gather_tokens, sine_positions
 from hicmae_mm.models.layers.blocks import NORM_EPS
 
 
@@ -38,12 +38,12 @@ class BaseDecoder(BaseModule, metaclass=ABCMeta):
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        self.embed = Linear(in_channels, embed_dims, bias=False)
+        self.embed = nn.Linear(in_channels, embed_dims, bias=False)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, embed_dims))
         nn.init.trunc_normal_(self.mask_token, std=0.02)
         self.register_buffer('positions', sine_positions(num_tokens, embed_dims), persistent=False)
         self.norm = nn.LayerNorm(embed_dims, eps=NORM_EPS)
-        self.head = Linear(embed_dims, out_channels)
+        self.head = nn.Linear(embed_dims, out_channels)
 
     def forward(self, visible: Tensor, skips: Sequence[Tensor], mask: Tensor | TokenMask) -> Tensor:
         """Predicts the masked tokens.

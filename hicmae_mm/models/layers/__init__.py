@@ -1,20 +1,19 @@
-"""Bricks of the models."""
+"""Plain layers: what encoders, fusion blocks and decoders are built of."""
 
-from hicmae_mm.models.layers.attention import CrossAttention, SelfAttention
+from hicmae_mm.models.layers.attention import Attention, CrossAttention, SelfAttention
 from hicmae_mm.models.layers.blocks import Block, CrossBlock
-from hicmae_mm.models.layers.linear import Linear
 from hicmae_mm.models.layers.mlp import Mlp
 from hicmae_mm.models.layers.patch_embed import PatchEmbed, SpectrogramEmbed, TubeletEmbed
 from hicmae_mm.models.layers.pos_embed import sine_positions
 from hicmae_mm.models.layers.presence import Presence, as_presence
-from hicmae_mm.models.layers.recompute import run_block
+from hicmae_mm.models.layers.recompute import is_recomputed, run_block
 from hicmae_mm.models.layers.token_ops import TokenMask, as_token_mask, gather_tokens, scatter_tokens
 
 __all__ = [
+    'Attention',
     'Block',
     'CrossAttention',
     'CrossBlock',
-    'Linear',
     'Mlp',
     'PatchEmbed',
     'Presence',
@@ -25,6 +24,7 @@ __all__ = [
     'as_presence',
     'as_token_mask',
     'gather_tokens',
+    'is_recomputed',
     'run_block',
     'scatter_tokens',
     'sine_positions',

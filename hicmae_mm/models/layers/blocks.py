@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
 from torch import Tensor, nn
 
 from hicmae_mm.models.layers.attention import CrossAttention, SelfAttention
-from hicmae_mm.models.layers.linear import LayerNorm, is_traced
 from hicmae_mm.models.layers.mlp import Mlp
 
 NORM_EPS = 1e-6
@@ -17,8 +13,7 @@ NORM_EPS = 1e-6
 class DropPath(nn.Module):
     """Drops whole rows (Huang et al., 2016, stochastic depth), as timm does, and scales the others up.
 
-    The factors are no part of what autograd stores: otherwise a recomputed block would compute its last product again
-    only to reach them.
+    timm's own would be imported with every model, which costs a second and 100 MB.
 
     Args:
         drop_prob: Probability.
@@ -30,31 +25,16 @@ class DropPath(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, ...) -> (B, ...)``."""
-        if not self.training or self.drop_prob == 0:
-            return x
+        return x * self.factors(x) if self.training and self.drop_prob > 0 else x
+
+    def factors(self, x: Tensor) -> Tensor:
+        """Draws the factor of every row: ``(B, 1, ...)``, 0 where it is dropped."""
         kept = x.new_empty((len(x), *[1] * (x.ndim - 1))).bernoulli_(1 - self.drop_prob)
-        factors = kept if self.drop_prob == 1 else kept.div_(1 - self.drop_prob)
-        return x * factors if is_traced() else _Scaled.apply(x, factors)
+        return kept if self.drop_prob == 1 else kept.div_(1 - self.drop_prob)
 
     def extra_repr(self) -> str:
         """The probability, for printing."""
         return f'drop_prob={self.drop_prob:.3f}'
-
-
-class _Scaled(torch.autograd.Function):
-    """A product with factors that need no gradient."""
-
-    @staticmethod
-    def forward(x: Tensor, factors: Tensor) -> Tensor:
-        return x * factors
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:  # noqa: ARG004
-        ctx.factors = inputs[1]
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        return grad * ctx.factors, None
 
 
 class Block(nn.Module):
@@ -81,9 +61,9 @@ class Block(nn.Module):
         attn_drop: float = 0.0,
     ) -> None:
         super().__init__()
-        self.norm1 = LayerNorm(embed_dims, NORM_EPS)
+        self.norm1 = nn.LayerNorm(embed_dims, NORM_EPS)
         self.attn = SelfAttention(embed_dims, num_heads, qkv_bias, attn_drop, drop)
-        self.norm2 = LayerNorm(embed_dims, NORM_EPS)
+        self.norm2 = nn.LayerNorm(embed_dims, NORM_EPS)
         self.mlp = Mlp(embed_dims, int(embed_dims * mlp_ratio), drop)
         self.drop_path = DropPath(drop_path) if drop_path > 0 else nn.Identity()
 
@@ -110,8 +90,8 @@ class CrossBlock(Block):
         attn_drop: float = 0.0,
     ) -> None:
         super().__init__(embed_dims, num_heads, mlp_ratio, qkv_bias, drop_path, drop, attn_drop)
-        self.query_norm = LayerNorm(embed_dims, NORM_EPS)
-        self.context_norm = LayerNorm(embed_dims, NORM_EPS)
+        self.query_norm = nn.LayerNorm(embed_dims, NORM_EPS)
+        self.context_norm = nn.LayerNorm(embed_dims, NORM_EPS)
         self.cross_attn = CrossAttention(embed_dims, num_heads, qkv_bias, attn_drop, drop)
 
     def forward(  # type: ignore[override]

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 from torch import Tensor, nn
 
-from hicmae_mm.models.layers.linear import linear, remember
 from hicmae_mm.models.layers.patchify import patchify, token_grid
 from hicmae_mm.registry import MODELS
 
 
 class PatchEmbed(nn.Module):
-    """Linear embedding of non-overlapping patches (a strided convolution applied by index).
+    """Linear embedding of non-overlapping patches: a strided convolution, over all patches or those wanted.
 
     Subclasses name their geometry and hold the convolution as ``proj``, so that its weights have the usual shape.
 
@@ -50,9 +48,11 @@ class PatchEmbed(nn.Module):
                 f'{", ".join(map(str, self.size))}), got {tuple(x.shape)}; '
                 'make the pipeline and the patch embedding agree'
             )
-        patches = patchify(x, self.patch, indices)
-        remember(patches, partial(patchify, patch=self.patch, indices=indices), x)  # which its owner keeps anyway
-        return linear(patches, self.proj.weight.flatten(1), self.proj.bias)
+        if indices is None:
+            return self.proj(x).flatten(2).transpose(1, 2)  # (B, D, *grid) -> (B, N, D)
+        patches = patchify(x, self.patch, indices)  # (B, K, C*P1*...)
+        tokens = self.proj(patches.reshape(-1, self.in_channels, *self.patch))  # (B*K, C, P1, ...) -> (B*K, D, 1, ...)
+        return tokens.view(*indices.shape, -1)  # (B, K, D)
 
 
 @MODELS.register_module()

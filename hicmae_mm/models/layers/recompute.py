@@ -12,8 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import CheckpointPolicy, checkpoint, create_selective_checkpoint_contexts
 
-from hicmae_mm.utils.cpu_memory import FREED_MEMORY
-
 # what scaled_dot_product_attention becomes
 ATTENTION_OPERATORS = (
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default,
@@ -35,8 +33,6 @@ def run_block(block: nn.Module, *inputs: Tensor | None, recompute: bool = False)
     contexts = _contexts
     if torch.compiler.is_compiling():
         contexts = partial(create_selective_checkpoint_contexts, _policy)
-    elif any(x is not None and x.device.type == 'cpu' for x in inputs):
-        contexts = partial(_contexts, on_cpu=True)
     return checkpoint(block, *inputs, use_reentrant=False, context_fn=contexts)
 
 
@@ -45,16 +41,14 @@ def is_recomputed() -> bool:
     return _is_recomputed.get()
 
 
-def _contexts(on_cpu: bool = False) -> tuple[AbstractContextManager, AbstractContextManager]:
+def _contexts() -> tuple[AbstractContextManager, AbstractContextManager]:
     """Contexts of the forward pass and of the recomputation."""
     forward, again = create_selective_checkpoint_contexts(_policy)
-    return _region(forward, on_cpu), _region(again, on_cpu)
+    return _region(forward), _region(again)
 
 
 @contextmanager
-def _region(selection: AbstractContextManager, on_cpu: bool) -> Iterator[None]:
-    if on_cpu:
-        FREED_MEMORY.give_back()
+def _region(selection: AbstractContextManager) -> Iterator[None]:
     token = _is_recomputed.set(True)
     try:
         with selection:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from hicmae_mm.engine import AudioVisualRunner
 from hicmae_mm.engine.hooks.compile import compile_parts
 from hicmae_mm.engine.optimizers.cpu_amp import cpu_has_native_bfloat16
+from hicmae_mm.kernels import use_cpu_kernels
 from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.registry import MODELS
 from hicmae_mm.utils.benchmark.published import STYLE, build_wrapper, synchronous_step, use_published_style
@@ -77,6 +78,8 @@ def measure_model(cfg: Config, plan: ModelPlan) -> dict[str, Any]:
     batch = random_batch(model, plan.batch_size, pipeline_of(cfg))
     forward_macs = nominal_macs(model, batch.get('masks'))
     model.to(device)
+    if cfg.get('cpu_kernels', True):
+        use_cpu_kernels(model)
     apply_variant(model, plan)
     batches = itertools.repeat(pinned(batch, device)) if plan.is_noise else endless_batches(cfg, plan)
     with warnings.catch_warnings():

@@ -14,12 +14,12 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
 from mmengine.optim import AmpOptimWrapper, OptimWrapper, build_optim_wrapper
 from torch import Tensor, nn
 
-from hicmae_mm.models.layers import Linear, Mlp, TokenMask
-from hicmae_mm.models.layers.attention import CrossAttention, SelfAttention
+from hicmae_mm.kernels import remove_cpu_kernels
+from hicmae_mm.models.layers import Attention, TokenMask
+from hicmae_mm.models.layers.attention import attention_weights
 from hicmae_mm.models.layers.patch_embed import PatchEmbed
 from hicmae_mm.models.layers.patchify import channels_last
 from hicmae_mm.models.targets import PatchTarget
@@ -27,7 +27,7 @@ from hicmae_mm.utils.benchmark.timing import wait_for
 
 STYLE: Mapping[str, str] = {
     'attention': 'products and softmax one by one, all weights in memory, instead of one kernel',
-    'linear': 'linear layers and GELU by the default kernels, every intermediate result stored',
+    'linear': "plain layers without this package's kernels, every intermediate result stored",
     'patches': 'a convolution over all patches, of which the hidden ones are dropped',
     'targets': 'targets of all patches, of which the visible ones are dropped',
     'optimizer': 'AdamW in several passes over the parameters instead of one',
@@ -54,61 +54,26 @@ def use_published_style(model: nn.Module, style: Collection[str]) -> None:
         ValueError: an unknown part.
     """
     check_style(style)
-    forward_of: dict[str, dict[type[nn.Module], Callable[..., Tensor]]] = {
-        'attention': {SelfAttention: self_attention, CrossAttention: cross_attention},
-        'linear': {Linear: default_linear, Mlp: default_mlp},
-        'patches': {PatchEmbed: embed_all_patches},
-        'targets': {PatchTarget: targets_of_all_patches},
+    if 'linear' in style:
+        remove_cpu_kernels(model)
+    swaps: dict[str, tuple[type[nn.Module], str, Callable[..., Tensor]]] = {
+        'attention': (Attention, 'attend', attend_explicitly),
+        'patches': (PatchEmbed, 'forward', embed_all_patches),
+        'targets': (PatchTarget, 'forward', targets_of_all_patches),
     }
-    for part in style:
-        for kind, forward in forward_of.get(part, {}).items():
-            for module in model.modules():
-                if isinstance(module, kind):
-                    module.forward = partial(forward, module)  # type: ignore[method-assign]
+    for kind, method, function in (swaps[part] for part in style if part in swaps):
+        for module in model.modules():
+            if isinstance(module, kind):
+                setattr(module, method, partial(function, module))
 
 
-def self_attention(module: SelfAttention, x: Tensor, padding_mask: Tensor | None = None) -> Tensor:
-    """``(B, N, D) -> (B, N, D)`` with explicit attention weights ``(B, H, N, N)``; no padding."""
-    _refuse_padding(padding_mask)
-    bias = None
-    if module.q_bias is not None and module.v_bias is not None:
-        bias = torch.cat([module.q_bias, torch.zeros_like(module.v_bias), module.v_bias])
-    qkv = F.linear(x, module.qkv.weight, bias)
-    q, k, v = rearrange(qkv, 'b n (three h d) -> three b h n d', three=3, h=module.num_heads).unbind(0)
-    return _attend(module, q, k, v)
-
-
-def cross_attention(module: CrossAttention, x: Tensor, context: Tensor, padding_mask: Tensor | None = None) -> Tensor:
-    """``(B, N, D)`` attends to ``(B, N', D)`` with explicit weights ``(B, H, N, N')``; no padding."""
-    _refuse_padding(padding_mask)
-    bias = None if module.v_bias is None else torch.cat([torch.zeros_like(module.v_bias), module.v_bias])
-    q = rearrange(F.linear(x, module.q.weight, module.q_bias), 'b n (h d) -> b h n d', h=module.num_heads)
-    kv = F.linear(context, module.kv.weight, bias)
-    k, v = rearrange(kv, 'b n (two h d) -> two b h n d', two=2, h=module.num_heads).unbind(0)
-    return _attend(module, q, k, v)
-
-
-def _attend(module: SelfAttention | CrossAttention, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    weights = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)  # (B, H, N, N')
-    weights = F.dropout(weights.softmax(dim=-1), module.attn_drop, module.training)
-    out = (weights @ v).transpose(1, 2).flatten(2)  # (B, N, D)
-    return module.proj_drop(module.proj(out))
-
-
-def _refuse_padding(padding_mask: Tensor | None) -> None:
+def attend_explicitly(module: Attention, q: Tensor, k: Tensor, v: Tensor, padding_mask: Tensor | None = None) -> Tensor:
+    """``(B, H, N, D / H)`` attends to ``(B, H, N', D / H)`` with explicit weights ``(B, H, N, N')``; no padding."""
     if padding_mask is not None:
         raise ValueError('the published style knows no missing streams: measure batches whose clips have all of them')
-
-
-def default_linear(module: Linear, x: Tensor) -> Tensor:
-    """``(..., in) -> (..., out)``."""
-    return F.linear(x, module.weight, module.bias)
-
-
-def default_mlp(module: Mlp, x: Tensor) -> Tensor:
-    """``(..., D) -> (..., D)``."""
-    hidden = F.gelu(default_linear(module.fc1, x))
-    return module.drop(default_linear(module.fc2, hidden))
+    weights = F.dropout(attention_weights(q, k), module.attn_drop, module.training)
+    out = (weights @ v).transpose(1, 2).flatten(2)  # (B, H, N, D / H) -> (B, N, D)
+    return module.proj_drop(module.proj(out))
 
 
 def embed_all_patches(module: PatchEmbed, x: Tensor, indices: Tensor | None = None) -> Tensor:

@@ -1,0 +1,158 @@
+"""Layers put in place of linear ones are computed through, with kernels, in every mode."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from mmengine.runner import set_random_seed
+from torch import Tensor, nn
+
+from hicmae_mm.kernels import linear, remove_cpu_kernels, use_cpu_kernels
+from hicmae_mm.models.layers import Block, CrossBlock, run_block
+from hicmae_mm.registry import MODELS
+from tests.models.operations import Operations
+from tests.test_components import MODEL_CASES, PRETRAINER, raw_batch, with_component
+
+pytestmark = pytest.mark.usefixtures('hicmae_scope')
+MODES = ('train', 'recompute', 'eval', 'compile', 'export')
+
+
+@pytest.fixture(autouse=True)
+def _any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linear, 'MIN_ROWS', 1)
+    monkeypatch.setattr(linear, 'MIN_MACS', 1)
+
+
+class LowRank(nn.Module):
+    """A linear layer plus a product of two small ones."""
+
+    def __init__(self, base: nn.Linear) -> None:
+        super().__init__()
+        self.base = base
+        self.down = nn.Linear(base.in_features, 2, bias=False)
+        self.up = nn.Linear(2, base.out_features, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.base(x) + self.up(self.down(x))
+
+    @property
+    def merged_weight(self) -> Tensor:
+        return self.base.weight + self.up.weight @ self.down.weight
+
+
+def linears(model: nn.Module) -> list[str]:
+    return [name for name, part in model.named_modules() if isinstance(part, nn.Linear)]
+
+
+def adapted(model: nn.Module, names: list[str]) -> tuple[nn.Module, nn.Module]:
+    """The model with adapters, and a plain one that must give the same: their products are in its weights."""
+    merged = copy.deepcopy(model)
+    remove_cpu_kernels(merged)
+    for name in names:
+        adapter = LowRank(model.get_submodule(name))
+        model.set_submodule(name, adapter)
+        merged.get_submodule(name).weight.data = adapter.merged_weight.detach().clone()
+    return model, merged
+
+
+@pytest.mark.parametrize('recompute', [False, True])
+@pytest.mark.parametrize('component', MODEL_CASES)
+def test_every_component_computes_through_every_adapter(component: str, recompute: bool) -> None:
+    case = MODEL_CASES[component]
+    torch.manual_seed(0)
+    model = MODELS.build(with_component(case.base, case.slot, component, case.options))
+    for part in model.modules():
+        if recompute and hasattr(part, 'checkpoint_activations'):
+            part.checkpoint_activations = True
+    use_cpu_kernels(model)
+    names = linears(model)
+    model, merged = adapted(model, names)
+    batch = raw_batch()
+    if case.base is not PRETRAINER:
+        batch.pop('masks')
+    losses, predictions = [], []
+    for one in (model, merged):
+        set_random_seed(1)
+        losses.append(one.train()(**one.data_preprocessor(copy.deepcopy(batch), training=True), mode='loss'))
+        sum(value for key, value in losses[-1].items() if 'loss' in key).backward()
+        with torch.no_grad():
+            prepared = one.eval().data_preprocessor(copy.deepcopy(batch), training=False)
+            predictions.append(one(prepared['inputs'], **only_masks(prepared), mode='tensor'))
+    assert_close(losses[0], losses[1])
+    assert_close(predictions[0], predictions[1])
+    for name in names:
+        expected = merged.get_submodule(name).weight.grad
+        torch.testing.assert_close(model.get_submodule(name).base.weight.grad, expected, rtol=1e-2, atol=1e-4)
+
+
+def only_masks(prepared: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in prepared.items() if key == 'masks'}
+
+
+def assert_close(ours: Any, theirs: Any) -> None:
+    if isinstance(theirs, dict):
+        assert ours.keys() == theirs.keys()
+        ours, theirs = list(ours.values()), list(theirs.values())
+    torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+
+
+def run(block: nn.Module, given: tuple[Tensor, ...], mode: str) -> Tensor:
+    block.train(mode in ('train', 'recompute'))
+    if mode == 'compile':
+        torch._dynamo.reset()
+        return torch.compile(block, backend='aot_eager', fullgraph=True)(*given)
+    if mode == 'export':
+        return torch.export.export(block, given).module()(*given)
+    with torch.set_grad_enabled(block.training):
+        return run_block(block, *given, recompute=mode == 'recompute')
+
+
+@pytest.mark.parametrize('is_before', [True, False])
+@pytest.mark.parametrize('mode', MODES)
+@pytest.mark.parametrize('kind', [Block, CrossBlock])
+def test_blocks_compute_through_each_adapter_alone(kind: type[Block], mode: str, is_before: bool) -> None:
+    """Put in before the kernels or after them; the other layers of the block are plain."""
+    torch.manual_seed(0)
+    given = tuple(torch.randn(2, 6, 8) for _ in range(1 + (kind is CrossBlock)))
+    names = linears(kind(8, 2))
+    assert len(names) == (7 if kind is CrossBlock else 4)
+    for name in names if mode not in ('compile', 'export') or not is_before else names[:1]:
+        block = kind(8, 2)
+        if not is_before:
+            use_cpu_kernels(block)
+        block, merged = adapted(block, [name])
+        if is_before:
+            use_cpu_kernels(block)
+        torch.testing.assert_close(run(block, given, mode), merged(*given), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize('mode', ['train', 'recompute', 'eval'])
+@pytest.mark.parametrize('kind', [Block, CrossBlock])
+def test_hooks_on_each_layer_change_its_result(kind: type[Block], mode: str) -> None:
+    torch.manual_seed(0)
+    given = tuple(torch.randn(2, 6, 8) for _ in range(1 + (kind is CrossBlock)))
+    for name in linears(kind(8, 2)):
+        block = kind(8, 2)
+        merged = copy.deepcopy(block)
+        layer = merged.get_submodule(name)
+        layer.weight.data *= 3
+        if layer.bias is not None:
+            layer.bias.data *= 3
+        use_cpu_kernels(block)
+        block.get_submodule(name).register_forward_hook(lambda module, inputs, out: 3 * out)
+        torch.testing.assert_close(run(block, given, mode), merged(*given), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.filterwarnings('ignore:torch.ao.quantization is deprecated')
+def test_dynamic_quantisation_reaches_every_linear_layer() -> None:
+    torch.manual_seed(0)
+    block, x = CrossBlock(64, 2).eval(), torch.randn(2, 6, 64)
+    use_cpu_kernels(block)
+    quantized = torch.ao.quantization.quantize_dynamic(block, {nn.Linear})
+    with torch.no_grad(), Operations() as operations:
+        out = quantized(x, x)
+        torch.testing.assert_close(out, block(x, x), rtol=0.1, atol=0.1)
+    assert sum('quantized.linear_dynamic' in name for name in operations.names) == 7
