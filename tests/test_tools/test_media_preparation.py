@@ -335,3 +335,36 @@ def test_verify_dataset_writes_the_clean_list(media: MediaFolder, capsys: pytest
         assert error.startswith('error: ')
         assert message in error
     assert not nothing.exists()
+
+
+def test_verify_dataset_tells_corpus_and_shared_speakers(media: MediaFolder, capsys: pytest.CaptureFixture) -> None:
+    for number in range(6):
+        media.frame_folder(f'100{number}_DFA_ANG_XX', num_frames=16)
+    media.wav('a.wav', media.tone(2.0))
+    ann_file = media.annotation(*(f'100{number}_DFA_ANG_XX a.wav 0' for number in range(6)))
+    other = media.annotation('x/1005_IEO_FEA_LO y.wav 2', 'x/1010_IEO_FEA_LO y.wav 2', name='test.csv')
+    arguments = (ann_file, '--data-root', media.root, '--against', other, *IN_PROCESS)
+    assert call(VERIFY, *arguments) == 0
+    printed = capsys.readouterr().out
+    assert 'test.csv: 6/2 speakers, 1 IN BOTH (1005): scores are not speaker-independent' in printed
+    assert 'corpus CREMAD, published split: speaker-independent' in printed
+    assert 'DIFFERS: 6 clips: no published list has so many' in printed
+    assert 'DIFFERS: 16 frames in 6 of 6 clips: an export that was resampled in time' in printed
+    assert 'DIFFERS: 6 clips have pictures below 160 pixels' in printed
+    report = json.loads(ann_file.with_suffix('.report.json').read_text())
+    assert report['provenance']['corpus'] == 'CREMAD'
+    assert report['labels'] == {'0': 6}
+    assert report['speakers'][str(other)]['shared'] == ['1005']
+    assert call(VERIFY, *arguments, '--corpus', 'dfew') == 0
+    assert 'published split: speaker-independent or not: not known' in capsys.readouterr().out
+    assert call(VERIFY, *arguments, '--corpus', 'emodb') == 1
+    assert "error: --corpus 'emodb' is not known, expected one of cremad, " in capsys.readouterr().err
+    assert call(VERIFY, *arguments, '--speaker-column', '1') == 1
+    assert 'no label column 1 with the speaker' in capsys.readouterr().err
+
+
+def test_verify_dataset_checks_what_the_list_names(media: MediaFolder, capsys: pytest.CaptureFixture) -> None:
+    media.wav('a.wav')
+    ann_file = media.annotation('- a.wav 0', '- a.wav 1')
+    assert call(VERIFY, ann_file, '--data-root', media.root, *IN_PROCESS) == 0
+    assert 'only audio is checked, the list names nothing else' in capsys.readouterr().out

@@ -2,42 +2,29 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.fileio import join_path
+from mmengine.dataset import Compose
 
-from hicmae_mm.datasets.annotations import LabelParser, load_annotations
 from hicmae_mm.datasets.audio_readers import open_audio
+from hicmae_mm.datasets.av_dataset import seeded
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.preparation.audio import Loudness
 from hicmae_mm.datasets.preparation.clip import Clip
+from hicmae_mm.datasets.preparation.listed_clips import STREAMS, ListedClip
 from hicmae_mm.datasets.preparation.pool import Failure, run_parallel
-from hicmae_mm.datasets.text_files import lines_with_ends, read_json, read_text
+from hicmae_mm.datasets.transforms.audio_io import Filterbank, LoadAudio
+from hicmae_mm.datasets.transforms.video_io import DecodeFrames, OpenVideo, SampleClips
 
 PROBLEMS = ('missing', 'broken', 'silent', 'short', 'mismatched')
-STREAMS = ('video', 'audio')
 _READ_SECONDS = 60  # of sound at a time
-
-
-@dataclass(frozen=True)
-class ListedClip:
-    """A clip of an annotation file.
-
-    Attributes:
-        index: Place in the list, from 0.
-        position: Where it stands in the file, ``'line 3'``.
-        paths: File or folder of each stream; None where the list names none.
-    """
-
-    index: int
-    position: str
-    paths: Mapping[str, Path | None]
 
 
 @dataclass
@@ -47,6 +34,7 @@ class ClipFindings:
     Attributes:
         problems: (kind, stream, what is wrong in words); empty for a clean clip.
         frames: Number of frames.
+        size: Height and width of the pictures (pixels).
         video_seconds: Length of the pictures; None if unknown.
         audio_seconds: Length of the sound.
         peak_db: Loudest sample (dB relative to full scale); None for digital silence.
@@ -54,33 +42,10 @@ class ClipFindings:
 
     problems: list[tuple[str, str, str]] = field(default_factory=list)
     frames: int | None = None
+    size: tuple[int, int] | None = None
     video_seconds: float | None = None
     audio_seconds: float | None = None
     peak_db: float | None = None
-
-
-def list_clips(ann_file: Path, data_root: str, data_prefix: Mapping[str, str]) -> list[ListedClip]:
-    """Reads a list, text or JSON; labels are not looked at.
-
-    Args:
-        ann_file: The list.
-        data_root: Folder that its paths start from.
-        data_prefix: Folders of ``'video'`` and ``'audio'`` below it.
-
-    Raises:
-        FileNotFoundError: If there is no such list.
-        ValueError: If it is malformed or empty; the line is named.
-    """
-    records, _ = load_annotations(str(ann_file), LabelParser('unlabelled'))
-    clips = []
-    for index, record in enumerate(records):
-        paths: dict[str, Path | None] = {}
-        for stream in STREAMS:
-            name = record[stream]
-            paths[stream] = None if name is None else Path(join_path(data_root, data_prefix.get(stream, ''), name))
-        paths['audio'] = paths['audio'] or paths['video']  # '-' is the video's own sound track
-        clips.append(ListedClip(index, record['position'], paths))
-    return clips
 
 
 @dataclass(frozen=True)
@@ -112,28 +77,42 @@ class CheckClip:
     def __post_init__(self) -> None:
         if not self.streams or not set(self.streams) <= set(STREAMS):
             raise ValueError(f'streams must be some of {STREAMS}, got {tuple(self.streams)}')
+        if self.frame_folder_fps is not None and not 0 < self.frame_folder_fps < math.inf:
+            raise ValueError(f'frame_folder_fps must be above 0, got {self.frame_folder_fps}')
 
     def __call__(self, clip: ListedClip) -> ClipFindings:
-        """Opens, decodes, measures."""
+        """Opens, decodes, measures; whatever goes wrong is a finding."""
         findings = ClipFindings()
         for stream in self.streams:
             check = self._check_video if stream == 'video' else self._check_audio
             path = clip.paths[stream]
-            try:
+            with _noted(findings, stream, path):
                 if path is None:
-                    raise FileNotFoundError(f'the list names no {stream}')
+                    raise FileNotFoundError(f"the list names no {stream}; streams=('audio',) reads sound alone")
                 for kind, problem in check(path, findings):
                     findings.problems.append((kind, stream, problem))
-            except FileNotFoundError as error:
-                findings.problems.append(('missing', stream, str(error)))
-            except MediaError as error:
-                findings.problems.append(('broken', stream, str(error)))
+        if not {kind for kind, _, _ in findings.problems} & {'missing', 'broken'}:
+            with _noted(findings, 'both' if len(self.streams) > 1 else self.streams[0], clip.paths[self.streams[0]]):
+                self._read_as_training_does(clip)
         if findings.video_seconds is not None and findings.audio_seconds is not None:
             difference = abs(findings.video_seconds - findings.audio_seconds)
             if difference > self.max_mismatch_seconds:
                 lengths = f'{findings.video_seconds:.2f} s of pictures, {findings.audio_seconds:.2f} s of sound'
                 findings.problems.append(('mismatched', 'both', lengths))
         return findings
+
+    def _read_as_training_does(self, clip: ListedClip) -> None:
+        """Reads a random clip, as in training, and the views of a test, through the pipeline's own transforms.
+
+        Raises:
+            MediaError: If a frame or a span of sound cannot be read.
+        """
+        paths = {stream: None if path is None else str(path) for stream, path in clip.paths.items()}
+        info = dict(streams=tuple(self.streams), video_path=paths['video'], audio_path=paths['audio'])
+        with seeded(clip.index):
+            for sample in (SampleClips('train'), SampleClips('test', num_clips=2)):
+                open_video = OpenVideo(self.backend, self.frame_folder_fps)
+                Compose([open_video, sample, DecodeFrames(), LoadAudio(), Filterbank()])(dict(info))
 
     def _check_video(self, path: Path, findings: ClipFindings) -> Iterator[tuple[str, str]]:
         with Clip(path, backend=self.backend, frame_folder_fps=self.frame_folder_fps) as clip:
@@ -144,6 +123,7 @@ class CheckClip:
                 last = clip.num_frames - 1
                 clip.reader.read(sorted({0, last // 2, last}))
             findings.frames = clip.num_frames
+            findings.size = (clip.height, clip.width)
             if clip.seconds is not None:
                 findings.video_seconds = round(clip.seconds, 3)
         if findings.frames < self.min_frames:
@@ -166,6 +146,22 @@ class CheckClip:
             yield 'silent', f'{path}: peak {_level(loudness.peak_db)}, root mean square {_level(loudness.rms_db)}'
         if findings.audio_seconds < self.min_seconds:
             yield 'short', f'{path}: {findings.audio_seconds} s, less than {self.min_seconds}'
+
+
+@contextmanager
+def _noted(findings: ClipFindings, stream: str, path: Path | None) -> Iterator[None]:
+    """Notes any error as a problem. Also those that are no fault of the file: a training would end with them."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        findings.problems.append(('missing', stream, str(error)))
+    except MediaError as error:
+        findings.problems.append(('broken', stream, str(error)))
+    except OSError as error:
+        findings.problems.append(('broken', stream, f'{path}: cannot be read: {error.strerror or error}'))
+    except Exception as error:
+        reason = (str(error).strip() or '(no message)').splitlines()[0]
+        findings.problems.append(('broken', stream, f'{path}: {type(error).__name__}: {reason}'))
 
 
 def _level(decibel: float | None) -> str:
@@ -193,26 +189,3 @@ def summarize_findings(findings: Iterable[ClipFindings]) -> dict[str, Any]:
         **{kind: kinds[kind] for kind in PROBLEMS},
         compared_lengths=int(np.sum([None not in pair for pair in lengths])),
     )
-
-
-def clean_list(ann_file: Path, clips: Sequence[ListedClip], is_clean: Sequence[bool]) -> str:
-    """The list without the clips that have problems: the other lines, or items of JSON, are as they were.
-
-    Args:
-        ann_file: The list that the clips come from.
-        clips: All of them, in order.
-        is_clean: One value per clip.
-
-    Raises:
-        ValueError: If no clip is clean.
-    """
-    kept = [clip for clip, clean in zip(clips, is_clean, strict=True) if clean]
-    if not kept:
-        raise ValueError(f'no clip of {ann_file} is clean, so there is no clean list to write; check --data-root')
-    if ann_file.suffix == '.json':
-        content = read_json(ann_file)
-        content['data_list'] = [content['data_list'][clip.index] for clip in kept]
-        return json.dumps(content, indent=1, ensure_ascii=False) + '\n'
-    lines = lines_with_ends(read_text(ann_file))
-    texts = (lines[int(clip.position.removeprefix('line ')) - 1] for clip in kept)
-    return ''.join(text if text.endswith('\n') else text.rstrip('\r') + '\n' for text in texts)

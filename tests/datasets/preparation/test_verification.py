@@ -8,20 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hicmae_mm.datasets.preparation.listed_clips import ListedClip, clean_list, list_clips
 from hicmae_mm.datasets.preparation.verification import (
     CheckClip,
     ClipFindings,
-    ListedClip,
     check_clips,
-    clean_list,
-    list_clips,
     summarize_findings,
 )
 from tests.conftest import MediaFolder
 
 
 def findings_of(ann_file: Path, check: CheckClip) -> list[ClipFindings]:
-    clips = list_clips(ann_file, str(ann_file.parent), {})
+    clips, _ = list_clips(ann_file, str(ann_file.parent), {})
     return [found for _, found in check_clips(check, clips, num_workers=0)]
 
 
@@ -85,7 +83,7 @@ def test_what_is_measured(media: MediaFolder) -> None:
     media.video('good.mp4', num_frames=50, fps=25)
     media.wav('good.wav', media.tone(1.9))
     (found,) = findings_of(media.annotation('good.mp4 good.wav 0'), CheckClip())
-    assert found == ClipFindings([], frames=50, video_seconds=2.0, audio_seconds=1.9, peak_db=-6.02)
+    assert found == ClipFindings([], frames=50, size=(64, 64), video_seconds=2.0, audio_seconds=1.9, peak_db=-6.02)
 
 
 def test_folders_are_compared_only_with_a_frame_rate(media: MediaFolder) -> None:
@@ -111,7 +109,7 @@ def test_damage_between_the_frames_looked_at_needs_full(media: MediaFolder) -> N
 def test_clean_lists_keep_lines_and_items_as_they_are(media: MediaFolder) -> None:
     ann_file = media.root / 'list.csv'
     ann_file.write_bytes('a.mp4  a.wav\t3 0.50\r\n\nb.mp4 b.wav 1\nü.mp4 - calm  \nc.mp4 c.wav 2'.encode())
-    clips = list_clips(ann_file, 'root', dict(video='v'))
+    clips, _ = list_clips(ann_file, 'root', dict(video='v'))
     assert [clip.position for clip in clips] == ['line 1', 'line 3', 'line 4', 'line 5']
     assert clips[0].paths == dict(video=Path('root/v/a.mp4'), audio=Path('root/a.wav'))
     assert clips[2].paths == dict(video=Path('root/v/ü.mp4'), audio=Path('root/v/ü.mp4'))
@@ -121,7 +119,7 @@ def test_clean_lists_keep_lines_and_items_as_they_are(media: MediaFolder) -> Non
     items = [dict(video=f'{name}.mp4', label=[1, 2], note=name) for name in 'xyz']
     json_file = media.root / 'list.json'
     json_file.write_text(json.dumps(dict(metainfo=dict(classes=['k']), data_list=items)))
-    clips = list_clips(json_file, '', {})
+    clips, _ = list_clips(json_file, '', {})
     assert json.loads(clean_list(json_file, clips, [False, True, True])) == dict(
         metainfo=dict(classes=['k']), data_list=items[1:]
     )
@@ -138,7 +136,7 @@ def die(clip: ListedClip) -> ClipFindings:
 @pytest.mark.slow
 @pytest.mark.dist
 def test_a_clip_that_kills_its_process_is_broken(media: MediaFolder) -> None:
-    clips = list_clips(media.annotation('a.mp4 - 0'), '', {})
+    clips, _ = list_clips(media.annotation('a.mp4 - 0'), '', {})
     (pair,) = check_clips(die, clips, num_workers=1)
     reason = 'the process that worked on it died (signal SIGSEGV)'
     assert pair == (clips[0], ClipFindings([('broken', 'both', reason)]))
@@ -147,3 +145,62 @@ def test_a_clip_that_kills_its_process_is_broken(media: MediaFolder) -> None:
 def test_streams_are_checked() -> None:
     with pytest.raises(ValueError, match="streams must be some of .*'text'"):
         CheckClip(streams=('text',))
+
+
+def test_sound_that_is_no_number_is_not_called_silent(media: MediaFolder) -> None:
+    import soundfile
+
+    tone = media.tone(2.0)
+    for name, at in (('some.wav', slice(100, 110)), ('all.wav', slice(None))):
+        samples = tone.copy()
+        samples[at] = np.nan
+        soundfile.write(media.root / name, samples, 16000, subtype='FLOAT')
+    ann_file = media.annotation('- some.wav', '- all.wav')
+    some, every = findings_of(ann_file, CheckClip(streams=('audio',)))
+    for found in (some, every):
+        ((kind, stream, message),) = found.problems
+        assert (kind, stream) == ('broken', 'audio')
+        assert 'not finite (NaN or infinite)' in message
+
+
+def test_clips_are_read_as_a_training_reads_them(media: MediaFolder) -> None:
+    folder = media.frame_folder('face', num_frames=20)
+    media.wav('a.wav', media.tone(0.8))
+    ann_file = media.annotation('face a.wav')
+    assert problems_of(ann_file) == [[]]
+    (folder / '5.jpg').write_bytes(b'no picture')  # neither first, middle nor last, but a frame of every test
+    (found,) = findings_of(ann_file, CheckClip())
+    assert [(kind, stream) for kind, stream, _ in found.problems] == [('broken', 'both')]
+    assert '5.jpg: the picture is unreadable' in found.problems[0][2]
+
+
+def test_whatever_goes_wrong_is_a_finding(media: MediaFolder) -> None:
+    import os
+
+    os.mkfifo(media.root / 'pipe.wav')
+    (media.root / 'folder.wav').mkdir()
+    (media.root / 'loop.mp4').symlink_to('loop.mp4')
+    (media.root / 'pointer.mp4').write_text('version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n')
+    (media.root / 'page.wav').write_text('<!DOCTYPE html><html><body>Sign in</body></html>')
+    media.wav('good.wav')
+    media.video('good.mp4')
+    ann_file = media.annotation(
+        'good.mp4 pipe.wav', 'good.mp4 folder.wav', 'loop.mp4 good.wav', 'pointer.mp4 good.wav', 'good.mp4 page.wav'
+    )
+    found = findings_of(ann_file, CheckClip())
+    assert [[stream for _, stream, _ in clip.problems] for clip in found] == [
+        ['audio'],
+        ['audio'],
+        ['video'],
+        ['video'],
+        ['audio'],
+    ]
+    assert "run 'git lfs pull'" in found[3].problems[0][2]
+    assert 'a web page' in found[4].problems[0][2]
+    for name, words in (('a\0b.wav', 'no such file'), ('x' * 5000, 'File name too long')):
+        clip = ListedClip(0, 'line 1', dict(video=None, audio=media.root / name))
+        ((_, stream, message),) = CheckClip(streams=('audio',))(clip).problems
+        assert stream == 'audio'
+        assert words in message
+    with pytest.raises(ValueError, match='frame_folder_fps must be above 0'):
+        CheckClip(frame_folder_fps=0.0)

@@ -1,0 +1,139 @@
+"""The clips of a list: where they lie, who speaks, and the list without some of them."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.fileio import join_path
+
+from hicmae_mm.datasets.annotations import load_annotations
+from hicmae_mm.datasets.corpora.protocols import PROTOCOLS
+from hicmae_mm.datasets.labels import LabelParser
+from hicmae_mm.datasets.text_files import lines_with_ends, read_json, read_text
+
+STREAMS = ('video', 'audio')
+
+
+@dataclass(frozen=True)
+class ListedClip:
+    """A clip of an annotation file.
+
+    Attributes:
+        index: Place in the list, from 0.
+        position: Where it stands in the file, ``'line 3'``.
+        paths: File or folder of each stream; None where the list names none.
+        labels: Label columns as written.
+        name: The path that names it, as written.
+        speaker: Whom the list names as its speaker (JSON); None: nobody.
+    """
+
+    index: int
+    position: str
+    paths: Mapping[str, Path | None]
+    labels: tuple[Any, ...] = ()
+    name: str = ''
+    speaker: str | None = None
+
+
+class _LabelsAsWritten(LabelParser):
+    def parse(self, fields: Sequence[Any]) -> dict[str, Any]:
+        return dict(label=tuple(fields))
+
+
+def list_clips(
+    ann_file: Path, data_root: str, data_prefix: Mapping[str, str]
+) -> tuple[list[ListedClip], dict[str, Any]]:
+    """Reads a list, text or JSON; labels are not looked at.
+
+    Args:
+        ann_file: The list.
+        data_root: Folder that its paths start from.
+        data_prefix: Folders of ``'video'`` and ``'audio'`` below it.
+
+    Returns:
+        The clips, and the meta information of a JSON list.
+
+    Raises:
+        FileNotFoundError: If there is no such list.
+        ValueError: If it is malformed or empty; the line is named.
+    """
+    records, metainfo = load_annotations(str(ann_file), _LabelsAsWritten('unlabelled'))
+    clips = []
+    for index, record in enumerate(records):
+        paths: dict[str, Path | None] = {}
+        for stream in STREAMS:
+            name = record[stream]
+            paths[stream] = None if name is None else Path(join_path(data_root, data_prefix.get(stream, ''), name))
+        paths['audio'] = paths['audio'] or paths['video']  # '-' is the video's own sound track
+        name = record['video'] or record['audio']
+        clips.append(ListedClip(index, record['position'], paths, record['label'], name, record.get('speaker')))
+    return clips, metainfo
+
+
+def streams_of(clips: Sequence[ListedClip]) -> tuple[str, ...]:
+    """The streams that a list names: sound alone without videos, pictures alone where only folders are named."""
+    if all(clip.paths['video'] is None for clip in clips):
+        return ('audio',)
+    if all(
+        (path := clip.paths['audio']) == clip.paths['video'] and path is not None and path.is_dir() for clip in clips
+    ):
+        return ('video',)
+    return STREAMS
+
+
+def speakers_of(clips: Sequence[ListedClip], corpus: str | None, column: int | None) -> list[str | None]:
+    """Who speaks in each clip: as the list says (JSON, or a label column), else as the corpus names clips.
+
+    Args:
+        clips: The clips.
+        corpus: Name of the data set class; None: names tell nothing.
+        column: Label column that names speakers, from 0; None: none does.
+
+    Raises:
+        ValueError: If a clip has no such column.
+    """
+    protocol = None if corpus is None else PROTOCOLS[corpus]
+    speakers = []
+    for clip in clips:
+        if column is not None and not 0 <= column < len(clip.labels):
+            raise ValueError(
+                f'{clip.position}: no label column {column} with the speaker, there are {len(clip.labels)}'
+            )
+        written = clip.speaker if column is None else str(clip.labels[column])
+        speakers.append(written or (None if protocol is None else protocol.speaker_of(clip.name)))
+    return speakers
+
+
+def count_labels(clips: Sequence[ListedClip]) -> dict[str, int]:
+    """How many clips have each label, where every clip has one label; empty otherwise."""
+    if any(len(clip.labels) != 1 for clip in clips):
+        return {}
+    return dict(sorted(Counter(str(clip.labels[0]) for clip in clips).items()))
+
+
+def clean_list(ann_file: Path, clips: Sequence[ListedClip], is_clean: Sequence[bool]) -> str:
+    """The list without the clips that have problems: the other lines, or items of JSON, are as they were.
+
+    Args:
+        ann_file: The list that the clips come from.
+        clips: All of them, in order.
+        is_clean: One value per clip.
+
+    Raises:
+        ValueError: If no clip is clean.
+    """
+    kept = [clip for clip, clean in zip(clips, is_clean, strict=True) if clean]
+    if not kept:
+        raise ValueError(f'no clip of {ann_file} is clean, so there is no clean list to write; check --data-root')
+    if ann_file.suffix == '.json':
+        content = read_json(ann_file)
+        content['data_list'] = [content['data_list'][clip.index] for clip in kept]
+        return json.dumps(content, indent=1, ensure_ascii=False) + '\n'
+    lines = lines_with_ends(read_text(ann_file))
+    texts = (lines[int(clip.position.removeprefix('line ')) - 1] for clip in kept)
+    return ''.join(text if text.endswith('\n') else text.rstrip('\r') + '\n' for text in texts)
