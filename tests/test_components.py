@@ -157,6 +157,7 @@ RUN_CASES = {
         'AudioVisualShards': RunCase(SHARDS),
     },
     'DATA_SAMPLERS': {
+        'ClassBalancedSampler': RunCase({'train_dataloader.sampler.type': 'ClassBalancedSampler'}),
         'SeededSampler': RunCase({'train_dataloader.sampler.shuffle': False}),
         'ShardSampler': RunCase(SHARDS | {'train_dataloader.sampler.type': 'ShardSampler'}),
     },

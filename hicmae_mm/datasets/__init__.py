@@ -4,12 +4,13 @@ from hicmae_mm.datasets.av_dataset import AudioVisualDataset
 from hicmae_mm.datasets.collate import collate_audio_visual
 from hicmae_mm.datasets.corpora import *  # noqa: F403 (one class per corpus, listed there)
 from hicmae_mm.datasets.errors import MediaError
-from hicmae_mm.datasets.samplers import SampleIndex, SeededSampler
+from hicmae_mm.datasets.samplers import ClassBalancedSampler, SampleIndex, SeededSampler
 from hicmae_mm.datasets.shards import AudioVisualShards, ShardSampler
 
 __all__ = [
     'AudioVisualDataset',
     'AudioVisualShards',
+    'ClassBalancedSampler',
     'MediaError',
     'SampleIndex',
     'SeededSampler',

@@ -165,6 +165,10 @@ class AudioVisualDataset(BaseDataset):
         info.update({key: record[key] for key in ('gt_label', 'gt_values') if key in record})
         return info
 
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """The class of a sample, as MMEngine's ``ClassBalancedDataset`` asks for it."""
+        return [self.get_data_info(idx)['gt_label']]
+
     def __getitem__(self, idx: int) -> dict | SkippedSample:
         """Reads a sample and runs the pipeline.
 

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import pickle
+from collections import Counter
 
 import pytest
-from mmengine.dataset import ConcatDataset, RepeatDataset
+from mmengine.dataset import ClassBalancedDataset, ConcatDataset, RepeatDataset
 
-from hicmae_mm.datasets import AudioVisualDataset, SampleIndex, SeededSampler
+from hicmae_mm.datasets import AudioVisualDataset, ClassBalancedSampler, SampleIndex, SeededSampler
 from tests.conftest import MediaFolder
 
 
@@ -91,3 +92,67 @@ def test_wrapped_data_sets_keep_the_seed(media: MediaFolder) -> None:
         draws = [wrapped[SampleIndex(i, seed=0, epoch=0)]['draw'] for i in range(4)]
         assert len(set(draws)) == 4
         assert draws == [wrapped[SampleIndex(i, seed=0, epoch=0)]['draw'] for i in range(4)]
+
+
+# 8 clips of class 0, 2 of class 1, 1 of class 2
+LABELS = (0, 1, 0, 0, 2, 0, 0, 1, 0, 0, 0)
+
+
+def labelled(media: MediaFolder, labels: tuple[int, ...] = LABELS, **options: object) -> AudioVisualDataset:
+    lines = (f'v{number} a{number} {label}' for number, label in enumerate(labels))
+    return AudioVisualDataset(str(media.annotation(*lines)), [], **(dict(num_classes=4) | options))
+
+
+def test_classes_are_drawn_equally_often(media: MediaFolder) -> None:
+    sampler = ClassBalancedSampler(labelled(media), seed=1)
+    seen: Counter[int] = Counter()
+    for epoch in range(12):
+        sampler.set_epoch(epoch)
+        drawn = list(sampler)
+        assert len(drawn) == len(sampler) == 11
+        assert sorted(Counter(LABELS[index] for index in drawn).values()) == [3, 4, 4]
+        assert Counter(drawn)[4] in (3, 4)  # the one clip of class 2
+        assert {Counter(drawn)[1], Counter(drawn)[7]} <= {1, 2}  # both clips of class 1 before one comes again
+        assert max(Counter(drawn)[index] for index in drawn if LABELS[index] == 0) == 1
+        assert len({index.key for index in drawn}) == 11  # every draw under a seed of its own
+        assert all(index.key % 11 == index for index in drawn)
+        seen.update(drawn)
+    assert set(seen) == set(range(11))  # frequent classes are seen whole over the epochs
+    assert list(sampler) == drawn
+    assert list(ClassBalancedSampler(labelled(media), seed=1)) != drawn  # another epoch
+
+
+def test_balanced_draws_resume_repeat_and_spread_over_ranks(media: MediaFolder) -> None:
+    dataset = labelled(media)
+    whole = list(ClassBalancedSampler(dataset, seed=3))
+    resumed = ClassBalancedSampler(dataset, seed=3)
+    resumed.skip_samples(4)
+    assert [(index, index.key) for index in resumed] == [(index, index.key) for index in whole[4:]]
+    repeated = list(ClassBalancedSampler(dataset, seed=3, num_repeats=2))
+    assert repeated[::2] == repeated[1::2] == whole
+    assert len({index.key for index in repeated}) == 22
+    shares = []
+    for rank in range(3):
+        sampler = ClassBalancedSampler(dataset, seed=3)
+        sampler.rank, sampler.world_size, sampler.num_samples, sampler.total_size = rank, 3, 4, 12
+        shares.append(list(sampler))
+    assert [len(share) for share in shares] == [4, 4, 4]
+    assert [shares[place % 3][place // 3] for place in range(11)] == whole
+
+
+def test_balancing_sees_through_wrappers_and_needs_classes(media: MediaFolder) -> None:
+    dataset = labelled(media)
+    joined = ClassBalancedSampler(ConcatDataset([dataset, dataset]), seed=0)
+    assert sorted(Counter(LABELS[index % 11] for index in joined).values()) == [7, 7, 8]
+    with pytest.raises(ValueError, match='shuffle=False is not possible'):
+        ClassBalancedSampler(dataset, shuffle=False)
+    with pytest.raises(ValueError, match='range cannot list the classes'):
+        ClassBalancedSampler(range(3))
+    with pytest.raises(ValueError, match='balancing needs class labels, .* check its task'):
+        ClassBalancedSampler(labelled(media, task='regression', num_classes=None))
+
+
+def test_mmengines_balanced_data_set_works_too(media: MediaFolder) -> None:
+    dataset = ClassBalancedDataset(labelled(media), oversample_thr=0.5)
+    counts = Counter(dataset.get_data_info(index)['gt_label'] for index in range(len(dataset)))
+    assert counts == {0: 8, 1: 4, 2: 3}  # repeated sqrt(0.5 / share) times, rounded up: 1, 2, 3

@@ -107,6 +107,37 @@ def test_soft_cross_entropy_smooths_hard_and_mixed_labels_alike() -> None:
     torch.testing.assert_close(loss(logits, torch.eye(4)[labels]), expected)
 
 
+def test_class_weights_by_hand() -> None:
+    logits = torch.log(torch.tensor([[0.5, 0.25, 0.25], [0.2, 0.2, 0.6]]))
+    loss = SoftCrossEntropyLoss(class_weight=(1.0, 2.0, 4.0), loss_weight=0.5)
+    expected = 0.5 * -(1 * math.log(0.5) + 4 * math.log(0.6)) / (1 + 4)
+    assert float(loss(logits, torch.tensor([0, 2]))) == pytest.approx(expected)
+    mixed = torch.tensor([[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]])
+    total = 0.5 * 1 * math.log(0.5) + 0.5 * 2 * math.log(0.25) + 4 * math.log(0.6)
+    assert float(loss(logits, mixed)) == pytest.approx(-0.5 * total / (0.5 + 1.0 + 4.0))
+
+
+@pytest.mark.parametrize('smoothing', [0.0, 0.1])
+def test_class_weights_are_those_of_pytorch_on_hard_and_soft_labels(smoothing: float) -> None:
+    torch.manual_seed(0)
+    logits, labels, weights = torch.randn(5, 4), torch.tensor([0, 3, 1, 1, 2]), (0.5, 3.0, 1.0, 2.0)
+    loss = SoftCrossEntropyLoss(label_smoothing=smoothing, class_weight=weights)
+    expected = torch.nn.functional.cross_entropy(logits, labels, torch.tensor(weights), label_smoothing=smoothing)
+    torch.testing.assert_close(loss(logits, labels), expected)
+    torch.testing.assert_close(loss(logits, torch.eye(4)[labels]), expected)
+    equal = SoftCrossEntropyLoss(label_smoothing=smoothing, class_weight=[2.0] * 4)
+    torch.testing.assert_close(equal(logits, labels), SoftCrossEntropyLoss(smoothing)(logits, labels))
+    assert loss.state_dict() == {}  # checkpoints stay as they are
+
+
+def test_class_weights_are_checked() -> None:
+    for weights in ((), (1.0, 0.0), (1.0, -1.0), (1.0, float('nan')), (1.0, float('inf'))):
+        with pytest.raises(ValueError, match='class_weight must be numbers above 0'):
+            SoftCrossEntropyLoss(class_weight=weights)
+    with pytest.raises(ValueError, match='class_weight has 2 numbers, the model 3 classes'):
+        SoftCrossEntropyLoss(class_weight=(1.0, 2.0))(torch.zeros(1, 3), torch.tensor([0]))
+
+
 @pytest.mark.parametrize(
     ('loss', 'expected'), [(MSELoss(), 2.5), (L1Loss(), 1.5), (SmoothL1Loss(loss_weight=2.0), 2.0)]
 )
