@@ -133,7 +133,7 @@ class WindowedClip:
     def __iter__(self) -> Iterator[PreparedWindow]:
         plans = [self._plan(window) for window in self.windows]
         last_use = {int(frame): number for number, plan in enumerate(plans) for frame in plan.stored}
-        reader = None if self.opened.video is None else ForwardReader(self.opened.video, sorted(last_use))
+        reader = None if self.opened.video is None else self._faces.search(sorted(last_use))
         for number, plan in enumerate(plans):
             yield self._prepare(plan, reader)
             if reader is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hicmae_mm.apis.media import OpenClip
+from hicmae_mm.apis.media import ForwardReader, OpenClip
 from hicmae_mm.datasets.faces import BaseFaceCropper, CropOptions, Faces, FrameDetector, LocatingCropper
 from hicmae_mm.datasets.faces.alignment import cut_out
 from hicmae_mm.datasets.faces.base import plan_transforms
@@ -20,6 +20,8 @@ from hicmae_mm.utils.config_checks import check_component
 
 AUTO = 'auto'
 AUTO_CROPPER = 'YuNet'
+_HELD_BYTES = 2**28  # frames of a clip that are kept from the search until they are cut
+_BATCH_FRAMES = 16
 LARGEST_CROP = 256  # side of the pictures that the croppers of this package write (pixels)
 
 
@@ -85,25 +87,6 @@ def _build_cropper(cfg: dict[str, Any]) -> object:
     return FACE_CROPPERS.build(cfg)
 
 
-class HeldClip(Clip):
-    """Frames in memory, in the form that croppers read.
-
-    Args:
-        frames: ``(H, W, 3)`` uint8 RGB each, at least one.
-        name: Of the clip.
-    """
-
-    def __init__(self, frames: Sequence[np.ndarray], name: str) -> None:
-        self.path, self.name = Path(name), name
-        self.num_frames = len(frames)
-        self.height, self.width = frames[0].shape[:2]
-        self._frames = frames
-
-    def frames(self) -> Iterator[np.ndarray]:
-        """See :class:`~hicmae_mm.datasets.preparation.clip.Clip`."""
-        yield from self._frames
-
-
 @dataclass(frozen=True)
 class FacePictures:
     """Faces of a window.
@@ -118,7 +101,7 @@ class FacePictures:
 
 
 class FaceFinder:
-    """Finds the face in the frames of one clip; each frame is searched once.
+    """Finds one person's face in the frames of a clip.
 
     Args:
         clip: The clip.
@@ -130,54 +113,87 @@ class FaceFinder:
 
     def __init__(self, clip: OpenClip, options: FaceOptions) -> None:
         self._clip, self._options = clip, options
-        self._cropper: LocatingCropper | None = options.cropper
-        self._faces: dict[int, Faces] = {}
-        self._located: list[Faces] | None = None
-        self._is_decided = not options.is_auto
+        self._track: FaceTrack | None = None
+        self._places: dict[int, int] = {}
         self.boxes: dict[int, tuple[float, ...] | None] = {}
 
-    @property
-    def is_searching(self) -> bool:
-        """Whether faces are looked for, as far as is known."""
-        return self._cropper is not None
+    def search(self, wanted: Sequence[int]) -> ForwardReader:
+        """Searches frames of the file, ascending, and returns a reader of them.
+
+        Frames that fit into memory are decoded once only.
+        """
+        video = self._clip.video
+        assert video is not None
+        reader = ForwardReader(video, wanted)
+        cropper = self._options.cropper
+        if cropper is None or not wanted:
+            return reader
+        first = reader.get(wanted[:1])[0]
+        height, width = first.shape[:2]
+        if self._options.is_auto and height == width and height <= LARGEST_CROP:
+            return reader
+        seconds = [video.frame_seconds(index)[0] for index in wanted]
+        is_held = len(wanted) * first.nbytes <= _HELD_BYTES
+        if isinstance(cropper, FrameDetector):
+            faces = cropper.locate_at(_in_turn(reader, wanted, is_held), seconds)
+        else:
+            every = self._locate_all(cropper)
+            faces = [every[index] for index in wanted]
+        self._track = choose_faces(faces, height, width, self._options.crop.several or 'track', seconds)
+        self._places = {index: place for place, index in enumerate(wanted)}
+        return reader if is_held else ForwardReader(video, wanted)
 
     def cut(self, indices: Sequence[int], frames: Sequence[np.ndarray]) -> FacePictures:
-        """Cuts the face out of frames, ascending; ``indices`` of the file."""
-        height, width = frames[0].shape[:2]
-        if not self._is_decided:
-            self._is_decided = True
-            if height == width and height <= LARGEST_CROP:
-                self._cropper = None
-        if self._cropper is None:
+        """Cuts the face out of frames that were searched, ascending; ``indices`` of the file."""
+        if self._track is None:
             return FacePictures(list(frames), None)
-        crop = self._options.crop
-        track = choose_faces(self._locate(self._cropper, indices, frames), height, width, crop.several or 'track')
+        track = self._track.at([self._places[index] for index in indices])
         for index, found, box in zip(indices, track.found, track.boxes, strict=True):
-            self.boxes.setdefault(index, tuple(round(float(edge), 1) for edge in box) if found else None)
+            self.boxes[index] = tuple(round(float(edge), 1) for edge in box) if found else None
         coverage = float(track.found.mean())
         if coverage == 0 or coverage < self._options.min_coverage:
             return FacePictures([], coverage)
-        return FacePictures(_cut(indices, frames, track, crop), coverage)
-
-    def _locate(self, cropper: LocatingCropper, indices: Sequence[int], frames: Sequence[np.ndarray]) -> list[Faces]:
-        if not isinstance(cropper, FrameDetector):
-            if self._located is None:
-                self._located = self._locate_all(cropper)
-            return [self._located[index] for index in indices]
-        new = [place for place, index in enumerate(indices) if index not in self._faces]
-        if new:
-            found = cropper.locate(HeldClip([frames[place] for place in new], self._clip.clip.name))
-            self._faces.update(zip((indices[place] for place in new), found, strict=True))
-        return [self._faces[index] for index in indices]
+        return FacePictures(_cut(indices, frames, track, self._options.crop), coverage)
 
     def _locate_all(self, cropper: LocatingCropper) -> list[Faces]:
         """Faces of every frame of the clip, for croppers that look at it as a whole."""
         video, name = self._clip.clip.video, self._clip.clip.name
         if isinstance(video, np.ndarray):
-            return cropper.locate(HeldClip(list(video), name))
+            return cropper.locate(HeldClip(video, name, self._clip.clip.fps or 25.0))
         assert video is not None
         with Clip(video, Path(name).stem, frame_folder_fps=self._clip.clip.fps) as clip:
             return cropper.locate(clip)
+
+
+class HeldClip(Clip):
+    """Frames in memory, in the form that croppers read.
+
+    Args:
+        frames: ``(T, H, W, 3)`` uint8 RGB.
+        name: Of the clip.
+        fps: Frames per second.
+    """
+
+    def __init__(self, frames: np.ndarray, name: str, fps: float) -> None:
+        self.path, self.name, self._fps = Path(name), name, fps
+        self.num_frames, self.height, self.width = frames.shape[:3]
+        self._frames = frames
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """See :class:`~hicmae_mm.datasets.preparation.clip.Clip`."""
+        yield from self._frames
+
+    def moments(self) -> list[float]:
+        """See :class:`~hicmae_mm.datasets.preparation.clip.Clip`."""
+        return [index / self._fps for index in range(self.num_frames)]
+
+
+def _in_turn(reader: ForwardReader, wanted: Sequence[int], is_held: bool) -> Iterator[np.ndarray]:
+    for start in range(0, len(wanted), _BATCH_FRAMES):
+        batch = wanted[start : start + _BATCH_FRAMES]
+        yield from reader.get(batch)
+        if not is_held:
+            reader.let_go(batch)
 
 
 def _cut(indices: Sequence[int], frames: Sequence[np.ndarray], track: FaceTrack, crop: CropOptions) -> list[np.ndarray]:

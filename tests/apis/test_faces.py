@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ def finder(
 
 
 def cut(found: FaceFinder, frames: np.ndarray, indices: list[int]) -> FacePictures:
+    found.search(indices)
     return found.cut(indices, [frames[index] for index in indices])
 
 
@@ -55,9 +57,26 @@ def test_too_few_faces_are_none(bright_spot: str):
 def test_every_frame_is_searched_once(bright_spot: str):
     frames = spot_frames(10)
     found = finder(frames, bright_spot)
-    cut(found, frames, [0, 2, 4])
-    cut(found, frames, [2, 4, 6])
+    reader = found.search([0, 2, 4, 6])
+    for indices in ([0, 2, 4], [2, 4, 6]):
+        assert found.cut(indices, reader.get(indices)).coverage == 1.0
     assert BrightSpot.num_searched == 4
+
+
+def test_one_person_through_all_windows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    # the person is on the right, looks away for the second quarter; a portrait hangs on the left all the time
+    rows = [f'{t},10,10,30,30' for t in range(200)]
+    rows += [f'{t},{100 + t % 7},{40 + t % 5},60,60' for t in range(200) if not 50 <= t < 100]
+    (tmp_path / 'spots.csv').write_text('\n'.join(['frame,x,y,w,h', *rows]))
+    frames = np.zeros((200, 120, 200, 3), np.uint8)
+    for held_bytes in (2**28, 0):  # kept in memory, or decoded again
+        monkeypatch.setattr('hicmae_mm.apis.faces._HELD_BYTES', held_bytes)
+        found = finder(frames, dict(type='TrackedBoxes', root=str(tmp_path)), min_coverage=0.25)
+        reader = found.search(range(0, 200, 4))
+        windows = [range(start, start + 48, 4) for start in (0, 52, 100, 148)]
+        coverage = [found.cut(list(window), reader.get(list(window))).coverage for window in windows]
+        assert coverage == [1.0, 0.0, 1.0, 1.0]
+        assert {box and box[2] for box in found.boxes.values()} == {60.0, None}
 
 
 def test_small_square_pictures_are_faces_already():

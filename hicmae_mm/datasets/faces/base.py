@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,8 +13,10 @@ import numpy as np
 
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.faces.alignment import box_transforms, cut_out, landmark_transforms
-from hicmae_mm.datasets.faces.selection import SEVERAL_POLICIES, Faces, FaceTrack, choose_faces, fill_gaps
+from hicmae_mm.datasets.faces.boxes import Faces
+from hicmae_mm.datasets.faces.selection import SEVERAL_POLICIES, FaceTrack, choose_faces, fill_gaps
 from hicmae_mm.datasets.faces.smoothing import SMOOTHING_METHODS, smooth
+from hicmae_mm.datasets.faces.sparse_search import search_sparsely
 from hicmae_mm.datasets.preparation.clip import Clip
 
 MISSING_POLICIES = ('nearest', 'skip', 'fail', 'keep')
@@ -135,7 +137,8 @@ class LocatingCropper(BaseFaceCropper):
     def extract(self, source: Path, name: str, options: CropOptions, out_dir: Path) -> dict[str, Any]:
         """See :class:`BaseFaceCropper`."""
         with Clip(source, name) as clip:
-            track = choose_faces(self.locate(clip), clip.height, clip.width, options.several or 'largest')
+            policy = options.several or self.default_several
+            track = choose_faces(self.locate(clip), clip.height, clip.width, policy, clip.moments())
             require_faces(source, track.found, options)
             transforms = plan_transforms(track, options)
             is_kept = track.found if options.missing == 'skip' else np.ones_like(track.found)
@@ -152,12 +155,16 @@ class FrameDetector(LocatingCropper):
 
     Args:
         max_side: Frames are shrunk for the search until their longer side has this length (pixels).
+        search_seconds: Time from one searched frame to the next; faces between them are interpolated, see
+            :func:`~hicmae_mm.datasets.faces.sparse_search.search_sparsely`. 0 searches every frame.
     """
 
-    def __init__(self, max_side: int = 640) -> None:
+    def __init__(self, max_side: int = 640, search_seconds: float = 0.0) -> None:
         if max_side < 32:
             raise ValueError(f'max_side must be at least 32, got {max_side}')
-        self.max_side = max_side
+        if not 0 <= search_seconds <= 1:
+            raise ValueError(f'search_seconds must be in 0..1, got {search_seconds}')
+        self.max_side, self.search_seconds = max_side, search_seconds
 
     @abstractmethod
     def detect(self, frame: np.ndarray) -> Faces:
@@ -165,16 +172,22 @@ class FrameDetector(LocatingCropper):
 
     def locate(self, clip: Clip) -> list[Faces]:
         """See :class:`LocatingCropper`."""
-        return list(self._detections(clip))
+        return self.locate_at(clip.frames(), clip.moments())
 
-    def _detections(self, clip: Clip) -> Iterator[Faces]:
-        shrink = min(1.0, self.max_side / max(clip.height, clip.width))
-        size = round(clip.width * shrink), round(clip.height * shrink)
-        scale = np.array([clip.width / size[0], clip.height / size[1]])
-        for frame in clip.frames():
-            faces = self.detect(frame if shrink == 1 else cv2.resize(frame, size, interpolation=cv2.INTER_AREA))
-            landmarks = None if faces.landmarks is None else faces.landmarks * scale
-            yield Faces(faces.boxes * np.tile(scale, 2), landmarks)
+    def locate_at(self, frames: Iterable[np.ndarray], seconds: Sequence[float]) -> list[Faces]:
+        """Finds the faces of frames ``(H, W, 3)`` uint8 RGB, which are shown at these moments."""
+        return search_sparsely(frames, seconds, self._detect_shrunken, self.search_seconds)
+
+    def _detect_shrunken(self, frame: np.ndarray) -> Faces:
+        height, width = frame.shape[:2]
+        shrink = min(1.0, self.max_side / max(height, width))
+        if shrink == 1:
+            return self.detect(frame)
+        size = max(1, round(width * shrink)), max(1, round(height * shrink))
+        faces = self.detect(cv2.resize(frame, size, interpolation=cv2.INTER_AREA))
+        scale = np.array([width / size[0], height / size[1]])
+        landmarks = None if faces.landmarks is None else faces.landmarks * scale
+        return Faces(faces.boxes * np.tile(scale, 2), landmarks)
 
 
 def require_faces(source: Path, found: np.ndarray, options: CropOptions) -> None:

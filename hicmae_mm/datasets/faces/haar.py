@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from hicmae_mm.datasets.faces.base import FrameDetector
-from hicmae_mm.datasets.faces.selection import NO_FACES, Faces
+from hicmae_mm.datasets.faces.boxes import NO_FACES, Faces
 from hicmae_mm.registry import FACE_CROPPERS
 
 

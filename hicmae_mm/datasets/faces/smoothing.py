@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.signal import savgol_filter
 
-from hicmae_mm.datasets.faces.selection import iou
+from hicmae_mm.datasets.faces.boxes import iou
 
 SMOOTHING_METHODS = ('moving_average', 'savgol', 'none')
 _SAVGOL_ORDER = 2

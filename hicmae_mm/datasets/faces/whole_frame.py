@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hicmae_mm.datasets.faces.base import LocatingCropper
-from hicmae_mm.datasets.faces.selection import Faces
+from hicmae_mm.datasets.faces.boxes import Faces
 from hicmae_mm.datasets.preparation.clip import Clip
 from hicmae_mm.registry import FACE_CROPPERS
 

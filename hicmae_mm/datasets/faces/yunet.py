@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from hicmae_mm.datasets.faces.base import FrameDetector
+from hicmae_mm.datasets.faces.boxes import NO_FACES, Faces
 from hicmae_mm.datasets.faces.network import network_file
-from hicmae_mm.datasets.faces.selection import NO_FACES, Faces
 from hicmae_mm.registry import FACE_CROPPERS
 
 
@@ -25,6 +25,8 @@ class YuNet(FrameDetector):
         nms_threshold: Overlap from which the weaker of two detections is dropped, 0 to 1.
         align: Align by landmarks; False cuts the box out.
         max_side: Frames are shrunk for the search until their longer side has this length (pixels).
+        search_seconds: Time from one searched frame to the next, see :class:`FrameDetector`. Searching every fourth
+            frame of 25 a second places landmarks as exactly as searching all.
     """
 
     default_margin = 0.1
@@ -37,8 +39,9 @@ class YuNet(FrameDetector):
         nms_threshold: float = 0.3,
         align: bool = True,
         max_side: int = 640,
+        search_seconds: float = 0.16,
     ) -> None:
-        super().__init__(max_side)
+        super().__init__(max_side, search_seconds)
         for name, value in (('score_threshold', score_threshold), ('nms_threshold', nms_threshold)):
             if not 0 <= value <= 1:
                 raise ValueError(f'{name} must be in 0..1, got {value}')

@@ -12,6 +12,7 @@ from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.video_readers import PyAVReader, open_video
 
 _HELD_BYTES = 2**28
+_ASSUMED_FPS = 25.0
 
 
 class Clip:
@@ -79,6 +80,12 @@ class Clip:
             if len(frames) == self.num_frames:
                 self._held = frames
             yield from frames
+
+    def moments(self) -> list[float]:
+        """When each frame is shown (seconds); 25 a second where nothing says it."""
+        if self.reader.fps is None:
+            return [index / _ASSUMED_FPS for index in range(self.num_frames)]
+        return [self.reader.frame_seconds(index)[0] for index in range(self.num_frames)]
 
     @property
     def seconds(self) -> float | None:

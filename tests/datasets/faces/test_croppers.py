@@ -194,7 +194,7 @@ def red_square_clip(root: Path, *corners: tuple[int, int] | None) -> Path:
 def test_yunet_gives_boxes_and_landmarks(yunet_model: Path, tmp_path: Path) -> None:
     source = red_square_clip(tmp_path, (40, 16), None, (48, 24))
     with Clip(source) as opened:
-        faces = YuNet(str(yunet_model)).locate(opened)
+        faces = YuNet(str(yunet_model), search_seconds=0).locate(opened)
         no_landmarks = YuNet(str(yunet_model), align=False).locate(opened)
     # the cell (5, 2) of 8 pixels: middle (44, 20), 5 by 6 cells
     np.testing.assert_allclose(faces[0].boxes, [[24, -4, 40, 48]], atol=1e-4)
@@ -207,7 +207,7 @@ def test_yunet_gives_boxes_and_landmarks(yunet_model: Path, tmp_path: Path) -> N
 
 def test_yunet_aligns_by_landmarks(yunet_model: Path, tmp_path: Path) -> None:
     source = red_square_clip(tmp_path, (40, 16), None, (48, 24))
-    details = extract(YuNet(str(yunet_model)), source, tmp_path / 'faces', **PLAIN)
+    details = extract(YuNet(str(yunet_model), search_seconds=0), source, tmp_path / 'faces', **PLAIN)
     assert (details['face_frames'], details['pictures']) == (2, 3)
     landmarks = np.array([[36.0, 12], [52, 12], [44, 20], [38, 28], [50, 28]])
     transforms = landmark_transforms(np.stack([landmarks, landmarks, landmarks + 8]), 0.0, 32)
@@ -216,7 +216,7 @@ def test_yunet_aligns_by_landmarks(yunet_model: Path, tmp_path: Path) -> None:
         expected = cv2.imdecode(np.frombuffer(jpeg(cut_out(frame, transform, 32)), np.uint8), cv2.IMREAD_COLOR_RGB)
         assert np.abs(read_image(path).astype(int) - expected).max() <= 2
     # boxes instead
-    extract(YuNet(str(yunet_model), align=False), source, tmp_path / 'boxes', **PLAIN)
+    extract(YuNet(str(yunet_model), align=False, search_seconds=0), source, tmp_path / 'boxes', **PLAIN)
     transform = box_transforms(np.array([[24.0, -4, 40, 48]]), 0.0, 32)[0]
     expected = cv2.imdecode(np.frombuffer(jpeg(cut_out(frames[0], transform, 32)), np.uint8), cv2.IMREAD_COLOR_RGB)
     assert np.abs(read_image(tmp_path / 'boxes' / '00001.jpg').astype(int) - expected).max() <= 2

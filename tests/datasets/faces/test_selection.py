@@ -3,13 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hicmae_mm.datasets.faces.boxes import NO_FACES, Faces, iou
 from hicmae_mm.datasets.faces.selection import (
-    NO_FACES,
-    Faces,
     choose_faces,
     fill_gaps,
-    iou,
-    longest_track,
     nearest_found,
 )
 
@@ -45,33 +42,6 @@ def test_landmarks_follow_the_choice() -> None:
     assert track.landmarks is not None
     np.testing.assert_array_equal(track.landmarks, [np.zeros((5, 2)), points[1]])
     np.testing.assert_array_equal(fill_gaps(track).landmarks, [points[1], points[1]])
-
-
-def test_track_follows_one_face_and_no_other() -> None:
-    moving = [(10 + 2 * t, 10, 20, 20) for t in range(6)]
-    larger = (60, 60, 40, 40)
-    frames = [faces(moving[0], larger), faces(larger, moving[1]), faces(moving[2]), NO_FACES, faces(moving[4])]
-    frames += [faces((62, 62, 40, 40), moving[5])]
-    assert longest_track([frame.boxes for frame in frames]).tolist() == [0, 1, 0, -1, 0, 1]
-    track = choose_faces(frames, 100, 100, 'track')
-    assert track.found.tolist() == [True, True, True, False, True, True]
-    assert track.num_several == 3
-    # equally long: the larger
-    assert longest_track([frames[0].boxes, frames[1].boxes]).tolist() == [1, 0]
-
-
-def test_two_faces_do_not_share_a_track() -> None:
-    first, second = (0, 0, 20, 20), (4, 0, 20, 20)  # they overlap by two thirds
-    boxes = [faces(first, second).boxes, faces(second, first).boxes, faces(second).boxes]
-    assert longest_track(boxes).tolist() == [1, 0, 0]
-
-
-def test_a_track_ends_when_the_face_is_gone_for_long() -> None:
-    box = faces((0, 0, 20, 20)).boxes
-    none = NO_FACES.boxes
-    assert (longest_track([box, *[none] * 25, box]) >= 0).sum() == 2
-    assert (longest_track([box, *[none] * 26, box]) >= 0).sum() == 1
-    assert longest_track([none, none]).tolist() == [-1, -1]
 
 
 def test_gaps_take_the_nearest_the_earlier_of_two() -> None:
