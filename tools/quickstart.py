@@ -28,6 +28,7 @@ from mmengine.config import Config
 from rich.console import Console
 from rich.table import Table
 
+from hicmae_mm.utils.files import write_text
 from hicmae_mm.utils.preloaded import PreloadedStep, can_preload, start_preloading
 from hicmae_mm.utils.side_by_side import Job, run_side_by_side
 from hicmae_mm.utils.steps import RunningStep, Step, StepMarks
@@ -230,12 +231,12 @@ def summarise(work_dir: Path, steps: list[Step], marks: StepMarks) -> dict[str, 
     scores['chance'] = 1 / NUM_CLASSES
     lines = ['| streams, start | UAR on unseen actors |', '|---|---|']
     lines += [f'| {title} | {score:.3f} |' for title, score in scores.items()]
-    (ROOT / work_dir / 'summary.md').write_text('\n'.join(lines) + '\n')
+    write_text(ROOT / work_dir / 'summary.md', '\n'.join(lines) + '\n')
     seconds = {step.name: marks.read(step)['seconds'] for step in steps}
     ends = {step.name: marks.mark_of(step).stat().st_mtime for step in steps}
     busy = covered_seconds([(end - seconds[name], end) for name, end in ends.items()])
     summary = {'UAR': scores, 'seconds': seconds, 'total_seconds': round(busy, 1)}
-    (ROOT / work_dir / 'summary.json').write_text(json.dumps(summary, indent=2) + '\n')
+    write_text(ROOT / work_dir / 'summary.json', json.dumps(summary, indent=2) + '\n')
     return scores
 
 

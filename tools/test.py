@@ -26,6 +26,7 @@ from hicmae_mm.utils.checkpoint import check_exists
 from hicmae_mm.utils.config_checks import check_config
 from hicmae_mm.utils.config_overrides import load_config
 from hicmae_mm.utils.distributed import leave_process_group
+from hicmae_mm.utils.files import replaced_file
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -131,8 +132,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     check_config(cfg)
     metrics = build_runner(cfg).test()
     if args.out is not None and args.out_item == 'metrics' and is_main_process():
-        mmengine.mkdir_or_exist(Path(args.out).parent)
-        mmengine.dump(metrics, args.out)
+        with replaced_file(Path(args.out)) as partial:
+            mmengine.dump(metrics, partial, file_format=Path(args.out).suffix[1:])
         print_log(f'Metrics are in {args.out}', 'current')
     leave_process_group()
     return 0

@@ -268,8 +268,7 @@ class AudioVisualRunner(Runner):
             super().save_checkpoint(out_dir, filename, *args, meta=meta, **kwargs)
             return
         with replaced_file(Path(out_dir) / filename) as partial:
-            partial_name = str(partial.relative_to(out_dir))
-            super().save_checkpoint(out_dir, partial_name, *args, meta=meta, **kwargs)
+            super().save_checkpoint(str(partial.parent), partial.name, *args, meta=meta, **kwargs)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

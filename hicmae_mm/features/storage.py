@@ -67,8 +67,6 @@ def merge(parts: PartFolder, folder: Path, file_format: str, info: Mapping[str, 
     else:
         _write_npy(parts.blocks(), folder, found)
     write_text(folder / INFO_FILE, json.dumps(content, indent=1, ensure_ascii=False) + '\n')
-    for leftover in folder.glob('*.partial'):  # of runs that were killed at this
-        leftover.unlink()
     parts.remove()
     return content
 

@@ -3,34 +3,168 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import re
+import secrets
+import shutil
+import stat
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+_PARTIAL = re.compile(r'\.(?P<pid>\d+)-[0-9a-f]{16}\.partial')
+_LONGEST_NAME_BYTES = 255
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)  # a network disk without locks
+_SHARE_OF_TIME = 0.01  # that looking for leftovers may take
+_next_look: dict[Path, float] = {}  # folder -> time of the monotonic clock
+_in_progress: set[Path] = set()
 
 
 @contextlib.contextmanager
 def replaced_file(path: Path) -> Iterator[Path]:
     """Gives a name to write to beside ``path``, and moves the file to ``path`` once it is complete and on the disk.
 
-    A process that dies leaves ``path`` as it was, and a ``.partial`` file that the next one overwrites.
+    The name cannot be guessed, and the file is new: nobody can make it a link to something else. A process that dies
+    leaves ``path`` as it was, and a ``.partial`` file that the next process clears. Where ``path`` is a link, the file
+    that it points to is replaced, and the link stays. A device, a pipe or an open file (``/dev/stdout``) is never
+    replaced: the complete content is appended to it.
+
+    Raises:
+        OSError: The file cannot be written. It names ``path``.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'{path.name}.partial')
+    with _naming(path):
+        if _is_stream(path):
+            target = None
+        else:
+            target = Path(os.path.realpath(path)) if path.is_symlink() else path
+            _check_replaceable(target)
+        folder = Path(tempfile.gettempdir()) if target is None else target.parent
+        _remove_leftovers(folder)
+        partial, descriptor = _new_file(folder, path.name)
     try:
-        yield partial
-        with partial.open('rb+') as file:
-            os.fsync(file.fileno())  # else a power cut may keep the new name and lose the content
-        partial.replace(path)
+        with _naming(path, partial):
+            yield partial
+            with partial.open('rb+') as file:
+                os.fsync(file.fileno())  # else a power cut may keep the new name and lose the content
+            if target is None:
+                _append(partial, path)
+            else:
+                partial.replace(target)
     finally:
+        os.close(descriptor)
         partial.unlink(missing_ok=True)
+        _in_progress.discard(partial)
 
 
 def write_text(path: Path, text: str) -> None:
     """Writes a text file (UTF-8) whole or not at all."""
     with replaced_file(path) as partial:
         partial.write_text(text, encoding='utf-8')
+
+
+@contextlib.contextmanager
+def _naming(path: Path, partial: Path | None = None) -> Iterator[None]:
+    """Lets errors of the operating system name the file that the user knows."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and (error.filename is None or str(error.filename) == str(partial)):
+            error.filename, error.filename2 = str(path), None
+        raise
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether a path leads to something other than a file of its own: to a device, a pipe, a file that is open."""
+    for _ in range(40):  # as many links as Linux follows
+        if os.path.realpath(path.parent).startswith(('/dev/fd', '/proc/')):
+            return True
+        if not path.is_symlink():
+            break
+        path = path.parent / path.readlink()
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def _check_replaceable(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path.parent)) from None
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+def _new_file(folder: Path, name: str) -> tuple[Path, int]:
+    """A new file that this process holds a lock on, and its descriptor."""
+    while True:
+        ending = f'.{os.getpid()}-{secrets.token_hex(8)}.partial'
+        beginning = os.fsencode(name)[: _LONGEST_NAME_BYTES - len(ending)]
+        partial = folder / f'{os.fsdecode(beginning)}{ending}'
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            _in_progress.add(partial)
+            _try_lock(descriptor)
+            return partial, descriptor
+
+
+def _try_lock(descriptor: int) -> bool:
+    """Whether this process now holds the lock; False too where the disk knows no locks."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EAGAIN, *_NO_LOCKS):
+            raise
+        return False
+    return True
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Removes the partial files of dead processes; large folders are looked through less often."""
+    began = time.monotonic()
+    if began < _next_look.get(folder.absolute(), 0.0):
+        return
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries]
+    ended = time.monotonic()
+    _next_look[folder.absolute()] = ended + (ended - began) / _SHARE_OF_TIME
+    for name in names:
+        path, match = folder / name, _PARTIAL.search(name)
+        if match is None or path in _in_progress or _is_alive(int(match['pid'])):
+            continue
+        with contextlib.suppress(OSError):  # it is gone, or not ours
+            descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                if _try_lock(descriptor):  # else a process on another machine is writing it
+                    path.unlink()
+            finally:
+                os.close(descriptor)
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether another process of this machine has that number."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return pid != os.getpid()
+
+
+def _append(source: Path, target: Path) -> None:
+    """Copies a file to a device, a pipe or an open descriptor."""
+    sys.stdout.flush()  # what was printed before comes first
+    with source.open('rb') as file, target.open('ab', buffering=0) as stream:
+        shutil.copyfileobj(file, stream)
 
 
 @contextlib.contextmanager
@@ -49,10 +183,11 @@ def exclusive(lock_file: Path, patience_seconds: float = 30.0) -> Iterator[int]:
     """
     lock_file.parent.mkdir(parents=True, exist_ok=True)
     patience_ends = time.monotonic() + patience_seconds
-    with lock_file.open('w') as file:
+    descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    try:
         while True:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
                 if time.monotonic() > patience_ends:
@@ -60,4 +195,6 @@ def exclusive(lock_file: Path, patience_seconds: float = 30.0) -> Iterator[int]:
                         f'another process holds {lock_file}: wait until it has finished, or end it'
                     ) from None
                 time.sleep(0.1)
-        yield file.fileno()
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -10,6 +10,8 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from hicmae_mm.utils.files import replaced_file
+
 # Okabe and Ito's palette without its yellow, which is too pale for lines on white
 COLORS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000')
 LINE_STYLES = ('-', '--', ':', '-.')
@@ -41,6 +43,6 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
     formats = figure.canvas.get_supported_filetypes()
     if path.suffix.lstrip('.').lower() not in formats:
         raise ValueError(f'cannot write a figure to {path}: its suffix must be one of {", ".join(sorted(formats))}')
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=DPI)
+    with replaced_file(path) as partial:
+        figure.savefig(partial, dpi=DPI, format=path.suffix.lstrip('.').lower())
     return path

@@ -48,7 +48,7 @@ def _written(
 def test_rows_come_back_in_order(tmp_path: Path, file_format: str, num_clips: int, part_size: int) -> None:
     rows = [_row(index, steps=index % 3) for index in range(num_clips)]  # some clips have no step at all
     parts = _written(tmp_path, rows, num_clips, part_size)
-    (tmp_path / 'clip.npy.partial').touch()  # as a merge leaves it that was killed
+    (tmp_path / 'clip.npy.999999999-0123456789abcdef.partial').touch()  # as a merge leaves it that was killed
     info = merge(parts, tmp_path, file_format, dict(definitions=dict(clip='the clip'), note=1))
     assert not parts.folder.exists()
     assert not list(tmp_path.glob('*.partial'))

@@ -143,10 +143,10 @@ def test_memory_does_not_grow_with_the_number_of_clips(tmp_path: Path) -> None:
     assert peaks[1] < 1.2 * peaks[0]
 
 
-def kill_while_writing(command: list[str], partial: Path) -> bool:
+def kill_while_writing(command: list[str], folder: Path) -> bool:
     """Starts a converter and kills it once it has begun to write; whether that was before it was done."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    while process.poll() is None and not (partial.exists() and partial.stat().st_size):
+    while process.poll() is None and not any(path.stat().st_size for path in folder.glob('*.partial')):
         time.sleep(0.0005)
     process.kill()
     return process.wait() == -9
@@ -157,15 +157,15 @@ def test_a_kill_in_the_middle_leaves_no_half_list_and_a_rerun_gives_the_whole(tm
     root, lists = tmp_path / 'VoxCeleb2', tmp_path / 'killed'
     write_many(root, 500)
     target = lists / 'fold1' / 'train.csv'
-    partial = target.with_name('train.csv.partial')
     target.parent.mkdir(parents=True)
     arguments = [str(root), '--out-dir']
     command = [sys.executable, str(FOLDER / 'voxceleb2.py'), *arguments, str(lists)]
     for _ in range(5):  # a busy machine may look too late, when the list is done
         target.write_text('the list of an earlier run\n')
-        if kill_while_writing(command, partial):
+        if kill_while_writing(command, target.parent):
             break
     assert target.read_text() == 'the list of an earlier run\n'
+    (partial,) = target.parent.glob('train.csv.*.partial')
     assert 0 < partial.read_text().count('\n') < 50000
 
     main = load_converter('voxceleb2').main

@@ -29,6 +29,7 @@ from hicmae_mm.evaluation.functional import confusion_matrix, unweighted_average
 from hicmae_mm.evaluation.predictions import read_predictions, scores_and_labels
 from hicmae_mm.utils.config_overrides import load_config
 from hicmae_mm.utils.cross_validation import dataset_meta
+from hicmae_mm.utils.files import replaced_file, write_text
 from hicmae_mm.visualization import draw_confusion_matrix, save_figure
 
 
@@ -85,11 +86,11 @@ def write(confusion: np.ndarray, names: Sequence[str], args: argparse.Namespace)
     targets = [Path(target) for target in (args.out, args.show_path) if target] or [Path('confusion_matrix.png')]
     pictures = [target for target in targets if target.suffix not in ('.pkl', '.json')]
     for out in (target for target in targets if target not in pictures):
-        out.parent.mkdir(parents=True, exist_ok=True)
         if out.suffix == '.pkl':
-            mmengine.dump(confusion, out)
+            with replaced_file(out) as partial:
+                mmengine.dump(confusion, partial, file_format='pkl')
         else:
-            out.write_text(json.dumps({'classes': list(names), 'confusion_matrix': confusion.tolist()}, indent=2))
+            write_text(out, json.dumps({'classes': list(names), 'confusion_matrix': confusion.tolist()}, indent=2))
     if args.show or pictures:
         figure = None
         if args.show:

@@ -22,6 +22,7 @@ from hicmae_mm.evaluation.folds import FoldEvaluator
 from hicmae_mm.evaluation.predictions import read_predictions
 from hicmae_mm.utils.config_overrides import load_config
 from hicmae_mm.utils.cross_validation import dataset_meta
+from hicmae_mm.utils.files import replaced_file
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -45,8 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     samples = read_predictions(args.predictions)
     measures = FoldEvaluator(cfg.test_evaluator, dataset_meta(cfg)).measure(samples)
     if args.out is not None:
-        mmengine.mkdir_or_exist(Path(args.out).parent)
-        mmengine.dump(measures, args.out)
+        with replaced_file(Path(args.out)) as partial:
+            mmengine.dump(measures, partial, file_format=Path(args.out).suffix[1:])
     width = max(map(len, measures))
     print('\n'.join(f'{key:<{width}}  {value:.4f}' for key, value in measures.items()))
     return 0

@@ -13,10 +13,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import mmengine
 from mmengine.config import DictAction
 
 from hicmae_mm.config.origins import config_origins
 from hicmae_mm.utils.config_overrides import load_config
+from hicmae_mm.utils.files import replaced_file
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -46,8 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if args.save_path:
         if Path(args.save_path).suffix not in ('.py', '.yml', '.json'):
             raise ValueError(f'--save-path must end in .py, .yml or .json, got {args.save_path}')
-        Path(args.save_path).parent.mkdir(parents=True, exist_ok=True)
-        cfg.dump(args.save_path)
+        with replaced_file(Path(args.save_path)) as partial:
+            if args.save_path.endswith('.py'):
+                partial.write_text(cfg.pretty_text, encoding='utf-8')
+            else:
+                mmengine.dump(cfg.to_dict(), partial, file_format=Path(args.save_path).suffix[1:])
 
 
 def _in_numeric_order(item: tuple[str, object]) -> list[tuple[int, str]]:

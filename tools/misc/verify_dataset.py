@@ -24,7 +24,6 @@ from rich.console import Console
 
 from hicmae_mm.datasets.corpora.protocols import PROTOCOLS
 from hicmae_mm.datasets.corpora.speakers import SpeakerOverlap, compare_speakers
-from hicmae_mm.datasets.preparation.jobs import write_atomically
 from hicmae_mm.datasets.preparation.listed_clips import (
     STREAMS,
     ListedClip,
@@ -45,6 +44,7 @@ from hicmae_mm.datasets.preparation.verification import (
 )
 from hicmae_mm.datasets.video_readers import BACKENDS
 from hicmae_mm.registry import DATASETS
+from hicmae_mm.utils.files import write_text
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -115,7 +115,7 @@ def verify(args: argparse.Namespace) -> bool:
     for text in describe(provenance, overlaps):
         console.print(text, highlight=False, soft_wrap=True, markup=False)
     if args.out is not None:
-        write_atomically(args.out, clean_list(args.ann_file, clips, [not found.problems for found in findings]))
+        write_text(args.out, clean_list(args.ann_file, clips, [not found.problems for found in findings]))
         console.print(f'{summary["clean"]} clean clips: {args.out}', highlight=False, soft_wrap=True)
     return summary['clean'] == summary['clips']
 
@@ -199,7 +199,7 @@ def write_report(
         defects=defects,
     )
     report_file = args.report or (args.out or args.ann_file).with_suffix('.report.json')
-    write_atomically(report_file, json.dumps(report, indent=1) + '\n')
+    write_text(report_file, json.dumps(report, indent=1) + '\n')
     print_failures([(d['position'], f'{kind}: {text}') for d in defects for kind, _, text in d['problems']], console)
     print_summary(summary, console)
     console.print(f'report: {report_file}', highlight=False, soft_wrap=True)

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from hicmae_mm.datasets.preparation.pool import Failure, run_parallel
+from hicmae_mm.utils.files import write_text
 
 JOURNAL_FILE = 'journal.jsonl'
 SETTINGS_FILE = 'settings.json'
@@ -155,7 +156,8 @@ def _check_targets(jobs: Sequence[Job]) -> None:
 @contextmanager
 def _locked(out_dir: Path) -> Iterator[None]:
     """Keeps a second run out of the folder. The kernel drops the lock with the process, however it ends."""
-    with (out_dir / _LOCK_FILE).open('w') as file:
+    descriptor = os.open(out_dir / _LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    with os.fdopen(descriptor) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -179,7 +181,7 @@ def _claim(out_dir: Path, settings: Mapping[str, Any], force: bool) -> None:
         return
     if force:
         (out_dir / JOURNAL_FILE).unlink(missing_ok=True)
-    write_atomically(path, json.dumps(wanted, indent=2) + '\n')
+    write_text(path, json.dumps(wanted, indent=2) + '\n')
 
 
 def _read_journal(path: Path) -> dict[str, dict[str, Any]]:
@@ -210,14 +212,6 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Writes a text file that is there as a whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    part.write_text(text, encoding='utf-8')
-    part.replace(path)
 
 
 def as_record(outcome: Outcome) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from hicmae_mm.datasets.preparation.jobs import Outcome, as_record, write_atomically
+from hicmae_mm.datasets.preparation.jobs import Outcome, as_record
+from hicmae_mm.utils.files import write_text
 
 T = TypeVar('T')
 
@@ -62,8 +63,8 @@ def report_jobs(
     summary |= dict(run_seconds=round(time.perf_counter() - start, 1), **summarize(finished))
     records = [as_record(outcome) for outcome in finished]
     report = dict(summary=summary, settings=settings, clips=records)
-    write_atomically(out_dir / 'report.json', json.dumps(report, indent=1) + '\n')
-    write_atomically(out_dir / 'report.csv', as_csv(records))
+    write_text(out_dir / 'report.json', json.dumps(report, indent=1) + '\n')
+    write_text(out_dir / 'report.csv', as_csv(records))
     print_failures([(outcome.name, outcome.reason) for outcome in finished if outcome.status == 'failed'], console)
     print_summary(summary, console)
     console.print(f'report: {out_dir / "report.json"}, {out_dir / "report.csv"}', highlight=False, soft_wrap=True)

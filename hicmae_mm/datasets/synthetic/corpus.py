@@ -13,6 +13,7 @@ import numpy as np
 from hicmae_mm.datasets.preparation.pool import Failure, run_parallel
 from hicmae_mm.datasets.synthetic.clips import EXPRESSION_AND_STYLE, make_clip, sample_actor
 from hicmae_mm.datasets.synthetic.voices import SAMPLE_RATE_HZ
+from hicmae_mm.utils.files import write_text
 from hicmae_mm.utils.media import write_video, write_wav
 
 EMOTIONS = tuple(EXPRESSION_AND_STYLE)
@@ -141,9 +142,8 @@ def _claim_folder(out_dir: Path, config: CorpusConfig, force: bool) -> None:
                 f'{out_dir} has a corpus of other settings ({found}), asked for {settings}: '
                 'choose another folder, or force it to be made again'
             )
-    out_dir.mkdir(parents=True, exist_ok=True)
     metainfo = {'dataset': 'synthetic', 'classes': list(EMOTIONS)}
-    path.write_text(json.dumps({'settings': settings, 'metainfo': metainfo}, indent=2) + '\n')
+    write_text(path, json.dumps({'settings': settings, 'metainfo': metainfo}, indent=2) + '\n')
 
 
 def _is_written(out_dir: Path, clip: Clip) -> bool:
@@ -169,6 +169,6 @@ def _write_lists(out_dir: Path, clips: list[Clip]) -> None:
 
     for split in ('train', 'test'):
         lines = [f'{line(clip)} {clip.label}' for clip in clips if clip.split == split]
-        (out_dir / f'{split}.csv').write_text('\n'.join(lines) + '\n')
+        write_text(out_dir / f'{split}.csv', '\n'.join(lines) + '\n')
     lines = [line(clip) for clip in clips if clip.split != 'test']
-    (out_dir / 'pretrain.csv').write_text('\n'.join(lines) + '\n')
+    write_text(out_dir / 'pretrain.csv', '\n'.join(lines) + '\n')

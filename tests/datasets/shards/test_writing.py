@@ -103,7 +103,7 @@ def test_interrupted_run_is_continued_with_the_same_bytes(media: MediaFolder) ->
     assert len(kept) == 2
     with (broken_off / 'journal.jsonl').open('a') as journal:
         journal.write('{"number": 2, "offs')  # killed while it wrote
-    (broken_off / 'shard-000002.tar.partial').write_bytes(b'half')
+    (broken_off / 'shard-000002.tar.999999999-0123456789abcdef.partial').write_bytes(b'half')
     pack(root / 'ann.csv', broken_off, 3)
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert _bytes(broken_off) == _bytes(whole)
