@@ -30,10 +30,11 @@ from unittest.mock import patch
 
 import pytest
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import Registry
 
 from hicmae_mm import registry as registries
+from hicmae_mm.config.override_values import read_value
 from hicmae_mm.utils.config_checks import check_config
 from hicmae_mm.utils.config_overrides import check_overrides
 
@@ -152,7 +153,7 @@ def check_flags(words: list[str], tool: str) -> None:
 def check_cfg_options(words: list[str], config: Path) -> None:
     given = words[words.index('--cfg-options') + 1 :]
     pairs = [word.split('=', 1) for word in given[: next((i for i, w in enumerate(given) if '=' not in w), None)]]
-    overrides = {key: DictAction._parse_iterable(value) for key, value in pairs}
+    overrides = {key: read_value(value) for key, value in pairs}
     assert overrides
     cfg = Config.fromfile(config)
     check_overrides(cfg, overrides)

@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
 
+from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.export import Manifest, export_model, open_session
 from hicmae_mm.export.clips import read_views
 from hicmae_mm.export.comparison import checked_batches, compare_speed, forward_calls
@@ -69,7 +70,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="clips to compare on; default: the config's test data where they are there, else noise",
     )
     parser.add_argument('--eval', action='store_true', help="scores of both models on the config's test set, and speed")
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
     args = parser.parse_args(argv)
     if args.int8 and args.format != 'onnx':
         parser.error('--int8 is for --format onnx')

@@ -19,10 +19,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from mmengine.config import DictAction
 from mmengine.dist import get_world_size, is_main_process
 from mmengine.registry import init_default_scope
 
+from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.features import ExtractionOptions, FeatureExtraction
 from hicmae_mm.features.data import SPLITS
 from hicmae_mm.features.extractor import LEVELS
@@ -63,7 +63,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--part-size', type=int, default=256, help='clips between two savings')
     parser.add_argument('--force', action='store_true', help='extract again what is there')
     parser.add_argument('--allow-failures', action='store_true', help='exit with 0 although clips are bad')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm'], default='none', help='job launcher')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by old launchers')
     args = parser.parse_args(argv)

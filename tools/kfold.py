@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import mmengine
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.logging import MMLogger
 
+from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.evaluation.folds import FoldEvaluator, FoldPredictions, fold_table, pool, to_csv, to_json, to_markdown
 from hicmae_mm.utils.cross_validation import (
     best_checkpoint,
@@ -136,7 +137,7 @@ def plan(args: argparse.Namespace) -> list[Run]:
         ValueError: The config does not react to FOLD, or an option is misspelt.
     """
     options = ArgumentParser()
-    options.add_argument('--cfg-options', nargs='+', action=DictAction)
+    options.add_argument('--cfg-options', nargs='+', action=OverrideAction)
     given = options.parse_args(['--cfg-options', *args.cfg_options] if args.cfg_options else []).cfg_options
     configs = {fold: load_fold(args.config, fold, given) for fold in parse_folds(args.folds)}
     check_folds_differ(configs, args.config)

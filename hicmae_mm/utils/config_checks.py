@@ -14,8 +14,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmengine.registry import Registry
 from mmengine.runner import Runner
+from torch.nn.utils import clip_grad_norm_
 from torch.utils.data import DataLoader
 
 from hicmae_mm import registry as R
@@ -46,7 +48,16 @@ _PLAIN_KEYS = {
     'env_cfg': {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'},
     'randomness': {'seed', 'diff_rank_seed', 'deterministic'},
     'auto_scale_lr': {'base_batch_size', 'enable'},
+    'custom_imports': {'imports', 'allow_failed_imports'},
+    'env_cfg.mp_cfg': {'mp_start_method', 'opencv_num_threads'},
+    'optim_wrapper.clip_grad': {'type', *inspect.signature(clip_grad_norm_).parameters, 'clip_value'} - {'parameters'},
 }
+# What MMEngine's own constructor of optimizers reads; it takes any other key without a word.
+_PARAMWISE_KEYS = {
+    'bias_decay_mult', 'bias_lr_mult', 'bypass_duplicate', 'custom_keys', 'dcn_offset_lr_mult', 'dwconv_decay_mult',
+    'flat_decay_mult', 'norm_decay_mult',
+}  # fmt: skip
+_DEFAULT_LOOPS = {'val': 'ValLoop', 'test': 'TestLoop'}
 # Keys that the place of a component adds to its constructor's arguments.
 _EXTRA_ARGUMENTS = {
     'hook': {'priority'},
@@ -80,9 +91,16 @@ def check_config(cfg: Config) -> None:
     for path, component, registry in _components(cfg):
         check_component(path, component, registry, scope)
     for name, allowed in _PLAIN_KEYS.items():
-        for key in _mapping(cfg.get(name)):
+        outer, _, inner = name.partition('.')
+        place = _mapping(cfg.get(outer))
+        for key in _mapping(place.get(inner) if inner else place):
             _require(key, allowed, name)
+    wrapper = _mapping(cfg.get('optim_wrapper'))
+    if wrapper.get('constructor') in (None, 'DefaultOptimWrapperConstructor'):
+        for key in _mapping(wrapper.get('paramwise_cfg')):
+            _require(key, _PARAMWISE_KEYS, 'optim_wrapper.paramwise_cfg')
     _check_loaders(cfg)
+    _check_hooks(cfg)
     _check_compile(cfg)
     if not isinstance(cfg.get('cpu_kernels', True), bool):
         raise ValueError(f'cpu_kernels must be True or False, got {cfg.cpu_kernels!r}')
@@ -104,6 +122,21 @@ def _check_loaders(cfg: Config) -> None:
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         for key in _mapping(cfg.get(name)):
             _require(key, allowed | _ALWAYS_ALLOWED, name)
+
+
+def _check_hooks(cfg: Config) -> None:
+    """Raises ValueError for what stands in the place of a hook and cannot be one."""
+    for name, hook in _mapping(cfg.get('default_hooks')).items():
+        if (isinstance(hook, Mapping) and 'type' not in hook) or isinstance(hook, (str, int, float)):
+            known = set(_mapping(cfg.get('default_hooks'))) - {name}
+            close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+            hint = f'did you mean default_hooks.{close[0]}?' if close else "expected dict(type='...', ...)"
+            raise ValueError(f'default_hooks.{name} has no type: {hint}')
+    hooks = cfg.get('custom_hooks') or []
+    for hook in hooks if isinstance(hooks, (list, tuple)) else [hooks]:
+        if (isinstance(hook, Mapping) and 'type' in hook) or isinstance(hook, Hook):
+            continue
+        raise ValueError(f"custom_hooks is to be a list like [dict(type='EMAHook')], and has {hook!r}")
 
 
 def _check_compile(cfg: Config) -> None:
@@ -148,6 +181,10 @@ def accepted_arguments(kind: Any, registry: Registry, scope: str | None = None) 
         return None
     names: set[str] = set()
     for base in kind.__mro__:
+        if base is object:
+            return names
+        if '__new__' in base.__dict__:
+            return None
         constructor = base.__dict__.get('__init__')
         if constructor is None:
             continue
@@ -215,11 +252,20 @@ def _components(cfg: Config) -> Iterator[tuple[str, Mapping[str, Any], Registry]
     for phase, loader in loaders.items():
         roots.append((f'{phase}_dataloader.dataset', loader.get('dataset'), R.DATASETS))
         roots.append((f'{phase}_evaluator', cfg.get(f'{phase}_evaluator'), R.METRICS))
-        roots.append((f'{phase}_cfg', cfg.get(f'{phase}_cfg'), R.LOOPS))
+        roots.append((f'{phase}_cfg', _with_loop_type(phase, cfg.get(f'{phase}_cfg')), R.LOOPS))
         for slot, registry in (('sampler', R.DATA_SAMPLERS), ('collate_fn', R.FUNCTIONS)):
             roots.append((f'{phase}_dataloader.{slot}', loader.get(slot), registry))
     for path, value, registry in roots:
         yield from _nested(path, value, registry)
+
+
+def _with_loop_type(phase: str, loop: Any) -> Any:
+    """A loop's config with the type that MMEngine takes where there is none."""
+    if not isinstance(loop, Mapping) or 'type' in loop:
+        return loop
+    by_epoch = loop.get('by_epoch', True)
+    kind = _DEFAULT_LOOPS.get(phase) or ('EpochBasedTrainLoop' if by_epoch else 'IterBasedTrainLoop')
+    return {'type': kind, **{key: value for key, value in loop.items() if key != 'by_epoch'}}
 
 
 def _nested(path: str, value: Any, registry: Registry) -> Iterator[tuple[str, Mapping[str, Any], Registry]]:

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from hicmae_mm import registry as R
+from hicmae_mm.config.override_values import read_value
 from hicmae_mm.utils.config_checks import check_config
 from hicmae_mm.utils.config_overrides import load_config
 from hicmae_mm.utils.paths import configs_root
@@ -56,7 +57,7 @@ def test_the_page_names_many() -> None:
 @pytest.mark.parametrize(('leaf', 'key', 'text'), _overrides())
 def test_override_is_taken(leaf: str, key: str, text: str) -> None:
     init_default_scope('hicmae_mm')
-    value = DictAction._parse_iterable(text)
+    value = read_value(text)
     cfg = load_config(configs_root() / f'{leaf}.py', {key: value})
     check_config(cfg)
     assert _value(cfg, key) == value

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 
+from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.datasets import SampleIndex, collate_audio_visual
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.engine.hooks.prediction_visualization import safe_file_name
@@ -46,7 +46,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--out-dir', default='results', help='folder to write (default: %(default)s)')
     parser.add_argument('--topk', type=int, default=20, help='clips of each kind (default: %(default)s)')
     parser.add_argument('--num-frames', type=int, default=4, help='frames of a clip (default: %(default)s)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
     args = parser.parse_args(argv)
     if min(args.topk, args.num_frames) < 1:
         parser.error('--topk and --num-frames must be at least 1')

@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 
+from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.utils.benchmark import limited_threads
 from hicmae_mm.utils.benchmark.loading import LoadingPlan, measure_data
 from hicmae_mm.utils.benchmark.model import VARIANTS, ModelPlan, measure_model
@@ -66,7 +66,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     for name, description in FLAGS.items():
         parser.add_argument(f'--{name}', action='store_true', help=f'{description} (train, infer)')
     parser.add_argument('--variant', choices=VARIANTS, help='measure only this variant, in this process (train, infer)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
     args = parser.parse_args(arguments)
     if args.mode == 'data' and (len(args.config) > 1 or variants(args) != ['plain']):
         parser.error('several configs are compared in the modes train and infer, and variants too')

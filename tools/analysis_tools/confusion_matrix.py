@@ -20,9 +20,10 @@ from typing import Any
 
 import mmengine
 import numpy as np
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dist import is_main_process
 
+from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.engine import build_runner
 from hicmae_mm.evaluation.clip_result import names_for
 from hicmae_mm.evaluation.functional import confusion_matrix, unweighted_average_recall, weighted_average_recall
@@ -49,7 +50,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     values.add_argument('--include-values', action='store_true', help='write into the cells, which is the default')
     parser.add_argument('--show', action='store_true', help='also open a window')
     parser.add_argument('--work-dir', help='folder of logs when a checkpoint is tested; default: a temporary one')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
     return parser.parse_args(arguments)
 
 

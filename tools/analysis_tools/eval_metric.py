@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import mmengine
-from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 
+from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.evaluation.folds import FoldEvaluator
 from hicmae_mm.evaluation.predictions import read_predictions
 from hicmae_mm.utils.config_overrides import load_config
@@ -31,7 +31,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('predictions', help='predictions (.pkl, tools/test.py --out)')
     parser.add_argument('--out', help='also write the measures to this file (.json, .yaml, .pkl)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
     return parser.parse_args(argv)
 
 

@@ -11,9 +11,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 
+from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.registry import MODELS
 from hicmae_mm.utils.complexity import Complexity, count_complexity, published_macs
@@ -26,7 +26,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = ArgumentParser(description='Count parameters and multiply-accumulates of a model')
     parser.add_argument('config', help='config file')
     parser.add_argument('--depth', type=int, default=2, help='levels of the table of modules')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
     return parser.parse_args(arguments)
 
 

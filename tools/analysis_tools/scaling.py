@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 
+from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.models.losses import InfoNCELoss
 from hicmae_mm.registry import MODELS
@@ -263,7 +263,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--sound-kb', type=float, default=17, help='size of a second of sound, kB; default 17')
     parser.add_argument('--clips-per-shard', type=int, default=1000, help='default 1000')
     parser.add_argument('--update', type=Path, metavar='PAGE', help='page whose tables to replace')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
     args = parser.parse_args(argv)
     if min(args.gpus) < 1:
         parser.error('--gpus must be positive')

@@ -16,8 +16,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
+from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.datasets.faces import CropOptions
 from hicmae_mm.datasets.faces.base import MISSING_POLICIES
 from hicmae_mm.datasets.faces.selection import SEVERAL_POLICIES
@@ -48,7 +49,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--cropper-options',
         '--face-cropper-options',
         nargs='+',
-        action=DictAction,
+        action=OverrideAction,
         metavar='KEY=VALUE',
         help='its arguments, such as score_threshold=0.7',
     )

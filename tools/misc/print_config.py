@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import mmengine
-from mmengine.config import DictAction
 
 from hicmae_mm.config.origins import config_origins
+from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.utils.config_overrides import load_config
 from hicmae_mm.utils.files import replaced_file
 
@@ -31,7 +31,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help='print one value a line, as --cfg-options spells it, and where it comes from',
     )
     parser.add_argument('--save-path', help='also write it to this file (.py, .yml or .json)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
     return parser.parse_args(arguments)
 
 

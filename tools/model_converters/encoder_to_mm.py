@@ -14,8 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import DictAction
-
+from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.models.encoders import VisionTransformerEncoder
 from hicmae_mm.utils.checkpoint import read_checkpoint, with_state_dict
 from hicmae_mm.utils.checkpoint_files import check_can_write, file_sha256, read_file, write_checkpoint
@@ -33,7 +32,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--kind', required=True, choices=list(LAYOUTS), help='whose names the checkpoint has')
     parser.add_argument('--stream', required=True, help='the encoder to fill, e.g. video or audio')
     parser.add_argument('--config', required=True, help='config whose encoder is to be filled')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
     parser.add_argument('--layers', nargs='+', type=int, help='layers to take where the depths differ, e.g. 0 2 4 6')
     parser.add_argument(
         '--source-grid',

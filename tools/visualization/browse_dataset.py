@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 
+from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.datasets.av_dataset import AudioVisualDataset, seeded
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.engine.hooks.prediction_visualization import safe_file_name
@@ -46,7 +46,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--num-frames', type=int, default=8, help='frames of a strip (default: %(default)s)')
     parser.add_argument('--not-show', action='store_true', help='as OpenMMLab has it: no window is opened anyway')
     parser.add_argument('--seed', type=int, default=0, help='of the augmentation (default: %(default)s)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
     args = parser.parse_args(argv)
     if min(args.show_number, args.num_frames) < 1:
         parser.error('--show-number and --num-frames must be at least 1')

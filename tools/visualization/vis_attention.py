@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 
+from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.engine.hooks.prediction_visualization import safe_file_name
 from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.utils.config_overrides import load_config
@@ -45,7 +45,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--head-fusion', choices=HEAD_FUSIONS, default='mean', help='of heads (default: %(default)s)')
     parser.add_argument('--save-maps', action='store_true', help='also write the maps of every clip as .npz')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='cpu, cuda, cuda:1')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
     args = parser.parse_args(argv)
     if min(args.num_clips, args.num_frames) < 1:
         parser.error('--num-clips and --num-frames must be at least 1')

@@ -17,8 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmengine.config import DictAction
-
+from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.utils.checkpoint import allow_training_checkpoints, read_checkpoint
 from hicmae_mm.utils.config_overrides import load_config
 from hicmae_mm.utils.files import write_text
@@ -34,7 +33,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--legend', nargs='+', help='a name for every checkpoint; default: its folder and file')
     parser.add_argument('--title', default='', help='title of the picture')
     parser.add_argument('--out', default='layers.png', help='picture (.png, .pdf, .svg; default: %(default)s)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
     return parser.parse_args(argv)
 
 

@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 
+from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.engine.hooks.prediction_visualization import safe_file_name
 from hicmae_mm.models.pretrainer import AudioVisualPretrainer
 from hicmae_mm.utils.config_overrides import load_config
@@ -39,7 +39,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--num-frames', type=int, default=8, help='frames per strip')
     parser.add_argument('--seed', type=int, default=0, help='of the masks')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='cpu, cuda, cuda:1')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
     args = parser.parse_args(arguments)
     if args.num_clips < 1 or args.num_frames < 1:
         parser.error(f'--num-clips and --num-frames must be at least 1, got {args.num_clips} and {args.num_frames}')

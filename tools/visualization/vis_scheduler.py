@@ -18,12 +18,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.optim.scheduler.param_scheduler import _ParamScheduler
 from mmengine.registry import init_default_scope
 from torch import nn
 
+from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.registry import DATASETS, MODELS, PARAM_SCHEDULERS
 from hicmae_mm.utils.config_overrides import load_config
 from hicmae_mm.visualization import Curve, draw_curves, save_figure
@@ -49,7 +50,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--ngpus', '-n', type=int, default=1, help='processes (default: %(default)s)')
     parser.add_argument('--title', default='', help='title of the picture')
     parser.add_argument('--not-show', action='store_true', help='as OpenMMLab has it: no window is opened anyway')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
     args = parser.parse_args(argv)
     if args.ngpus < 1 or (args.dataset_size is not None and args.dataset_size < 1):
         parser.error('--ngpus and --dataset-size must be at least 1')

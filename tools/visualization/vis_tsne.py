@@ -23,9 +23,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.evaluation.clip_result import names_for
 from hicmae_mm.features.reading import load_features, read_info
 from hicmae_mm.models.base import AudioVisualModel
@@ -66,7 +67,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--batch-size', type=int, default=8, help='clips (default: %(default)s)')
     parser.add_argument('--num-workers', type=int, default=0, help='of the data loader (default: %(default)s)')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='cpu, cuda, cuda:1')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value, overrides of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
     args = parser.parse_args(argv)
     if (args.checkpoint is None) == (args.features is None):
         parser.error('give either a checkpoint or --features')
