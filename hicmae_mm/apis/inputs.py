@@ -12,6 +12,7 @@ import numpy as np
 
 from hicmae_mm.datasets.containers import check_complete
 from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.folders import visible_names
 from hicmae_mm.datasets.preparation.sources import VIDEO_EXTENSIONS, find_files
 
 AUDIO_EXTENSIONS = ('wav', 'flac', 'mp3', 'm4a', 'aac', 'ogg', 'oga', 'opus', 'wma', 'mka')
@@ -87,7 +88,7 @@ def _clips_of_path(path: Path, frame_folder_fps: float) -> Iterable[ClipInput]:
 
 
 def _is_frame_folder(path: Path) -> bool:
-    suffixes = {file.suffix.lower() for file in path.iterdir()}
+    suffixes = {Path(name).suffix.lower() for name in visible_names(path)}
     media = {f'.{extension}' for extension in (*VIDEO_EXTENSIONS, *AUDIO_EXTENSIONS)}
     return bool(suffixes & _PICTURE_SUFFIXES) and not suffixes & media
 

@@ -51,6 +51,7 @@ def decode_text(content: bytes, name: object, errors: str = 'strict') -> str:
         place = f'{name}, line {len(_split(before))}'
         form = encoding.removesuffix('-sig').upper()
         raise ValueError(f'{place}: not {form} ({error.reason}); convert the file to UTF-8') from error
+    text = text.lstrip('\ufeff')  # a second mark, of a second program
     end = text.find('\0')
     if end >= 0:
         raise ValueError(

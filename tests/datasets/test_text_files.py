@@ -48,6 +48,7 @@ def test_what_is_no_text_is_named_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r'^x, line 2: not UTF-8 \(invalid start byte\); convert the file to UTF-8$'):
         decode_text(b'a\rb\xff', 'x')
     assert decode_text(b'a\xff', 'x', errors='replace') == 'a\ufffd'
+    assert decode_text(b'\xef\xbb\xbf\xef\xbb\xbfa', 'x') == 'a'
     with pytest.raises(ValueError, match=r'x, line 1: a zero byte, .* with a byte order mark'):
         decode_text('a b'.encode('utf-16-le'), 'x')
     with pytest.raises(ValueError, match=r'x, line 2: not UTF-16 \(truncated data\)'):

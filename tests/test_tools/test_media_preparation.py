@@ -20,7 +20,7 @@ import soundfile
 
 from hicmae_mm.datasets.synthetic.clips import make_clip, sample_actor
 from hicmae_mm.utils.media import write_video, write_wav
-from hicmae_mm.utils.paths import tools_root
+from hicmae_mm.utils.paths import configs_root, tools_root
 from tests.conftest import MediaFolder
 from tests.test_tools.modules import load_tool
 
@@ -357,6 +357,8 @@ def test_verify_dataset_tells_corpus_and_shared_speakers(media: MediaFolder, cap
     assert report['speakers'][str(other)]['shared'] == ['1005']
     assert call(VERIFY, *arguments, '--corpus', 'dfew') == 0
     assert 'published split: speaker-independent or not: not known' in capsys.readouterr().out
+    assert call(VERIFY, *arguments, '--corpus', configs_root() / 'hicmae_base_mafw.py') == 0
+    assert 'corpus MAFW, published split' in capsys.readouterr().out
     assert call(VERIFY, *arguments, '--corpus', 'emodb') == 1
     assert "error: --corpus 'emodb' is not known, expected one of cremad, " in capsys.readouterr().err
     assert call(VERIFY, *arguments, '--speaker-column', '1') == 1

@@ -44,6 +44,7 @@ from hicmae_mm.datasets.preparation.verification import (
 )
 from hicmae_mm.datasets.video_readers import BACKENDS
 from hicmae_mm.registry import DATASETS
+from hicmae_mm.utils.config_overrides import load_config
 from hicmae_mm.utils.files import write_text
 
 
@@ -60,7 +61,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--full', action='store_true', help='decode every frame, not just the first, middle and last')
     split = parser.add_argument_group('corpus and split')
     split.add_argument(
-        '--corpus', help="the list's corpus, such as cremad or dfew (default: as the list or its clips' names tell)"
+        '--corpus',
+        help="the list's corpus, such as cremad, or a config that reads it (default: as the list or its names tell)",
     )
     split.add_argument(
         '--against', type=Path, nargs='+', default=[], metavar='LIST', help='lists to compare speakers with'
@@ -128,7 +130,7 @@ def choose_corpus(wanted: str | None, metainfo: dict[str, Any], clips: Sequence[
     """
     if wanted is None:
         return corpus_of(metainfo, [clip.name for clip in clips])
-    corpus = corpus_named(wanted)
+    corpus = corpus_named(load_config(wanted).train_dataloader.dataset.type if wanted.endswith('.py') else wanted)
     if corpus is None:
         raise ValueError(f'--corpus {wanted!r} is not known, expected one of {", ".join(map(str.lower, PROTOCOLS))}')
     return corpus

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +13,13 @@ from typing import Any
 
 from mmengine.fileio import join_path
 
-from hicmae_mm.datasets.annotations import load_annotations
+from hicmae_mm.datasets.annotations import OWN_SOUND_TRACK, load_annotations
 from hicmae_mm.datasets.corpora.protocols import PROTOCOLS
 from hicmae_mm.datasets.labels import LabelParser
 from hicmae_mm.datasets.text_files import lines_with_ends, read_json, read_text
 
 STREAMS = ('video', 'audio')
+_LABEL = re.compile(r'-?[0-9]+(?:\.[0-9]+)?')
 
 
 @dataclass(frozen=True)
@@ -27,17 +30,24 @@ class ListedClip:
         index: Place in the list, from 0.
         position: Where it stands in the file, ``'line 3'``.
         paths: File or folder of each stream; None where the list names none.
+        columns: Its two paths as written.
         labels: Label columns as written.
-        name: The path that names it, as written.
+        streams: What it has, unless the list says otherwise (JSON) both.
         speaker: Whom the list names as its speaker (JSON); None: nobody.
     """
 
     index: int
     position: str
     paths: Mapping[str, Path | None]
+    columns: tuple[str, str] = (OWN_SOUND_TRACK, OWN_SOUND_TRACK)
     labels: tuple[Any, ...] = ()
-    name: str = ''
+    streams: tuple[str, ...] = STREAMS
     speaker: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The path that names it, as written."""
+        return self.columns[0] if self.columns[0] != OWN_SOUND_TRACK else self.columns[1]
 
 
 class _LabelsAsWritten(LabelParser):
@@ -70,9 +80,24 @@ def list_clips(
             name = record[stream]
             paths[stream] = None if name is None else Path(join_path(data_root, data_prefix.get(stream, ''), name))
         paths['audio'] = paths['audio'] or paths['video']  # '-' is the video's own sound track
-        name = record['video'] or record['audio']
-        clips.append(ListedClip(index, record['position'], paths, record['label'], name, record.get('speaker')))
+        columns = (record['video'] or OWN_SOUND_TRACK, record['audio'] or OWN_SOUND_TRACK)
+        streams = record.get('streams', STREAMS)
+        position, label, speaker = record['position'], record['label'], record.get('speaker')
+        clips.append(ListedClip(index, position, paths, columns, label, streams, speaker))
     return clips, metainfo
+
+
+def column_hint(clip: ListedClip) -> str:
+    """Why files of a clip may be missing, where its columns were meant in another way; empty if nothing tells."""
+    video, audio = clip.paths['video'], clip.columns[1]
+    if not clip.position.startswith('line ') or video is None or audio == OWN_SOUND_TRACK:
+        return ''
+    rest = [audio, *map(str, clip.labels)]
+    if any(os.path.exists(' '.join([str(video), *rest[:count]])) for count in range(1, len(rest) + 1)):  # noqa: PTH110
+        return '; the name has spaces, so the list needs the JSON form (docs/data_format.md)'
+    if _LABEL.fullmatch(audio) and not clip.labels:
+        return "; the line seems to be 'path label', expected 'video audio label': '-' is the video's own sound"
+    return ''
 
 
 def streams_of(clips: Sequence[ListedClip]) -> tuple[str, ...]:

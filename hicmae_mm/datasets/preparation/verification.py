@@ -18,7 +18,7 @@ from hicmae_mm.datasets.av_dataset import seeded
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.preparation.audio import Loudness
 from hicmae_mm.datasets.preparation.clip import Clip
-from hicmae_mm.datasets.preparation.listed_clips import STREAMS, ListedClip
+from hicmae_mm.datasets.preparation.listed_clips import STREAMS, ListedClip, column_hint
 from hicmae_mm.datasets.preparation.pool import Failure, run_parallel
 from hicmae_mm.datasets.transforms.audio_io import Filterbank, LoadAudio
 from hicmae_mm.datasets.transforms.video_io import DecodeFrames, OpenVideo, SampleClips
@@ -82,8 +82,12 @@ class CheckClip:
 
     def __call__(self, clip: ListedClip) -> ClipFindings:
         """Opens, decodes, measures; whatever goes wrong is a finding."""
-        findings = ClipFindings()
-        for stream in self.streams:
+        findings, streams = ClipFindings(), [stream for stream in self.streams if stream in clip.streams]
+        if not streams:
+            findings.problems.append(
+                ('missing', self.streams[0], f'the clip has {clip.streams} only, which is not read')
+            )
+        for stream in streams:
             check = self._check_video if stream == 'video' else self._check_audio
             path = clip.paths[stream]
             with _noted(findings, stream, path):
@@ -91,9 +95,13 @@ class CheckClip:
                     raise FileNotFoundError(f"the list names no {stream}; streams=('audio',) reads sound alone")
                 for kind, problem in check(path, findings):
                     findings.problems.append((kind, stream, problem))
-        if not {kind for kind, _, _ in findings.problems} & {'missing', 'broken'}:
-            with _noted(findings, 'both' if len(self.streams) > 1 else self.streams[0], clip.paths[self.streams[0]]):
-                self._read_as_training_does(clip)
+        kinds = [kind for kind, _, _ in findings.problems]
+        if 'missing' in kinds and (hint := column_hint(clip)):
+            kind, stream, text = findings.problems[kinds.index('missing')]
+            findings.problems[kinds.index('missing')] = (kind, stream, text + hint)
+        if not {'missing', 'broken'} & set(kinds):
+            with _noted(findings, 'both' if len(streams) > 1 else streams[0], clip.paths[streams[0]]):
+                self._read_as_training_does(clip, streams)
         if findings.video_seconds is not None and findings.audio_seconds is not None:
             difference = abs(findings.video_seconds - findings.audio_seconds)
             if difference > self.max_mismatch_seconds:
@@ -101,14 +109,14 @@ class CheckClip:
                 findings.problems.append(('mismatched', 'both', lengths))
         return findings
 
-    def _read_as_training_does(self, clip: ListedClip) -> None:
+    def _read_as_training_does(self, clip: ListedClip, streams: Sequence[str]) -> None:
         """Reads a random clip, as in training, and the views of a test, through the pipeline's own transforms.
 
         Raises:
             MediaError: If a frame or a span of sound cannot be read.
         """
         paths = {stream: None if path is None else str(path) for stream, path in clip.paths.items()}
-        info = dict(streams=tuple(self.streams), video_path=paths['video'], audio_path=paths['audio'])
+        info = dict(streams=tuple(streams), video_path=paths['video'], audio_path=paths['audio'])
         with seeded(clip.index):
             for sample in (SampleClips('train'), SampleClips('test', num_clips=2)):
                 open_video = OpenVideo(self.backend, self.frame_folder_fps)

@@ -204,3 +204,22 @@ def test_whatever_goes_wrong_is_a_finding(media: MediaFolder) -> None:
         assert words in message
     with pytest.raises(ValueError, match='frame_folder_fps must be above 0'):
         CheckClip(frame_folder_fps=0.0)
+
+
+def test_columns_that_were_meant_otherwise_are_named(media: MediaFolder) -> None:
+    media.video('sp ace.mp4')
+    media.video('a.mp4')
+    spaced, two, plain = findings_of(
+        media.annotation('sp ace.mp4 sp ace.wav 0', 'a.mp4 0', 'a.mp4 absent.wav 0'), CheckClip()
+    )
+    assert spaced.problems[0][2].endswith('the name has spaces, so the list needs the JSON form (docs/data_format.md)')
+    assert two.problems[0][2].endswith("expected 'video audio label': '-' is the video's own sound")
+    assert plain.problems[0][2].endswith('the annotation file')
+
+
+def test_only_the_streams_that_a_clip_has_are_checked(media: MediaFolder) -> None:
+    media.video('silent.mp4', has_sound=False)
+    ann_file = media.root / 'ann.json'
+    ann_file.write_text(json.dumps(dict(data_list=[dict(video='silent.mp4', streams=['video'])])))
+    assert problems_of(ann_file) == [[]]
+    assert problems_of(ann_file, streams=('audio',)) == [[('missing', 'audio')]]
