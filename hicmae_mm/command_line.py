@@ -18,7 +18,7 @@ import tarfile
 import tempfile
 import traceback
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from pickle import UnpicklingError
@@ -66,6 +66,30 @@ class ArgumentParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Prints the usage and what is wrong with the command line, and exits with status 2."""
         super().error(one_line(message))
+
+
+class _Elsewhere(argparse.Action):
+    """Ends the program with the line that says what stands in the place of an option."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,  # noqa: ARG002 (argparse's signature)
+        values: Any,  # noqa: ARG002
+        option_string: str | None = None,
+    ) -> None:
+        parser.error(f'{option_string} is not offered: {self.const}')
+
+
+def point_elsewhere(parser: argparse.ArgumentParser, places: Mapping[str, str]) -> None:
+    """Makes options that people know from other OpenMMLab packages end in a line that says what to do instead.
+
+    Args:
+        parser: The parser of a tool.
+        places: Option, or several separated by a blank, and what stands in its place.
+    """
+    for options, place in places.items():
+        parser.add_argument(*options.split(), action=_Elsewhere, nargs='*', const=place, help=argparse.SUPPRESS)
 
 
 def command(main: Callable[..., int | None]) -> Callable[..., int]:

@@ -8,7 +8,7 @@ python tools/test.py CONFIG CHECKPOINT --out metrics.json --out-item metrics --s
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.command_line import ArgumentParser, command, point_elsewhere
 
 import argparse
 import os
@@ -17,17 +17,26 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import mmengine
+import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 
 from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.engine import build_runner
+from hicmae_mm.engine.optimizers.cpu_amp import cpu_has_native_bfloat16
 from hicmae_mm.utils.checkpoint import check_exists
 from hicmae_mm.utils.config_checks import check_config
-from hicmae_mm.utils.config_overrides import load_config
+from hicmae_mm.utils.config_overrides import load_config, refuse_twice
 from hicmae_mm.utils.distributed import leave_process_group
 from hicmae_mm.utils.files import replaced_file
+
+ELSEWHERE = {
+    '--tta': 'the test pipeline takes several views of a clip already; more of them by SampleClips.num_clips and '
+    'SpatialViews.num_views, such as --cfg-options test_dataloader.dataset.pipeline.1.num_clips=4',
+    '--show': 'no window is opened; --show-dir DIR writes a picture of every clip',
+    '--wait-time': 'no window is opened; --show-dir DIR writes a picture of every clip',
+}
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -42,7 +51,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         choices=['pred', 'metrics'],
         help='what --out holds; by default predictions in a .pkl file and metrics in any other',
     )
+    parser.add_argument('--dump', help='file of predictions, as --out FILE --out-item pred')
+    parser.add_argument('--amp', action='store_true', help='mixed precision')
     parser.add_argument('--show-dir', help='folder for a picture of every clip')
+    parser.add_argument('--interval', type=int, metavar='N', help='with --show-dir: a picture of every N-th clip')
+    parser.add_argument('--no-pin-memory', action='store_true', help='do not pin the memory of batches for the GPU')
     parser.add_argument('--save-features', help="file (.npz) of every clip's id, feature, label and prediction")
     parser.add_argument(
         '--drop-modality', choices=['audio', 'video'], help='test without this stream, whose files are not even opened'
@@ -50,6 +63,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by old launchers')
+    point_elsewhere(parser, ELSEWHERE)
     args = parser.parse_args(argv)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     check_output(parser, args)
@@ -60,6 +74,12 @@ def check_output(parser: ArgumentParser, args: argparse.Namespace) -> None:
     """Refuses a file name that cannot hold what was asked for, before anything runs."""
     if args.save_features is not None and Path(args.save_features).suffix != '.npz':
         parser.error(f'--save-features {args.save_features}: features go into a .npz file')
+    if args.interval is not None and (args.show_dir is None or args.interval < 1):
+        parser.error('--interval is a number from 1 on and needs --show-dir')
+    if args.dump is not None:
+        if args.out is not None:
+            parser.error('--dump and --out are both given: leave one out')
+        args.out, args.out_item = args.dump, 'pred'
     if args.out is None:
         if args.out_item is not None:
             parser.error('--out-item needs --out')
@@ -79,14 +99,20 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
+    refuse_twice(args.cfg_options, {'load_from': 'CHECKPOINT', 'resume': 'CHECKPOINT'})
+    refuse_twice(args.cfg_options, {'work_dir': '--work-dir'} if args.work_dir is not None else {})
     check_exists(args.checkpoint)
     cfg.load_from, cfg.resume = args.checkpoint, False
     if cfg.get('test_dataloader') is None:
         raise ValueError(f'{args.config} has no test_dataloader: there is nothing to test')
+    if args.no_pin_memory:
+        cfg.test_dataloader.pin_memory = False
+    if args.amp:
+        cfg.test_cfg = {'type': 'TestLoop', **(cfg.get('test_cfg') or {}), 'fp16': use_mixed_precision()}
     if args.show_dir is not None:
         cfg.custom_hooks = [
             *(cfg.get('custom_hooks') or []),
-            dict(type='PredictionVisualizationHook', out_dir=args.show_dir),
+            dict(type='PredictionVisualizationHook', out_dir=args.show_dir, interval=args.interval or 1),
         ]
     if args.save_features is not None:
         cfg.custom_hooks = [
@@ -99,6 +125,14 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
         evaluator = cfg.test_evaluator
         evaluators = list(evaluator) if isinstance(evaluator, (list, tuple)) else [evaluator]
         cfg.test_evaluator = [*evaluators, dict(type='DumpResults', out_file_path=args.out)]
+
+
+def use_mixed_precision() -> bool:
+    """Whether to test in mixed precision: not on a CPU that only imitates bfloat16."""
+    if torch.cuda.is_available() or cpu_has_native_bfloat16():
+        return True
+    print('--amp: this CPU has no native bfloat16, so float32 is used, which is far faster here', file=sys.stderr)
+    return False
 
 
 def drop_modality(cfg: Config, name: str) -> None:

@@ -20,7 +20,7 @@ from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.engine import build_runner, set_resume
 from hicmae_mm.utils.checkpoint import check_exists
 from hicmae_mm.utils.config_checks import check_config
-from hicmae_mm.utils.config_overrides import load_config
+from hicmae_mm.utils.config_overrides import load_config, refuse_twice
 from hicmae_mm.utils.distributed import leave_process_group
 
 
@@ -39,6 +39,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--no-validate', action='store_true', help='do not validate during training')
     parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate by the total batch size')
     parser.add_argument('--seed', type=int, help='random seed')
+    parser.add_argument(
+        '--diff-rank-seed', action='store_true', help='also give the model of every process a seed of its own'
+    )
+    parser.add_argument('--deterministic', action='store_true', help='only operations that repeat exactly on a GPU')
+    parser.add_argument('--no-pin-memory', action='store_true', help='do not pin the memory of batches for the GPU')
+    parser.add_argument(
+        '--no-persistent-workers', action='store_true', help='start the workers of the data loaders in every epoch'
+    )
     parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by old launchers')
@@ -49,6 +57,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
     """Writes the other arguments into the config."""
+    refuse_double_options(args)
     cfg.launcher = args.launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
@@ -57,6 +66,11 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
     if args.seed is not None:
         cfg.setdefault('randomness', {})
         cfg.randomness['seed'] = args.seed
+    for name in ('deterministic', 'diff_rank_seed'):
+        if getattr(args, name):
+            cfg.setdefault('randomness', {})
+            cfg.randomness[name] = True
+    set_loader_options(cfg, args)
     if args.amp:
         use_mixed_precision(cfg.optim_wrapper)
     if args.no_validate:
@@ -67,6 +81,30 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
         cfg.auto_scale_lr['enable'] = True
     set_resume(cfg, args.resume)
     check_exists(cfg.get('load_from'))
+
+
+def set_loader_options(cfg: Config, args: argparse.Namespace) -> None:
+    """Takes options from the data loaders that the command line switches off."""
+    for phase in ('train', 'val', 'test'):
+        loader = cfg.get(f'{phase}_dataloader') or {}
+        if args.no_pin_memory and loader:
+            loader['pin_memory'] = False
+        if args.no_persistent_workers and loader:
+            loader['persistent_workers'] = False
+
+
+def refuse_double_options(args: argparse.Namespace) -> None:
+    """Raises ValueError for an override in whose place another argument is used."""
+    flags = {
+        'work_dir': ('--work-dir', args.work_dir),
+        'randomness.seed': ('--seed', args.seed),
+        'resume': ('--resume', args.resume),
+        'load_from': ('--resume', None if args.resume == 'auto' else args.resume),
+        'val_cfg': ('--no-validate', args.no_validate or None),
+        'val_dataloader': ('--no-validate', args.no_validate or None),
+        'val_evaluator': ('--no-validate', args.no_validate or None),
+    }
+    refuse_twice(args.cfg_options, {key: flag for key, (flag, value) in flags.items() if value is not None})
 
 
 def use_mixed_precision(optim_wrapper: ConfigDict) -> None:

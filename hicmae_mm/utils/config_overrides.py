@@ -34,6 +34,22 @@ def check_overrides(cfg: Config, options: Mapping[str, Any]) -> None:
         _check_path(cfg, option, options[option])
 
 
+def refuse_twice(options: Mapping[str, Any] | None, flags: Mapping[str, str]) -> None:
+    """Refuses overrides in whose place the value of another argument would be used.
+
+    Args:
+        options (dict | None): Dotted key -> value.
+        flags (dict): Key of the config -> argument that sets it.
+
+    Raises:
+        ValueError: Both are given.
+    """
+    for option in options or {}:
+        for key, flag in flags.items():
+            if option == key or option.startswith(f'{key}.'):
+                raise ValueError(f'{option} and {flag} are both given: leave {option} out')
+
+
 def _refuse_unknown(cfg: Config, option: str, known: set[str]) -> None:
     key = option.split('.')[0]
     if key not in cfg:

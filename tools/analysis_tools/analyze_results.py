@@ -11,7 +11,7 @@ Clips are ranked by the score of their true class; of values, by the mean absolu
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.command_line import ArgumentParser, command, point_elsewhere
 
 import argparse
 import csv
@@ -38,6 +38,11 @@ from hicmae_mm.visualization import draw_contact_sheet, draw_prediction, save_fi
 ROWS_PER_SHEET = 20
 
 
+ELSEWHERE = {
+    '--rescale-factor': '--num-frames says how large a picture becomes',
+}
+
+
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = ArgumentParser(description='Show the best and the worst clips')
@@ -47,6 +52,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--topk', type=int, default=20, help='clips of each kind (default: %(default)s)')
     parser.add_argument('--num-frames', type=int, default=4, help='frames of a clip (default: %(default)s)')
     parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
+    point_elsewhere(parser, ELSEWHERE)
     args = parser.parse_args(argv)
     if min(args.topk, args.num_frames) < 1:
         parser.error('--topk and --num-frames must be at least 1')

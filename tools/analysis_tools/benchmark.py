@@ -11,7 +11,7 @@ of large matrix products in the same run. Several configs (`train CONFIG CONFIG`
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.command_line import ArgumentParser, command, point_elsewhere
 
 import argparse
 import json
@@ -43,6 +43,12 @@ FLAGS = {
 }
 
 
+ELSEWHERE = {
+    '--log-interval': '--iters says how much is measured',
+    '--fuse-conv-bn': 'these models have no convolutions followed by batch norms',
+}
+
+
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = ArgumentParser(description='Measure training, inference or data loading')
@@ -67,6 +73,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         parser.add_argument(f'--{name}', action='store_true', help=f'{description} (train, infer)')
     parser.add_argument('--variant', choices=VARIANTS, help='measure only this variant, in this process (train, infer)')
     parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
+    point_elsewhere(parser, ELSEWHERE)
     args = parser.parse_args(arguments)
     if args.mode == 'data' and (len(args.config) > 1 or variants(args) != ['plain']):
         parser.error('several configs are compared in the modes train and infer, and variants too')

@@ -8,7 +8,7 @@ With a checkpoint the config's test set is run. `--out matrix.pkl` writes the co
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.command_line import ArgumentParser, command, point_elsewhere
 
 import argparse
 import json
@@ -33,6 +33,11 @@ from hicmae_mm.utils.cross_validation import dataset_meta
 from hicmae_mm.utils.files import replaced_file, write_text
 from hicmae_mm.visualization import draw_confusion_matrix, save_figure
 
+ELSEWHERE = {
+    '--label-file': "the names of the classes are the config's",
+    '--target-classes': 'all classes are drawn; --out FILE.json holds the counts of each',
+}
+
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
@@ -51,6 +56,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--show', action='store_true', help='also open a window')
     parser.add_argument('--work-dir', help='folder of logs when a checkpoint is tested; default: a temporary one')
     parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
+    point_elsewhere(parser, ELSEWHERE)
     return parser.parse_args(arguments)
 
 

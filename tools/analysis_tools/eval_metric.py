@@ -7,7 +7,7 @@ No model is built and no file of the data set is opened. Other metrics: `--cfg-o
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.command_line import ArgumentParser, command, point_elsewhere
 
 import argparse
 import sys
@@ -24,6 +24,11 @@ from hicmae_mm.utils.config_overrides import load_config
 from hicmae_mm.utils.cross_validation import dataset_meta
 from hicmae_mm.utils.files import replaced_file
 
+ELSEWHERE = {
+    '--metric --metrics --eval': "the metrics are the config's: --cfg-options test_evaluator.type=ClassificationMetric",
+    '--num-classes': "the number of classes is the config's",
+}
+
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
@@ -32,6 +37,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('predictions', help='predictions (.pkl, tools/test.py --out)')
     parser.add_argument('--out', help='also write the measures to this file (.json, .yaml, .pkl)')
     parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
+    point_elsewhere(parser, ELSEWHERE)
     return parser.parse_args(argv)
 
 

@@ -5,7 +5,7 @@ python tools/analysis_tools/get_flops.py configs/hicmae_base_cremad.py
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.command_line import ArgumentParser, command, point_elsewhere
 
 import argparse
 import sys
@@ -20,6 +20,11 @@ from hicmae_mm.utils.complexity import Complexity, count_complexity, published_m
 from hicmae_mm.utils.config_overrides import load_config
 from hicmae_mm.utils.random_batch import random_inputs, random_masks
 
+ELSEWHERE = {
+    '--shape': 'the shape of the input follows from the model, such as '
+    '--cfg-options model.encoders.video.patch_embed.image_size=224',
+}
+
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
@@ -27,6 +32,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('--depth', type=int, default=2, help='levels of the table of modules')
     parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
+    point_elsewhere(parser, ELSEWHERE)
     return parser.parse_args(arguments)
 
 

@@ -6,7 +6,7 @@ python tools/model_converters/publish_model.py work_dirs/hicmae_base_cremad/fold
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.command_line import ArgumentParser, command, point_elsewhere
 
 import argparse
 import json
@@ -24,6 +24,12 @@ from hicmae_mm.utils.metafile import read_metafile, record_weights, write_metafi
 
 KEPT = ('epoch', 'iter', 'seed', 'mmengine_version', 'sources')
 NOT_METRICS = ('data_time', 'time', 'epoch', 'iter', 'step')
+
+
+ELSEWHERE = {
+    '--no-ema': 'the average is published if the checkpoint holds one',
+    '--dataset-type': 'the names of the classes come from the config, --config',
+}
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -44,6 +50,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         '--record', type=Path, metavar='METAFILE', help="enter the weights into the config's entry of this metafile"
     )
     parser.add_argument('--url', help='address below which the weights will be found, for --record')
+    point_elsewhere(parser, ELSEWHERE)
     return parser.parse_args(arguments)
 
 

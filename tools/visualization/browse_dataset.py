@@ -8,7 +8,7 @@ that changes the frames.
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.command_line import ArgumentParser, command, point_elsewhere
 
 import argparse
 import sys
@@ -31,6 +31,14 @@ from hicmae_mm.visualization.samples import PipelineTrace, draw_trace
 MODES = ('original', 'transformed', 'concat', 'pipeline')
 
 
+ELSEWHERE = {
+    '--show-interval -i --fps': 'no window is opened; --out-dir names the folder of the pictures',
+    '--rescale-factor -r': '--num-frames says how large a strip becomes',
+    '--channel-order': 'pictures are RGB',
+    '--label': "the names of the classes are the config's",
+}
+
+
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = ArgumentParser(description='Draw the clips of a data set')
@@ -47,6 +55,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--not-show', action='store_true', help='as OpenMMLab has it: no window is opened anyway')
     parser.add_argument('--seed', type=int, default=0, help='of the augmentation (default: %(default)s)')
     parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
+    point_elsewhere(parser, ELSEWHERE)
     args = parser.parse_args(argv)
     if min(args.show_number, args.num_frames) < 1:
         parser.error('--show-number and --num-frames must be at least 1')

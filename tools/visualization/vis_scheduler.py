@@ -8,7 +8,7 @@ by the total batch.
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.command_line import ArgumentParser, command, point_elsewhere
 
 import argparse
 import sys
@@ -33,6 +33,13 @@ MAX_POINTS = 2000
 NAMES = {'lr': 'learning rate', 'momentum': 'momentum', 'wd': 'weight decay'}
 
 
+ELSEWHERE = {
+    '--style': "pictures have this project's style",
+    '--window-size': 'a picture in .svg or .pdf can be scaled',
+    '--log-level': 'nothing is logged',
+}
+
+
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = ArgumentParser(description="Draw a config's schedule")
@@ -51,6 +58,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--title', default='', help='title of the picture')
     parser.add_argument('--not-show', action='store_true', help='as OpenMMLab has it: no window is opened anyway')
     parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
+    point_elsewhere(parser, ELSEWHERE)
     args = parser.parse_args(argv)
     if args.ngpus < 1 or (args.dataset_size is not None and args.dataset_size < 1):
         parser.error('--ngpus and --dataset-size must be at least 1')

@@ -10,7 +10,7 @@ beside the picture. The number above a panel is the silhouette score of the clas
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.command_line import ArgumentParser, command, point_elsewhere
 
 import argparse
 import csv
@@ -49,6 +49,20 @@ class ClipFeatures:
     labels: np.ndarray | None
 
 
+ELSEWHERE = {
+    '--checkpoint': 'name the checkpoint after the config, without an option',
+    '--vis-stage': '--streams and --layer say whose features to draw',
+    '--max-num-samples': '--max-clips says how many clips, of all classes together',
+    '--class-idx --max-num-class': 'all classes are drawn; test_dataloader.dataset.ann_file may name a list of some',
+    '--n-components --early-exaggeration --learning-rate --n-iter --n-iter-without-progress --init': 'features are '
+    "drawn in two dimensions with scikit-learn's defaults; --perplexity and --method can be chosen",
+    '--legend': 'every picture has a legend',
+    '--show': 'no window is opened; --out names the picture',
+    '--work-dir': '--out names the picture',
+    '--test-cfg': '--split and --cfg-options say what to test on',
+}
+
+
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = ArgumentParser(description='Draw features in two dimensions')
@@ -68,6 +82,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--num-workers', type=int, default=0, help='of the data loader (default: %(default)s)')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='cpu, cuda, cuda:1')
     parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
+    point_elsewhere(parser, ELSEWHERE)
     args = parser.parse_args(argv)
     if (args.checkpoint is None) == (args.features is None):
         parser.error('give either a checkpoint or --features')
