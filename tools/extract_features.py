@@ -27,7 +27,6 @@ from hicmae_mm.features import ExtractionOptions, FeatureExtraction
 from hicmae_mm.features.data import SPLITS
 from hicmae_mm.features.extractor import LEVELS
 from hicmae_mm.features.parts import BAD_FILE
-from hicmae_mm.features.storage import FORMATS
 from hicmae_mm.utils.checkpoint import allow_training_checkpoints, check_exists
 from hicmae_mm.utils.config_checks import check_config
 from hicmae_mm.utils.config_overrides import load_config
@@ -56,7 +55,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--layers', type=read_layers, default='last', help='of the encoders: all, last or 0,3,6')
     parser.add_argument('--scores', action='store_true', help='also what the head predicts')
     parser.add_argument('--views', action='store_true', help='keep the views of a clip apart')
-    parser.add_argument('--format', choices=FORMATS, default='parquet', help='one Parquet file, or npy files to map')
+    parser.add_argument('--format', choices=('parquet', 'npy'), help='one Parquet file (default), or npy files to map')
+    parser.add_argument(
+        '--layout',
+        choices=('table', 'per-clip'),
+        default='table',
+        help='per-clip: FEATURE-UTT/CLIP.npy for a feature per clip, FEATURE-FRA/CLIP.npy for time steps (MERTools)',
+    )
     parser.add_argument('--fp16', action='store_true', help='keep features in half precision')
     parser.add_argument('--batch-size', type=int, default=16, help='clips at once, on each process')
     parser.add_argument('--num-workers', type=int, default=2, help='loader workers of each process')
@@ -67,6 +72,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm'], default='none', help='job launcher')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by old launchers')
     args = parser.parse_args(argv)
+    if args.layout == 'per-clip' and args.format == 'parquet':
+        parser.error('--layout per-clip writes npy files: leave --format parquet out')
     if min(args.batch_size, args.part_size) < 1 or args.num_workers < 0:
         parser.error('--batch-size and --part-size must be at least 1, --num-workers at least 0')
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
@@ -108,7 +115,7 @@ def make_options(args: argparse.Namespace) -> ExtractionOptions:
         data_root=args.data_root,
         shards=args.shards,
         is_unlabelled=args.unlabelled,
-        file_format=args.format,
+        file_format='per-clip' if args.layout == 'per-clip' else args.format or 'parquet',
         float_type='float16' if args.fp16 else 'float32',
         part_size=args.part_size,
     )

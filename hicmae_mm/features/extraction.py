@@ -47,7 +47,7 @@ class ExtractionOptions:
         data_root: Folder of its files.
         shards: Folder or URL of shards.
         is_unlabelled: Whether label columns are ignored.
-        file_format: ``'parquet'`` or ``'npy'``.
+        file_format: ``'parquet'``, ``'npy'``, or ``'per-clip'``: ``FEATURE-UTT/CLIP.npy``.
         float_type: In which features are kept, ``'float32'`` or ``'float16'``.
         part_size: Clips that are lost at most, by each rank, when a run is killed; a row group of the Parquet file.
 

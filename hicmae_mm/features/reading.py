@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from hicmae_mm.features.parts import INFO_FILE, Column
-from hicmae_mm.features.storage import INDEX_FILE, PARQUET_FILE, import_parquet
+from hicmae_mm.features.per_clip import INDEX_FILE, read_per_clip
+from hicmae_mm.features.storage import PARQUET_FILE, import_parquet
 
 
 def read_info(folder: str | Path) -> dict[str, Any]:
@@ -82,6 +83,9 @@ def _blocks(folder: Path, info: dict[str, Any], names: list[str]) -> Iterator[di
     """Columns of consecutive clips."""
     if info['format'] == 'npy':
         yield _npy_columns(folder, info, names)
+        return
+    if info['format'] == 'per-clip':
+        yield read_per_clip(folder, info, names)
         return
     pa, pq = import_parquet()
     with pq.ParquetFile(folder / PARQUET_FILE) as file:

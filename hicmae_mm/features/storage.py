@@ -1,4 +1,4 @@
-"""From parts to the final files: one Parquet file, or an array per column that can be mapped into memory."""
+"""From parts to the final files: one Parquet file, an array per column that can be mapped, or files per clip."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from hicmae_mm.features.parts import BAD_FILE, INFO_FILE, Column, PartFolder
+from hicmae_mm.features.per_clip import INDEX_FILE, write_per_clip
 from hicmae_mm.utils.files import replaced_file, write_text
 
-FORMATS = ('parquet', 'npy')
-PARQUET_FILE, INDEX_FILE = 'features.parquet', 'index.csv'
+FORMATS = ('parquet', 'npy', 'per-clip')
+PARQUET_FILE = 'features.parquet'
 METADATA_KEY = b'hicmae_mm'
 
 
@@ -44,14 +45,14 @@ def merge(parts: PartFolder, folder: Path, file_format: str, info: Mapping[str, 
     Args:
         parts: All of them, complete.
         folder: Of the extraction.
-        file_format: ``'parquet'`` or ``'npy'``.
+        file_format: ``'parquet'``, ``'npy'`` or ``'per-clip'``.
         info: What ``features.json`` says beside columns and numbers; ``definitions`` go with the columns.
 
     Returns:
         The content of ``features.json``.
 
     Raises:
-        ValueError: If all clips are bad, or parts differ in their columns.
+        ValueError: If all clips are bad, parts differ in their columns, or two clips would have one file.
     """
     found = _survey(parts)
     _write_bad(folder, found.bad)
@@ -64,6 +65,8 @@ def merge(parts: PartFolder, folder: Path, file_format: str, info: Mapping[str, 
     content |= dict(columns=described, **rest)
     if file_format == 'parquet':
         _write_parquet(parts.blocks(), folder / PARQUET_FILE, content)
+    elif file_format == 'per-clip':
+        write_per_clip(parts.blocks(), folder, found.columns)
     else:
         _write_npy(parts.blocks(), folder, found)
     write_text(folder / INFO_FILE, json.dumps(content, indent=1, ensure_ascii=False) + '\n')

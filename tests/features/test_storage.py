@@ -160,3 +160,20 @@ def test_folders_keep_to_their_settings(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match='is not empty, and holds no features'):
         claim(other, settings, force=True)
     assert (other / 'thesis.npy').exists()
+
+
+def test_a_file_per_clip_lies_where_other_programs_look(tmp_path: Path) -> None:
+    rows = [_row(0) | dict(sample_id='a.mp4'), _row(1, steps=3) | dict(sample_id='actor 2/b.c.wav')]
+    merge(_written(tmp_path, rows, 2, 1), tmp_path, 'per-clip', dict(definitions={}))
+    np.testing.assert_array_equal(np.load(tmp_path / 'clip-UTT' / 'a.npy'), rows[0]['clip'])
+    np.testing.assert_array_equal(np.load(tmp_path / 'frames-FRA' / 'actor 2' / 'b.c.npy'), rows[1]['frames'])
+    assert np.load(tmp_path / 'frames-FRA' / 'a.npy').shape == (2, 4)
+    again = [_row(0) | dict(sample_id='z.mp4')]
+    merge(_written(tmp_path, again, 1, 1), tmp_path, 'per-clip', dict(definitions={}))
+    assert [path.name for path in (tmp_path / 'clip-UTT').iterdir()] == ['z.npy']  # nothing old is left
+
+
+def test_two_clips_of_one_file_name_are_named(tmp_path: Path) -> None:
+    rows = [_row(0) | dict(sample_id='a.mp4'), _row(1) | dict(sample_id='a.avi')]
+    with pytest.raises(ValueError, match=r"clips 'a.mp4' and 'a.avi' would both be a.npy"):
+        merge(_written(tmp_path, rows, 2, 1), tmp_path, 'per-clip', dict(definitions={}))

@@ -56,6 +56,25 @@ def _same(first: dict[str, Any], second: dict[str, Any]) -> None:
             np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize(('level', 'ending'), [('clip', 'UTT'), ('frame', 'FRA')])
+def test_a_file_per_clip_has_the_row_of_the_table(
+    level: str, ending: str, extract: Tool, config_file: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    options = ['--level', level, '--streams', 'audio']
+    assert extract([config_file, checkpoint, '--out', tmp_path / 'table', *options]) == 0
+    assert extract([config_file, checkpoint, '--out', tmp_path / 'files', *options, '--layout', 'per-clip']) == 0
+    table = load_features(tmp_path / 'table')
+    (name,) = (column for column in table if column.startswith('audio_layer'))
+    names = sorted(path.name for path in (tmp_path / 'files' / f'{name}-{ending}').iterdir())
+    assert names == sorted(f'{number}.npy' for number in range(13))
+    for sample_id, row in zip(table['sample_id'], table[name]):
+        file = tmp_path / 'files' / f'{name}-{ending}' / f'{Path(sample_id).stem}.npy'
+        np.testing.assert_array_equal(np.load(file), row)
+    _same(load_features(tmp_path / 'files'), table)
+    with pytest.raises(SystemExit):
+        extract([config_file, checkpoint, '--out', tmp_path / 'x', '--layout', 'per-clip', '--format', 'parquet'])
+
+
 @torch.no_grad()
 def test_rows_are_what_the_model_computes(
     extract: Tool, config_file: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
