@@ -79,6 +79,37 @@ def test_lists_are_not_written_when_media_are_missing(
         assert after == before
 
 
+def leave_things_behind(root: Path) -> None:
+    """What macOS, Windows and network drives leave in every folder."""
+    for folder in [root, *(path for path in root.rglob('*') if path.is_dir())]:
+        for path in list(folder.iterdir()):
+            if path.is_file():
+                (folder / f'._{path.name}').write_bytes(b'\0\5\x16\7\0\2\0\0')
+        for name in ('.DS_Store', 'Thumbs.db', 'desktop.ini'):
+            (folder / name).write_bytes(b'\0\0\0\1Bud1')
+        for name in ('__MACOSX', '@eaDir'):
+            (folder / name).mkdir()
+            (folder / name / 'thumb.jpg').write_bytes(b'\xff\xd8')
+
+
+@pytest.mark.parametrize(('encoding', 'end', 'mark'), [('utf-8-sig', '\r', ','), ('utf-16', '\r\n', '\t')])
+@corpus_case
+def test_tables_of_other_programs_and_leftovers_change_nothing(
+    case: CorpusCase, encoding: str, end: str, mark: str, tmp_path: Path
+) -> None:
+    root, main = tmp_path / 'corpus', load_converter(case.converter).main
+    case.write(root)
+    assert main([str(root), '--out-dir', str(tmp_path / 'before'), *case.arguments]) == 0
+    for path in [*root.rglob('*.csv'), *root.rglob('*.txt')]:
+        if not path.name.startswith('.') and 'with_caption' not in path.parts:  # those are in another encoding
+            lines = path.read_text(encoding='utf-8-sig').splitlines()
+            text = end.join(line.replace(',', mark) if path.suffix == '.csv' else line for line in lines)
+            path.write_bytes(text.encode(encoding))
+    leave_things_behind(root)
+    assert main([str(root), '--out-dir', str(tmp_path / 'after'), *case.arguments]) == 0
+    assert read_lists(tmp_path / 'after') == read_lists(tmp_path / 'before')
+
+
 @pytest.mark.parametrize('stream', ['video', 'audio'])
 @corpus_case
 def test_one_stream_is_enough(case: CorpusCase, stream: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.faces import CropOptions, HaarCascade, LocatingCropper, TrackedBoxes, WholeFrame, YuNet
 from hicmae_mm.datasets.faces.alignment import box_transforms, cut_out, landmark_transforms
+from hicmae_mm.datasets.faces.tracked_boxes import read_boxes
 from hicmae_mm.datasets.preparation.clip import Clip
 from hicmae_mm.datasets.video_readers import open_video, read_image
 from hicmae_mm.registry import FACE_CROPPERS
@@ -129,6 +130,16 @@ def test_margin_and_smoothing_move_the_cut(clip: Path, tmp_path: Path) -> None:
         decoded = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR_RGB)
         expected = cv2.imdecode(np.frombuffer(jpeg(cut_out(frame, transform, 32)), np.uint8), cv2.IMREAD_COLOR_RGB)
         assert np.abs(decoded.astype(int) - expected).max() <= 2
+
+
+@pytest.mark.parametrize(('encoding', 'mark'), [('utf-8-sig', ','), ('utf-16', '\t'), ('utf-8', ';')])
+def test_box_files_of_other_programs(tmp_path: Path, encoding: str, mark: str) -> None:
+    text = f'frame{mark} x{mark}y{mark}w{mark}h\r\n0{mark}1{mark}2.5{mark}3{mark}4\r\n\r\n0{mark}5{mark}6{mark}7{mark}8'
+    (tmp_path / 'a.csv').write_bytes(text.encode(encoding))
+    assert read_boxes(tmp_path / 'a.csv') == {0: [[1.0, 2.5, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]]}
+    (tmp_path / 'a.csv').write_text('frame,x,y,w,h\n0.5,1,2,3,4\n')
+    with pytest.raises(MediaError, match=r'a\.csv, line 2: frame must be a whole number, got 0\.5'):
+        read_boxes(tmp_path / 'a.csv')
 
 
 def test_box_files_are_checked(clip: Path, tmp_path: Path) -> None:

@@ -49,6 +49,17 @@ def test_output_is_taken_as_it_is(tmp_path: Path) -> None:
     assert read_image(tmp_path / 'faces' / '00001.jpg').shape == (112, 112, 3)
 
 
+@pytest.mark.parametrize(('encoding', 'mark'), [('utf-8-sig', ','), ('utf-16', '\t'), ('utf-8', ';')])
+def test_tables_of_other_programs_and_leftovers_change_nothing(tmp_path: Path, encoding: str, mark: str) -> None:
+    folder = openface_output(tmp_path, [1, 2, 3, 4], *rows(1, 0, 1, 1))
+    text = (tmp_path / 'clip.csv').read_text().replace(',', mark).replace('\n', '\r\n')
+    (tmp_path / 'clip.csv').write_bytes(text.encode(encoding))
+    (folder / '._frame_det_00_000001.bmp').write_bytes(b'x')
+    (folder / '.DS_Store').write_bytes(b'x')
+    details = extract(folder)
+    assert details == dict(frames=4, pictures=4, face_frames=3, face_share=0.75, several_faces=0)
+
+
 @pytest.mark.parametrize(
     ('missing', 'expected'),
     [('nearest', {1: 1, 2: 1, 3: 4, 4: 4, 5: 4}), ('skip', {1: 1, 4: 4}), ('keep', {1: 1, 2: 2, 4: 4})],
