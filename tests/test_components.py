@@ -20,6 +20,7 @@ from mmengine.structures import BaseDataElement
 
 from hicmae_mm import registry as R
 from hicmae_mm.datasets import SampleIndex, collate_audio_visual
+from hicmae_mm.evaluation.predictions import read_predictions
 from hicmae_mm.structures import EmotionDataSample
 from tests.datasets.shards.packed import pack
 from tests.engine.tiny_run import finetune_config, pretrain_config, train, write_corpus
@@ -179,7 +180,11 @@ RUN_CASES = {
 }
 CASES: dict[str, set[str]] = {name: set(cases) for name, cases in RUN_CASES.items()}
 CASES |= {'MODELS': set(MODEL_CASES), 'TRANSFORMS': set(TRANSFORM_CASES)}
-CASES['METRICS'] = CASES['METRICS'] | {'RegressionMetric', 'MERMultiMetric'}  # run by tests of their own below
+CASES['METRICS'] = CASES['METRICS'] | {
+    'DumpPredictions',
+    'RegressionMetric',
+    'MERMultiMetric',
+}  # run by tests of their own below
 # run by tests/datasets/faces and tests/test_tools/test_media_preparation.py, which swap them by --cropper
 CASES['FACE_CROPPERS'] = {'HaarCascade', 'OpenFace', 'TrackedBoxes', 'WholeFrame', 'YuNet'}
 CASES['MODEL_WRAPPERS'] = {'DataParallelModel', 'FullyShardedModel'}  # run by tests/engine on two ranks
@@ -356,6 +361,16 @@ def test_regression_metric_is_swapped_in() -> None:
     measures = evaluator.evaluate(4)
     assert {'MAE', 'MSE', 'RMSE', 'PCC', 'CCC'} <= set(measures)
     assert measures['RMSE'] >= measures['MAE'] > 0
+
+
+def test_dump_predictions_is_swapped_in(tmp_path: Path) -> None:
+    metrics = [dict(type='RegressionMetric'), dict(type='DumpPredictions', out_file_path=str(tmp_path / 'out.pkl'))]
+    evaluator = R.EVALUATOR.build(dict(type='Evaluator', metrics=metrics))
+    sample = dict(sample_idx=3, sample_id='a', pred_values=torch.tensor([0.5]), gt_values=torch.tensor([0.25]))
+    evaluator.process(data_samples=[sample], data_batch={})
+    assert evaluator.evaluate(1)['MAE'] == 0.25
+    (found,) = read_predictions(tmp_path / 'out.pkl')
+    assert (found['sample_id'], found['pred_values'].tolist()) == ('a', [0.5])
 
 
 def test_mer_multi_metric_is_swapped_in() -> None:

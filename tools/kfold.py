@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import mmengine
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 
 from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.evaluation.folds import FoldEvaluator, FoldPredictions, fold_table, pool, to_csv, to_json, to_markdown
+from hicmae_mm.evaluation.predictions import read_predictions
 from hicmae_mm.utils.cross_validation import (
     best_checkpoint,
     check_folds_differ,
@@ -205,7 +205,7 @@ def collect(runs: Sequence[Run]) -> dict[str, list[FoldPredictions]]:
     predictions: dict[str, list[FoldPredictions]] = {}
     for run in runs:
         for kind, checkpoint in run.checkpoints().items():
-            samples = mmengine.load(run.predictions_of(kind))
+            samples = read_predictions(run.predictions_of(kind))
             predictions.setdefault(kind, []).append(FoldPredictions(run.fold, run.seed, checkpoint.name, samples))
     return predictions
 

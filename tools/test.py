@@ -45,7 +45,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--work-dir', help='folder of logs; default work_dirs/<name of the config>')
-    parser.add_argument('--out', help='file of predictions (.pkl) or metrics (.json, .yaml, .pkl)')
+    parser.add_argument('--out', help='file of predictions (.pkl, .json) or metrics (.json, .yaml, .pkl)')
     parser.add_argument(
         '--out-item',
         choices=['pred', 'metrics'],
@@ -87,7 +87,9 @@ def check_output(parser: ArgumentParser, args: argparse.Namespace) -> None:
     suffix = Path(args.out).suffix
     if args.out_item is None:
         args.out_item = 'pred' if suffix in ('.pkl', '.pickle') else 'metrics'
-    allowed = {'pred': ('.pkl', '.pickle'), 'metrics': ('.json', '.yaml', '.yml', '.pkl', '.pickle')}[args.out_item]
+    allowed = {'pred': ('.pkl', '.pickle', '.json'), 'metrics': ('.json', '.yaml', '.yml', '.pkl', '.pickle')}[
+        args.out_item
+    ]
     if suffix not in allowed:
         parser.error(f'--out {args.out}: {args.out_item} go into one of {", ".join(allowed)}')
 
@@ -124,7 +126,7 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
     if args.out is not None and args.out_item == 'pred':
         evaluator = cfg.test_evaluator
         evaluators = list(evaluator) if isinstance(evaluator, (list, tuple)) else [evaluator]
-        cfg.test_evaluator = [*evaluators, dict(type='DumpResults', out_file_path=args.out)]
+        cfg.test_evaluator = [*evaluators, dict(type='DumpPredictions', out_file_path=args.out)]
 
 
 def use_mixed_precision() -> bool:

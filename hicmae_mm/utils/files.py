@@ -198,3 +198,24 @@ def exclusive(lock_file: Path, patience_seconds: float = 30.0) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def read_regular(path: Path, most_bytes: int) -> bytes:
+    """Reads a whole regular file of a bounded size: a pipe would be waited for, and a device never ends.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no regular file, or larger than ``most_bytes``.
+        OSError: It cannot be read.
+    """
+    with _naming(path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, 'rb') as file:
+            found = os.fstat(descriptor)
+            if stat.S_ISDIR(found.st_mode):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+            if not stat.S_ISREG(found.st_mode):
+                raise ValueError(f'{path} is a pipe or a device: name a file')
+            if found.st_size > most_bytes:
+                raise ValueError(f'{path} has {found.st_size} bytes, at most {most_bytes} are read')
+            return file.read(found.st_size)

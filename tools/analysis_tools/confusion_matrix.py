@@ -27,7 +27,7 @@ from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.engine import build_runner
 from hicmae_mm.evaluation.clip_result import names_for
 from hicmae_mm.evaluation.functional import confusion_matrix, unweighted_average_recall, weighted_average_recall
-from hicmae_mm.evaluation.predictions import read_predictions, scores_and_labels
+from hicmae_mm.evaluation.predictions import PICKLES, read_predictions, scores_and_labels
 from hicmae_mm.utils.config_overrides import load_config
 from hicmae_mm.utils.cross_validation import dataset_meta
 from hicmae_mm.utils.files import replaced_file, write_text
@@ -43,7 +43,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = ArgumentParser(description='Draw a confusion matrix')
     parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint_or_result', help='checkpoint (.pth), or predictions (.pkl, tools/test.py --out)')
+    parser.add_argument('checkpoint_or_result', help='checkpoint, or predictions (.pkl, .json, tools/test.py --out)')
     parser.add_argument(
         '--out', help='picture (.png, .pdf, .svg), or counts (.pkl, .json); default: confusion_matrix.png'
     )
@@ -66,7 +66,7 @@ def test_checkpoint(cfg: Config, checkpoint: str, work_dir: str) -> list[dict[st
     cfg.update(work_dir=work_dir, load_from=checkpoint, resume=False)
     evaluator = cfg.test_evaluator
     evaluators = list(evaluator) if isinstance(evaluator, (list, tuple)) else [evaluator]
-    cfg.test_evaluator = [*evaluators, {'type': 'DumpResults', 'out_file_path': str(results)}]
+    cfg.test_evaluator = [*evaluators, {'type': 'DumpPredictions', 'out_file_path': str(results)}]
     build_runner(cfg).test()
     return read_predictions(results) if is_main_process() else []
 
@@ -120,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not Path(args.checkpoint_or_result).is_file():
         raise FileNotFoundError(f'{args.checkpoint_or_result} does not exist')
     cfg = load_config(args.config, args.cfg_options)
-    if Path(args.checkpoint_or_result).suffix in ('.pkl', '.pickle'):
+    if Path(args.checkpoint_or_result).suffix in (*PICKLES, '.json'):
         predictions = read_predictions(args.checkpoint_or_result)
     else:
         with tempfile.TemporaryDirectory() as folder:

@@ -11,6 +11,8 @@ from mmengine.dist import all_gather_object
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger, print_log
 
+MOST_CLASSES = 10_000  # tables have as many rows and columns
+
 
 class PerSampleMetric(BaseMetric):
     """Gathers the whole result list of every rank, drops repeated samples and restores the order of the data set.
@@ -84,6 +86,44 @@ def read_field(sample: dict[str, Any], name: str, fix: str) -> np.ndarray:
     if value is None:
         raise ValueError(f'sample {describe(sample)} has no {name}: {fix}')
     return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+
+
+def require_finite(values: np.ndarray, sample: dict[str, Any], name: str) -> np.ndarray:
+    """Numbers of a sample, as float64.
+
+    Raises:
+        ValueError: if they are no numbers, or one is NaN or infinite; the sample is named.
+    """
+    if values.dtype.kind not in 'biuf':
+        raise ValueError(f'{name} of sample {describe(sample)} must hold numbers, got {str(values)[:60]}')
+    if not np.isfinite(values).all():
+        raise ValueError(
+            f'{name} of sample {describe(sample)} is not finite ({values.ravel()[~np.isfinite(values.ravel())][0]}): '
+            'check the weights and the clip'
+        )
+    return values.astype(np.float64)
+
+
+def read_scores(sample: dict[str, Any]) -> tuple[np.ndarray, int]:
+    """Class scores ``(C,)`` and label of a clip.
+
+    Raises:
+        ValueError: if the clip lacks either, a score is not finite, or the label is not a class of the model.
+    """
+    score = read_field(sample, 'pred_score', 'the model must predict class scores').ravel()
+    if not 0 < len(score) <= MOST_CLASSES:
+        raise ValueError(f'sample {describe(sample)} has scores of {len(score)} classes, expected 1 to {MOST_CLASSES}')
+    score = require_finite(score, sample, 'pred_score')
+    found = read_field(sample, 'gt_label', 'testing needs an annotation file with labels')
+    if found.size != 1 or found.dtype.kind not in 'iu':
+        raise ValueError(f'gt_label of sample {describe(sample)} must be one class index, got {str(found)[:60]}')
+    label = int(found.item())
+    if not 0 <= label < len(score):
+        raise ValueError(
+            f'label {label} of sample {describe(sample)} is out of range: the model has {len(score)} classes, '
+            f'expected 0 to {len(score) - 1}; check num_classes and the annotation file'
+        )
+    return score, label
 
 
 def describe(sample: dict[str, Any]) -> str:

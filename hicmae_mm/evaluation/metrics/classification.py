@@ -15,7 +15,7 @@ from hicmae_mm.evaluation.functional.classification import (
     confusion_matrix,
 )
 from hicmae_mm.evaluation.functional.recordings import merge_recordings
-from hicmae_mm.evaluation.metrics.base import PerSampleMetric, describe, identity, read_field
+from hicmae_mm.evaluation.metrics.base import PerSampleMetric, describe, identity, read_scores
 from hicmae_mm.registry import METRICS
 
 
@@ -61,7 +61,7 @@ class ClassificationMetric(PerSampleMetric):
             ValueError: if a clip lacks either, or its label is not a class of the model.
         """
         for sample in data_samples:
-            score, label = read_score_and_label(sample)
+            score, label = read_scores(sample)
             self.results.append({'score': score, 'label': label, **identity(sample)})
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
@@ -88,8 +88,15 @@ class ClassificationMetric(PerSampleMetric):
             results: what :meth:`process` keeps, every clip once.
 
         Raises:
-            ValueError: as in :func:`~hicmae_mm.evaluation.functional.recordings.merge_recordings`.
+            ValueError: if samples differ in their number of classes, or as in
+                :func:`~hicmae_mm.evaluation.functional.recordings.merge_recordings`.
         """
+        for result in results:
+            if len(result['score']) != len(results[0]['score']):
+                raise ValueError(
+                    f'samples differ in their number of classes: {describe(result)} has {len(result["score"])}, '
+                    f'{describe(results[0])} has {len(results[0]["score"])}'
+                )
         scores = np.stack([result['score'] for result in results])
         labels = np.array([result['label'] for result in results])
         if self.group_pattern is None:
@@ -114,22 +121,6 @@ def compile_group_pattern(pattern: str) -> re.Pattern[str]:
             r"such as r'^(.+)_\d+\.mp4$'; (?:...) does not count as one"
         )
     return compiled
-
-
-def read_score_and_label(sample: dict[str, Any]) -> tuple[np.ndarray, int]:
-    """Class scores ``(C,)`` and label of a clip.
-
-    Raises:
-        ValueError: if the clip lacks either, or its label is not a class of the model.
-    """
-    score = read_field(sample, 'pred_score', 'the model must predict class scores').astype(np.float64).ravel()
-    label = int(read_field(sample, 'gt_label', 'testing needs an annotation file with labels').item())
-    if not 0 <= label < len(score):
-        raise ValueError(
-            f'label {label} of sample {describe(sample)} is out of range: the model has {len(score)} classes, '
-            f'expected 0 to {len(score) - 1}; check num_classes and the annotation file'
-        )
-    return score, label
 
 
 def confusion_lines(confusion: np.ndarray, names: Sequence[str]) -> list[str]:

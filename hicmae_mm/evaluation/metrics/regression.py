@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hicmae_mm.evaluation.functional.regression import regression_measures
-from hicmae_mm.evaluation.metrics.base import PerSampleMetric, describe, identity, read_field
+from hicmae_mm.evaluation.metrics.base import PerSampleMetric, describe, identity, read_field, require_finite
 from hicmae_mm.registry import METRICS
 
 
@@ -59,11 +59,11 @@ def read_values(sample: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
         ValueError: if the clip lacks either, or they differ in length.
     """
     fix = 'testing needs an annotation file with values'
-    prediction = read_field(sample, 'pred_values', 'the model must predict values').astype(np.float64).ravel()
-    target = read_field(sample, 'gt_values', fix).astype(np.float64).ravel()
+    prediction = read_field(sample, 'pred_values', 'the model must predict values').ravel()
+    target = read_field(sample, 'gt_values', fix).ravel()
     if len(prediction) != len(target):
         raise ValueError(
             f'sample {describe(sample)} has {len(target)} values, the model predicts {len(prediction)}; '
             "check the head's number of dimensions and the annotation file"
         )
-    return prediction, target
+    return require_finite(prediction, sample, 'pred_values'), require_finite(target, sample, 'gt_values')
