@@ -16,14 +16,10 @@ ALLOWANCE_BYTES = 64 * 2**20
 
 
 class Heap:
-    """The heap of the C library, of which free memory is returned to the system when enough of it has piled up.
+    """The heap of the C library, whose free memory is returned to the system once the process grew by an allowance.
 
     The blocks that a training step asks for fit badly into those that it freed before: glibc keeps up to half as much
-    memory again. Returning it takes time, since the system zeroes the pages when they are needed again, so it is done
-    only when the process has grown by an allowance since the last time.
-
-    Args:
-        allowance_bytes: How far the process may grow.
+    memory again. Returning it takes time, since the system zeroes the pages when they are needed again.
     """
 
     def __init__(self, allowance_bytes: int = ALLOWANCE_BYTES) -> None:
@@ -33,11 +29,7 @@ class Heap:
         self._malloc_trim = ctypes.CDLL(None).malloc_trim if has_glibc else None
 
     def trim(self) -> bool:
-        """Returns free memory to the system, if it is time.
-
-        Returns:
-            Whether anything was asked of the C library; never, where that is not glibc on Linux.
-        """
+        """Returns free memory to the system if it is time; whether that was asked of the C library (glibc on Linux)."""
         if self._malloc_trim is None or resident_bytes() <= self._bytes_after_trim + self.allowance_bytes:
             return False
         self._malloc_trim(0)

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from hicmae_mm.models.layers import Attention
-from hicmae_mm.models.layers.blocks import DropPath
+from hicmae_mm.models.layers import Attention, DropPath
 from hicmae_mm.models.layers.patchify import patchify, token_grid
 
 # oneDNN's single-precision products, bias and GELU included, beat MKL's on AMD and equal them on Intel
@@ -29,19 +28,15 @@ MIN_ROWS, MIN_MACS = 256, 2**26
 _recipes = WeakTensorKeyDictionary()
 
 
+def is_large(x: Tensor) -> bool:
+    """Whether ``x`` has enough rows for oneDNN, in float32 on a CPU that it is fast on."""
+    is_float32 = x.dtype == torch.float32 and not torch.is_autocast_enabled('cpu')
+    return HAS_ONEDNN and x.device.type == 'cpu' and is_float32 and x.numel() >= MIN_ROWS * x.shape[-1]
+
+
 def suits_onednn(x: Tensor, weight: Tensor) -> bool:
     """Whether ``x @ weight.T`` is quicker in oneDNN."""
-    return _is_large(x) and weight.dtype == torch.float32 and x.numel() * weight.shape[0] >= MIN_MACS
-
-
-def _is_large(x: Tensor) -> bool:
-    return (
-        HAS_ONEDNN
-        and x.device.type == 'cpu'
-        and x.dtype == torch.float32
-        and x.numel() >= MIN_ROWS * x.shape[-1]
-        and not torch.is_autocast_enabled('cpu')
-    )
+    return is_large(x) and weight.dtype == torch.float32 and x.numel() * weight.shape[0] >= MIN_MACS
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None, activation: str = 'none') -> Tensor:
@@ -54,20 +49,11 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None = None, activation: s
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """``F.linear`` on the fastest product at hand, which stores what ``x`` is made of if that is known.
-
-    Args:
-        x: ``(..., in)``.
-        weight: ``(out, in)``.
-        bias: ``(out,)``.
-
-    Returns:
-        ``(..., out)``.
-    """
+    """``F.linear`` on the fastest product at hand, which stores what ``x`` is made of if that is known."""
     if not torch.is_grad_enabled():
         return product(x, weight, bias)
     again, sources = recipe_of(x)
-    if again is _unchanged and not suits_onednn(x, weight):
+    if again is Tensor.detach and not suits_onednn(x, weight):
         return F.linear(x, weight, bias)
     if torch.is_autocast_enabled(x.device.type):
         if x.dtype != torch.get_autocast_dtype(x.device.type):
@@ -89,53 +75,39 @@ def remember(out: Tensor, function: Callable[..., Tensor], *sources: Tensor) -> 
 
 def recipe_of(x: Tensor) -> tuple[Callable[..., Tensor], tuple[Tensor, ...]]:
     """How to make ``x`` again, and of what; without a valid note of that, of ``x`` itself."""
-    versions, function, sources = _recipes.get(x, (None, _unchanged, ()))
-    if versions is None or versions != [tensor._version for tensor in (x, *sources)]:
-        return _unchanged, (x.detach(),)
+    versions, function, sources = _recipes.get(x, ([], None, ()))
+    if function is None or versions != [tensor._version for tensor in (x, *sources)]:
+        return Tensor.detach, (x.detach(),)
     return function, sources
-
-
-def _unchanged(x: Tensor) -> Tensor:
-    return x
 
 
 class _Linear(torch.autograd.Function):
     """A linear layer on :func:`product`, forward and for the gradient of its input."""
 
     @staticmethod
-    def forward(x: Tensor, weight: Tensor, bias: Tensor | None, again: Any, *sources: Tensor) -> Tensor:  # noqa: ARG004
-        return product(x, weight, bias)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG004
-        _, weight, _, ctx.again, *sources = inputs
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, again: Any, *sources: Tensor) -> Tensor:
+        ctx.again = again
         ctx.save_for_backward(weight, *sources)
+        return product(x, weight, bias)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         weight, *sources = ctx.saved_tensors
+        needs_x, needs_weight, needs_bias, *others = ctx.needs_input_grad
         rows = grad.flatten(0, -2)  # (B, N, out) -> (B * N, out)
-        grads: list[Tensor | None] = [None] * len(ctx.needs_input_grad)
-        if ctx.needs_input_grad[1]:
-            grads[1] = rows.t() @ ctx.again(*sources).flatten(0, -2)
-        if ctx.needs_input_grad[2]:
-            grads[2] = rows.sum(dim=0)
-        if ctx.needs_input_grad[0]:
-            grads[0] = product(grad, weight.t())
-        return tuple(grads)
+        grad_weight = rows.t() @ ctx.again(*sources).flatten(0, -2) if needs_weight else None
+        grad_bias = rows.sum(dim=0) if needs_bias else None
+        return product(grad, weight.t()) if needs_x else None, grad_weight, grad_bias, *[None] * len(others)
 
 
 class _Scaled(torch.autograd.Function):
     """A product with factors that need no gradient, and that autograd does not count among what it stores."""
 
     @staticmethod
-    def forward(x: Tensor, factors: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, factors: Tensor) -> Tensor:
+        ctx.factors = factors
         return x * factors
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:  # noqa: ARG004
-        ctx.factors = inputs[1]
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
@@ -149,15 +121,14 @@ def linear_layer(layer: nn.Linear, x: Tensor) -> Tensor:
 
 def layer_norm(norm: nn.LayerNorm, x: Tensor) -> Tensor:
     """``nn.LayerNorm`` whose result a linear layer need not store: a sixth of what a block stores."""
-    out = F.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
-    if not out.requires_grad or not _is_large(x):
+    out = type(norm).forward(norm, x)
+    if not out.requires_grad or not is_large(x) or norm.bias is None:
         return out
-    again = partial(_layer_norm, norm.normalized_shape, norm.eps)
-    return remember(out, again, *(tensor for tensor in (x, norm.weight, norm.bias) if tensor is not None))
+    return remember(out, partial(_layer_norm, norm.normalized_shape, norm.eps), x, norm.weight, norm.bias)
 
 
-def _layer_norm(shape: tuple[int, ...], eps: float, x: Tensor, *affine: Tensor) -> Tensor:
-    return F.layer_norm(x, shape, **dict(zip(('weight', 'bias'), affine)), eps=eps)
+def _layer_norm(shape: tuple[int, ...], eps: float, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return F.layer_norm(x, shape, weight, bias, eps)
 
 
 def gelu(act: nn.GELU, x: Tensor) -> Tensor:
@@ -168,15 +139,13 @@ def gelu(act: nn.GELU, x: Tensor) -> Tensor:
 
 def convolution(conv: nn.Conv2d | nn.Conv3d, x: Tensor) -> Tensor:
     """A convolution of patches that do not overlap as one product; they are cut again for the backward pass."""
-    is_cut = conv.stride == conv.kernel_size and conv.groups == 1 and set(conv.dilation) == {1}
-    if not is_cut or conv.padding != (0,) * len(conv.kernel_size) or x.ndim != conv.weight.ndim:
+    settings = (conv.stride, set(conv.padding), set(conv.dilation), conv.groups, x.ndim)
+    if settings != (conv.kernel_size, {0}, {1}, 1, conv.weight.ndim):
         return type(conv).forward(conv, x)  # type: ignore[arg-type]
-    grid = token_grid(x.shape[2:], conv.kernel_size)
-    patches = patchify(x, conv.kernel_size)  # (B, N, C*P1*...)
-    if _is_large(patches):
-        remember(patches, partial(patchify, patch=conv.kernel_size), x)
-    tokens = linear(patches, conv.weight.flatten(1), conv.bias)
-    return tokens.transpose(1, 2).unflatten(2, grid)  # (B, N, D) -> (B, D, *grid), and no copy
+    cut = partial(patchify, patch=conv.kernel_size)
+    patches = cut(x)  # (B, N, C*P1*...)
+    tokens = linear(remember(patches, cut, x) if is_large(patches) else patches, conv.weight.flatten(1), conv.bias)
+    return tokens.transpose(1, 2).unflatten(2, token_grid(x.shape[2:], conv.kernel_size))  # a view (B, D, *grid)
 
 
 def attention_heads(attention: Attention, parts: str, x: Tensor) -> tuple[Tensor, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -20,27 +19,19 @@ PIECE_BYTES = 2**23  # of the hidden layer, which a CPU computes in pieces
 def mlp(module: Mlp, x: Tensor) -> Tensor:
     """:class:`Mlp` with GELU inside of the first product, or with as little to recompute as possible."""
     first, second = module.fc1, module.fc2
-    if first.bias is None or second.bias is None or module.act.approximate != 'none':
-        return type(module).forward(module, x)
-    if not torch.is_grad_enabled() and suits_onednn(x, first.weight):
-        return module.drop(second(product(x, first.weight, first.bias, 'gelu')))
-    if torch.is_grad_enabled() and is_recomputed():
-        return module.drop(recomputed_mlp(x, first.weight, first.bias, second.weight, second.bias))
+    if first.bias is not None and second.bias is not None and module.act.approximate == 'none':
+        if not torch.is_grad_enabled() and suits_onednn(x, first.weight):
+            return module.drop(second(product(x, first.weight, first.bias, 'gelu')))
+        if torch.is_grad_enabled() and is_recomputed():
+            return module.drop(recomputed_mlp(x, first.weight, first.bias, second.weight, second.bias))
     return type(module).forward(module, x)
 
 
 def recomputed_mlp(x: Tensor, *parameters: Tensor) -> Tensor:
-    """Linear layer, GELU and linear layer that store ``x`` alone, or what ``x`` is made of, for the backward pass.
+    """An MLP ``(..., in) -> (..., out)`` that stores ``x`` alone, or what ``x`` is made of, for the backward pass.
 
     For the end of a region whose activations are recomputed: the recomputation stops before the first of the two
     products, since nothing that follows stores anything. On a CPU the hidden layer exists in pieces only.
-
-    Args:
-        x: ``(..., in)``.
-        parameters: weight and bias of both layers, ``(hidden, in)``, ``(hidden,)``, ``(out, hidden)``, ``(out,)``.
-
-    Returns:
-        ``(..., out)``.
     """
     if torch.is_autocast_enabled(x.device.type):
         dtype = torch.get_autocast_dtype(x.device.type)
@@ -50,10 +41,12 @@ def recomputed_mlp(x: Tensor, *parameters: Tensor) -> Tensor:
         return _RecomputedMlp.apply(_Stored.apply(x, *parameters[:3], *sources), *parameters, again)
 
 
-def _pieces(x: Tensor, hidden_dims: int) -> int:
-    if x.device.type != 'cpu':
-        return 1
-    return max(1, math.ceil(x.numel() // x.shape[-1] * hidden_dims * x.element_size() / PIECE_BYTES))
+def _pieces(hidden_dims: int, *tensors: Tensor) -> list[tuple[Tensor, ...]]:
+    """Views of some rows each, so that their part of the hidden layer has the size of a piece."""
+    x = tensors[0]
+    hidden_bytes = x.numel() // x.shape[-1] * hidden_dims * x.element_size()
+    count = max(1, math.ceil(hidden_bytes / PIECE_BYTES)) if x.device.type == 'cpu' else 1
+    return list(zip(*(tensor.flatten(0, -2).tensor_split(count) for tensor in tensors)))  # (B, N, D) -> (rows, D)
 
 
 class _Stored(torch.autograd.Function):
@@ -78,21 +71,13 @@ class _RecomputedMlp(torch.autograd.Function):
     """An MLP of what :class:`_Stored` passed on."""
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor,
-        out_weight: Tensor,
-        out_bias: Tensor,
-        again: Callable[..., Tensor],
-    ) -> Tensor:
-        ctx.store, ctx.again = x.grad_fn, again
-        pieces = _pieces(x, len(weight))
-        if pieces == 1:
+    def forward(ctx: Any, x: Tensor, *parameters_and_recipe: Any) -> Tensor:
+        weight, bias, out_weight, out_bias, ctx.again = parameters_and_recipe
+        ctx.store = x.grad_fn
+        if len(_pieces(len(weight), x)) == 1:
             return product(product(x, weight, bias, 'gelu'), out_weight, out_bias)
         out = x.new_empty((*x.shape[:-1], len(out_weight)))
-        for part, rows in zip(*(tensor.flatten(0, -2).tensor_split(pieces) for tensor in (x, out))):
+        for part, rows in _pieces(len(weight), x, out):
             rows.copy_(product(product(part, weight, bias, 'gelu'), out_weight, out_bias))
         return out
 
@@ -101,24 +86,19 @@ class _RecomputedMlp(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         weight, bias, out_weight, *sources = ctx.store.saved_tensors
         x = ctx.again(*sources)
-        pieces = _pieces(x, len(weight))
-        needs_x, *needed = ctx.needs_input_grad[:5]
-        grad_x = torch.empty_like(x)
-        sums = [torch.zeros_like(tensor) for tensor in (weight, bias, out_weight)]
-        for part, rows, grad_part in zip(*(t.flatten(0, -2).tensor_split(pieces) for t in (x, grad, grad_x))):
+        needs_x, needs_weight, needs_bias, needs_out_weight, needs_out_bias, _ = ctx.needs_input_grad
+        grad_x, *sums = torch.empty_like(x), *(torch.zeros_like(tensor) for tensor in (weight, bias, out_weight))
+        for part, rows, grad_part in _pieces(len(weight), x, grad, grad_x):
             inner = product(part, weight, bias)
-            if needed[2]:
+            if needs_out_weight:
                 sums[2].addmm_(rows.t(), F.gelu(inner))
-            if not (needs_x or needed[0] or needed[1]):
-                continue
             grad_inner = product(rows, out_weight.t())
             torch.ops.aten.gelu_backward.grad_input(grad_inner, inner, grad_input=grad_inner)  # in its own place
-            if needed[0]:
+            if needs_weight:
                 sums[0].addmm_(grad_inner.t(), part)
-            if needed[1]:
+            if needs_bias:
                 sums[1].add_(grad_inner.sum(dim=0))
             if needs_x:
                 grad_part.copy_(product(grad_inner, weight.t()))
-        parameters = [total if wanted else None for total, wanted in zip(sums, needed)]
-        out_bias = grad.flatten(0, -2).sum(dim=0) if needed[3] else None
-        return grad_x if needs_x else None, *parameters, out_bias, None
+        gradients = grad_x, *sums, grad.flatten(0, -2).sum(dim=0) if needs_out_bias else None
+        return *(value if needed else None for value, needed in zip(gradients, ctx.needs_input_grad)), None

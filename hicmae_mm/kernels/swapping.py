@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.logging import print_log
@@ -15,40 +14,35 @@ from torch.nn.modules import module as torch_module
 from hicmae_mm.kernels import linear
 from hicmae_mm.kernels.heap import block_after_trim
 from hicmae_mm.kernels.mlp import mlp
-from hicmae_mm.models.layers import Block, CrossAttention, CrossBlock, Mlp, SelfAttention
-from hicmae_mm.models.layers.blocks import DropPath
-
-_PLAIN_INPUTS = (Tensor, nn.Parameter, str, type(None))
+from hicmae_mm.models.layers import Block, CrossAttention, CrossBlock, DropPath, Mlp, SelfAttention
 
 
-@dataclass(frozen=True)
-class Kernel:
+class Kernel(NamedTuple):
     """A faster or leaner way of computing a method.
 
     Attributes:
         kind: Class of the modules; a subclass with another method of that name is left alone.
         function: Takes the module and what the method takes.
         method: Name of the method.
-        own_layers: Layers of the module that the function computes itself instead of calling them. They must be as the
-            module made them.
+        layers: Layers of the module that the function computes itself, while the method calls them.
     """
 
     kind: type[nn.Module]
     function: Callable[..., Any]
     method: str = 'forward'
-    own_layers: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
 
 
 KERNELS = (
     Kernel(nn.Linear, linear.linear_layer),
     Kernel(nn.LayerNorm, linear.layer_norm),
     Kernel(nn.GELU, linear.gelu),
-    Kernel(DropPath, linear.drop_path),
     Kernel(nn.Conv2d, linear.convolution),
     Kernel(nn.Conv3d, linear.convolution),
-    Kernel(SelfAttention, linear.attention_heads, 'heads', ('qkv',)),
-    Kernel(CrossAttention, linear.attention_heads, 'heads', ('q', 'kv')),
-    Kernel(Mlp, mlp, own_layers=('fc1', 'act', 'fc2')),
+    Kernel(DropPath, linear.drop_path),
+    Kernel(SelfAttention, linear.attention_heads, 'heads', SelfAttention.input_layers),
+    Kernel(CrossAttention, linear.attention_heads, 'heads', CrossAttention.input_layers),
+    Kernel(Mlp, mlp, layers=('fc1', 'act', 'fc2')),
     Kernel(Block, block_after_trim),
     Kernel(CrossBlock, block_after_trim),
 )
@@ -60,22 +54,13 @@ def use_cpu_kernels(model: nn.Module) -> None:
     Large float32 products on an x86 CPU become faster. On any device less is stored for the backward pass. Parameters,
     buffers and their names stay. A module whose layers were replaced or carry hooks keeps its plain method, now (which
     is logged) or later; so does everything under ``torch.compile``, export, tracing and ``torch.func``.
-
-    Args:
-        model: Any module.
-
-    Example:
-        >>> from torch import nn
-        >>> from hicmae_mm.kernels import use_cpu_kernels
-        >>> model = nn.Sequential(nn.Linear(4, 2), nn.GELU())
-        >>> use_cpu_kernels(model)
-        >>> list(model.state_dict())
-        ['0.weight', '0.bias']
     """
     refused = []
     for name, module in model.named_modules():
         for kernel in KERNELS:
-            if not isinstance(module, kernel.kind) or _plain(module, kernel) is not getattr(kernel.kind, kernel.method):
+            if not isinstance(module, kernel.kind) or getattr(type(module), kernel.method) is not getattr(
+                kernel.kind, kernel.method
+            ):
                 continue
             if change := next(_changes(module, kernel), ''):
                 refused.append(f'{name or type(module).__name__} ({change})')
@@ -89,9 +74,9 @@ def use_cpu_kernels(model: nn.Module) -> None:
 def remove_cpu_kernels(model: nn.Module) -> None:
     """Undoes :func:`use_cpu_kernels`."""
     for module in model.modules():
-        for kernel in KERNELS:
-            if _is_kernel(module.__dict__.get(kernel.method)):
-                delattr(module, kernel.method)
+        for method in {kernel.method for kernel in KERNELS}:
+            if _is_kernel(vars(module).get(method)):
+                delattr(module, method)
 
 
 def _compute(kernel: Kernel, module: nn.Module, *inputs: Any, **named: Any) -> Any:
@@ -99,28 +84,28 @@ def _compute(kernel: Kernel, module: nn.Module, *inputs: Any, **named: Any) -> A
     is_plain = (
         torch.compiler.is_compiling()
         or torch.jit.is_tracing()
-        or torch._C._are_functorch_transforms_active()  # the public functions do not tell
-        or not all(type(value) in _PLAIN_INPUTS for value in (*inputs, *named.values()))
+        or torch._C._are_functorch_transforms_active()  # there is no public question
+        or not all(value is None or type(value) in (Tensor, nn.Parameter, str) for value in (*inputs, *named.values()))
         or any(_changes(module, kernel))
     )
-    return (_plain(module, kernel) if is_plain else kernel.function)(module, *inputs, **named)
-
-
-def _plain(module: nn.Module, kernel: Kernel) -> Callable[..., Any]:
-    return getattr(type(module), kernel.method)
+    return (getattr(type(module), kernel.method) if is_plain else kernel.function)(module, *inputs, **named)
 
 
 def _is_kernel(method: Any) -> bool:
     return isinstance(method, partial) and method.func is _compute
 
 
+def _is_replaced(module: nn.Module, method: str) -> bool:
+    return method in vars(module) and not _is_kernel(vars(module)[method])
+
+
 def _changes(module: nn.Module, kernel: Kernel) -> Iterator[str]:
-    """What keeps a kernel from taking the place of a method: layers that must be called, for they were changed."""
+    """What keeps a kernel from the place of a method: another one there, or layers that must be called."""
     if _is_replaced(module, kernel.method):
         yield f'another {kernel.method}'
-    if kernel.own_layers and torch_module._has_any_global_hook():  # such as a profiler's; there is no public question
+    if kernel.layers and torch_module._has_any_global_hook():  # such as a profiler's; there is no public question
         yield 'hooks on all modules'
-    for name in kernel.own_layers:
+    for name in kernel.layers:
         layer = getattr(module, name)
         if type(layer) not in (nn.Linear, nn.GELU) or _is_replaced(layer, 'forward'):
             yield f'{name} is another {type(layer).__name__}'
@@ -128,8 +113,3 @@ def _changes(module: nn.Module, kernel: Kernel) -> Iterator[str]:
             yield f'{name} has hooks'
         elif any(type(parameter) is not nn.Parameter for parameter in layer.parameters(recurse=False)):
             yield f'{name} has parameters of another kind'
-
-
-def _is_replaced(module: nn.Module, method: str) -> bool:
-    own = module.__dict__.get(method)
-    return own is not None and not _is_kernel(own)

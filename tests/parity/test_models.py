@@ -13,6 +13,7 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 from hicmae_mm.engine.hooks.compile import compile_parts
+from hicmae_mm.kernels import linear, use_cpu_kernels
 from hicmae_mm.registry import MODELS
 from hicmae_mm.utils.published_keys import load_published, map_published_key
 from tests.parity.conftest import parity_folder, read_parity, seeded_inputs, seeded_weights
@@ -21,6 +22,7 @@ CONFIGS = Path(__file__).parents[2] / 'configs'
 RTOL = 1e-5
 FULL_SIZE_RTOL = 2e-4
 # "inductor", which users get, takes minutes of C++; this one runs the same graphs, forward and backward, without
+KERNELS = 'kernels'
 BACKEND = os.environ.get('HICMAE_COMPILE_BACKEND', 'aot_eager')
 
 
@@ -108,10 +110,11 @@ def build_recognizer(meta: dict[str, Any], regression: bool) -> nn.Module:
 
 
 def executions(kind: str) -> list[Any]:
-    """Every small file as it stands, and the first of them compiled, each part as one graph."""
+    """Every small file by plain layers and by kernels, and the first of them compiled, each part as one graph."""
     paths = files(kind, is_full_size=False)
     return [
         *(pytest.param(path, None, id=path.stem) for path in paths),
+        *(pytest.param(path, KERNELS, id=f'{path.stem}-{KERNELS}') for path in paths),
         pytest.param(paths[0], BACKEND, marks=pytest.mark.slow, id=f'{paths[0].stem}-{BACKEND}'),
     ]
 
@@ -119,15 +122,20 @@ def executions(kind: str) -> list[Any]:
 @pytest.fixture
 def prepare(request: pytest.FixtureRequest) -> Iterator[Callable[[nn.Module], nn.Module]]:
     """Makes a model run in the test's execution."""
-    backend = request.param
+    execution = request.param
+    if execution == KERNELS:  # these models are small
+        request.getfixturevalue('monkeypatch').setattr(linear, 'MIN_ROWS', 1)
+        request.getfixturevalue('monkeypatch').setattr(linear, 'MIN_MACS', 1)
 
-    def compiled(model: nn.Module) -> nn.Module:
-        if backend:
-            assert compile_parts(model, backend=backend, fullgraph=True)
+    def prepared(model: nn.Module) -> nn.Module:
+        if execution == KERNELS:
+            use_cpu_kernels(model)
+        elif execution:
+            assert compile_parts(model, backend=execution, fullgraph=True)
         return model
 
     torch._dynamo.reset()
-    yield compiled
+    yield prepared
     torch._dynamo.reset()
 
 
@@ -217,10 +225,13 @@ def full_size_inputs(model: nn.Module, meta: dict[str, Any]) -> dict[str, Tensor
 
 
 @pytest.mark.parametrize('path', files('pretrain', is_full_size=True), ids=lambda path: path.stem)
+@pytest.mark.parametrize('has_kernels', [False, True])
 @torch.no_grad()
-def test_pretraining_full_size(path: Path) -> None:
+def test_pretraining_full_size(path: Path, has_kernels: bool) -> None:
     meta, expected = read_parity(path)
     model = full_size_model(meta)
+    if has_kernels:
+        use_cpu_kernels(model)
     load_published(model, seeded_weights(meta))
     inputs = full_size_inputs(model, meta)
     predictions = model(inputs, masks=masks_of(expected))
@@ -233,10 +244,13 @@ def test_pretraining_full_size(path: Path) -> None:
 
 
 @pytest.mark.parametrize('path', files('finetune', is_full_size=True), ids=lambda path: path.stem)
+@pytest.mark.parametrize('has_kernels', [False, True])
 @torch.no_grad()
-def test_finetuning_full_size(path: Path) -> None:
+def test_finetuning_full_size(path: Path, has_kernels: bool) -> None:
     meta, expected = read_parity(path)
     model = full_size_model(meta)
+    if has_kernels:
+        use_cpu_kernels(model)
     load_published(model, seeded_weights(meta))
     inputs = full_size_inputs(model, meta)
     close(model.head.norm(model.extract_features(inputs)), expected['feature'], FULL_SIZE_RTOL)

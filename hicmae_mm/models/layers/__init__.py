@@ -1,7 +1,7 @@
 """Plain layers: what encoders, fusion blocks and decoders are built of."""
 
 from hicmae_mm.models.layers.attention import Attention, CrossAttention, SelfAttention
-from hicmae_mm.models.layers.blocks import Block, CrossBlock
+from hicmae_mm.models.layers.blocks import Block, CrossBlock, DropPath
 from hicmae_mm.models.layers.mlp import Mlp
 from hicmae_mm.models.layers.patch_embed import PatchEmbed, SpectrogramEmbed, TubeletEmbed
 from hicmae_mm.models.layers.pos_embed import sine_positions
@@ -14,6 +14,7 @@ __all__ = [
     'Block',
     'CrossAttention',
     'CrossBlock',
+    'DropPath',
     'Mlp',
     'PatchEmbed',
     'Presence',

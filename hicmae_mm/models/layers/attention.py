@@ -74,14 +74,14 @@ class Attention(nn.Module):
         undefined, and backends differ in what they make of it, so such a clip attends to its padding before it is set
         to 0.)
         """
+        attended = is_absent = None
+        if padding_mask is not None:
+            is_absent = padding_mask.all(dim=1)[:, None, None]  # (B, 1, 1)
+            attended = ((~padding_mask).unsqueeze(1) | is_absent).unsqueeze(1)  # (B, 1, 1, N')
         dropout = self.attn_drop if self.training else 0.0
-        if padding_mask is None:
-            out = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
-            return self.proj_drop(self.proj(rearrange(out, 'b h n d -> b n (h d)')))
-        is_absent = padding_mask.all(dim=1)[:, None, None]  # (B, 1, 1)
-        attended = (~padding_mask).unsqueeze(1) | is_absent  # (B, 1, N')
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=attended.unsqueeze(1), dropout_p=dropout)
-        return self.proj_drop(self.proj(rearrange(out, 'b h n d -> b n (h d)')).masked_fill(is_absent, 0))
+        out = F.scaled_dot_product_attention(q, k, v, attended, dropout)
+        out = self.proj(rearrange(out, 'b h n d -> b n (h d)'))
+        return self.proj_drop(out if is_absent is None else out.masked_fill(is_absent, 0))
 
 
 class SelfAttention(Attention):

@@ -32,10 +32,6 @@ class DropPath(nn.Module):
         kept = x.new_empty((len(x), *[1] * (x.ndim - 1))).bernoulli_(1 - self.drop_prob)
         return kept if self.drop_prob == 1 else kept.div_(1 - self.drop_prob)
 
-    def extra_repr(self) -> str:
-        """The probability, for printing."""
-        return f'drop_prob={self.drop_prob:.3f}'
-
 
 class Block(nn.Module):
     """Pre-norm self-attention and MLP (HiCMAE, "Modules").
@@ -101,16 +97,9 @@ class CrossBlock(Block):
         padding_mask: Tensor | None = None,
         context_padding_mask: Tensor | None = None,
     ) -> Tensor:
-        """Attends to the context, then to itself.
+        """Attends to ``context (B, N', D)``, then to itself: ``(B, N, D) -> (B, N, D)``.
 
-        Args:
-            x: ``(B, N, D)``.
-            context: ``(B, N', D)``.
-            padding_mask: ``(B, N)`` bool, True where ``x`` is padding.
-            context_padding_mask: ``(B, N')`` bool, True where the context is padding.
-
-        Returns:
-            ``(B, N, D)``.
+        ``padding_mask (B, N)`` and ``context_padding_mask (B, N')`` are True where ``x`` and the context are padding.
         """
         attended = self.cross_attn(self.query_norm(x), self.context_norm(context), context_padding_mask)
         return super().forward(x + self.drop_path(attended), padding_mask)

@@ -30,14 +30,7 @@ class PatchEmbed(nn.Module):
         self.proj = proj
 
     def forward(self, x: Tensor, indices: Tensor | None = None) -> Tensor:
-        """Embeds all tokens, or only those wanted.
-
-        Args:
-            x: ``(B, C, *size)``.
-            indices: ``(B, K)`` tokens wanted.
-
-        Returns:
-            ``(B, N, D)``, or ``(B, K, D)`` with ``indices``.
+        """Embeds ``x (B, C, *size)``: ``(B, N, D)``, or with ``indices (B, K)`` the tokens wanted, ``(B, K, D)``.
 
         Raises:
             ValueError: The input is not of the configured size.
@@ -52,7 +45,7 @@ class PatchEmbed(nn.Module):
             return self.proj(x).flatten(2).transpose(1, 2)  # (B, D, *grid) -> (B, N, D)
         patches = patchify(x, self.patch, indices)  # (B, K, C*P1*...)
         tokens = self.proj(patches.reshape(-1, self.in_channels, *self.patch))  # (B*K, C, P1, ...) -> (B*K, D, 1, ...)
-        return tokens.view(*indices.shape, -1)  # (B, K, D)
+        return tokens.reshape(*indices.shape, -1)  # (B, K, D)
 
 
 @MODELS.register_module()

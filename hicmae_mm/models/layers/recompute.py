@@ -30,9 +30,8 @@ def run_block(block: nn.Module, *inputs: Tensor | None, recompute: bool = False)
     """
     if not recompute:
         return block(*inputs)
-    contexts = _contexts
-    if torch.compiler.is_compiling():
-        contexts = partial(create_selective_checkpoint_contexts, _policy)
+    is_compiling = torch.compiler.is_compiling()
+    contexts = partial(create_selective_checkpoint_contexts, _policy) if is_compiling else _contexts
     return checkpoint(block, *inputs, use_reentrant=False, context_fn=contexts)
 
 
@@ -42,7 +41,6 @@ def is_recomputed() -> bool:
 
 
 def _contexts() -> tuple[AbstractContextManager, AbstractContextManager]:
-    """Contexts of the forward pass and of the recomputation."""
     forward, again = create_selective_checkpoint_contexts(_policy)
     return _region(forward), _region(again)
 
@@ -60,14 +58,9 @@ def _region(selection: AbstractContextManager) -> Iterator[None]:
 def _policy(_: Any, operator: Any, *args: Any, **kwargs: Any) -> CheckpointPolicy:
     if operator not in ATTENTION_OPERATORS:
         return CheckpointPolicy.PREFER_RECOMPUTE
-    names = [argument.name for argument in operator._schema.arguments]
-    named = dict(zip(names, args)) | kwargs
+    named = dict(zip((argument.name for argument in operator._schema.arguments), args)) | kwargs
+    # more work than a linear layer from D to D, of which the heads ``(B, H, N', D / H)`` are parts
+    is_dear = 2 * named['key'].shape[2] > named['key'].shape[1] * named['key'].shape[3]
     # a stored result draws no random numbers when the rest is computed again, and would shift those that follow
     is_random = named.get('dropout_p', 0.0) > 0
-    return CheckpointPolicy.MUST_SAVE if _is_dear(named['key']) and not is_random else CheckpointPolicy.PREFER_RECOMPUTE
-
-
-def _is_dear(key: Tensor) -> bool:
-    """Whether attention to ``(B, H, N', D / H)`` is more work than a linear layer from D to D."""
-    _, num_heads, num_keys, head_dims = key.shape
-    return 2 * num_keys > num_heads * head_dims
+    return CheckpointPolicy.MUST_SAVE if is_dear and not is_random else CheckpointPolicy.PREFER_RECOMPUTE
