@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hicmae_mm.apis.media import ForwardReader, OpenClip
+from hicmae_mm.apis.media import ForwardReader, OpenClip, origin_seconds
 from hicmae_mm.datasets.faces import BaseFaceCropper, CropOptions, Faces, FrameDetector, LocatingCropper
 from hicmae_mm.datasets.faces.alignment import cut_out
 from hicmae_mm.datasets.faces.base import plan_transforms
 from hicmae_mm.datasets.faces.selection import FaceTrack, choose_faces
+from hicmae_mm.datasets.faces.speaker import clip_loudness, loudness_of, speaker_weights
 from hicmae_mm.datasets.preparation.clip import Clip
 from hicmae_mm.registry import FACE_CROPPERS
 from hicmae_mm.utils.config_checks import check_component
@@ -120,7 +122,7 @@ class FaceFinder:
     def search(self, wanted: Sequence[int]) -> ForwardReader:
         """Searches frames of the file, ascending, and returns a reader of them.
 
-        Frames that fit into memory are decoded once only.
+        Frames that fit into memory are decoded once only. To find out who speaks every frame is looked at.
         """
         video = self._clip.video
         assert video is not None
@@ -132,6 +134,9 @@ class FaceFinder:
         height, width = first.shape[:2]
         if self._options.is_auto and height == width and height <= LARGEST_CROP:
             return reader
+        if self._options.crop.several == 'speaker':  # who speaks is seen in following frames only
+            wanted = range(video.num_frames)
+            reader = ForwardReader(video, wanted)
         seconds = [video.frame_seconds(index)[0] for index in wanted]
         is_held = len(wanted) * first.nbytes <= _HELD_BYTES
         if isinstance(cropper, FrameDetector):
@@ -139,9 +144,37 @@ class FaceFinder:
         else:
             every = self._locate_all(cropper)
             faces = [every[index] for index in wanted]
-        self._track = choose_faces(faces, height, width, self._options.crop.several or 'track', seconds)
+        self._track = self._choose(faces, (height, width), wanted, seconds, reader if is_held else None)
         self._places = {index: place for place, index in enumerate(wanted)}
         return reader if is_held else ForwardReader(video, wanted)
+
+    def _choose(
+        self,
+        faces: list[Faces],
+        size: tuple[int, int],
+        wanted: Sequence[int],
+        seconds: Sequence[float],
+        held: ForwardReader | None,
+    ) -> FaceTrack:
+        policy, weigh = self._options.crop.several or 'track', None
+        loudness = self._loudness(seconds) if policy == 'speaker' else None
+        if loudness is not None:
+            assert self._clip.video is not None
+            reader = held or ForwardReader(self._clip.video, wanted)
+            frames = _in_turn(reader, wanted, held is not None)
+            weigh = partial(speaker_weights, faces=faces, frames=frames, loudness=loudness)
+        return choose_faces(faces, *size, policy, seconds, weigh)
+
+    def _loudness(self, seconds: Sequence[float]) -> np.ndarray | None:
+        """The loudness at frames of the file, None without sound, whether or not the model listens."""
+        clip, origin = self._clip.clip, origin_seconds(self._clip.video)
+        moments = [moment - origin for moment in seconds]
+        if self._clip.audio is not None:
+            return loudness_of(self._clip.audio, moments)
+        if isinstance(clip.sound, Path) and clip.shares_clock:
+            return clip_loudness(clip.sound, seconds)
+        with OpenClip(clip, ('audio',)) as opened:
+            return None if opened.audio is None else loudness_of(opened.audio, moments)
 
     def cut(self, indices: Sequence[int], frames: Sequence[np.ndarray]) -> FacePictures:
         """Cuts the face out of frames that were searched, ascending; ``indices`` of the file."""

@@ -15,6 +15,8 @@ from hicmae_mm.evaluation.clip_result import names_for
 from hicmae_mm.structures import EmotionDataSample
 
 _DIGITS = 6
+LOW_FACE_COVERAGE = 0.75
+"""Share of frames with a face below which a result says so."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,9 @@ class ClipReport:
 
     def _warnings(self) -> list[str]:
         notes = []
+        coverage = self._coverage()
+        if coverage is not None and coverage < LOW_FACE_COVERAGE:
+            notes.append(f'a face was seen in only {coverage:.0%} of the frames looked at; expect worse scores')
         total, lost = len(self.windows), sum(sample is None for _, sample in self.windows)
         if lost:
             absent = next(window.absent for window, sample in self.windows if sample is None)

@@ -145,14 +145,17 @@ def test_windows_without_a_face(make_inferencer, bright_spot: str):
     assert [window['face_coverage'] for window in result['windows']] == [1.0, 0.0, 0.0]
     assert result['windows'][1]['absent_streams'] == {'video': 'no face'}
     assert result['face_coverage'] == pytest.approx(1 / 3, abs=0.05)
-    assert result['warnings'] == ['2 of 3 windows are scored without video (no face)']
+    assert result['warnings'] == [
+        'a face was seen in only 33% of the frames looked at; expect worse scores',
+        '2 of 3 windows are scored without video (no face)',
+    ]
     assert result['faces'][0] == dict(seconds=0.0, box=[0.0, 20.0, 40.0, 40.0])
 
     strict = make_inferencer(face_cropper=bright_spot)
     result = one(strict(clip, **seconds))
     assert [window['scores'] is None for window in result['windows']] == [False, True, True]
     assert result['scores'] == result['windows'][0]['scores']
-    assert result['warnings'][0].startswith('2 of 3 windows have no scores: no video (no face)')
+    assert result['warnings'][1].startswith('2 of 3 windows have no scores: no video (no face)')
     with pytest.raises(MediaError, match=r'faceless: no video \(no face\)'):
         strict(clip | dict(frames=spot_frames(75, seen=[]), name='faceless'))
 

@@ -104,8 +104,15 @@ def test_extract_audio_options(raw: Path, tmp_path: Path, capsys: pytest.Capture
 
 def test_extract_faces_keeps_the_rest_when_a_video_is_broken(raw: Path, tmp_path: Path) -> None:
     out_dir = tmp_path / 'faces'
-    options = ('--cropper', 'WholeFrame', '--size', 64, *IN_PROCESS)
+    options = ('--cropper', 'WholeFrame', '--size', 64, '--sheet', *IN_PROCESS)
     assert call(EXTRACT_FACES, raw, '--out-dir', out_dir, *options) == 1
+    sheets = tmp_path / 'faces_sheets'
+    assert sorted(str(path.relative_to(sheets)) for path in sheets.rglob('*.jpg')) == [
+        'actor 1/happy.jpg',
+        'mute.jpg',
+        'sad.jpg',
+        'silent.jpg',
+    ]
     folders = sorted(str(path.parent.relative_to(out_dir)) for path in out_dir.rglob('00010.jpg'))
     assert folders == ['actor 1/happy', 'mute', 'sad', 'silent']
     report = json.loads((out_dir / 'report.json').read_text())

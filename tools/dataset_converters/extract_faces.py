@@ -23,6 +23,7 @@ from hicmae_mm.datasets.faces import CropOptions
 from hicmae_mm.datasets.faces.base import MISSING_POLICIES
 from hicmae_mm.datasets.faces.selection import SEVERAL_POLICIES
 from hicmae_mm.datasets.faces.smoothing import SMOOTHING_METHODS
+from hicmae_mm.datasets.preparation.face_sheets import with_sheets
 from hicmae_mm.datasets.preparation.faces import INPUT_TYPES, ExtractFaces, summarize_faces
 from hicmae_mm.datasets.preparation.jobs import run_jobs
 from hicmae_mm.datasets.preparation.pool import default_num_workers
@@ -78,6 +79,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--num-workers', type=int, default=default_num_workers(), help='processes (default: one per core); 0: this one'
     )
+    parser.add_argument(
+        '--sheet', action='store_true', help='also a picture per clip with its faces, in the folder OUT_DIR_sheets'
+    )
     parser.add_argument('--force', action='store_true', help='make everything again')
     parser.add_argument('--allow-failures', action='store_true', help='exit code 0 even if some videos failed')
     return parser.parse_args(argv)
@@ -127,6 +131,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     jobs = work.find_jobs(args.out_dir, args.extensions, args.input_type)
     settings = dict(made_by='extract_faces', **work.settings())
     outcomes = run_jobs(work, jobs, args.out_dir, settings, args.num_workers, args.force)
+    if args.sheet:
+        outcomes = with_sheets(outcomes, jobs, args.out_dir)
     summary = report_jobs(outcomes, len(jobs), args.out_dir, settings, summarize_faces)
     return int(summary['failed'] > 0 and not args.allow_failures)
 

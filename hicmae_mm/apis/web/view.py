@@ -18,6 +18,7 @@ from hicmae_mm.visualization.timeline import Envelope, scores_over_time
 
 MOST_LINES = 7
 """More classes than this cannot be told apart by colour; the others stand in the table and in the files."""
+_SHOWN_WARNINGS = ('frames per second', 'left out', 'a face was seen')
 _WORDS = {
     'ang': 'anger',
     'dis': 'disgust',
@@ -161,7 +162,7 @@ def notes(result: Mapping[str, Any]) -> list[str]:
         if without:
             where = 'The whole recording was' if without == total else f'{without} of {total} parts were'
             said.append(f'{where} judged without {noun}. Expect worse scores.')
-    return said + [text for text in result['warnings'] if 'frames per second' in text or 'left out' in text]
+    return said + [text for text in result['warnings'] if any(part in text for part in _SHOWN_WARNINGS)]
 
 
 def csv_text(result: Mapping[str, Any]) -> str:

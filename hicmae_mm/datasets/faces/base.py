@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +18,7 @@ from hicmae_mm.datasets.faces.boxes import Faces
 from hicmae_mm.datasets.faces.selection import SEVERAL_POLICIES, FaceTrack, choose_faces, fill_gaps
 from hicmae_mm.datasets.faces.smoothing import SMOOTHING_METHODS, smooth
 from hicmae_mm.datasets.faces.sparse_search import search_sparsely
+from hicmae_mm.datasets.faces.speaker import clip_loudness, speaker_weights
 from hicmae_mm.datasets.preparation.clip import Clip
 
 MISSING_POLICIES = ('nearest', 'skip', 'fail', 'keep')
@@ -30,7 +32,8 @@ class CropOptions:
         size: Height and width of the pictures (pixels).
         margin: Room on each side, as a share of the face box's longer side.
         several: Which face, where there are several, see :func:`~hicmae_mm.datasets.faces.selection.choose_faces`:
-            ``'largest'``, ``'most_central'``, or ``'track'``, one person through the clip.
+            ``'largest'``, ``'most_central'``, ``'track'``, one person through the clip, or ``'speaker'``, the one who
+            speaks.
         missing: Frames without a face: ``'nearest'`` takes the box of the nearest frame that has one, ``'skip'``
             leaves the frame out, ``'fail'`` fails the clip, ``'keep'`` (OpenFace only) takes the tracker's picture.
         min_face_share: Share of frames with a face below which the clip fails; without any it always does.
@@ -137,8 +140,7 @@ class LocatingCropper(BaseFaceCropper):
     def extract(self, source: Path, name: str, options: CropOptions, out_dir: Path) -> dict[str, Any]:
         """See :class:`BaseFaceCropper`."""
         with Clip(source, name) as clip:
-            policy = options.several or self.default_several
-            track = choose_faces(self.locate(clip), clip.height, clip.width, policy, clip.moments())
+            track = self._choose(clip, options.several or self.default_several)
             require_faces(source, track.found, options)
             transforms = plan_transforms(track, options)
             is_kept = track.found if options.missing == 'skip' else np.ones_like(track.found)
@@ -148,6 +150,14 @@ class LocatingCropper(BaseFaceCropper):
                     picture = cut_out(frame, transforms[index], options.size or clip.height)
                     write_picture(out_dir, index + 1, picture, options.jpeg_quality)
         return summarize(track.found, int(is_kept.sum()), track.num_several)
+
+    def _choose(self, clip: Clip, policy: str) -> FaceTrack:
+        faces, seconds = self.locate(clip), clip.moments()
+        loudness = clip_loudness(clip.path, seconds) if policy == 'speaker' else None
+        weigh = None
+        if loudness is not None:
+            weigh = partial(speaker_weights, faces=faces, frames=clip.frames(), loudness=loudness)
+        return choose_faces(faces, clip.height, clip.width, policy, seconds, weigh)
 
 
 class FrameDetector(LocatingCropper):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from hicmae_mm.datasets.faces.boxes import Faces
-from hicmae_mm.datasets.faces.tracking import join_tracks, link_tracks, one_person
+from hicmae_mm.datasets.faces.tracking import Track, join_tracks, link_tracks, one_person
 
-SEVERAL_POLICIES = ('largest', 'most_central', 'track')
+SEVERAL_POLICIES = ('largest', 'most_central', 'track', 'speaker')
 _ASSUMED_FPS = 25.0
 
 
@@ -37,7 +37,12 @@ class FaceTrack:
 
 
 def choose_faces(
-    faces: Sequence[Faces], height: int, width: int, policy: str, seconds: Sequence[float] | None = None
+    faces: Sequence[Faces],
+    height: int,
+    width: int,
+    policy: str,
+    seconds: Sequence[float] | None = None,
+    weigh_speakers: Callable[[Sequence[Track]], Sequence[float]] | None = None,
 ) -> FaceTrack:
     """Takes one face per frame.
 
@@ -48,17 +53,22 @@ def choose_faces(
         policy: ``'largest'`` area; ``'most_central'``: nearest to the middle of the picture; ``'track'``: one person
             through the clip, the one seen longest, of equals the larger, see
             :func:`~hicmae_mm.datasets.faces.tracking.one_person`; where that person is not, there is no face.
+            ``'speaker'``: the same, but the one who speaks.
         seconds: When each frame is shown; None: 25 a second.
+        weigh_speakers: Says how much each of several people is the speaker; None: nothing tells, as without sound.
 
     Raises:
         ValueError: If the policy is not known.
     """
     if policy not in SEVERAL_POLICIES:
         raise ValueError(f'the policy for several faces must be one of {SEVERAL_POLICIES}, got {policy!r}')
-    if policy == 'track':
+    if policy in ('track', 'speaker'):
         moments = [index / _ASSUMED_FPS for index in range(len(faces))] if seconds is None else seconds
         tracks = join_tracks(link_tracks([frame.boxes for frame in faces], moments))
-        chosen = one_person(tracks, [track.weight() for track in tracks], len(faces))
+        weights: Sequence[float] = [track.weight() for track in tracks]
+        if policy == 'speaker' and weigh_speakers is not None and len(tracks) > 1:
+            weights = weigh_speakers(tracks)
+        chosen = one_person(tracks, weights, len(faces))
     else:
         middle = np.array([width / 2, height / 2])
         chosen = np.array([_best(frame.boxes, middle, policy) for frame in faces], dtype=int)

@@ -72,6 +72,8 @@ def test_notes_are_in_plain_words():
         '1 of 3 parts were judged without sound. Expect worse scores.',
         '12.0 frames per second, read at 25',
     ]
+    few = 'a face was seen in only 29% of the frames looked at; expect worse scores'
+    assert notes({**result, 'windows': [window], 'warnings': [few]}) == [few]
     assert notes({**result, 'windows': [deaf, deaf], 'warnings': []}) == [
         'The whole recording was judged without sound. Expect worse scores.'
     ]
