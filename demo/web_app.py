@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 from emotion_demo import add_model_arguments, build_inferencer
 
+from hicmae_mm.apis.web.hosts import ANY_ADDRESS, LOCAL_HOSTS
 from hicmae_mm.apis.web.limits import Limits
 from hicmae_mm.apis.web.service import EmotionService, Windows
 from hicmae_mm.apis.web.uploads import Uploads, upload_folder
@@ -33,6 +34,16 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--root-path', help='path under which a proxy serves the page, such as /emotion')
     parser.add_argument('--max-megabytes', type=float, default=100.0, help='largest upload (default: 100)')
     parser.add_argument('--max-seconds', type=float, default=120.0, help='longest recording (default: 120)')
+    parser.add_argument(
+        '--max-analysis-seconds',
+        type=float,
+        default=600.0,
+        help='longest time that an analysis may take (default: 600)',
+    )
+    parser.add_argument(
+        '--allowed-hosts', nargs='+', default=(), metavar='NAME',
+        help='names by which visitors call this server, such as that of its proxy (default: those of this machine)',
+    )  # fmt: skip
     parser.add_argument('--workers', type=int, default=1, help='clips at once, each with its own model (default: 1)')
     parser.add_argument('--max-waiting', type=int, default=20, help='visitors that may wait in line (default: 20)')
     parser.add_argument('--open', action='store_true', help='open the page in a browser')
@@ -47,18 +58,31 @@ def is_local(host: str) -> bool:
         return host == 'localhost'
 
 
+def allowed_hosts(host: str, names: Sequence[str]) -> list[str]:
+    """Names by which the server may be called.
+
+    Args:
+        host: Address that it listens at.
+        names: Further names.
+    """
+    listens_everywhere = host in ('0.0.0.0', '::', '[::]')
+    return [*LOCAL_HOSTS, ANY_ADDRESS if listens_everywhere else host, *names]
+
+
 def serve(args: argparse.Namespace) -> None:
     """Serves until it is interrupted; then every upload is gone."""
-    limits = Limits(args.max_megabytes, args.max_seconds)
+    limits = Limits(args.max_megabytes, args.max_seconds, args.max_analysis_seconds)
     windows = Windows(args.window_seconds, args.stride_seconds, args.streams)
     service = EmotionService(lambda: build_inferencer(args), limits, windows, args.workers)
     with upload_folder() as folder:
         try:
             from hicmae_mm.apis.web.app import build_app, launch_options
+            from hicmae_mm.apis.web.visits import Visits
         except ImportError as error:
             raise ImportError(f'the web page needs Gradio: pip install "hicmae_mm[web]" ({error})') from error
-        uploads = Uploads(folder)
-        app = build_app(service, uploads, args.max_waiting)
+        uploads = Uploads(folder, limits.max_bytes * (args.max_waiting + args.workers + 1))
+        visits = Visits(service, uploads)
+        app = build_app(visits, args.max_waiting)
         if not is_local(args.host):
             print(
                 f'warning: {args.host} can be reached from other machines. The page has neither passwords nor '
@@ -71,7 +95,7 @@ def serve(args: argparse.Namespace) -> None:
             root_path=args.root_path,
             inbrowser=args.open,
             prevent_thread_lock=True,
-            **launch_options(service),
+            **launch_options(visits, args.max_waiting, allowed_hosts(args.host, args.allowed_hosts)),
         )
         print(f'{service.model} is at {address} (Ctrl+C ends it)', flush=True)
         try:

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.soak_web import KINDS, serve, soak, write_clip
 from tests.conftest import MediaFolder
 from tests.test_demo.demos import DEMO, load_demo
 
@@ -215,6 +217,51 @@ def test_the_server_takes_no_large_files(address: str, temporary: Path):
 
 
 @pytest.mark.slow
+def test_the_call_of_a_program_in_the_docs(
+    address: str, media: MediaFolder, temporary: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    from gradio_client import Client, handle_file
+    from gradio_client.exceptions import AppError
+
+    page = (DEMO.parent / 'docs' / 'web.md').read_text(encoding='utf-8')
+    (code,) = re.findall(r'```python\n(.*?)```', page, re.DOTALL)
+    media.video('talk.mp4', num_frames=50)
+    monkeypatch.chdir(media.root)
+    exec(code.replace('http://127.0.0.1:7860/', address), {})
+    label, scores = capsys.readouterr().out.splitlines()[-1].split(' ', 1)
+    assert f"'{label}': " in scores
+    media.video('long.mp4', num_frames=250)
+    with pytest.raises(AppError, match='longer than 8 seconds. Cut it shorter'):
+        Client(address, verbose=False).predict(handle_file('long.mp4'), api_name='/analyse')
+    assert contents(temporary) == []
+
+
+@pytest.mark.slow
+def test_leaving_in_the_middle(open_page: Open, media: MediaFolder, temporary: Path):
+    page = open_page()
+    path = media.video('long.mp4', num_frames=195, height=320, width=320)
+    analyse(page, path)
+    page.wait_for_timeout(0.1 * _SECONDS)
+    page.close()
+    end = time.monotonic() + 10
+    while contents(temporary) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert contents(temporary) == []
+
+
+@pytest.mark.slow
+def test_many_uploads_keep_neither_memory_nor_files(weights: Path, tmp_path: Path):
+    (tmp_path / 'server').mkdir()
+    clips = [write_clip(tmp_path / f'clip.{kind}') for kind in KINDS]
+    with serve(str(weights), tmp_path / 'server', '--face-cropper', 'none') as server:
+        memory = soak(server, clips, num_uploads=60, every=20)
+        assert server.files() == []
+    assert len(memory) == 3
+    assert max(memory) / memory[0] < 1.02
+    assert list((tmp_path / 'server').glob('hicmae_web_*')) == []
+
+
+@pytest.mark.slow
 def test_two_visitors_with_the_same_file(open_page: Open, media: MediaFolder, temporary: Path):
     path = media.video('shared.mp4', num_frames=50)
     first, second = open_page(), open_page(width=390, scheme='dark')
@@ -243,7 +290,8 @@ def test_a_recording_of_camera_and_microphone(open_page: Open, temporary: Path):
     page.locator('#hm-camera').get_by_text('Stop', exact=True).click()
     page.wait_for_selector('#hm-camera video[src*="gradio_api"]')
     page.click('#hm-analyse-camera')
-    page.wait_for_selector('.hm-result video')
+    page.wait_for_selector('.hm-result video, .hm-problem')
+    assert page.locator('.hm-problem').all_inner_texts() == []
     assert page.locator('.hm-wave').count() == 1
     assert contents(temporary) == []
 

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import html
 import json
-import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import resources
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
-from hicmae_mm.apis.web.problems import upload_lost
+from hicmae_mm.apis.web.gate import Gate
+from hicmae_mm.apis.web.hosts import LOCAL_HOSTS
+from hicmae_mm.apis.web.receiving import Receiver
 from hicmae_mm.apis.web.service import EmotionService
-from hicmae_mm.apis.web.uploads import Uploads
-from hicmae_mm.apis.web.view import problem_view
+from hicmae_mm.apis.web.visits import Visits, source_names
 
-_SWEEP_SECONDS = 60
-_KEEP_SECONDS = 1800  # of uploads that nobody asked to analyse
 _FONTS = ['system-ui', '-apple-system', 'Segoe UI', 'Roboto', 'Helvetica Neue', 'Arial', 'sans-serif']
 _MONO_FONTS = ['ui-monospace', 'Consolas', 'monospace']
 _KINDS = {('video', 'audio'): 'face and voice', ('video',): 'face', ('audio',): 'voice'}
@@ -32,20 +31,17 @@ def asset(name: str) -> str:
     return (resources.files('hicmae_mm.apis.web') / 'assets' / name).read_text(encoding='utf-8')
 
 
-def build_app(service: EmotionService, uploads: Uploads, max_waiting: int = 20) -> gr.Blocks:
+def build_app(visits: Visits, max_waiting: int = 20) -> gr.Blocks:
     """The page of a service.
 
     Args:
-        service: Analyses uploads.
-        uploads: Deletes them.
+        visits: Answers what visitors ask for.
         max_waiting: Visitors that may wait; further ones are told that the server is busy.
     """
     if max_waiting < 1:
         raise ValueError(f'max_waiting must be at least 1, got {max_waiting}')
-    view, keep, forget = _handlers(service, uploads)
-    app = gr.Blocks(
-        title='Emotion in a recording', analytics_enabled=False, delete_cache=(_SWEEP_SECONDS, _KEEP_SECONDS)
-    )
+    service = visits.service
+    app = gr.Blocks(title='Emotion in a recording', analytics_enabled=False)
     with app:
         gr.HTML(_introduction(service), elem_id='hm-intro')
         with gr.Row(elem_id='hm-columns', equal_height=False):
@@ -64,9 +60,10 @@ def build_app(service: EmotionService, uploads: Uploads, max_waiting: int = 20) 
         sources = [source for source, _ in inputs]
         for source, button in inputs:
             started = button.click(
-                view,
+                visits.view,
                 source,
                 [result, *sources],
+                preprocess=False,  # files are taken as they are, not copied or converted
                 js='(file) => window.hicmaeRemember(file)',
                 concurrency_id='analyse',
                 api_visibility='private',
@@ -74,50 +71,20 @@ def build_app(service: EmotionService, uploads: Uploads, max_waiting: int = 20) 
                 show_progress_on=result,
             )
             started.failure(None, None, None, js='() => window.hicmaeBusy()', api_visibility='private')
-            quiet = dict(queue=False, api_visibility='private', show_progress='hidden')
+            quiet = dict(queue=False, preprocess=False, api_visibility='private', show_progress='hidden')
             for listen in _events(source, 'upload', 'stop_recording'):
-                listen(keep, source, None, **quiet)
+                listen(visits.keep, source, None, **quiet)
             for listen in _events(source, 'clear'):
-                listen(forget, None, None, **quiet)
-        app.unload(forget)
+                listen(visits.forget, None, None, **quiet)
+        app.unload(visits.forget)
+        gr.api(visits.analyse, api_name='analyse', concurrency_id='analyse')
     app.queue(max_size=max_waiting, default_concurrency_limit=service.num_models, api_open=False)
     return app
 
 
-def _handlers(service: EmotionService, uploads: Uploads) -> tuple[Callable, Callable, Callable]:
-    num_sources = len(_source_names(service))
-
-    def view(path: str | None, request: gr.Request) -> list[Any]:
-        session = str(request.session_hash)
-        try:
-            claimed = None if path is None else uploads.claim(path, session)
-            shown = service.view(claimed)
-        except ValueError:
-            problem = upload_lost()
-            shown = problem_view(problem.title, problem.advice)
-        finally:
-            uploads.leave(session)
-        # the mark makes a problem that comes twice a new value, which is shown again
-        return [shown | dict(mark=secrets.token_hex(4)), *[None] * num_sources]
-
-    def keep(path: str | None, request: gr.Request) -> None:
-        if path is not None:
-            uploads.claim(path, str(request.session_hash))
-
-    def forget(request: gr.Request) -> None:
-        uploads.leave(str(request.session_hash))
-
-    return view, keep, forget
-
-
-def _source_names(service: EmotionService) -> tuple[str, ...]:
-    camera = ('camera',) if 'video' in service.streams else ()
-    return ('file', *camera, *(('microphone',) if service.takes_sound_alone else ()))
-
-
 def _input_tabs(service: EmotionService) -> list[tuple[gr.components.Component, gr.Button]]:
     """A tab for each way in: the component, and the button that starts."""
-    names, made = _source_names(service), []
+    names, made = source_names(service), []
     with gr.Tabs(elem_id='hm-tabs'):
         for name in names:
             with gr.Tab({'file': 'File', 'camera': 'Camera', 'microphone': 'Microphone'}[name]):
@@ -181,12 +148,27 @@ def _theme() -> gr.themes.Base:
     return theme.set(**button, **hover)
 
 
-def launch_options(service: EmotionService) -> dict[str, Any]:
-    """Options of ``Blocks.launch``: nothing is shared, tracked, kept, or taken from elsewhere."""
+def launch_options(visits: Visits, max_waiting: int = 20, allowed_hosts: Sequence[str] = LOCAL_HOSTS) -> dict[str, Any]:
+    """Options of ``Blocks.launch``: nothing is shared, tracked, kept, or taken from elsewhere.
+
+    Args:
+        visits: As given to :func:`build_app`.
+        max_waiting: As given to :func:`build_app`.
+        allowed_hosts: See :class:`~hicmae_mm.apis.web.gate.Gate`.
+    """
+    service, num_visitors = visits.service, max_waiting + visits.service.num_models
+    gate = Middleware(
+        Gate,
+        receiver=Receiver(visits.uploads, service.limits, num_visitors),
+        allowed_hosts=allowed_hosts,
+        on_left=visits.leave,
+    )
     page = json.dumps(dict(maxBytes=service.limits.max_bytes, maxMegabytes=service.limits.max_megabytes))
     return dict(
         share=False,
         max_file_size=service.limits.max_bytes,
+        app_kwargs=dict(middleware=[gate]),
+        state_session_capacity=num_visitors,  # a session holds its last result
         theme=_theme(),
         css=asset('page.css'),
         js=asset('page.js').replace('__PAGE__', page),

@@ -9,10 +9,12 @@ import av
 
 from hicmae_mm.apis.web import problems
 
-_FORMATS = 'mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,wav,flac,mp3,aac'
-_OPTIONS = {'format_whitelist': _FORMATS, 'protocol_whitelist': 'file'}
+_FORMATS = 'mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,wav,flac,mp3,aac,gif'
+_OPTIONS = {'format_whitelist': _FORMATS, 'protocol_whitelist': 'file', 'max_streams': '64'}
 _MOST_PIXELS = 4096 * 2304
 _MOST_FRAMES_PER_SECOND = 130
+_MOST_PACKETS_PER_SECOND = 2000  # of all streams; headers can state billions of empty ones
+_MOST_STREAMS = 16
 _SLACK_SECONDS = 0.5  # recorders stop a little late
 
 
@@ -23,13 +25,15 @@ class Limits:
     Attributes:
         max_megabytes: Size of a file (1e6 bytes).
         max_seconds: Length of a recording.
+        max_analysis_seconds: Time that an analysis may take.
     """
 
     max_megabytes: float = 100.0
     max_seconds: float = 120.0
+    max_analysis_seconds: float = 600.0
 
     def __post_init__(self) -> None:
-        for name in ('max_megabytes', 'max_seconds'):
+        for name in ('max_megabytes', 'max_seconds', 'max_analysis_seconds'):
             if not getattr(self, name) > 0:
                 raise ValueError(f'{name} must be above 0, got {getattr(self, name)}')
 
@@ -67,13 +71,18 @@ def _check_streams(container: av.container.InputContainer, limits: Limits) -> fr
     sounds = list(container.streams.audio)
     if not pictures and not sounds:
         raise problems.not_media()
+    if len(container.streams) > _MOST_STREAMS:
+        raise problems.not_media()
     if any(stream.width * stream.height > _MOST_PIXELS for stream in pictures):
         raise problems.too_detailed()
     longest = limits.max_seconds + _SLACK_SECONDS
     first: float | None = None
-    frames = 0
-    for packet in container.demux(*pictures, *sounds):
-        if packet.pts is None or packet.time_base is None:
+    packets, frames, wanted = 0, 0, {stream.index for stream in (*pictures, *sounds)}
+    for packet in container.demux():
+        packets += 1
+        if packets > _MOST_PACKETS_PER_SECOND * longest:
+            raise problems.too_detailed()
+        if packet.stream.index not in wanted or packet.pts is None or packet.time_base is None:
             continue
         start = float(packet.pts * packet.time_base)
         first = start if first is None else min(first, start)

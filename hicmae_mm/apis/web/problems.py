@@ -34,7 +34,7 @@ def not_media() -> VisitorError:
     """For files that cannot be read."""
     return VisitorError(
         'This file cannot be read as a video or sound.',
-        'It may be another kind of file, damaged, or not complete. MP4, WebM, MOV, WAV and MP3 files work.',
+        'It may be another kind of file, damaged, or not complete. MP4, WebM, MOV, AVI, WAV, MP3 and M4A files work.',
     )
 
 
@@ -55,6 +55,18 @@ def too_detailed() -> VisitorError:
     return VisitorError(
         'The pictures of this video are too large or too many.', 'Save it as 1080p with 30 pictures a second.'
     )
+
+
+def too_slow(max_seconds: float) -> VisitorError:
+    """For analyses that do not come to an end."""
+    return VisitorError(
+        f'This recording took longer than {_spoken(max_seconds)} to analyse.', 'Try a shorter or smaller one.'
+    )
+
+
+def stopped() -> VisitorError:
+    """For visitors who have taken their file away in the middle."""
+    return VisitorError('The analysis was stopped.', 'Choose a file to start another one.')
 
 
 def lacks(stream: str, needs: Sequence[str]) -> VisitorError:

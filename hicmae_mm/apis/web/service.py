@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -18,9 +19,11 @@ from hicmae_mm.apis.media import OpenClip
 from hicmae_mm.apis.web import problems
 from hicmae_mm.apis.web.limits import Limits, check_media
 from hicmae_mm.apis.web.pictures import face_strip, spectrogram
+from hicmae_mm.apis.web.stops import CheckStop, Stop
 from hicmae_mm.apis.web.view import Pictures, problem_view, result_view
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.transforms import OpenVideo
+from hicmae_mm.kernels.heap import HEAP
 from hicmae_mm.visualization.timeline import read_envelope
 
 _STRIP_LENGTH = 12
@@ -66,7 +69,9 @@ class EmotionService:
         if num_models < 1:
             raise ValueError(f'num_models must be at least 1, got {num_models}')
         self.limits, self.windows, self.num_models = limits or Limits(), windows or Windows(), num_models
-        self._idle: SimpleQueue[EmotionInferencer] = SimpleQueue()
+        self._idle: SimpleQueue[tuple[EmotionInferencer, CheckStop]] = SimpleQueue()
+        # threads that stay: each new one would bring buffers and helper threads of its own
+        self._threads = ThreadPoolExecutor(num_models, 'analysis')
         first = make_inferencer()
         settings = first.settings(self.windows.window_seconds, self.windows.stride_seconds, self.windows.streams)
         self.streams, self.may_lack_streams = settings.streams, settings.may_lack_streams
@@ -76,47 +81,76 @@ class EmotionService:
             for step in inferencer.pipeline:
                 if isinstance(step, OpenVideo):
                     step.backend = _VIDEO_BACKEND
-            self._idle.put(inferencer)
+            check = CheckStop()
+            inferencer.pipeline.append(check)
+            self._idle.put((inferencer, check))
 
     @property
     def takes_sound_alone(self) -> bool:
         """Whether recordings without pictures are accepted."""
         return 'audio' in self.streams and (self.may_lack_streams or self.streams == ('audio',))
 
-    def view(self, path: Path | None) -> dict[str, Any]:
-        """The view of a file: a result, or a problem. Never raises, for a visitor could not do anything with it."""
+    def view(self, path: Path | None, stop: Stop | None = None) -> dict[str, Any]:
+        """The view of a file: a result, or a problem. Never raises, for a visitor could not do anything with it.
+
+        Args:
+            path: The file.
+            stop: Ends the analysis.
+        """
         try:
-            if path is None:
-                raise problems.nothing_chosen()
-            return self.analyse(path)
+            return self.analyse(path, stop)
         except problems.VisitorError as problem:
             return problem_view(problem.title, problem.advice)
-        except Exception as error:  # a fault of the program, which must not end in silence
-            print_log(f'analysis failed: {type(error).__name__}: {error}', _LOG, logging.ERROR)
-            fault = problems.unexpected()
-            return problem_view(fault.title, fault.advice)
 
-    def analyse(self, path: Path) -> dict[str, Any]:
+    def analyse(self, path: Path | None, stop: Stop | None = None) -> dict[str, Any]:
         """The result of a file, as the page shows it.
+
+        Args:
+            path: The file.
+            stop: Ends the analysis.
 
         Raises:
             VisitorError: If there is none, in words for a visitor.
         """
-        found = check_media(path, self.limits)
-        missing = [name for name in self.streams if name not in found]
-        if missing and (not self.may_lack_streams or len(missing) == len(self.streams)):
-            raise problems.lacks(missing[0], self.streams)
-        clip = ClipInput(path.name, path if 'video' in found else None, path)
-        result = self._infer(clip)
-        return result_view(result, _pictures(result, clip), 'video' in found)
+        if path is None:
+            raise problems.nothing_chosen()
+        stop = stop or Stop(self.limits.max_analysis_seconds)
+        try:
+            return self._threads.submit(self._analyse, path, stop).result()
+        except problems.VisitorError:
+            raise
+        except Exception as error:
+            if stop.is_asked:  # whatever happens to a file that its visitor has taken away
+                print_log('analysis stopped: its visitor has gone', _LOG, logging.INFO)
+                raise problems.stopped() from None
+            # a fault of the program, which must not end in silence
+            print_log(f'analysis failed: {type(error).__name__}: {error}', _LOG, logging.ERROR)
+            raise problems.unexpected() from error
 
-    def _infer(self, clip: ClipInput) -> dict[str, Any]:
-        inferencer = self._idle.get()
+    def _analyse(self, path: Path, stop: Stop) -> dict[str, Any]:
+        try:
+            stop.check()
+            found = check_media(path, self.limits)
+            missing = [name for name in self.streams if name not in found]
+            if missing and (not self.may_lack_streams or len(missing) == len(self.streams)):
+                raise problems.lacks(missing[0], self.streams)
+            clip = ClipInput(path.name, path if 'video' in found else None, path)
+            result = self._infer(clip, stop)
+            stop.check()
+            return result_view(result, _pictures(result, clip), 'video' in found)
+        finally:
+            HEAP.trim()
+
+    def _infer(self, clip: ClipInput, stop: Stop) -> dict[str, Any]:
+        inferencer, check = self._idle.get()
+        check.stop = stop
         try:
             result = inferencer(clip, on_error='skip', **vars(self.windows))['predictions'][0]
         finally:
-            self._idle.put(inferencer)
+            check.stop = Stop()
+            self._idle.put((inferencer, check))
         if 'error' in result:
+            stop.check()  # a file that its visitor has taken away is no fault of the file
             raise _problem_of(result['error'])
         return result
 

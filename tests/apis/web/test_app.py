@@ -20,10 +20,11 @@ def folder() -> Iterator[Path]:
 
 def page(folder: Path, make_inferencer: Make, **options: object) -> tuple[object, dict]:
     from hicmae_mm.apis.web.app import build_app, launch_options
+    from hicmae_mm.apis.web.visits import Visits
 
     service = EmotionService(lambda: make_inferencer(**options), Limits(max_megabytes=3, max_seconds=7), num_models=2)
-    app = build_app(service, Uploads(folder), max_waiting=5)
-    return app, launch_options(service)
+    visits = Visits(service, Uploads(folder, 30_000_000))
+    return build_app(visits, max_waiting=5), launch_options(visits, max_waiting=5)
 
 
 @pytest.mark.slow
@@ -31,7 +32,7 @@ def test_the_page(folder: Path, make_inferencer: Make):
     app, options = page(folder, make_inferencer)
     assert app._queue.max_size == 5
     assert app._queue.default_concurrency_limit == 2
-    assert app.delete_cache is not None
+    assert options['state_session_capacity'] == 7  # a session holds its last result
     assert not app.analytics_enabled
     assert (options['max_file_size'], options['share'], options['run_history']) == (3_000_000, False, False)
     assert '{"maxBytes": 3000000, "maxMegabytes": 3}' in options['js']
@@ -39,8 +40,8 @@ def test_the_page(folder: Path, make_inferencer: Make):
     for words in ('7 seconds, 3 MB', 'tiny', 'deleted', 'agreed', 'Never use them for decisions about people'):
         assert words in said
     assert 'synthetic' not in said
-    # nothing can be called but from the page
-    assert {fn.api_visibility for fn in app.fns.values() if fn.fn is not None} == {'private'}
+    public = {fn.api_name for fn in app.fns.values() if fn.fn is not None and fn.api_visibility != 'private'}
+    assert public == {'analyse'}
 
 
 @pytest.mark.slow

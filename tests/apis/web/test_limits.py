@@ -63,7 +63,7 @@ def test_a_file_that_is_gone(tmp_path: Path):
         check_media(tmp_path / 'gone.mp4', Limits())
 
 
-@pytest.mark.parametrize('name', ['max_megabytes', 'max_seconds'])
+@pytest.mark.parametrize('name', ['max_megabytes', 'max_seconds', 'max_analysis_seconds'])
 def test_limits_are_above_zero(name: str):
     with pytest.raises(ValueError, match=f'{name} must be above 0, got 0'):
         Limits(**{name: 0})

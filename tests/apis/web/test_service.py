@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,13 +8,16 @@ import av
 import numpy as np
 import pytest
 
+from benchmarks.soak_web import KINDS, write_clip
 from hicmae_mm.apis import EmotionInferencer
 from hicmae_mm.apis.web import EmotionService, Limits
 from hicmae_mm.apis.web.limits import check_media
 from hicmae_mm.apis.web.problems import VisitorError
 from hicmae_mm.apis.web.service import Windows
+from hicmae_mm.apis.web.stops import Stop
 from hicmae_mm.utils.media import write_video
 from tests.apis.conftest import spot_frames
+from tests.apis.web.test_pictures import picture_of
 from tests.conftest import MediaFolder
 
 Make = Callable[..., EmotionInferencer]
@@ -117,6 +121,35 @@ def test_a_fault_of_the_program_does_not_end_in_silence(make_inferencer: Make, m
     assert problem['title'] == 'Something went wrong on the server.'
 
 
+def test_a_visitor_who_leaves_ends_the_analysis(
+    service: EmotionService, media: MediaFolder, caplog: pytest.LogCaptureFixture
+):
+    path = media.video('talk.mp4', num_frames=75)
+    stop, steps = Stop(), []
+
+    def leave(results: object) -> object:
+        if not steps:
+            path.unlink()
+            stop.ask()
+        steps.append(1)
+        return results
+
+    inferencer, check = service._idle.get()
+    inferencer.pipeline.insert(-1, leave)
+    service._idle.put((inferencer, check))
+    with caplog.at_level(logging.INFO):
+        assert service.view(path, stop)['title'] == 'The analysis was stopped.'
+    assert len(steps) == 1  # of five windows
+    assert {record.levelno for record in caplog.records} <= {logging.INFO}
+    assert service.view(media.video('talk.mp4', num_frames=75))['kind'] == 'result'  # others are served
+
+
+def test_time_is_limited(make_inferencer: Make, media: MediaFolder):
+    service = EmotionService(make_inferencer, Limits(max_analysis_seconds=1e-6), Windows(window_seconds=1.0))
+    problem = service.view(media.video('talk.mp4', num_frames=50))
+    assert problem['title'] == 'This recording took longer than 1e-06 seconds to analyse.'
+
+
 def test_a_model_of_drawn_faces_says_so(service: EmotionService, make_inferencer: Make):
     assert not service.is_synthetic
     drawn = make_inferencer()
@@ -129,3 +162,39 @@ def test_at_least_one_model(make_inferencer: Make):
         EmotionService(make_inferencer, num_models=0)
     with pytest.raises(ValueError, match='window_seconds must be above 0, got -1'):
         EmotionService(make_inferencer, windows=Windows(window_seconds=-1))
+
+
+@pytest.mark.parametrize('kind', list(KINDS))
+def test_all_kinds_of_files(kind: str, make_inferencer: Make, tmp_path: Path):
+    service = EmotionService(lambda: make_inferencer(missing_streams='zero'), windows=Windows(window_seconds=0.5))
+    view = service.view(write_clip(tmp_path / f'clip.{kind}'))
+    assert view['kind'] == 'result'
+    assert view['media'] == ('video' if KINDS[kind][0] else 'audio')
+    assert (view['spectrogram'] is not None) == (KINDS[kind][1] is not None)
+    assert view['seconds'] == pytest.approx(1, abs=0.15)
+    assert view['panels'][0]['series'][0]['overall'] > 0
+
+
+def test_a_phone_video_is_upright(make_inferencer: Make, media: MediaFolder):
+    """Rotated by its display matrix: the player turns it, so the page must."""
+    service = EmotionService(lambda: make_inferencer(missing_streams='zero'))
+    plain, turned = media.root / 'plain.mp4', media.root / 'turned.mp4'
+    frames = np.full((25, 64, 64, 3), 128, np.uint8)
+    frames[:, :16] = (255, 0, 0)  # the upper edge is red
+    write_video(plain, frames, 25)
+    turned.write_bytes(rotated_by_90_degrees(plain.read_bytes()))
+    edges = {}
+    for path in (plain, turned):
+        face = np.asarray(picture_of(service.view(path)['strip'][0]['src'])).astype(int)
+        redness = face[..., 0] - face[..., 1]
+        edges[path.stem] = [redness[:20].mean(), redness[-20:].mean(), redness[:, :20].mean(), redness[:, -20:].mean()]
+    assert np.argmax(edges['plain']) == 0
+    assert np.argmax(edges['turned']) == 3  # clockwise
+
+
+def rotated_by_90_degrees(data: bytes) -> bytes:
+    """An mp4 file whose pictures are to be turned clockwise, as phones write it."""
+    at = data.index(b'tkhd') + 4 + 40  # version and flags, dates, track, length, ..., then the matrix
+    one = 1 << 16
+    matrix = (0, one, 0, -one, 0, 0, 64 * one, 0, 1 << 30)
+    return data[:at] + b''.join(value.to_bytes(4, 'big', signed=True) for value in matrix) + data[at + 36 :]

@@ -1,0 +1,173 @@
+"""How a file arrives: one at a time, within limits of size, time and number, and leaving nothing if it breaks off."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gradio.route_utils import GradioMultiPartParser, MultiPartException
+from gradio.routes import file_upload_statuses
+from starlette.datastructures import UploadFile
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from hicmae_mm.apis.web.limits import Limits
+from hicmae_mm.apis.web.uploads import Uploads
+
+_ENVELOPE_BYTES = 64 * 1024  # of a form around its file
+_STALLED_SECONDS = 30.0
+_UPLOAD_SECONDS = 600.0
+_PROGRESS_SECONDS = 60.0  # that the page has to ask for the end of its progress
+
+
+class RefusalError(Exception):
+    """Why a request is not answered.
+
+    Args:
+        status: Of HTTP.
+        reason: One line.
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status, self.reason = status, reason
+
+    def response(self) -> Response:
+        """What the sender is told; the connection ends, for the rest of its body is not wanted."""
+        return PlainTextResponse(self.reason, self.status, {'Connection': 'close'})
+
+
+class _OneFile(GradioMultiPartParser):
+    """A form of one file; other fields stay in memory, and are therefore small."""
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        part = self._current_part
+        if part.file is None:
+            if len(part.data) + end - start > _ENVELOPE_BYTES:
+                raise MultiPartException('A field of the form is too large.')
+            part.data += data[start:end]
+        else:
+            super().on_part_data(data, start, end)
+
+
+@dataclass
+class Receiver:
+    """Takes uploads.
+
+    Attributes:
+        uploads: Where they go.
+        limits: Size of one.
+        max_at_once: How many may be arriving.
+    """
+
+    uploads: Uploads
+    limits: Limits
+    max_at_once: int
+    _num_arriving: int = 0
+
+    async def receive(self, request: Request) -> Response:
+        """The answer to an upload: the path of the file, in a list as Gradio's pages expect."""
+        try:
+            self._check_beforehand(request)
+        except RefusalError as refusal:
+            return refusal.response()
+        self._num_arriving += 1
+        upload_id = request.query_params.get('upload_id', '')[:64]
+        try:
+            path = await asyncio.wait_for(self._take(request, upload_id), _UPLOAD_SECONDS)
+            return JSONResponse([str(path)])
+        except RefusalError as refusal:
+            return refusal.response()
+        except MultiPartException as error:
+            too_large = 'allowed size' in error.message and 'File' in error.message
+            return RefusalError(413 if too_large else 400, error.message).response()
+        except asyncio.TimeoutError:
+            return RefusalError(408, 'The upload took too long.').response()
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it
+        finally:
+            self._num_arriving -= 1
+            if upload_id:
+                file_upload_statuses.set_done(upload_id)
+                later = asyncio.get_running_loop().call_later
+                later(_PROGRESS_SECONDS, file_upload_statuses.stop_tracking, upload_id)
+
+    def _check_beforehand(self, request: Request) -> None:
+        if not request.headers.get('content-type', '').startswith('multipart/form-data'):
+            raise RefusalError(400, 'An upload is a form of one file (multipart/form-data).')
+        announced = request.headers.get('content-length', '0')
+        size = int(announced) if announced.isdecimal() else 0
+        if size > self.limits.max_bytes + _ENVELOPE_BYTES:
+            raise self._too_large()
+        if self._num_arriving >= self.max_at_once or not self.uploads.has_room(size or self.limits.max_bytes):
+            raise RefusalError(503, 'The server is busy: wait a minute, then upload again.')
+
+    def _too_large(self) -> RefusalError:
+        return RefusalError(413, f'The file is larger than {self.limits.max_megabytes:g} MB, the most that is allowed.')
+
+    async def _take(self, request: Request, upload_id: str) -> Path:
+        with self.uploads.incoming() as folder:
+            parser = _OneFile(
+                request.headers,
+                self._body(request),
+                max_files=1,
+                max_fields=8,
+                upload_dir=folder,
+                upload_id=upload_id or None,
+                upload_progress=file_upload_statuses if upload_id else None,
+                max_file_size=self.limits.max_bytes,
+            )
+            form = await parser.parse()
+            files = [value for value in form.values() if isinstance(value, UploadFile)]
+            if len(files) != 1:
+                raise RefusalError(400, 'An upload is a form of one file; this one has none.')
+            await files[0].close()
+            return self.uploads.accept(Path(str(files[0].file.name)), files[0].filename or '')
+
+    async def _body(self, request: Request) -> AsyncGenerator[bytes, None]:
+        async for chunk in read_body(request, self.limits.max_bytes + _ENVELOPE_BYTES, self._too_large()):
+            yield chunk
+
+
+async def read_body(request: Request, max_bytes: int, too_large: RefusalError) -> AsyncGenerator[bytes, None]:
+    """The body of a request, as long as it keeps coming.
+
+    Args:
+        request: Its own statement of its length is not believed.
+        max_bytes: Most that is read.
+        too_large: Raised beyond.
+
+    Raises:
+        RefusalError: If it is too large, or stalls.
+        ClientDisconnect: If it breaks off.
+    """
+    received, stream = 0, request.stream()
+    while True:
+        try:
+            chunk = await asyncio.wait_for(anext(stream), _STALLED_SECONDS)
+        except StopAsyncIteration:
+            return
+        except asyncio.TimeoutError:
+            raise RefusalError(408, f'Nothing has arrived for {_STALLED_SECONDS:g} seconds.') from None
+        received += len(chunk)
+        if received > max_bytes:
+            raise too_large
+        yield chunk
+
+
+async def read_json(request: Request, max_bytes: int = _ENVELOPE_BYTES) -> tuple[bytes, Any]:
+    """A small JSON body: as it is, and read.
+
+    Raises:
+        RefusalError: If it is too large, stalls, or is no JSON.
+    """
+    too_large = RefusalError(413, f'The request is larger than {max_bytes} bytes.')
+    body = b''.join([chunk async for chunk in read_body(request, max_bytes, too_large)])
+    try:
+        return body, json.loads(body)
+    except (ValueError, RecursionError):
+        raise RefusalError(400, 'The body of the request is no JSON.') from None
