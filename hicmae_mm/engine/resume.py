@@ -12,6 +12,8 @@ from torch import nn
 
 from hicmae_mm.utils.checkpoint import read_checkpoint_meta
 
+MAX_DONE = 10**10  # iterations; beyond any training
+
 
 def check_resumable(checkpoint: dict[str, Any], filename: str) -> None:
     """Raises ValueError for a checkpoint that holds weights only."""
@@ -21,6 +23,11 @@ def check_resumable(checkpoint: dict[str, Any], filename: str) -> None:
             f'{filename!r} holds weights but no training state ({", ".join(absent)} absent), so training cannot resume '
             'from it. To start from its weights use --cfg-options load_from=...'
         )
+
+    for key in ('epoch', 'iter'):
+        done = checkpoint['meta'].get(key, 0)
+        if type(done) is not int or not 0 <= done <= MAX_DONE:
+            raise ValueError(f'{filename!r} claims to be at {key} {str(done)[:30]}: its training state is damaged')
 
 
 def check_order(model: nn.Module, state_dict: dict[str, Any], filename: str) -> None:

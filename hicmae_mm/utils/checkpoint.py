@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from hicmae_mm.utils.checkpoint_files import allow_training_checkpoints, read_file
+from hicmae_mm.checkpoints.weights import check_weights
+from hicmae_mm.utils.checkpoint_files import allow_training_checkpoints, check_is_file, read_file
 from hicmae_mm.utils.downloads import download, read_address
+from hicmae_mm.utils.published_keys import is_published, map_published_keys
 
 __all__ = [
     'LoadingReport',
@@ -34,7 +37,8 @@ def read_checkpoint(filename: str | Path, map_location: Any = 'cpu', is_trusted:
         is_trusted (bool): Whether the file may run its own code. Defaults to False.
 
     Returns:
-        dict: With the model's weights under ``state_dict``.
+        dict: With the model's weights under ``state_dict``, by this package's names also where the file is one of the
+            published HiCMAE implementation.
 
     Raises:
         FileNotFoundError: The file does not exist, or the address does not answer.
@@ -43,9 +47,15 @@ def read_checkpoint(filename: str | Path, map_location: Any = 'cpu', is_trusted:
     """
     address = str(filename)
     if '://' in address and not address.startswith(('http://', 'https://')):
-        return with_state_dict(read_address(address, map_location), address)
+        return _in_own_names(with_state_dict(read_address(address, map_location), address))
     path = download(address) if '://' in address else Path(filename).expanduser()
-    return with_state_dict(read_file(path, map_location, is_trusted=is_trusted), address)
+    return _in_own_names(with_state_dict(read_file(path, map_location, is_trusted=is_trusted), address))
+
+
+def _in_own_names(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """A checkpoint of the published implementation under this package's names; any other as it is."""
+    state = {name.removeprefix('module.'): value for name, value in checkpoint['state_dict'].items()}
+    return {**checkpoint, 'state_dict': map_published_keys(state)} if is_published(state) else checkpoint
 
 
 def read_checkpoint_meta(filename: str | Path) -> dict[str, Any]:
@@ -56,27 +66,42 @@ def read_checkpoint_meta(filename: str | Path) -> dict[str, Any]:
     if '://' in str(filename):
         return dict(read_checkpoint(filename).get('meta', {}))
     checkpoint = read_file(Path(filename).expanduser(), 'cpu', is_mapped=True)
-    return dict(with_state_dict(checkpoint, str(filename)).get('meta', {}))
+    return dict(_with_weights(checkpoint, str(filename)).get('meta', {}))
 
 
 def check_exists(filename: str | Path | None) -> None:
-    """Raises FileNotFoundError if a checkpoint's name is given, is no address, and no file has it."""
-    if filename and '://' not in str(filename) and not Path(filename).expanduser().is_file():
-        raise FileNotFoundError(f'checkpoint {str(filename)!r} does not exist')
+    """Raises an error if a checkpoint's name is given, is no address, and no file has it."""
+    if filename and '://' not in str(filename):
+        check_is_file(Path(filename).expanduser())
 
 
 def with_state_dict(checkpoint: Any, filename: str) -> dict[str, Any]:
-    """Accepts a training checkpoint, a published one (``model`` / ``module``) or a bare dictionary of tensors."""
+    """Accepts a training checkpoint, a published one (``model`` / ``module``) or a bare dictionary of tensors.
+
+    Raises:
+        ValueError: Anything else, or weights that no model can have; see
+            :func:`~hicmae_mm.checkpoints.weights.check_weights`.
+    """
+    found = _with_weights(checkpoint, filename)
+    check_weights(found['state_dict'], filename)
+    return found
+
+
+def _with_weights(checkpoint: Any, filename: str) -> dict[str, Any]:
     if isinstance(checkpoint, Mapping):
         if isinstance(checkpoint.get('state_dict'), Mapping):
+            if not isinstance(checkpoint.get('meta', {}), Mapping):
+                raise ValueError(f"{filename!r} is not a checkpoint: its 'meta' is no dictionary")
             return dict(checkpoint)
         for key in ('model', 'module'):
             if isinstance(checkpoint.get(key), Mapping):
                 return {'state_dict': checkpoint[key]}
         if checkpoint and all(isinstance(value, torch.Tensor) for value in checkpoint.values()):
             return {'state_dict': checkpoint}
-    keys = list(checkpoint)[:5] if isinstance(checkpoint, Mapping) else type(checkpoint).__name__
-    raise ValueError(f"{filename!r} is not a checkpoint: expected a dictionary with 'state_dict', found {keys}")
+    found = type(checkpoint).__name__
+    if isinstance(checkpoint, Mapping):
+        found = str([str(key)[:40] for key in islice(checkpoint, 5)])
+    raise ValueError(f"{filename!r} is not a checkpoint: expected a dictionary with 'state_dict', found {found}")
 
 
 @dataclass
@@ -145,6 +170,9 @@ def load_weights(
     """
     weights = {name.removeprefix('module.'): value for name, value in state_dict.items()}
     own = model.state_dict()
+    for name, value in weights.items():
+        if name in own and own[name].is_floating_point() and not value.is_floating_point():
+            raise ValueError(f'{source!r} does not fit this model: {name} holds {value.dtype}, expected fractions')
     mismatched = {
         name: (tuple(value.shape), tuple(own[name].shape))
         for name, value in weights.items()
@@ -158,9 +186,21 @@ def load_weights(
     if own and not report.loaded:
         raise ValueError(
             f'{source!r} is the wrong checkpoint: none of its {len(weights)} entries (such as '
-            f'{next(iter(weights), None)!r}) fits this model (such as {next(iter(own))!r}). Weights of the published '
-            'implementation must be converted first: tools/model_converters/hicmae_to_mm.py'
+            f'{next(iter(weights), None)!r}) fits this model (such as {next(iter(own))!r}). Encoders of other '
+            'projects are fitted by tools/model_converters/encoder_to_mm.py'
         )
     if require_all and not report.is_complete:
-        raise ValueError(f'{source!r} does not fill this model: {report.summary()}')
+        raise ValueError(f'{source!r} does not fill this model{_cause(mismatched)}: {report.summary()}')
     return report
+
+
+def _cause(mismatched: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]) -> str:
+    """What differs, in words, where shapes tell."""
+    inner = {name: shapes for name, shapes in mismatched.items() if not name.startswith('head.')}
+    for name, (found, own) in inner.items():
+        if name.startswith('encoders.') and found[-1] != own[-1] and name.endswith('norm1.weight'):
+            return f', which is of another size (it is {found[-1]} wide, the config {own[-1]}): name another config'
+    last = mismatched.get('head.fc.weight')
+    if last is not None and not inner:
+        return f', which has other classes or values ({last[0][0]}, the config {last[1][0]}): name another config'
+    return ''

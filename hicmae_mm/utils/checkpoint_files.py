@@ -1,127 +1,70 @@
-"""Checkpoint files: reading them without running code from them, and writing them whole or not at all.
-
-``torch.load`` is called with ``weights_only=True``, which builds tensors and plain values only. Checkpoints of trainers
-hold a few harmless types besides (logged values, numpy scalars, the command line): exactly those are allowed.
-"""
+"""Checkpoint files: reading them without running code from them, and writing them whole or not at all."""
 
 from __future__ import annotations
 
-import argparse
-import datetime
 import hashlib
 import json
-import pathlib
-import pickle
-import re
-import types
-import zipfile
-from collections.abc import Callable, Mapping
+import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from mmengine.logging import HistoryBuffer
+from mmengine.runner.checkpoint import CheckpointLoader
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from hicmae_mm.checkpoints import torch_format
 from hicmae_mm.utils.files import replaced_file
 
 TORCH_SUFFIXES = ('.pth', '.pt', '.ckpt', '.bin')
-_HISTORY_METHODS = ('min', 'max', 'current', 'mean')
-_NUMPY_CODES = ('f2', 'f4', 'f8', 'c8', 'c16', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', '?', 'U1', 'S1')
-# building one of these runs no code of the file's choice
-_PLAIN_TYPES = (
-    argparse.Namespace,
-    types.SimpleNamespace,
-    datetime.date,
-    datetime.datetime,
-    datetime.timedelta,
-    dict,
-    float,
-    frozenset,
-    int,
-    list,
-    range,
-    slice,
-    str,
-    tuple,
-)
-
-
-def _history_buffer_method(owner: object, name: str) -> Callable:
-    """Stands in for ``builtins.getattr`` while unpickling: serves the four methods of ``HistoryBuffer``, else fails.
-
-    Pickle (protocol 2) stores ``HistoryBuffer.mean`` as a call of ``getattr``, which must not be allowed as such.
-    """
-    if owner is HistoryBuffer and name in _HISTORY_METHODS:
-        return HistoryBuffer.__dict__[name]
-    raise pickle.UnpicklingError(f'the checkpoint asks for attribute {name!r} of {owner!r}, which is not allowed')
-
-
-def _dictionary(factory: object = None) -> dict:  # noqa: ARG001 (what a defaultdict makes of unknown keys)
-    """Stands in for ``collections.defaultdict``, whose items ``torch.load`` refuses to set."""
-    return {}
 
 
 def allow_training_checkpoints() -> None:
-    """Lets ``torch.load(weights_only=True)`` read what trainers store beside the weights. Idempotent."""
-    numpy_core = np._core if hasattr(np, '_core') else np.core
-    multiarray = numpy_core.multiarray
-    numpy_dtypes = {type(np.dtype(code)) for code in _NUMPY_CODES}
-    torch.serialization.add_safe_globals(
-        [
-            *_PLAIN_TYPES,
-            (_dictionary, 'collections.defaultdict'),
-            # a path of either system is read as text for the present one; Python 3.13 has moved the classes
-            *(
-                (pathlib.PurePath, f'{module}.{name}')
-                for module in ('pathlib', 'pathlib._local')
-                for name in _PATH_NAMES
-            ),
-            HistoryBuffer,
-            (_history_buffer_method, 'builtins.getattr'),
-            np.dtype,
-            np.ndarray,
-            *numpy_dtypes,
-            # both spellings: numpy 1 wrote `numpy.core`, numpy 2 writes `numpy._core`
-            (multiarray._reconstruct, 'numpy.core.multiarray._reconstruct'),
-            (multiarray._reconstruct, 'numpy._core.multiarray._reconstruct'),
-            (multiarray.scalar, 'numpy.core.multiarray.scalar'),
-            (multiarray.scalar, 'numpy._core.multiarray.scalar'),
-        ]
-    )
+    """Lets MMEngine's loaders read checkpoints by this module, local ones, and those of the web. Idempotent.
 
+    ``init_cfg=dict(type='Pretrained', checkpoint=...)`` comes to them.
+    """
 
-_PATH_NAMES = ('PosixPath', 'WindowsPath', 'PurePosixPath', 'PureWindowsPath', 'Path', 'PurePath')
+    def load_from_local(filename: str, map_location: Any = None) -> Any:
+        return read_file(Path(filename).expanduser(), map_location)
+
+    def load_from_web(filename: str, map_location: Any = None, **_: Any) -> Any:
+        from hicmae_mm.utils.downloads import download
+
+        return read_file(download(filename), map_location)
+
+    CheckpointLoader.register_scheme('', load_from_local, force=True)
+    CheckpointLoader.register_scheme(['http://', 'https://'], load_from_web, force=True)
 
 
 def read_file(path: Path, map_location: Any = 'cpu', is_mapped: bool = False, is_trusted: bool = False) -> Any:
     """Reads a checkpoint file as it is.
 
     Args:
-        path (Path): A ``.safetensors`` file, or one written by ``torch.save`` (today's format or the old one).
-        map_location: As in ``torch.load``.
-        is_mapped (bool): Whether tensors stay on the disk until used, where the format allows it.
-        is_trusted (bool): Whether the file may run its own code while it is read, as any pickle can.
+        path: A ``.safetensors`` file, or one written by ``torch.save`` (today's format or the old one).
+        map_location: A device, or its name; None: the CPU.
+        is_mapped: Whether tensors stay on the disk until used, where the format allows it.
+        is_trusted: Whether the file may run its own code while it is read, as any pickle can.
 
     Returns:
         What was saved; of a ``.safetensors`` file a dictionary with ``state_dict`` and ``meta``.
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: Not a checkpoint, or one that cannot be read safely; the message names what it asks for.
+        ValueError: Not a checkpoint, or one that cannot be read safely; the message says why.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f'checkpoint {str(path)!r} does not exist')
+    check_is_file(path)
+    device = torch.device('cpu' if map_location is None else map_location)
     if path.suffix == '.safetensors':
-        return _read_safetensors(path, map_location, is_mapped)
-    allow_training_checkpoints()
+        return _read_safetensors(path, device, is_mapped)
     try:
-        is_mapped = is_mapped and zipfile.is_zipfile(path)
-        return torch.load(path, map_location=map_location, weights_only=not is_trusted, mmap=is_mapped)
-    except OSError:
+        if is_trusted:
+            return torch.load(path, map_location=device, weights_only=False)
+        return torch_format.load(path, device, is_mapped)
+    except (OSError, MemoryError):
         raise
     except Exception as error:  # a damaged pickle, or one that is none, fails in any way
         raise ValueError(
@@ -130,27 +73,37 @@ def read_file(path: Path, map_location: Any = 'cpu', is_mapped: bool = False, is
         ) from error
 
 
+def check_is_file(path: Path) -> None:
+    """Refuses what is no regular file: reading from a pipe or a device may never end.
+
+    Raises:
+        FileNotFoundError: Nothing has this name.
+        ValueError: Something else has it.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f'checkpoint {str(path)!r} does not exist')
+    if not path.is_file():
+        kind = 'a folder' if path.is_dir() else 'a device or a pipe'
+        raise ValueError(f'checkpoint {str(path)!r} is {kind}: name a file')
+
+
 def _reason(error: Exception) -> str:
-    """The cause in one line: what the pickle asks for, if that is why it was refused."""
+    """The cause in one line."""
     text = str(error).strip()
-    asked = re.search(r'GLOBAL\s+([\w.]+)', text)
-    if asked:
-        return f'its pickle asks for {asked.group(1)}, which could run code'
-    detail = re.search(r'WeightsUnpickler error:\s*(.+)', text)
-    if detail:
-        return detail.group(1)
-    return text.splitlines()[0] if text else 'the file is empty'
+    if isinstance(error, (KeyError, IndexError, AttributeError, TypeError, struct.error, RecursionError)):
+        return f'its pickle is damaged: {type(error).__name__}'
+    return text.splitlines()[0][:300] if text else 'the file is empty or ends too early'
 
 
-def _read_safetensors(path: Path, map_location: Any, is_mapped: bool) -> dict[str, Any]:
-    device = str(map_location) if isinstance(map_location, (str, torch.device)) else 'cpu'
+def _read_safetensors(path: Path, device: torch.device, is_mapped: bool) -> dict[str, Any]:
     try:
-        with safe_open(path, framework='pt', device=device) as file:
+        with safe_open(path, framework='pt', device=str(device)) as file:
             header = file.metadata() or {}
             state = {} if is_mapped else {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         meta = json.loads(header['meta']) if 'meta' in header else {k: v for k, v in header.items() if k != 'format'}
-    except (SafetensorError, ValueError) as error:
-        raise ValueError(f'{str(path)!r} is not a checkpoint in the safetensors format ({error})') from error
+    except (SafetensorError, ValueError, RecursionError) as error:
+        reason = ' '.join(str(error).split())[:300]
+        raise ValueError(f'{str(path)!r} is not a checkpoint in the safetensors format ({reason})') from error
     return {'state_dict': state, 'meta': meta}
 
 

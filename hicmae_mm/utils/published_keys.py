@@ -69,6 +69,15 @@ def published_key(key: str) -> str:
     return renamed
 
 
+def is_published(names: Iterable[str]) -> bool:
+    """Whether names are those of a published checkpoint of both streams: all of them known, and both encoders there."""
+    names = list(names)
+    has_both = all(
+        any(name.startswith(part) for name in names) for part in ('encoder.blocks.', 'encoder_audio.blocks.')
+    )
+    return has_both and all(_renamed(name, _NAMES, _PARTS) is not None for name in names)
+
+
 def _map_keys(state: Mapping[str, T], rename: Callable[[str], str], problem: str) -> dict[str, T]:
     renamed, unknown = {}, []
     for key, value in state.items():

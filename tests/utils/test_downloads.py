@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import http.server
 import os
-import pickle
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,7 +89,7 @@ def test_nor_does_an_attack_named_by_init_cfg(site: tuple[str, Path], tmp_path: 
     corpus.mkdir()
     cfg = finetune_config(write_corpus(corpus), tmp_path / 'work', experiment_name='attacked')
     cfg.model.encoders.video.init_cfg = dict(type='Pretrained', checkpoint=f'{address}/evil.pth')
-    with pytest.raises(pickle.UnpicklingError, match=r'posix.system'):
+    with pytest.raises(ValueError, match=r'posix.system'):
         build_runner(cfg).train()
     assert (tmp_path / 'cache' / 'hub' / 'checkpoints' / 'evil.pth').is_file()
     assert not witness.exists()
