@@ -60,11 +60,15 @@ class TextRecords(Sequence[dict[str, Any]]):
                     _check_paths(fields[0], fields[1])
                     parse_label(fields[2] if len(fields) > 2 else '')
                 elif fields:
-                    raise ValueError(f'expected {_FORM}, got {shown(line.strip())}')
+                    has_marks = any(mark in fields[0] for mark in ',;')
+                    remedy = '; separate the columns by spaces or tabs' if has_marks else ''
+                    raise ValueError(f'expected {_FORM}, got {shown(fields[0])}{remedy}')
                 else:  # usually the last line
                     empty.append(row)
             except ValueError as error:
                 hint = self._hint(line.split()) if len(fields) > 1 else ''
+                if self._content.lstrip()[:1] in (b'{', b'['):
+                    hint = '; the file seems to be JSON, and then its name must end in .json'
                 raise ValueError(f'{ann_file}, line {row + 1}: {error}{hint}') from error
         return np.delete(np.arange(row + 1), empty)
 

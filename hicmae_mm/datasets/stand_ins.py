@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_HEAD_BYTES = 512
+HEAD_BYTES = 512
 _POINTER = b'version https://git-lfs.github.com/spec/'
 _PAGES = (b'<!doctype html', b'<html', b'<?xml', b'<head', b'<body')
 _FETCH_POINTERS = "a Git LFS pointer, not the media; install git-lfs and run 'git lfs pull' in the clone of the corpus"
@@ -26,7 +26,7 @@ def stand_in(head: bytes) -> str | None:
 def describe_stand_in(path: str | Path) -> str | None:
     """As :func:`stand_in`, of a file; None where there is none."""
     try:
-        with Path(path).open('rb') as file:
-            return stand_in(file.read(_HEAD_BYTES))
+        with open(path, 'rb') as file:  # noqa: PTH123 (pathlib would remember a part of every name)
+            return stand_in(file.read(HEAD_BYTES))
     except OSError:
         return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +21,7 @@ from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.folders import IMAGE_SUFFIXES, picture_files
 from hicmae_mm.datasets.picture_size import picture_size
 from hicmae_mm.datasets.pyav_reader import PyAVReader
+from hicmae_mm.datasets.stand_ins import HEAD_BYTES, stand_in
 
 __all__ = [
     'BACKENDS',
@@ -157,7 +159,11 @@ def decode_image(data: bytes | memoryview, name: object) -> np.ndarray:
                 f'{name}: a picture of {size[1]} x {size[0]} pixels, more than the {_LARGEST_PICTURE} that are read; '
                 'make it smaller'
             )
-        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR_RGB)
+        with suppress(cv2.error):
+            image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR_RGB)
     if image is None:
+        instead = stand_in(encoded[:HEAD_BYTES])
+        if instead is not None:
+            raise MediaError(f'{name}: {instead}')
         raise MediaError(f'{name}: the picture is {"truncated" if is_cut else "unreadable"}; convert it again')
     return image

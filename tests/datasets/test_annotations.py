@@ -281,3 +281,10 @@ def test_values_of_json(media: MediaFolder) -> None:
 def test_a_list_that_is_no_file_is_refused(media: MediaFolder) -> None:
     with pytest.raises(ValueError, match='is not a file; check ann_file'):
         load_annotations(str(media.root), _classes())
+
+
+def test_other_forms_of_lists_are_named(media: MediaFolder) -> None:
+    with pytest.raises(ValueError, match=r"got 'a\.mp4,a\.wav,0'; separate the columns by spaces or tabs"):
+        load_annotations(str(media.annotation('a.mp4,a.wav,0')), _classes())
+    with pytest.raises(ValueError, match=r'seems to be JSON, and then its name must end in \.json'):
+        load_annotations(str(media.annotation('{"data_list": [{"video": "a.mp4", "label": 0}]}')), _classes())

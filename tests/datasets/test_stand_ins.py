@@ -24,6 +24,12 @@ def test_pointers_and_pages_are_told_from_media(media: MediaFolder) -> None:
     assert describe_stand_in(media.root) is None
 
 
+def test_pictures_are_told_too(tmp_path: Path) -> None:
+    (tmp_path / '1.jpg').write_bytes(POINTER)
+    with pytest.raises(MediaError, match=r"1\.jpg: a Git LFS pointer, .* 'git lfs pull'"):
+        open_video(tmp_path).read([0])
+
+
 @pytest.mark.parametrize(('content', 'message'), [(POINTER, "run 'git lfs pull'"), (PAGE, 'download the file again')])
 @pytest.mark.parametrize('name', ['a.wav', 'a.mp4', 'a.flv'])
 def test_readers_say_what_the_file_is(tmp_path: Path, name: str, content: bytes, message: str) -> None:

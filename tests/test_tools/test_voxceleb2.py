@@ -78,6 +78,20 @@ def test_clips_without_pictures_or_sound_are_missing(root: Path, stream: str, ca
     assert len(listed(root)) == 4
 
 
+def test_pointers_and_links_to_nothing_are_missing(root: Path, capsys: pytest.CaptureFixture) -> None:
+    sound = root / 'dev' / 'aac' / RECORDING / '00001.m4a'
+    sound.write_text('version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n')
+    picture = root / 'dev' / 'mp4' / RECORDING / '00002.mp4'
+    picture.unlink()
+    picture.symlink_to('gone.mp4')
+    assert convert(root) == 1
+    error = capsys.readouterr().err
+    assert (
+        f'2 clips have no pictures or no sound, or empty files: {RECORDING}/00001.mp4, {RECORDING}/00002.mp4' in error
+    )
+    assert f'{sound} is a Git LFS pointer' in error
+
+
 def test_missing_files_of_either_stream_are_noticed(root: Path, capsys: pytest.CaptureFixture) -> None:
     (root / 'dev' / 'aac' / 'id09272' / '_raOc3-IRsw' / '00001.m4a').unlink()
     (root / 'dev' / 'mp4' / RECORDING / '00001.mp4').unlink()

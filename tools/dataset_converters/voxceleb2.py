@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hicmae_mm.datasets.conversion import (
+    OWN_SOUND_TRACK,
     Clip,
     MediaLayout,
     converter_parser,
@@ -31,6 +32,7 @@ from hicmae_mm.datasets.conversion import (
 )
 from hicmae_mm.datasets.corpora.protocols import PROTOCOLS
 from hicmae_mm.datasets.folders import is_leftover
+from hicmae_mm.datasets.stand_ins import describe_stand_in
 from hicmae_mm.datasets.text_files import read_text
 from hicmae_mm.utils.files import replaced_file
 
@@ -48,16 +50,20 @@ class Tally:
         excluded: Clips that were to be left out.
         missing: Clips without pictures or sound.
         examples: The first few of these.
+        stand_in: What the first of them is that has a file, but no media.
     """
 
     listed: int = 0
     excluded: int = 0
     missing: int = 0
     examples: list[str] = field(default_factory=list)
+    stand_in: str | None = None
 
-    def miss(self, name: str) -> None:
-        """Counts a clip without pictures or sound."""
+    def miss(self, name: str, paths: Sequence[str]) -> None:
+        """Counts a clip without pictures or sound, which would lie in some paths."""
         self.missing += 1
+        if self.stand_in is None:
+            self.stand_in = next((f'{path} is {what}' for path in paths if (what := stand_in_of(path))), None)
         if len(self.examples) < 10:
             self.examples.append(name)
 
@@ -93,14 +99,20 @@ def _stems(folder: str, suffix: str, check: bool) -> dict[str, bool]:
         return {}
     with os.scandir(folder) as entries:
         return {
-            entry.name.removesuffix(suffix): not check
-            or (
-                (entry.stat().st_size > 0 if suffix else has_content(entry.path))
-                and (entry.stat().st_size > _LARGEST_STAND_IN or stand_in_of(entry.path) is None)
-            )
+            entry.name.removesuffix(suffix): not check or _is_media(entry, suffix)
             for entry in entries
             if entry.name.endswith(suffix) and not is_leftover(entry.name)
         }
+
+
+def _is_media(entry: os.DirEntry[str], suffix: str) -> bool:
+    if not suffix:
+        return has_content(entry.path)
+    try:
+        size = entry.stat().st_size
+    except OSError:  # a link that leads nowhere
+        return False
+    return size > _LARGEST_STAND_IN or (size > 0 and describe_stand_in(entry.path) is None)
 
 
 def find_clips(layout: MediaLayout, excluded: set[str], check: bool, tally: Tally) -> Iterator[Clip]:
@@ -127,9 +139,12 @@ def find_clips(layout: MediaLayout, excluded: set[str], check: bool, tally: Tall
                     tally.excluded += 1
                 elif all(stems.get(stem) for stems in found):
                     tally.listed += 1
-                    yield layout.clip(name).with_streams(layout.streams)
+                    # not layout.clip(): pathlib remembers every name
+                    video = f'{videos[0]}/{name}{videos[1]}'
+                    sound = None if layout.audio_dir == OWN_SOUND_TRACK else f'{sounds[0]}/{name}{sounds[1]}'
+                    yield Clip(video, sound).with_streams(layout.streams)
                 else:
-                    tally.miss(f'{name}{looked_at[0][1]}')
+                    tally.miss(f'{name}{looked_at[0][1]}', [f'{root}/{name}{suffix}' for root, suffix in looked_at])
 
 
 def convert(args: argparse.Namespace) -> None:
@@ -148,6 +163,8 @@ def convert(args: argparse.Namespace) -> None:
             clips = find_clips(layout, excluded, not args.no_check_media, tally)
             file.writelines(list_line(clip, out_dir) for clip in clips)
         missing = f'{tally.missing} clips have no pictures or no sound, or empty files: {listing(tally.examples)}'
+        if tally.stand_in is not None:
+            missing += f'; {tally.stand_in}'
         if tally.missing and not args.allow_missing:
             raise FileNotFoundError(
                 f'{missing}; nothing was written. Prepare them, or leave these clips out with --allow-missing'

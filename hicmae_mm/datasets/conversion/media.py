@@ -32,7 +32,9 @@ class Clip:
     @property
     def media(self) -> tuple[str, ...]:
         """Paths of what it is made of."""
-        return tuple(path for path in (self.video, self.audio) if path is not None)
+        if self.video is None or self.audio is None:
+            return (self.video or self.audio or '',)
+        return self.video, self.audio
 
     def with_streams(self, streams: Sequence[str]) -> Clip:
         """The clip with the streams named; sound that lies in the video stays in that file."""

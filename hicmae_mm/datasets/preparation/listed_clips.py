@@ -90,6 +90,8 @@ def list_clips(
 def column_hint(clip: ListedClip) -> str:
     """Why files of a clip may be missing, where its columns were meant in another way; empty if nothing tells."""
     video, audio = clip.paths['video'], clip.columns[1]
+    if hint := _backslash_hint(clip):
+        return hint
     if not clip.position.startswith('line ') or video is None or audio == OWN_SOUND_TRACK:
         return ''
     rest = [audio, *map(str, clip.labels)]
@@ -97,6 +99,13 @@ def column_hint(clip: ListedClip) -> str:
         return '; the name has spaces, so the list needs the JSON form (docs/data_format.md)'
     if _LABEL.fullmatch(audio) and not clip.labels:
         return "; the line seems to be 'path label', expected 'video audio label': '-' is the video's own sound"
+    return ''
+
+
+def _backslash_hint(clip: ListedClip) -> str:
+    paths = [str(path) for path in clip.paths.values() if path is not None]
+    if any('\\' in path and os.path.exists(path.replace('\\', '/')) for path in paths):  # noqa: PTH110
+        return "; the list has the paths of Windows, write '/' in place of '\\'"
     return ''
 
 
@@ -155,7 +164,7 @@ def clean_list(ann_file: Path, clips: Sequence[ListedClip], is_clean: Sequence[b
     kept = [clip for clip, clean in zip(clips, is_clean, strict=True) if clean]
     if not kept:
         raise ValueError(f'no clip of {ann_file} is clean, so there is no clean list to write; check --data-root')
-    if ann_file.suffix == '.json':
+    if ann_file.suffix.lower() == '.json':
         content = read_json(ann_file)
         content['data_list'] = [content['data_list'][clip.index] for clip in kept]
         return json.dumps(content, indent=1, ensure_ascii=False) + '\n'

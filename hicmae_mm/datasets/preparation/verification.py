@@ -117,8 +117,10 @@ class CheckClip:
         """
         paths = {stream: None if path is None else str(path) for stream, path in clip.paths.items()}
         info = dict(streams=tuple(streams), video_path=paths['video'], audio_path=paths['audio'])
+        has_times = paths['video'] is None or not Path(paths['video']).is_dir() or self.frame_folder_fps is not None
+        mode = 'pretrain' if not clip.labels and has_times else 'train'
         with seeded(clip.index):
-            for sample in (SampleClips('train'), SampleClips('test', num_clips=2)):
+            for sample in (SampleClips(mode), SampleClips('test', num_clips=2)):
                 open_video = OpenVideo(self.backend, self.frame_folder_fps)
                 Compose([open_video, sample, DecodeFrames(), LoadAudio(), Filterbank()])(dict(info))
 

@@ -215,6 +215,9 @@ def test_columns_that_were_meant_otherwise_are_named(media: MediaFolder) -> None
     assert spaced.problems[0][2].endswith('the name has spaces, so the list needs the JSON form (docs/data_format.md)')
     assert two.problems[0][2].endswith("expected 'video audio label': '-' is the video's own sound")
     assert plain.problems[0][2].endswith('the annotation file')
+    media.wav('sound/a.wav')
+    (windows,) = findings_of(media.annotation('a.mp4 sound\\a.wav 0'), CheckClip())
+    assert windows.problems[0][2].endswith("the paths of Windows, write '/' in place of '\\'")
 
 
 def test_only_the_streams_that_a_clip_has_are_checked(media: MediaFolder) -> None:
