@@ -13,8 +13,8 @@ from torchaudio.compliance.kaldi import get_mel_banks
 
 FRAME_SHIFT_MS = 10.0
 FRAME_LENGTH_MS = 25.0
-_PREEMPHASIS = 0.97
-_LOWEST_HZ = 20.0
+PREEMPHASIS = 0.97
+LOWEST_HZ = 20.0
 _NO_WARP = (100.0, -500.0, 1.0)  # torchaudio's defaults of vocal-tract length normalisation, which is off
 _EPSILON = torch.tensor(torch.finfo(torch.float32).eps)
 
@@ -44,7 +44,7 @@ def kaldi_filterbank(waveform: Tensor, sample_rate_hz: int, num_mel_bins: int, m
     frames = waveform.unfold(0, length, shift)[:max_frames]  # (T, length)
     frames = frames - frames.mean(dim=1, keepdim=True)
     before = torch.cat([frames[:, :1], frames[:, :-1]], dim=1)
-    frames = (frames - _PREEMPHASIS * before) * window
+    frames = (frames - PREEMPHASIS * before) * window
     spectrum = torch.fft.rfft(frames, n=_fft_length(length)).abs().pow(2.0)  # (T, fft / 2 + 1)
     return torch.max(spectrum @ mel, _EPSILON).log()
 
@@ -62,5 +62,5 @@ def _window(length: int) -> Tensor:
 @lru_cache(maxsize=8)
 def _mel_matrix(num_mel_bins: int, fft_length: int, sample_rate_hz: int) -> Tensor:
     """Mel filters over the bins of a spectrum, ``(fft / 2 + 1, F)``; the highest bin counts nothing."""
-    filters, _ = get_mel_banks(num_mel_bins, fft_length, float(sample_rate_hz), _LOWEST_HZ, 0.0, *_NO_WARP)
+    filters, _ = get_mel_banks(num_mel_bins, fft_length, float(sample_rate_hz), LOWEST_HZ, 0.0, *_NO_WARP)
     return torch.nn.functional.pad(filters, (0, 1)).T

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -20,6 +20,7 @@ from hicmae_mm.export.clips import data_settings
 from hicmae_mm.export.comparison import TOLERANCE, checked_batches, largest_difference
 from hicmae_mm.export.graphs import DEFAULT_OPSET, quantize_onnx, trace, write_onnx, write_program
 from hicmae_mm.export.manifest import MODEL_FILES, Manifest, replaced_folder
+from hicmae_mm.export.reading import describe_reading
 from hicmae_mm.export.recognizer import ExportableRecognizer
 from hicmae_mm.export.session import open_session
 from hicmae_mm.utils.config_facts import dataset_facts
@@ -112,8 +113,9 @@ def describe(recognizer: ExportableRecognizer, cfg: Config, format: str, checkpo
     """Everything about the model that its config and its parts tell."""
     preprocessor = recognizer.model.data_preprocessor
     inputs: dict[str, dict[str, Any]] = {}
+    steps = _pipeline(cfg)
     for name, shape in recognizer.input_shapes().items():
-        inputs[name] = {'shape': list(shape), 'dtype': 'float32'}
+        inputs[name] = {'shape': list(shape), 'dtype': 'float32', **describe_reading(name, steps)}
         if name == 'video' and hasattr(preprocessor, 'mean'):
             inputs[name] |= {key: getattr(preprocessor, key).flatten().tolist() for key in ('mean', 'std')}
     versions = {'hicmae_mm': __version__, 'python': platform.python_version()}
@@ -127,6 +129,14 @@ def describe(recognizer: ExportableRecognizer, cfg: Config, format: str, checkpo
         checkpoint=dict(checkpoint),
         versions=versions | {name: _version(name) for name in _PACKAGES[format]},
     )
+
+
+def _pipeline(cfg: Config) -> Sequence[Mapping[str, Any]]:
+    """Steps of the test pipeline; none where the config has no test data."""
+    try:
+        return data_settings(cfg).get('pipeline') or ()
+    except ValueError:
+        return ()
 
 
 def _version(package: str) -> str:
@@ -154,9 +164,5 @@ def window_seconds(cfg: Config, recognizer: ExportableRecognizer) -> float | Non
     if 'video' not in recognizer.model.encoders:
         shape = recognizer.input_shapes().get('audio')
         return None if shape is None else shape[1] * FRAME_SHIFT_MS / 1000
-    try:
-        steps = data_settings(cfg).get('pipeline') or ()
-    except ValueError:
-        return None
-    sampling = next((step for step in steps if step.get('type') == 'SampleClips'), None)
+    sampling = next((step for step in _pipeline(cfg) if step.get('type') == 'SampleClips'), None)
     return None if sampling is None else sampling['clip_len'] * sampling['frame_interval'] / NOMINAL_FPS

@@ -28,8 +28,8 @@ class Manifest:
     Attributes:
         format: ``'onnx'`` or ``'torch-export'``.
         file: Name of the model's file in the folder.
-        inputs: By stream, in the model's order: ``shape`` without the batch, and for video ``mean`` and ``std`` of the
-            pixels 0..255 that are normalised.
+        inputs: By stream, in the model's order: ``shape`` without the batch, ``mean`` and ``std`` (of pixels 0..255, of
+            log energies), and how the test pipeline reads the stream (:mod:`hicmae_mm.export.reading`).
         outputs: By name: ``kind`` (``'probabilities'`` or ``'values'``) and ``names`` of the columns.
         config: The resolved config as text.
         batch_size: Views per call; None: any number.
