@@ -1,4 +1,4 @@
-"""Installs hicmae_mm; wheels carry configs/ and tools/ inside the package as ``.mim`` data, as MIM does."""
+"""Installs hicmae_mm; wheels carry configs/, tools/ and model-index.yml inside the package as ``.mim`` data."""
 
 from __future__ import annotations
 
@@ -9,8 +9,14 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
-MIM_FOLDERS = ('configs', 'tools')
+MIM_FOLDERS, MIM_FILES = ('configs', 'tools'), ('model-index.yml',)
+CHECKOUT_ONLY = 'tools/setup_env.sh'  # a script that needs this one, or is it, cannot run in an installed copy
 EXTRAS = ('features', 'export', 'web', 'docs')  # requirements/{name}.txt, all of them in dev
+
+
+def runs_installed(path: Path) -> bool:
+    """Whether a file is of use outside of a checkout."""
+    return path.suffix != '.sh' or CHECKOUT_ONLY not in path.read_text(encoding='utf-8')
 
 
 class BuildPyWithMimData(build_py):
@@ -18,11 +24,12 @@ class BuildPyWithMimData(build_py):
 
     def _mim_files(self) -> dict[Path, Path]:
         target = Path(self.build_lib) / 'hicmae_mm' / '.mim'
+        found = [path for folder in MIM_FOLDERS for path in sorted((ROOT / folder).rglob('*'))]
+        sources = [
+            path for path in found if path.is_file() and '__pycache__' not in path.parts and runs_installed(path)
+        ]
         return {
-            source: target / source.relative_to(ROOT)
-            for folder in MIM_FOLDERS
-            for source in sorted((ROOT / folder).rglob('*'))
-            if source.is_file() and '__pycache__' not in source.parts
+            source: target / source.relative_to(ROOT) for source in [*sources, *(ROOT / name for name in MIM_FILES)]
         }
 
     def run(self) -> None:

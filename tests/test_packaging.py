@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 import hicmae_mm
 
@@ -82,12 +83,27 @@ def test_wheel_carries_every_config_tool_and_the_type_marker(unpacked_wheel: Pat
         found = (path for path in folder.rglob('*') if path.is_file() and '__pycache__' not in path.parts)
         return {path.relative_to(folder).as_posix() for path in found}
 
-    for folder in ('configs', 'tools'):
-        assert files(unpacked_wheel / 'hicmae_mm' / '.mim' / folder) == files(ROOT / folder)
+    mim = unpacked_wheel / 'hicmae_mm' / '.mim'
+    assert files(mim / 'configs') == files(ROOT / 'configs')
+    left_out = files(ROOT / 'tools') - files(mim / 'tools')
+    assert {'setup_env.sh', 'quickstart.sh', 'run_tests.sh'} <= left_out
+    assert all('tools/setup_env.sh' in (ROOT / 'tools' / name).read_text() for name in left_out)
+    assert {'train.py', 'launch.sh', 'dist_train.sh', 'slurm_train.sh'} <= files(mim / 'tools') <= files(ROOT / 'tools')
     assert (unpacked_wheel / 'hicmae_mm' / 'py.typed').is_file()
     assets = Path('hicmae_mm', 'apis', 'web', 'assets')
     assert files(unpacked_wheel / assets) == files(ROOT / assets) != set()
     assert {path.name.partition('-')[0] for path in unpacked_wheel.iterdir()} == {'hicmae_mm'}
+
+
+@pytest.mark.slow
+def test_wheel_carries_the_index_that_mim_searches(unpacked_wheel: Path) -> None:
+    mim = unpacked_wheel / 'hicmae_mm' / '.mim'
+    imported = yaml.safe_load((mim / 'model-index.yml').read_text())['Import']
+    assert imported
+    for name in imported:
+        models = yaml.safe_load((mim / name).read_text())['Models']
+        assert models
+        assert all((mim / model['Config']).is_file() for model in models)
 
 
 @pytest.mark.slow
