@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
+from hicmae_mm.engine.hooks.thread_competition import ThreadCompetitionHook
 from hicmae_mm.engine.resume import check_order, check_resumable
 from hicmae_mm.engine.schedule import ConfiguredSchedule
 from hicmae_mm.engine.wrappers import DataParallelModel, FullyShardedModel
@@ -51,7 +51,7 @@ class AudioVisualRunner(Runner):
     * A checkpoint is written whole or not at all.
     * Resuming follows the schedule and the optimizer's options of the config, where they are not the checkpoint's.
     * More ranks than samples is an error; data-loader options that need workers or a GPU are left out without them.
-    * The console shows no listings of hundreds of lines (the log file does).
+    * The console shows no listings of hundreds of lines (the log file does); a CPU shared with others is noticed.
     """
 
     _needs_all_weights = False
@@ -118,7 +118,8 @@ class AudioVisualRunner(Runner):
                 for option in ('persistent_workers', 'prefetch_factor'):
                     dataloader.pop(option, None)
             for slot in ('collate_fn', 'worker_init_fn'):  # MMEngine looks these up without the default scope
-                kind = _mapping(dataloader.get(slot)).get('type')
+                given = dataloader.get(slot)
+                kind = given.get('type') if isinstance(given, dict) else None
                 if isinstance(kind, str) and FUNCTIONS.get(kind) is not None:
                     dataloader[slot] = {**dataloader[slot], 'type': FUNCTIONS.get(kind)}
         loader = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
@@ -166,6 +167,8 @@ class AudioVisualRunner(Runner):
         """Trains; says so when no weights are given to start from."""
         if not self._load_from and not self._resume:
             self.logger.info('No load_from and nothing to resume: the weights start from their initial values')
+        if not torch.cuda.is_available():
+            self.register_hook(ThreadCompetitionHook())
         if isinstance(self.model, FullyShardedModel):  # the optimizer must find the shards
             self.model.check_hooks(self.hooks)
             self._init_model_weights()
@@ -269,10 +272,6 @@ class AudioVisualRunner(Runner):
             return
         with replaced_file(Path(out_dir) / filename) as partial:
             super().save_checkpoint(str(partial.parent), partial.name, *args, meta=meta, **kwargs)
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def build_runner(cfg: Config) -> Runner:

@@ -11,6 +11,7 @@ from hicmae_mm.engine.hooks.reconstruction import ReconstructionHook
 from hicmae_mm.engine.hooks.runtime_info import DeferredRuntimeInfoHook
 from hicmae_mm.engine.hooks.save_features import SaveFeaturesHook
 from hicmae_mm.engine.hooks.skipped_samples import SkippedSamplesHook
+from hicmae_mm.engine.hooks.thread_competition import ThreadCompetitionHook
 from hicmae_mm.engine.hooks.validation_pictures import ConfusionMatrixHook, WorstClipsHook
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     'ReconstructionHook',
     'SaveFeaturesHook',
     'SkippedSamplesHook',
+    'ThreadCompetitionHook',
     'WorstClipsHook',
 ]

@@ -1,0 +1,85 @@
+"""Says when threads wait for cores that other programs use, which can make an iteration ten times as long."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from hicmae_mm.registry import HOOKS
+
+_TASKS = Path('/proc/self/task')
+
+
+def seconds_without_core() -> float:
+    """How long the threads of this process were ready to run and had no core, summed up; 0 where it is not told."""
+    total = 0
+    for task in _TASKS.glob('*/schedstat'):
+        with suppress(OSError, ValueError, IndexError):  # a thread may have ended
+            total += int(task.read_text().split()[1])
+    return total / 1e9
+
+
+@HOOKS.register_module()
+class ThreadCompetitionHook(Hook):
+    """Compares the time of the first iterations with the processor time that their threads got.
+
+    Threads that compute one operation together wait for the slowest, spinning. Where another program uses a core, one
+    thread waits for a core and all others for that thread. Waiting for data does not count. The runner adds this hook
+    to every training on a CPU.
+
+    Args:
+        num_iters: Iterations to measure, after the first. Defaults to 5.
+        max_share: Share of the threads' time without a core from which on it is said. Defaults to 0.2.
+    """
+
+    priority = 'VERY_LOW'
+
+    def __init__(self, num_iters: int = 5, max_share: float = 0.2) -> None:
+        self.num_iters = num_iters
+        self.max_share = max_share
+        self._measured = -1
+        self._started = (0.0, 0.0, 0.0)
+        self._spent = [0.0, 0.0, 0.0]
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:  # noqa: ARG002
+        """Reads the clocks once the batch is there."""
+        if self._measured < self.num_iters:
+            self._started = (time.perf_counter(), time.process_time(), seconds_without_core())
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,  # noqa: ARG002
+        data_batch: Any = None,  # noqa: ARG002
+        outputs: dict[str, Any] | None = None,  # noqa: ARG002
+    ) -> None:
+        """Adds up, and after the last iteration to measure says what was found."""
+        if self._measured >= self.num_iters:
+            return
+        self._measured += 1
+        if self._measured == 0:
+            return  # the first iteration also allocates and compiles
+        now = (time.perf_counter(), time.process_time(), seconds_without_core())
+        self._spent = [spent + end - start for spent, start, end in zip(self._spent, self._started, now)]
+        if self._measured == self.num_iters:
+            self._report(runner)
+
+    def _report(self, runner: Runner) -> None:
+        seconds, processor_seconds, waited_seconds = self._spent
+        threads = torch.get_num_threads()
+        share = waited_seconds / (seconds * threads)
+        if threads == 1 or share < self.max_share:
+            return
+        fewer = max(1, min(threads - 1, int(processor_seconds / seconds)))
+        runner.logger.warning(
+            f'other programs use the cores: in an iteration of {seconds / self.num_iters:.2g} s the {threads} threads '
+            f'got {processor_seconds / self.num_iters:.2g} s of processor time and waited '
+            f'{waited_seconds / self.num_iters:.2g} s for a core, while those that had one waited for them. Start with '
+            f'OMP_NUM_THREADS={fewer} in the environment, or end the other programs'
+        )
