@@ -45,6 +45,11 @@ def add_model_arguments(parser: ArgumentParser) -> None:
         'ORGANISATION/NAME of the Hugging Face hub (default: the model of tools/quickstart.sh)',
     )
     parser.add_argument('--weights', help="checkpoint; default: the model's own (an exported folder for onnxruntime)")
+    parser.add_argument(
+        '--trust-source',
+        action='store_true',
+        help='RUNS WHATEVER CODE THE CONFIG OF A FOLDER HOLDS, instead of reading it as data',
+    )
     parser.add_argument('--backend', choices=['torch', 'onnxruntime'], default='torch', help='default: torch')
     parser.add_argument('--device', help='cpu, cuda, cuda:1 ...; default: the best there is')
     parser.add_argument('--streams', nargs='+', choices=['video', 'audio'], help='use only these')
@@ -85,6 +90,7 @@ def build_inferencer(args: argparse.Namespace) -> EmotionInferencer:
         face_cropper=face_cropper_of(args),
         crop_options=None if args.several is None else CropOptions(several=args.several),
         missing_streams=args.missing_streams,
+        trust_source=args.trust_source,
     )
 
 

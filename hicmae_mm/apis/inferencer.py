@@ -57,6 +57,7 @@ class EmotionInferencer(BaseInferencer):
         missing_streams: What to do with clips that lack a stream: ``'error'``, ``'zero'`` (the model does without; see
             docs/modalities.md), or None: what the model was trained for.
         show_progress: Whether to draw a progress bar.
+        trust_source: Whether the config in a folder of weights may run code; by default it is read as data.
 
     Raises:
         FileNotFoundError: If config or weights are not there.
@@ -75,6 +76,7 @@ class EmotionInferencer(BaseInferencer):
         frame_rate_hz: float | str | None = 'auto',
         missing_streams: str | None = None,
         show_progress: bool = False,
+        trust_source: bool = False,
     ) -> None:
         if backend not in BACKENDS:
             raise ValueError(f'backend must be one of {BACKENDS}, got {backend!r}')
@@ -83,7 +85,11 @@ class EmotionInferencer(BaseInferencer):
         if not (frame_rate_hz in (None, AUTO) or (not isinstance(frame_rate_hz, str) and frame_rate_hz > 0)):
             raise ValueError(f"frame_rate_hz must be a number above 0, 'auto' or None, got {frame_rate_hz!r}")
         self.backend, self.frame_rate_hz = backend, frame_rate_hz
-        resolved = resolve_exported(model, weights) if backend == 'onnxruntime' else resolve_model(model, weights)
+        resolved = (
+            resolve_exported(model, weights)
+            if backend == 'onnxruntime'
+            else resolve_model(model, weights, trust_source)
+        )
         check_predicts(resolved)
         has_video = 'video' in resolved.cfg.model.encoders  # else no detector is needed
         self.faces = build_face_options(face_cropper if has_video else None, crop_options, min_face_coverage)

@@ -50,7 +50,9 @@ def _shipped() -> dict[str, dict[str, Any]]:
     return {entry['Name']: entry for entry in read_metafile(configs_root() / 'metafile.yml')['Models']}
 
 
-def resolve_model(model: str | Path | Mapping | None, weights: str | Path | None = None) -> ResolvedModel:
+def resolve_model(
+    model: str | Path | Mapping | None, weights: str | Path | None = None, trust_source: bool = False
+) -> ResolvedModel:
     """Finds config and weights.
 
     Args:
@@ -59,6 +61,7 @@ def resolve_model(model: str | Path | Mapping | None, weights: str | Path | None
             which the newest config and the last checkpoint are taken, or of published weights; the path of weights that
             hold their config; a model of the Hugging Face hub, ``org/name``; a config. None: what ``weights`` hold.
         weights: File or address; None: those of the model.
+        trust_source: Whether the config in a folder may be a program. By default it is read as data, as weights are.
 
     Raises:
         FileNotFoundError: If a path does not exist, there are no weights, or the hub does not answer.
@@ -77,18 +80,19 @@ def resolve_model(model: str | Path | Mapping | None, weights: str | Path | None
         return _of_weights(Path(weights))
     if not isinstance(model, (str, Path)):
         raise TypeError(f'model must be a name, a path or a config, got {type(model).__name__}')
-    return _of_name(str(model), weights)
+    return _of_name(str(model), weights, trust_source)
 
 
-def _of_name(model: str, weights: str | None) -> ResolvedModel:
+def _of_name(model: str, weights: str | None, trust_source: bool) -> ResolvedModel:
+    read = _read_config if trust_source else _read_as_data
     if model.startswith(LOCAL_DIR):
         folder = Path(model.removeprefix(LOCAL_DIR)).expanduser()
         if not folder.is_dir():
             raise FileNotFoundError(f'{model}: no such folder')
-        return _of_folder(folder, weights)
+        return _of_folder(folder, weights, read)
     path = Path(model).expanduser()
     if path.is_dir():
-        return _of_folder(path, weights)
+        return _of_folder(path, weights, read)
     if path.is_file():
         if path.suffix == '.py':
             return ResolvedModel(path.stem, _read_config(path), weights)
@@ -118,11 +122,22 @@ def _read_config(path: Path) -> Config:
         raise ValueError(f'{path}: not a config that can be read: {error}') from error
 
 
+def _read_as_data(path: Path) -> Config:
+    """A config that a training has written, read without running it."""
+    try:
+        return read_config_text(path.read_text(encoding='utf-8'), str(path))
+    except ValueError as error:
+        raise ValueError(
+            f'{error}. A folder is read as data; --trust-source (trust_source=True) runs the config, and whatever code '
+            'it holds'
+        ) from error
+
+
 def _newest(paths: list[Path]) -> Path | None:
     return max(paths, key=lambda path: (path.stat().st_mtime, path.name), default=None)
 
 
-def _of_folder(folder: Path, weights: str | None, read: Callable[[Path], Config] = _read_config) -> ResolvedModel:
+def _of_folder(folder: Path, weights: str | None, read: Callable[[Path], Config]) -> ResolvedModel:
     """A folder of a training (config dumps, checkpoints) or of published weights (which hold their config)."""
     if weights is None:
         weights = str(_weights_of(folder))
@@ -188,5 +203,5 @@ def _of_hub(model: str, weights: str | None) -> ResolvedModel:
             f'{model}: no file and no shipped config, and the Hugging Face hub cannot be reached to look there; '
             f'offline, name a folder: {LOCAL_DIR}PATH'
         ) from error
-    resolved = _of_folder(Path(folder), weights, lambda path: read_config_text(path.read_text('utf-8'), str(path)))
+    resolved = _of_folder(Path(folder), weights, _read_as_data)
     return ResolvedModel(model, resolved.cfg, resolved.weights, resolved.classes)

@@ -98,7 +98,9 @@ def _checked(
     manifest.write(folder)
     if views is None:
         return manifest
-    difference = largest_difference(recognizer, open_session(folder), views, checked_batches(manifest.batch_size))
+    difference = largest_difference(
+        recognizer, open_session(folder, trust_source=True), views, checked_batches(manifest.batch_size)
+    )
     if not math.isfinite(difference) or (manifest.precision == 'float32' and difference > TOLERANCE):
         raise ValueError(
             f'the exported {manifest.precision} model differs from the eager one by {difference:.2g}, more than '

@@ -102,11 +102,27 @@ def read_manifest(folder: str | Path) -> Manifest:
             raise ValueError(f'format_version {content["format_version"]} is of a later hicmae_mm')
         content.pop('classes', None)
         manifest = Manifest(**content)
-    except (ValueError, TypeError, KeyError) as error:
+        _check(manifest)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f'{path} does not describe an exported model ({error}); export it anew') from error
     if not (path.parent / manifest.file).is_file():
         raise FileNotFoundError(f'{path.parent / manifest.file} does not exist, which {MANIFEST} names; export it anew')
     return manifest
+
+
+def _check(manifest: Manifest) -> None:
+    """Raises an error for a description that does not hold together; ``file`` must lie in its folder."""
+    if manifest.format not in MODEL_FILES or manifest.file != MODEL_FILES[manifest.format]:
+        raise ValueError(
+            f'file {str(manifest.file)[:80]!r} of format {str(manifest.format)[:80]!r} is none of an export'
+        )
+    for part in manifest.outputs.values():
+        if part['kind'] not in ('probabilities', 'values') or not all(isinstance(name, str) for name in part['names']):
+            raise ValueError('an output is described wrongly')
+    if not all(type(size) is int and size > 0 for shape in manifest.input_shapes.values() for size in shape):
+        raise ValueError('the shape of an input is no list of sizes')
+    if not isinstance(manifest.config, str):
+        raise ValueError('its config is no text')
 
 
 @contextmanager

@@ -185,32 +185,44 @@ class ProgramSession(ExportedSession):
 
     Args:
         folder: What ``tools/export.py --format torch-export`` has written.
+        trust_source: Whether whoever wrote the folder may run code here: ``torch.export.load`` unpickles parts of the
+            file and evaluates others, and there is no other reader.
 
     Raises:
         FileNotFoundError: No exported model there.
-        ValueError: Another format.
+        ValueError: Another format, a damaged file, or one that is not trusted.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, trust_source: bool = False) -> None:
         super().__init__(folder, 'torch-export')
+        if not trust_source:
+            raise ValueError(
+                f'{self.path} is a program of torch.export, which runs whatever code it holds while it is read: pass '
+                'trust_source=True if you have written it yourself, or export to ONNX, which holds no code'
+            )
         with quiet():
-            self.module = torch.export.load(self.path).module()
+            try:
+                self.module = torch.export.load(self.path).module()
+            except Exception as error:  # a damaged archive or graph fails in any way
+                reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                raise ValueError(f'{self.path} cannot be read: {reason}; export it anew') from error
 
     def _run(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         with torch.inference_mode():
             return self.module(inputs)
 
 
-def open_session(folder: str | Path, threads: int | None = None) -> ExportedSession:
+def open_session(folder: str | Path, threads: int | None = None, trust_source: bool = False) -> ExportedSession:
     """The session for whatever format a folder holds.
 
     Args:
         folder: What ``tools/export.py`` has written.
         threads: As in :class:`OnnxSession`; a program takes torch's threads.
+        trust_source: As in :class:`ProgramSession`.
 
     Raises:
         As :class:`OnnxSession` and :class:`ProgramSession`.
     """
     if read_manifest(folder).format == 'onnx':
         return OnnxSession(folder, threads)
-    return ProgramSession(folder)
+    return ProgramSession(folder, trust_source)

@@ -157,3 +157,16 @@ def test_the_hub_is_not_imported_unless_it_is_asked(monkeypatch: pytest.MonkeyPa
     resolve_model('hicmae_nano_synthetic')
     with pytest.raises(ImportError, match='pip install huggingface_hub'):
         resolve_model('people/tiny')
+
+
+@pytest.mark.parametrize('prefix', ['', 'local-dir:'])
+def test_a_folder_is_read_as_data_unless_it_is_trusted(prefix: str, work_dir: Path, tmp_path: Path):
+    witness = tmp_path / 'witness'
+    config = max(work_dir.glob('*.py'), key=lambda path: path.stat().st_mtime)
+    config.write_text(f'open({str(witness)!r}, "w").close()\n' + config.read_text())
+    os.utime(config, (3e9, 3e9))
+    with pytest.raises(ValueError, match='line 1 is something else.*--trust-source'):
+        resolve_model(f'{prefix}{work_dir}')
+    assert not witness.exists()
+    assert resolve_model(f'{prefix}{work_dir}', trust_source=True).cfg.model.type == 'AudioVisualRecognizer'
+    assert witness.exists()

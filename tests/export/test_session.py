@@ -28,7 +28,7 @@ def test_onnx_puts_out_the_softmax_of_the_eager_model(batch: int, onnx_folder: P
 
 @pytest.mark.parametrize('batch', [1, 2, 3])
 def test_program_of_two_views_takes_any_number(batch: int, program_folder: Path, model: nn.Module) -> None:
-    session, views = ProgramSession(program_folder), inputs(batch, seed=batch)
+    session, views = ProgramSession(program_folder, trust_source=True), inputs(batch, seed=batch)
     with torch.no_grad():
         expected = model(views).softmax(dim=-1)
     torch.testing.assert_close(session.predict(views)['scores'], expected, atol=1e-5, rtol=0)
@@ -42,7 +42,9 @@ def test_sessions_say_what_they_run(onnx_folder: Path, program_folder: Path) -> 
     assert session.providers == ('CPUExecutionProvider',)
     assert session.config.model.head.num_classes == 3
     assert list(session.config.model.encoders) == ['video', 'audio']  # the text has them in alphabetical order
-    assert isinstance(open_session(program_folder), ProgramSession)
+    assert isinstance(open_session(program_folder, trust_source=True), ProgramSession)
+    with pytest.raises(ValueError, match=r'model.pt2 is a program of torch.export, which runs whatever code'):
+        open_session(program_folder)
     with pytest.raises(ValueError, match="holds a model in the format 'torch-export', OnnxSession runs 'onnx'"):
         OnnxSession(program_folder)
 
