@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from matplotlib import colormaps
 from PIL import Image
-from torchaudio.functional import resample
 
 from hicmae_mm.apis.media import ForwardReader
 from hicmae_mm.datasets.audio_readers import AudioReader
 from hicmae_mm.datasets.filterbank import kaldi_filterbank
+from hicmae_mm.datasets.resampling import resample_waveform
 from hicmae_mm.datasets.video_readers import VideoReader
 from hicmae_mm.visualization.style import SPECTROGRAM_COLORS
 
@@ -37,10 +37,11 @@ def spectrogram(audio: AudioReader) -> dict[str, Any] | None:
         ``src``, ``seconds``, and ``ticks`` of ``label`` and ``at``, the height in 0..1 from below; None for less than
         a frame of sound.
     """
-    wave = torch.from_numpy(np.ascontiguousarray(audio.read(0, audio.num_samples), dtype=np.float32))
-    if wave.ndim == 2:
-        wave = wave.mean(dim=1)
-    wave = resample(wave, audio.sample_rate_hz, SAMPLE_RATE_HZ)
+    samples = np.asarray(audio.read(0, audio.num_samples), dtype=np.float32)
+    if samples.ndim == 2:
+        samples = samples.mean(axis=1)
+    resampled = resample_waveform(samples, audio.sample_rate_hz, SAMPLE_RATE_HZ)
+    wave = torch.from_numpy(np.ascontiguousarray(resampled))
     if len(wave) < SAMPLE_RATE_HZ // 20:
         return None
     energies = kaldi_filterbank(wave, SAMPLE_RATE_HZ, _MEL_BINS, len(wave)).numpy()  # (T, F)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import time
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,24 @@ def test_a_length_that_a_header_states_is_not_believed(media: MediaFolder):
     path.write_bytes(bytes(data))
     with pytest.raises(VisitorError, match='longer than 1 seconds'):
         check_media(path, Limits(max_seconds=1))
+
+
+def test_an_hour_is_refused_before_it_is_decoded(media: MediaFolder):
+    path = media.video('hour.mp4', num_frames=720, fps=0.2, has_sound=False, height=16, width=16)
+    with pytest.raises(VisitorError, match='longer than 2 minutes'):
+        check_media(path, Limits())
+
+
+def test_billions_of_stated_frames_take_no_time(media: MediaFolder):
+    path = media.video('two.mp4', num_frames=50)
+    data = bytearray(path.read_bytes())
+    at = data.index(b'stsz') + 4 + 4  # version and flags; then the size of all samples, and their number
+    data[at : at + 8] = (1).to_bytes(4, 'big') + (2**32 - 1).to_bytes(4, 'big')
+    path.write_bytes(bytes(data))
+    begun = time.monotonic()
+    with contextlib.suppress(VisitorError):
+        check_media(path, Limits())
+    assert time.monotonic() - begun < 5
 
 
 def test_size(media: MediaFolder):

@@ -17,7 +17,7 @@ def picture_of(address: str) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(data)))
 
 
-@pytest.mark.parametrize('rate', [16000, 44100])
+@pytest.mark.parametrize('rate', [16000, 44100, 44101, 191999])  # the last two by FFmpeg, in little memory
 def test_a_tone_is_bright_at_its_height(rate: int):
     seconds = np.arange(2 * rate) / rate
     drawn = spectrogram(ArrayAudio(np.sin(2 * np.pi * 2000 * seconds).astype(np.float32), rate))
