@@ -15,6 +15,7 @@ import torch
 from mmengine.runner.checkpoint import CheckpointLoader, load_from_http
 
 from hicmae_mm.engine import build_runner
+from hicmae_mm.utils import downloads
 from hicmae_mm.utils.checkpoint import read_checkpoint, read_checkpoint_meta
 from hicmae_mm.utils.checkpoint_files import file_sha256, write_checkpoint
 from tests.engine.tiny_run import finetune_config, write_corpus
@@ -64,6 +65,52 @@ def test_fetched_once_and_compared_with_the_hash_in_the_name(suffix: str, site: 
         read_checkpoint(f'{address}/model-00000000{suffix}')
     with pytest.raises(FileNotFoundError, match=r'absent.pth.*cannot be fetched.*404'):
         read_checkpoint(f'{address}/absent.pth')
+
+
+class FaultyHandler(QuietHandler):
+    """Announces more than it sends, and then closes the connection or sends nothing more."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header('Content-Length', '1000')
+        self.end_headers()
+        self.wfile.write(b'a' * 10)
+        self.wfile.flush()
+        if 'stall' in self.path:
+            self.server.released.wait(20)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize('name', ['short.pth', 'stall.pth'])
+def test_a_server_that_stalls_or_stops_leaves_nothing(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+    monkeypatch.setenv('no_proxy', '*')
+    monkeypatch.setattr(downloads, 'TIMEOUT_SECONDS', 0.3)
+    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), FaultyHandler)
+    server.released = threading.Event()  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        with pytest.raises(
+            FileNotFoundError, match=rf'{name}.*cannot be fetched.*(timed out|IncompleteRead|announced)'
+        ):
+            read_checkpoint(f'http://127.0.0.1:{server.server_port}/{name}')
+    finally:
+        server.released.set()  # type: ignore[attr-defined]
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert not [path for path in tmp_path.rglob('*') if path.is_file()]
+
+
+def test_a_file_may_not_be_endless(site: tuple[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    address, folder = site
+    (folder / 'large.pth').write_bytes(bytes(100))
+    monkeypatch.setattr(downloads, 'MAX_BYTES', 50)
+    with pytest.raises(ValueError, match=r'large.pth.*larger than'):
+        read_checkpoint(f'{address}/large.pth')
+    assert not [path for path in (tmp_path / 'cache').rglob('*') if path.is_file()]
 
 
 def test_an_attack_from_the_web_does_not_happen(site: tuple[str, Path], tmp_path: Path) -> None:
