@@ -58,9 +58,8 @@ def use_cpu_kernels(model: nn.Module) -> None:
     refused = []
     for name, module in model.named_modules():
         for kernel in KERNELS:
-            if not isinstance(module, kernel.kind) or getattr(type(module), kernel.method) is not getattr(
-                kernel.kind, kernel.method
-            ):
+            is_kind = isinstance(module, kernel.kind)
+            if not is_kind or getattr(type(module), kernel.method) is not getattr(kernel.kind, kernel.method):
                 continue
             if change := next(_changes(module, kernel), ''):
                 refused.append(f'{name or type(module).__name__} ({change})')

@@ -91,10 +91,7 @@ class SelfAttention(Attention):
     qkv: nn.Linear
 
     def forward(self, x: Tensor, padding_mask: Tensor | None = None) -> Tensor:
-        """``(B, N, D) -> (B, N, D)``; ``padding_mask (B, N)`` is True where nothing may be attended to.
-
-        A clip of nothing but padding gives 0.
-        """
+        """``(B, N, D) -> (B, N, D)``; ``padding_mask (B, N)`` as in :meth:`attend`."""
         q, k, v = self.heads('qkv', x)
         return self.attend(q, k, v, padding_mask)
 
@@ -107,11 +104,7 @@ class CrossAttention(Attention):
     kv: nn.Linear
 
     def forward(self, x: Tensor, context: Tensor, padding_mask: Tensor | None = None) -> Tensor:
-        """Queries come from ``x (B, N, D)``, keys and values from ``context (B, N', D)``: ``(B, N, D)``.
-
-        ``padding_mask (B, N')`` is True where the context may not be attended to. A clip whose context is nothing but
-        padding gives 0.
-        """
+        """``x (B, N, D)`` attends to ``context (B, N', D)``; ``padding_mask (B, N')`` as in :meth:`attend`."""
         (q,), (k, v) = self.heads('q', x), self.heads('kv', context)
         return self.attend(q, k, v, padding_mask)
 
