@@ -12,6 +12,8 @@ from typing import Any
 
 from mmengine.config import Config
 
+_LONGEST_TEXT = 1_000_000  # twenty times as long as those of this project
+
 
 def config_from_text(text: str) -> Config:
     """The config of a resolved text (``Config.pretty_text``).
@@ -19,6 +21,8 @@ def config_from_text(text: str) -> Config:
     Raises:
         ValueError: The text holds something else than assignments of plain values; the line is named.
     """
+    if len(text) > _LONGEST_TEXT:
+        raise ValueError(f'the config has {len(text)} characters, at most {_LONGEST_TEXT} are read')
     values: dict[str, Any] = {}
     try:
         for statement in ast.parse(text).body:

@@ -8,12 +8,16 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
+
+import yaml
 
 
 def patch_third_party() -> None:
     """Applies every patch that must precede an import of MMAction2. Idempotent and cheap: imports nothing heavy."""
     _stand_in_for_missing_drn()
     _format_each_config_once()
+    _read_yaml_without_code()
 
 
 def _format_each_config_once() -> None:
@@ -37,6 +41,55 @@ class _Formatter:
 
     def __call__(self, text: str, style_config: Mapping[str, object], verify: bool = False) -> tuple[str, bool]:  # noqa: ARG002 (of old versions of yapf)
         return self._format(text, tuple(style_config.items()))
+
+
+def _read_yaml_without_code() -> None:
+    """Lets MMEngine read YAML as data: its own loader calls any function that a file names."""
+    from mmengine.fileio.handlers import YamlHandler
+    from mmengine.fileio.handlers.registry_utils import file_handlers
+
+    class SafeYamlHandler(YamlHandler):
+        def load_from_fileobj(self, file: Any, **_: object) -> Any:
+            return load_yaml(file.read())
+
+    file_handlers['yaml'] = file_handlers['yml'] = SafeYamlHandler()
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Reads plain values, and tuples as a dumped config has them."""
+
+
+def _tuple(loader: _PlainLoader, node: yaml.SequenceNode) -> tuple:
+    return tuple(loader.construct_sequence(node, deep=True))
+
+
+_PlainLoader.add_constructor('tag:yaml.org,2002:python/tuple', _tuple)
+
+
+def load_yaml(text: str) -> Any:
+    """Reads YAML as plain values.
+
+    Raises:
+        ValueError: It is no YAML, asks for something else, or expands to far more than its size.
+    """
+    try:
+        value = yaml.load(text, Loader=_PlainLoader)
+        _count_values(value, [100 * len(text) + 1000], 0)
+    except yaml.YAMLError as error:
+        raise ValueError(' '.join(str(error).split())) from error
+    except RecursionError as error:
+        raise ValueError('its values are nested too deeply') from error
+    return value
+
+
+def _count_values(value: Any, left: list[int], depth: int) -> None:
+    """Refuses values that repeat each other: a copy of the whole would not end."""
+    left[0] -= 1
+    if left[0] < 0 or depth > 100:
+        raise ValueError('its values are nested too deeply, or repeat each other without end')
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    for item in items:
+        _count_values(item, left, depth + 1)
 
 
 def _stand_in_for_missing_drn() -> None:

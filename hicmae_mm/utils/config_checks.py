@@ -21,6 +21,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.utils.data import DataLoader
 
 from hicmae_mm import registry as R
+from hicmae_mm.config.limits import check_numbers
 
 # Keys that MMEngine's Runner reads from the config besides its constructor's arguments.
 _RUNNER_EXTRAS = {
@@ -99,6 +100,7 @@ def check_config(cfg: Config) -> None:
     if wrapper.get('constructor') in (None, 'DefaultOptimWrapperConstructor'):
         for key in _mapping(wrapper.get('paramwise_cfg')):
             _require(key, _PARAMWISE_KEYS, 'optim_wrapper.paramwise_cfg')
+    check_numbers(cfg)
     _check_loaders(cfg)
     _check_hooks(cfg)
     _check_compile(cfg)

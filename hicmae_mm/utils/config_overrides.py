@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.utils import import_modules_from_strings
 
+from hicmae_mm.config.reading import read_config
 from hicmae_mm.utils.config_checks import check_config, known_top_level_keys
 
 
@@ -163,11 +164,10 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: As in :func:`check_overrides`, or an override misspells a key of a component.
+        ValueError: As in :func:`~hicmae_mm.config.reading.read_config` and :func:`check_overrides`, or an override
+            misspells a key of a component.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f'config file {path} does not exist')
-    cfg = Config.fromfile(path)
+    cfg = read_config(path)
     if options:
         merge_overrides(cfg, options)
         check_config(cfg)

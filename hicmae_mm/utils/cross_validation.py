@@ -21,6 +21,8 @@ _SPEED = {'num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor'}
 _NOT_TRAINING = {'test_dataloader', 'test_evaluator', 'test_cfg', 'work_dir', 'log_level', 'launcher', 'resume'}
 _TESTING = ('model', 'test_dataloader', 'test_cfg', 'custom_imports', 'default_scope')
 
+MOST_FOLDS = 1000
+
 
 def parse_folds(text: str) -> tuple[int, ...]:
     """Reads ``1-5``, ``1,3,5``, ``2`` or ``1-3,5`` as fold numbers in ascending order.
@@ -30,10 +32,12 @@ def parse_folds(text: str) -> tuple[int, ...]:
     """
     folds: set[int] = set()
     for part in text.split(','):
-        match = re.fullmatch(r'\s*(\d+)\s*(?:-\s*(\d+)\s*)?', part)
+        match = re.fullmatch(r'\s*([0-9]{1,18})\s*(?:-\s*([0-9]{1,18})\s*)?', part)
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if first > last:
-            raise ValueError(f'folds {text!r} are not understood: expected such as 1-5, 1,3,5 or 2')
+            raise ValueError(f'folds {text[:60]!r} are not understood: expected such as 1-5, 1,3,5 or 2')
+        if last >= MOST_FOLDS:
+            raise ValueError(f'folds {text[:60]!r} are too many: numbers up to {MOST_FOLDS - 1} are read')
         folds.update(range(first, last + 1))
     return tuple(sorted(folds))
 

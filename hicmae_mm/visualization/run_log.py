@@ -11,6 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from hicmae_mm.utils.files import read_regular
+
+_POSITIONS = {'epoch', 'iter', 'step'}
+_MOST_BYTES = 1 << 30
 _BOOKKEEPING = {'epoch', 'iter', 'step', 'time', 'data_time', 'memory', 'base_lr'}
 
 
@@ -46,11 +50,12 @@ class RunLog:
     def iters_per_epoch(self) -> float:
         """Iterations of an epoch, from lines at the same place of two epochs; a lower bound if there is one epoch."""
         firsts: dict[int, int] = {}
-        for line in self.train:
+        lines = [line for line in self.train if line.get('epoch')]
+        for line in lines:
             firsts[line['epoch']] = min(line['iter'], firsts.get(line['epoch'], line['iter']))
         epochs = sorted(firsts)
         gaps = [firsts[b] - firsts[a] for a, b in pairwise(epochs) if b == a + 1]
-        longest = max((line['iter'] / line['epoch'] for line in self.train), default=1.0)
+        longest = max((line['iter'] / line['epoch'] for line in lines), default=1.0)
         return max(float(np.median(gaps)) if gaps else longest, longest)
 
     def series(self, key: str) -> tuple[np.ndarray, np.ndarray]:
@@ -105,18 +110,27 @@ def _run_name(path: Path) -> str:
 
 
 def _read_lines(path: Path) -> Iterable[dict[str, Any]]:
-    with path.open(encoding='utf-8') as file:
-        for number, text in enumerate(file, start=1):
-            if not text.strip():
-                continue
-            try:
-                line = json.loads(text)
-            except json.JSONDecodeError as error:
-                raise ValueError(f'{path}, line {number} is not JSON: {error.msg}') from error
-            if not isinstance(line, dict):
-                raise ValueError(f'{path}, line {number}: expected a dict per line, as MMEngine logs them')
-            yield line
+    try:
+        lines = read_regular(path, _MOST_BYTES).decode('utf-8').splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{path} is no log: it is not UTF-8 text ({error.reason})') from error
+    for number, text in enumerate(lines, start=1):
+        if not text.strip():
+            continue
+        try:
+            line = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f'{path}, line {number} is not JSON: {getattr(error, "msg", error)}') from error
+        if not isinstance(line, dict):
+            raise ValueError(f'{path}, line {number}: expected a dict per line, as MMEngine logs them')
+        for key in _POSITIONS & line.keys():
+            if isinstance(line[key], bool) or not isinstance(line[key], int) or line[key] < 0:
+                raise ValueError(f'{path}, line {number}: {key} is {str(line[key])[:60]!r}, expected a count')
+        yield line
 
 
 def _values(lines: list[dict[str, Any]], key: str) -> np.ndarray:
+    bad = [line[key] for line in lines if not isinstance(line[key], (int, float))]
+    if bad:
+        raise ValueError(f'{key} is {str(bad[0])[:60]!r} in a line of the log, expected numbers')
     return np.array([line[key] for line in lines], dtype=float)

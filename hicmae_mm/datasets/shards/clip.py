@@ -22,6 +22,7 @@ import soundfile
 
 from hicmae_mm.datasets.audio_readers import AudioReader, SoundFileReader
 from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.shards.metadata import check_clip_meta
 from hicmae_mm.datasets.video_readers import decode_image
 
 META, FRAMES = 'json', 'video.jpgs'
@@ -67,10 +68,12 @@ class PackedClip:
             if not record.name.endswith(f'.{META}'):
                 raise ValueError(f'a record {record.name!r} instead of the json')
             self._meta_end = _BLOCK + record.size
+            if self._meta_end > source.size:
+                raise ValueError(f'a description of {record.size} bytes')
             if self._meta_end > len(head):
                 head = source.read(0, self._meta_end)
-            self.meta: dict[str, Any] = json.loads(bytes(head[_BLOCK : self._meta_end]))
-        except (tarfile.HeaderError, ValueError) as error:
+            self.meta = check_clip_meta(json.loads(bytes(head[_BLOCK : self._meta_end])))
+        except (tarfile.HeaderError, ValueError, RecursionError) as error:
             raise MediaError(
                 f'no clip is here ({error}); shard and index do not belong together, or the shard is damaged: copy or '
                 'pack it again'

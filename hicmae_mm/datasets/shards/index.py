@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from hicmae_mm.datasets.shards.metadata import check_offsets, check_shard_name
+
 INDEX_FILE = 'index.json'
 FORMAT, VERSION = 'hicmae_mm shards', 1
 
@@ -101,15 +103,28 @@ def parse_index(content: bytes, name: str) -> ShardIndex:
     try:
         found = json.loads(content)
         kind, version = found['format'], found['version']
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f'{name}: not an index of shards; make_shards.py writes {INDEX_FILE}') from error
     if (kind, version) != (FORMAT, VERSION):
         raise ValueError(f'{name}: {kind!r} of version {version}, this program reads {FORMAT!r} of version {VERSION}')
-    shards = [ShardRecord(shard['name'], shard['offsets']) for shard in found['shards']]
-    for shard, line in zip(shards, found['shards']):
-        if len(shard.offsets) != line['num_samples'] + 1:
-            raise ValueError(f'{name}: {shard.name} has {line["num_samples"]} clips and {len(shard.offsets)} offsets')
+    try:
+        return _index_of(found)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f'{name}: damaged, {error} is missing or malformed; pack again, or copy it again') from error
+    except ValueError as error:
+        raise ValueError(f'{name}: {error}; pack again, or copy it again') from error
+
+
+def _index_of(found: Mapping[str, Any]) -> ShardIndex:
+    shards = []
+    for line in found['shards']:
+        shard = ShardRecord(check_shard_name(line['name']), check_offsets(line['offsets'], 'offsets'))
+        if len(shard.offsets) - 1 != line['num_samples']:
+            raise ValueError(f'{shard.name} has {line["num_samples"]} clips and {len(shard.offsets)} offsets')
+        shards.append(shard)
+    if not isinstance(found['streams'], list) or not isinstance(found['metainfo'], dict):
+        raise ValueError('streams or metainfo are malformed')
     index = ShardIndex(shards, found['streams'], found['metainfo'])
     if len(index) != found['num_samples']:
-        raise ValueError(f'{name}: {found["num_samples"]} clips announced, {len(index)} listed; the file was changed')
+        raise ValueError(f'{found["num_samples"]} clips announced, {len(index)} listed; the file was changed')
     return index

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -15,8 +16,10 @@ from fsspec.implementations.local import LocalFileSystem
 from mmengine.logging import print_log
 
 from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.utils.files import read_regular
 
 _OPEN_FILES = 16
+_MOST_BYTES = 1 << 32  # of a file that is read whole, the index
 _ATTEMPTS = 4  # of requests to a server, 1, 2 and 4 s apart
 
 
@@ -77,6 +80,8 @@ class ShardStorage:
             FileNotFoundError: If there is none.
         """
         filesystem, folder = self._connect()
+        if self.is_local:
+            return read_regular(Path(folder) / name, _MOST_BYTES)
         return filesystem.cat_file(f'{folder}/{name}')
 
     def fetch(self, places: Sequence[Place]) -> None:
@@ -125,7 +130,7 @@ class ShardStorage:
         if name not in self._files:
             path = Path(self._connect()[1]) / name
             try:
-                self._files[name] = path.open('rb', buffering=0)
+                self._files[name] = _open_regular(path)
             except FileNotFoundError as error:
                 raise self._no_such_shard(name) from error
             if len(self._files) > _OPEN_FILES:
@@ -137,6 +142,15 @@ class ShardStorage:
         return FileNotFoundError(
             f'{self.root}/{name}: the shard is missing, the index lists it; copy it, or pack again'
         )
+
+
+def _open_regular(path: Path) -> BinaryIO:
+    """Opens a shard; a pipe in its place would be waited for."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise MediaError(f'{path} is no regular file: copy the shard, or pack again')
+    return os.fdopen(descriptor, 'rb', buffering=0)
 
 
 def _may_pass(found: bytes | Exception) -> bool:
@@ -161,10 +175,10 @@ class FileBytes:
 
     def read(self, start: int, stop: int) -> bytes:
         """Reads without moving the file's position, which a forked process would share."""
-        data = os.pread(self._storage.file(self._place.shard).fileno(), stop - start, self._place.start + start)
-        if len(data) < stop - start:
+        descriptor = self._storage.file(self._place.shard).fileno()
+        if start > stop or self._place.start + stop > os.fstat(descriptor).st_size:  # before memory is taken for it
             raise too_short(self._place)
-        return data
+        return os.pread(descriptor, stop - start, self._place.start + start)
 
 
 class MemoryBytes:

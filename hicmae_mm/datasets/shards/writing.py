@@ -166,10 +166,11 @@ def _clean_journal(out_dir: Path, num_shards: int) -> dict[int, dict[str, Any]]:
         for line in path.read_text(encoding='utf-8').splitlines():
             try:
                 record = json.loads(line)
-            except json.JSONDecodeError:
+                number, _ = int(record['number']), record['offsets']
+            except (ValueError, KeyError, TypeError):
                 continue
-            if record['number'] < num_shards and (out_dir / shard_name(record['number'])).exists():
-                records[record['number']] = record
+            if 0 <= number < num_shards and (out_dir / shard_name(number)).exists():
+                records[number] = record
     write_text(path, ''.join(json.dumps(record) + '\n' for record in records.values()))
     return records
 

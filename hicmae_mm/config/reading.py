@@ -1,0 +1,66 @@
+"""Reading a config file: what is wrong with it ends in one error that names the file.
+
+A Python config is a program and may do anything; JSON and YAML configs are data, and nothing in them is run.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from mmengine.config import Config
+
+from hicmae_mm.utils.files import read_regular
+
+_MOST_BYTES = 1 << 22
+_SUFFIXES = ('.py', '.json', '.yaml', '.yml')
+
+
+def read_config(path: str | Path) -> Config:
+    """Reads a config with what it inherits.
+
+    Raises:
+        FileNotFoundError: No such file, or it inherits from one that is not there.
+        OSError: It cannot be read.
+        ValueError: It is no config, inherits from itself, or an error came up while it was read.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f'config file {path} does not exist')
+    if path.suffix not in _SUFFIXES and not path.is_dir():
+        raise ValueError(f'{path} is no config file: its name must end in one of {", ".join(_SUFFIXES)}')
+    _check_bases(path, [])
+    try:
+        return Config.fromfile(path)
+    except (FileNotFoundError, ImportError):
+        raise
+    except Exception as error:  # a config runs as Python, so that any error can come of it
+        reason = str(error) if isinstance(error, ValueError) else f'{type(error).__name__}: {error}'
+        raise ValueError(f'config file {path} cannot be read: {reason}') from error
+
+
+def _check_bases(path: Path, heirs: list[Path]) -> None:
+    """Raises ValueError where a config inherits from itself, which MMEngine follows until the stack is full."""
+    resolved = path.resolve()
+    if resolved in heirs:
+        chain = ' -> '.join(heir.name for heir in [*heirs[heirs.index(resolved) :], resolved])
+        raise ValueError(f'config file {path} inherits from itself: {chain}; remove one of these _base_ entries')
+    text = read_regular(path, _MOST_BYTES)
+    if path.suffix != '.py' or b'_base_' not in text:
+        return
+    for base in _bases(text):
+        if '::' not in base and '{{' not in base and (resolved.parent / base).is_file():
+            _check_bases(resolved.parent / base, [*heirs, resolved])
+
+
+def _bases(text: bytes) -> list[str]:
+    """What ``_base_ = ...`` names, as far as it is written out."""
+    try:
+        statements = ast.parse(text).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []  # reading it will say where
+    for statement in statements:
+        if isinstance(statement, ast.Assign) and any(getattr(t, 'id', None) == '_base_' for t in statement.targets):
+            names = [node.value for node in ast.walk(statement.value) if isinstance(node, ast.Constant)]
+            return [name for name in names if isinstance(name, str)]
+    return []
