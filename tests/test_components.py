@@ -146,6 +146,7 @@ HOOK_OPTIONS: dict[str, dict[str, Any]] = {
     'ReconstructionHook': dict(interval=2, num_clips=1),
     'SaveFeaturesHook': dict(out_file='features.npz'),
     'SkippedSamplesHook': {},
+    'ThreadCompetitionHook': dict(num_iters=2),
     'WorstClipsHook': dict(num_clips=2),
 }
 SHARDS = {
