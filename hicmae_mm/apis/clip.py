@@ -139,6 +139,8 @@ class WindowedClip:
             if reader is not None:
                 reader.let_go([frame for frame in plan.stored.tolist() if last_use[frame] == number])
             plan.results = None
+        if self.opened.audio is not None and self.opened.audio.peak == 0:
+            self.warnings.append('the sound is silent, nothing but zeros')
         video = self.opened.video
         if video is not None:
             boxes = sorted(self._faces.boxes.items())

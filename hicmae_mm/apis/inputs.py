@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 
-from hicmae_mm.datasets.containers import check_complete
-from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.folders import visible_names
 from hicmae_mm.datasets.preparation.sources import VIDEO_EXTENSIONS, find_files
+from hicmae_mm.datasets.tracks import open_container, picture_tracks
 
-AUDIO_EXTENSIONS = ('wav', 'flac', 'mp3', 'm4a', 'aac', 'ogg', 'oga', 'opus', 'wma', 'mka')
+AUDIO_EXTENSIONS = (
+    *('wav', 'flac', 'mp3', 'm4a', 'aac', 'ogg', 'oga', 'opus', 'wma', 'mka'),
+    *('w64', 'aif', 'aiff', 'au', 'caf', 'ac3', 'amr', 'mp2', 'spx', 'wv'),
+)
 _PICTURE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp'}
 _KEYS = ('video', 'audio', 'frames', 'fps', 'waveform', 'sample_rate_hz', 'name')
 
@@ -173,11 +174,6 @@ def tracks_of(path: Path) -> set[str]:
         FileNotFoundError: If there is no such file.
         MediaError: If it is truncated, or no media file.
     """
-    check_complete(path)
-    try:
-        with av.open(str(path)) as container:
-            pictures = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
-            found = {'video': pictures, 'audio': container.streams.audio}
-            return {name for name, streams in found.items() if streams}
-    except (av.error.FFmpegError, ValueError) as error:
-        raise MediaError(f'{path}: not a video or sound file that can be read: {error}') from error
+    with open_container(path) as container:
+        found = {'video': picture_tracks(container), 'audio': container.streams.audio}
+        return {name for name, tracks in found.items() if tracks}

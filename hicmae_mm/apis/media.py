@@ -199,7 +199,7 @@ class OpenClip:
         self.missing: dict[str, str] = {}
         self.notes: list[str] = []
         self.video: VideoReader | None = None
-        self.audio: AudioReader | None = None
+        self.audio: AlignedAudio | None = None
         try:
             if 'video' in streams:
                 self._open_video(backend)
@@ -227,7 +227,7 @@ class OpenClip:
             self.missing['audio'] = 'there is no sound'
         elif isinstance(audio, np.ndarray):
             assert self.clip.sample_rate_hz is not None
-            self.audio = ArrayAudio(audio, self.clip.sample_rate_hz)
+            self.audio = AlignedAudio(ArrayAudio(audio, self.clip.sample_rate_hz))
         elif 'audio' not in tracks_of(audio):
             self.missing['audio'] = 'the file has no sound track'
         else:

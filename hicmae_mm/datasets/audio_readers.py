@@ -120,6 +120,9 @@ class AlignedAudio:
     Args:
         reader: The sound as it is.
         origin_seconds: Time of sample 0, on the clock of the file.
+
+    Attributes:
+        peak: Largest magnitude of the samples that were read so far; None before any was.
     """
 
     start_seconds = 0.0
@@ -129,6 +132,7 @@ class AlignedAudio:
         self._silent = round((reader.start_seconds - origin_seconds) * reader.sample_rate_hz)  # below 0: cut off
         self.sample_rate_hz, self.note = reader.sample_rate_hz, reader.note
         self.num_samples = max(reader.num_samples + self._silent, 0)
+        self.peak: float | None = None
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """See :class:`AudioReader`."""
@@ -137,6 +141,7 @@ class AlignedAudio:
         if end <= 0:
             return np.zeros(zeros, np.float32)
         samples = self._reader.read(max(begin, 0), end)
+        self.peak = max(self.peak or 0.0, float(np.abs(samples).max(initial=0)))
         return np.concatenate([np.zeros(zeros, np.float32), samples]) if zeros else samples
 
     def close(self) -> None:

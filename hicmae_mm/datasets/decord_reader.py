@@ -46,7 +46,8 @@ class DecordReader:
     @staticmethod
     def serves(exact: PyAVReader) -> bool:
         """Whether decord is proved to be exact on files of this form."""
-        return exact.is_plain and exact.codec == 'h264' and exact.path.suffix.lower() in _PLAIN_SUFFIXES
+        is_plain = exact.is_plain and exact.codec == 'h264' and exact.path.suffix.lower() in _PLAIN_SUFFIXES
+        return is_plain and exact.is_upright()
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
         """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""

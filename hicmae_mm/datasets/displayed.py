@@ -6,12 +6,14 @@ import struct
 from fractions import Fraction
 from typing import Any
 
-import cv2
 import numpy as np
 from av.sidedata.sidedata import Type
 from av.video.reformatter import VideoReformatter
+from PIL import Image
 
 _PIXEL_SHAPES = (Fraction(1, 8), Fraction(8))  # width by height; others are damage
+# threads do not survive a fork, and data loaders fork; PyAV before 18 has no such option, and uses one
+_ONE_THREAD = {'threads': 1} if 'threads' in (VideoReformatter.reformat.__doc__ or '') else {}
 
 
 class DisplayConverter:
@@ -33,12 +35,12 @@ class DisplayConverter:
     def to_rgb(self, frame: Any) -> np.ndarray:
         """A picture ``(H, W, 3)`` uint8 RGB."""
         # first the colours, then the size: FFmpeg rounds colours otherwise when it does both in one step
-        converted = self._reformatter.reformat(frame, format='rgb24', interpolation='BICUBIC')
+        converted = self._reformatter.reformat(frame, format='rgb24', interpolation='BICUBIC', **_ONE_THREAD)
         picture: np.ndarray = converted.to_ndarray()  # (H, W, 3)
         if picture.shape[:2] != (self._height, self._width):
-            shrinks = self._height * self._width < picture.shape[0] * picture.shape[1]
-            interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-            picture = cv2.resize(picture, (self._width, self._height), interpolation=interpolation)
+            # not OpenCV: its threads do not survive a fork, and data loaders fork
+            size = self._width, self._height
+            picture = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
         matrix = frame.side_data.get(Type.DISPLAYMATRIX)
         return picture if matrix is None else turned(picture, struct.unpack('<9i', bytes(matrix)[:36]))
 

@@ -33,6 +33,7 @@ class _Packet(NamedTuple):
     stamp: int
     seek_stamp: int
     is_key: bool
+    stands_alone: bool
     is_shown: bool
     duration: int
 
@@ -67,7 +68,7 @@ def index_of_packets(container: InputContainer, track: Any, path: Path) -> Pictu
     """Reads the index off the packets of a track; None where they do not tell it for sure.
 
     Raises:
-        MediaError: If a header declares more pictures than there are, or time stamps that cannot be.
+        MediaError: If the time stamps cannot be.
     """
     codec = track.codec_context.name
     if container.format.name not in _SEEKABLE_FORMATS or codec not in _ONE_PICTURE_A_PACKET:
@@ -81,16 +82,23 @@ def index_of_packets(container: InputContainer, track: Any, path: Path) -> Pictu
             if packet.pts is None or packet.size < smallest or is_hidden:
                 return None
             seek_stamp = packet.pts if packet.dts is None else packet.dts
-            packets.append(
-                _Packet(packet.pts, seek_stamp, packet.is_keyframe, not packet.is_discard, packet.duration or 0)
-            )
+            stands_alone = packet.is_keyframe and (codec != 'h264' or _is_idr(bytes(packet)))
+            state = packet.is_keyframe, stands_alone, not packet.is_discard
+            packets.append(_Packet(packet.pts, seek_stamp, *state, packet.duration or 0))
         elif packet.dts is not None:
             return None
-    if track.frames and len(packets) < track.frames:
-        raise MediaError(
-            f'{path}: {len(packets)} frames found, header declares {track.frames}; the file is truncated or damaged'
-        )
     return _index_of(packets, track, path)
+
+
+def _is_idr(packet: bytes) -> bool:
+    """Whether an H.264 picture is one that no picture refers across; a recovery point, also marked as key, is not."""
+    at = 0
+    while at + 5 <= len(packet):
+        kind = packet[at + 4] & 31  # units of the stream follow their length, four bytes in all usual files
+        if kind in (1, 5):
+            return kind == 5
+        at += 4 + int.from_bytes(packet[at : at + 4], 'big')
+    return False
 
 
 def _index_of(packets: list[_Packet], track: Any, path: Path) -> PictureIndex | None:
@@ -103,7 +111,7 @@ def _index_of(packets: list[_Packet], track: Any, path: Path) -> PictureIndex | 
     keys = sorted((packet.stamp, packet.seek_stamp) for packet in packets if packet.is_key)
     latest, is_plain = packets[0].stamp - 1, len(shown) == len(packets)
     for packet in packets:  # in order of decoding
-        is_plain = is_plain and (not packet.is_key or packet.stamp > latest)
+        is_plain = is_plain and (not packet.is_key or (packet.stands_alone and packet.stamp > latest))
         if packet.is_key:
             key = packet.stamp
         is_plain = is_plain and packet.stamp >= key
@@ -126,11 +134,12 @@ def index_by_decoding(container: InputContainer, track: Any, path: Path) -> tupl
     Raises:
         MediaError: If there are no pictures, or their time stamps cannot be.
     """
-    frame_stamps, packet_stamps, durations = list[Any](), list[Any](), list[int]()
+    shown_stamps, decoding_stamps, durations = list[Any](), list[Any](), list[int]()
     kept, size = list[Any](), 0
     first_size: tuple[int, int] | None = None
-    for frame in decoded_frames(container, track, packet_stamps):
-        frame_stamps.append(frame.dts if frame.pts is None else frame.pts)
+    for frame in decoded_frames(container, track):
+        shown_stamps.append(frame.pts)
+        decoding_stamps.append(frame.dts)
         durations.append(frame.duration or 0)
         first_size = first_size or (frame.width, frame.height)
         size += sum(plane.buffer_size for plane in frame.planes)
@@ -138,21 +147,21 @@ def index_by_decoding(container: InputContainer, track: Any, path: Path) -> tupl
             kept.append(frame)
         else:
             kept.clear()
-    if not frame_stamps:
+    if not shown_stamps:
         raise MediaError(f'{path}: the video has no frames')
-    stamps = _ascending(frame_stamps, packet_stamps, durations, _usual_step(track))
+    stamps = _ascending(shown_stamps, decoding_stamps, durations, _usual_step(track))
     end = _end(stamps, durations[-1], track)
     return PictureIndex(_check_stamps(stamps, track, path), end, first_size=first_size), kept
 
 
-def _ascending(frames: list[Any], packets: list[Any], durations: list[int], step: int) -> list[int]:
-    """Time stamps of decoded frames in order: their own, else those of the packets (AVI), else made up."""
-    if _is_ascending(frames):
-        return frames
-    if len(packets) == len(frames) and _is_ascending(packets):
-        return packets
-    stamps = [0 if frames[0] is None else frames[0]]
-    for stamp, duration in zip(frames[1:], durations):
+def _ascending(shown: list[Any], decoding: list[Any], durations: list[int], step: int) -> list[int]:
+    """Time stamps of decoded frames in order: those to show them at, else those of decoding (AVI), as FFmpeg does.
+
+    What is missing or does not ascend is made up: a picture is shown when the one before has ended.
+    """
+    chosen = shown if _is_ascending(shown) else decoding
+    stamps = [0 if chosen[0] is None else chosen[0]]
+    for stamp, duration in zip(chosen[1:], durations):
         earliest = stamps[-1] + (duration or step)
         stamps.append(earliest if stamp is None or stamp <= stamps[-1] else stamp)
     return stamps

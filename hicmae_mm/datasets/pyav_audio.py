@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -20,6 +21,11 @@ from hicmae_mm.datasets.tracks import (
 )
 
 _SEEKABLE_FORMATS = {'mov,mp4,m4a,3gp,3g2,mj2', 'matroska,webm', 'wav', 'w64', 'aiff'}
+_STATING_FORMATS = {'mov,mp4,m4a,3gp,3g2,mj2', 'wav', 'w64', 'aiff', 'flac'}  # their headers know the length
+_SAMPLE_FORMATS = {  # numpy's type, value of silence, full scale
+    **{'u8': ('u1', 128, 128), 's16': ('i2', 0, 2**15), 's32': ('i4', 0, 2**31), 's64': ('i8', 0, 2**63)},
+    **{'flt': ('f4', 0, 1), 'dbl': ('f8', 0, 1)},
+}
 _PREROLL_SECONDS = 0.2  # decoded and dropped after a seek: lossy codecs need the packets before
 _SHORTFALL_SECONDS = 0.1  # headers may overstate a track by a few packets
 _JITTER_SECONDS = 0.03  # time stamps are rounded; up to so much, one frame is taken to follow the other
@@ -72,8 +78,9 @@ class PyAVAudioReader:
         self.sample_rate_hz = int(first.sample_rate)
         self._first_stamp = int(start if first.pts is None else first.pts)
         self.start_seconds = float(self._first_stamp * self._time_base - clock_start)
-        length = None if not duration else (start + duration - self._first_stamp) * self._time_base
-        if length is None or not 0 < length * _LEAST_BYTES_A_SECOND < self.path.stat().st_size:
+        length = (start + (duration or 0) - self._first_stamp) * self._time_base
+        is_stated = self._container.format.name in _STATING_FORMATS and length > 0
+        if not is_stated or length * _LEAST_BYTES_A_SECOND > self.path.stat().st_size:
             length = self._length_of_packets()
         if max(abs(self.start_seconds), float(length)) > LONGEST_SECONDS:
             raise MediaError(f'{self.path}: sound of {float(length):.3g} s; the header is damaged')
@@ -136,7 +143,6 @@ class PyAVAudioReader:
     def _decode(self) -> Iterator[tuple[int, np.ndarray]]:
         """Yields (number of the first sample, samples ``(S,)``)."""
         rate, at = self.sample_rate_hz, None
-        converter = av.AudioResampler(format='fltp')
         for frame in decoded_frames(self._container, self._track):
             if frame.sample_rate != rate:
                 raise MediaError(f'the sampling rate changes from {rate} to {frame.sample_rate} Hz')
@@ -145,11 +151,9 @@ class PyAVAudioReader:
                 if at is None or abs(stamped - at) > _JITTER_SECONDS * rate:
                     at = stamped
             at = 0 if at is None else at
-            names = [channel.name for channel in frame.layout.channels]
-            for piece in converter.resample(frame):
-                mono = to_mono(piece.to_ndarray(), names)  # (C, S) -> (S,)
-                yield at, mono
-                at += len(mono)
+            mono = to_mono(samples_of(frame), [channel.name for channel in frame.layout.channels])  # (C, S) -> (S,)
+            yield at, mono
+            at += len(mono)
 
     def _forget_before(self, sample: int) -> None:
         while self._held and self._held[0][0] + len(self._held[0][1]) <= sample:
@@ -164,6 +168,24 @@ class PyAVAudioReader:
     def close(self) -> None:
         """See :class:`~hicmae_mm.datasets.audio_readers.AudioReader`."""
         self._container.close()
+
+
+def samples_of(frame: av.AudioFrame) -> np.ndarray:
+    """Samples of a frame, ``(C, S)`` float32 in -1..1.
+
+    FFmpeg's converter has threads, which do not survive a fork, and PyAV's arrays go wrong from eight channels on.
+    """
+    kind, count, channels = frame.format.name, frame.samples, len(frame.layout.channels)
+    dtype, offset, scale = _SAMPLE_FORMATS[kind.removesuffix('p')]
+    planes: Any = frame.planes
+    if kind.endswith('p'):
+        parts = [np.frombuffer(planes[index], dtype, count) for index in range(channels)]
+        values = np.stack(parts)  # (C, S)
+    else:
+        values = np.frombuffer(planes[0], dtype, count * channels).reshape(count, channels).T  # (C, S)
+    return (
+        values.astype(np.float32) if scale == 1 else ((values.astype(np.float64) - offset) / scale).astype(np.float32)
+    )
 
 
 def check_finite(samples: np.ndarray, name: object) -> np.ndarray:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from av.sidedata.sidedata import Type
 
 from hicmae_mm.datasets.displayed import DisplayConverter
 from hicmae_mm.datasets.errors import MediaError, decoder_errors
@@ -50,7 +51,6 @@ class PyAVReader:
     def _prepare(self) -> None:
         track = self._track
         self._time_base = track.time_base or Fraction(1)
-        self._start = clock_start_seconds(self._container)
         size = track.codec_context.width, track.codec_context.height
         pixel_shape = track.sample_aspect_ratio
         self.codec, pixel_format = track.codec_context.name, track.codec_context.pix_fmt
@@ -61,6 +61,8 @@ class PyAVReader:
                 self._reopen()
                 index, self._kept = index_by_decoding(self._container, self._track, self.path)
         self._index = index
+        has_sound = bool(self._container.streams.audio)
+        self._start = clock_start_seconds(self._container) if has_sound else index.stamps[0] * self._time_base
         self.num_frames = len(index.stamps)
         self.fps = self._rate()
         self.is_plain = index.is_plain and pixel_shape in (None, 0, 1) and pixel_format == 'yuv420p'
@@ -107,6 +109,10 @@ class PyAVReader:
             with decoder_errors(f'{self.path}: a frame cannot be converted'):
                 picture = self._converter.to_rgb(frame)
             yield picture
+
+    def is_upright(self) -> bool:
+        """Whether the first picture is displayed as it is stored; it is decoded for it."""
+        return next(self._decoded([0])).side_data.get(Type.DISPLAYMATRIX) is None
 
     def _take_size_of_first(self) -> None:
         """Scales all pictures to the first, in place of the size in the header, which is not that of this one."""

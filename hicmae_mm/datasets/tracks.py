@@ -29,7 +29,7 @@ _NO_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposi
 # are not among them, nor are raw samples, which take any file for sound.
 _FORMATS = (
     'mov mp4 matroska webm avi flv live_flv kux mpegts mpeg mpegvideo asf asf_o ogg mxf gxf gif apng dv nut rm ivf obu '
-    'wtv nsv swf nuv amr amrnb amrwb wav w64 aiff au flac mp3 aac loas ac3 eac3 dts ape wv tta tak mpc mpc8 shn '
+    'wtv nsv swf nuv amr amrnb amrwb wav w64 aiff au caf flac mp3 aac loas ac3 eac3 dts ape wv tta tak mpc mpc8 shn '
     'gsm voc xwma h261 h263 h264 hevc vvc av1 m4v mjpeg mpjpeg vc1 cavsvideo dirac dnxhd yuv4mpegpipe webp_pipe lc3 '
     'avs avs2 avs3 mv bink smk roq flic dsf iff sox ircam nistsphere paf pvf svx 3gp 3g2 m4a mj2 hcom truehd mlp dtshd'
 )
@@ -110,16 +110,11 @@ def clock_start_seconds(container: InputContainer) -> Fraction:
     return min((start for start in starts if abs(start) < LONGEST_SECONDS), default=Fraction(0))
 
 
-def decoded_frames(container: InputContainer, track: Any, decoding_stamps: list[int] | None = None) -> Iterator[Any]:
+def decoded_frames(container: InputContainer, track: Any) -> Iterator[Any]:
     """Decodes a track from where its container stands.
 
     Broken packets before the first frame are skipped, as FFmpeg's own tools do: after a seek, or in a broadcast that
     was cut, the first packet is often the rest of a frame.
-
-    Args:
-        container: The file.
-        track: One of its tracks.
-        decoding_stamps: Takes the decoding time stamp of every packet that was decoded.
     """
     has_begun = False
     for packet in container.demux(track):
@@ -131,8 +126,6 @@ def decoded_frames(container: InputContainer, track: Any, decoding_stamps: list[
             if has_begun:
                 raise
             continue
-        if decoding_stamps is not None and packet.size:
-            decoding_stamps.append(packet.dts)
         for frame in frames:
             has_begun = True
             yield frame

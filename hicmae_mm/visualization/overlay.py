@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from matplotlib.colors import to_rgb
 from PIL import Image, ImageDraw, ImageFont
 
 from hicmae_mm.apis.inputs import ClipInput
-from hicmae_mm.apis.media import OpenClip, Timeline
+from hicmae_mm.apis.media import ForwardReader, OpenClip, Timeline
+from hicmae_mm.datasets.audio_readers import AudioReader
 from hicmae_mm.datasets.errors import MediaError
-from hicmae_mm.datasets.video_readers import PyAVReader
 from hicmae_mm.utils.files import replaced_file
 from hicmae_mm.visualization.style import COLORS
 from hicmae_mm.visualization.timeline import scores_over_time, title_of
@@ -29,7 +30,8 @@ _MOST_BARS = 9
 _MOST_FPS = 30.0
 _PAPER, _INK, _RAIL = (255, 255, 255), (20, 20, 20), (228, 228, 228)
 _BOX_MEMORY_SECONDS = 0.5  # a box is not carried on for longer than so
-_CHUNK_FRAMES = 32
+_TIME_BASE = Fraction(1, 90000)  # fine enough for any time stamp
+_VIDEO_OPTIONS = {'crf': '20', 'preset': 'veryfast'}
 _AAC_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 
@@ -45,7 +47,7 @@ def write_overlay(result: Mapping[str, Any], clip: ClipInput, path: Path) -> Pat
         MediaError: If the clip has no pictures, or cannot be decoded.
         ValueError: If the result has no predictions.
     """
-    with OpenClip(clip, ('video',)) as opened:
+    with OpenClip(clip, ('video', 'audio')) as opened:
         if opened.video is None:
             raise MediaError(f'{clip.name}: {opened.missing["video"]}, so there is no overlay to draw')
         timeline = Timeline(opened.video)
@@ -55,30 +57,24 @@ def write_overlay(result: Mapping[str, Any], clip: ClipInput, path: Path) -> Pat
             replaced_file(path) as partial,
             av.open(str(partial), 'w', format='mp4', options={'movflags': '+faststart'}) as container,
         ):
-            pictures = (painter.paint(frame, seconds) for frame, seconds in _shown_frames(opened, timeline))
-            _encode(container, pictures, timeline.fps, clip)
+            shown = _shown_frames(opened, timeline)
+            pictures = ((painter.paint(frame, (start + end) / 2), start) for frame, start, end in shown)
+            _encode(container, pictures, timeline.fps, opened.audio)
     return path
 
 
-def _shown_frames(opened: OpenClip, timeline: Timeline) -> Iterator[tuple[np.ndarray, float]]:
-    """Every frame of the time line with the middle of its time, in one pass over the file."""
+def _shown_frames(opened: OpenClip, timeline: Timeline) -> Iterator[tuple[np.ndarray, float, float]]:
+    """Every frame of the time line with its start and end, in one pass over the file."""
     assert opened.video is not None
     stored = timeline.stored_indices(np.arange(timeline.num_frames)).tolist()
-    if isinstance(opened.video, PyAVReader):
-        decoded = opened.video.frames()
-    else:
-        decoded = _in_chunks(opened.video)
-    at, frame = -1, None
+    wanted = sorted(set(stored))
+    reader = ForwardReader(opened.video, wanted)
+    last: int | None = None
     for number, index in enumerate(stored):
-        while at < index:
-            frame, at = next(decoded), at + 1
-        assert frame is not None
-        yield frame, float(np.mean(timeline.frame_seconds(number)))
-
-
-def _in_chunks(video: Any) -> Iterator[np.ndarray]:
-    for start in range(0, video.num_frames, _CHUNK_FRAMES):
-        yield from video.read(range(start, min(start + _CHUNK_FRAMES, video.num_frames)))
+        if last is not None and index != last:
+            reader.let_go([last])
+        last = index
+        yield (reader.get([index])[0], *timeline.frame_seconds(number))
 
 
 class Painter:
@@ -194,70 +190,54 @@ def _fitting_font(text: str, size: int) -> ImageFont.FreeTypeFont:
     return _font(size, 'DejaVuSans-Bold')
 
 
-def _encode(container: Any, pictures: Iterator[np.ndarray], fps: float, clip: ClipInput) -> None:
-    first = next(pictures)
-    rate = Fraction(fps).limit_denominator(1001)
-    video = container.add_stream('libx264', rate=rate, options={'crf': '20', 'preset': 'veryfast'})
+def _encode(
+    container: Any, pictures: Iterator[tuple[np.ndarray, float]], fps: float, sound: AudioReader | None
+) -> None:
+    """Writes pictures at their times, and the sound as far as they are."""
+    first, start = next(pictures)
+    video = container.add_stream('libx264', rate=Fraction(fps).limit_denominator(1001), options=_VIDEO_OPTIONS)
     video.height, video.width = first.shape[:2]
     video.pix_fmt = 'yuv420p'
-    sound = _SoundTrack(container, clip)
-    number = 0
-    while True:
-        picture = first if number == 0 else next(pictures, None)
-        if picture is None:
-            break
-        container.mux(video.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format='rgb24')))
-        number += 1
-        sound.write_until(number / fps)
+    video.codec_context.time_base = _TIME_BASE
+    track = None if sound is None else _SoundTrack(container, sound)
+    for picture, seconds in chain([(first, start)], pictures):
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format='rgb24')
+        frame.pts, frame.time_base = round(seconds / _TIME_BASE), _TIME_BASE
+        container.mux(video.encode(frame))
+        if track is not None:
+            track.write_until(seconds)
     container.mux(video.encode())
-    sound.write_until(float('inf'))
-    sound.close()
+    if track is not None:
+        track.close()
 
 
 class _SoundTrack:
-    """The sound of a clip as AAC, written as far as the pictures are."""
+    """The sound of a clip as AAC, as the model hears it."""
 
-    def __init__(self, container: Any, clip: ClipInput) -> None:
-        self._container, self._input, self._seconds = container, None, 0.0
-        self._stream: Any = None
-        sound = clip.sound
-        if sound is None:
-            return
-        if isinstance(sound, np.ndarray):
-            rate, layout = int(clip.sample_rate_hz or 16000), 'mono'
-            self._frames = _array_frames(sound, rate)
-        else:
-            self._input = av.open(str(sound))
-            track = self._input.streams.audio[0]
-            rate, layout = track.rate, 'mono' if track.channels == 1 else 'stereo'
-            self._frames = self._input.decode(track)
-        rate = min(_AAC_RATES_HZ, key=lambda known: abs(known - rate))
-        self._stream = container.add_stream('aac', rate=rate, layout=layout)
-        self._resampler = av.AudioResampler(format='fltp', layout=layout, rate=rate)
+    def __init__(self, container: Any, sound: AudioReader) -> None:
+        rate = min(_AAC_RATES_HZ, key=lambda known: abs(known - sound.sample_rate_hz))
+        self._container, self._sound, self._read_to = container, sound, 0
+        self._stream: Any = container.add_stream('aac', rate=rate, layout='mono')
+        self._resampler = av.AudioResampler(format='fltp', layout='mono', rate=rate)
 
     def write_until(self, seconds: float) -> None:
-        while self._stream is not None and self._seconds < seconds:
-            frame = next(self._frames, None)
-            if frame is None:
-                return
-            frame.pts = None  # the encoder counts samples; time runs from the start of the track, as for the model
-            self._seconds += frame.samples / frame.sample_rate
-            for piece in self._resampler.resample(frame):
-                self._container.mux(self._stream.encode(piece))
+        """Writes whole blocks up to a time."""
+        rate, length = self._sound.sample_rate_hz, self._sound.num_samples
+        while self._read_to < min(seconds * rate, length):
+            stop = min(self._read_to + rate, length)
+            samples = np.ascontiguousarray(self._sound.read(self._read_to, stop)[None].clip(-1, 1))  # (1, S)
+            self._read_to = stop
+            if samples.size:
+                frame = av.AudioFrame.from_ndarray(samples, format='fltp', layout='mono')
+                frame.sample_rate = rate
+                self._encode(frame)
+
+    def _encode(self, frame: av.AudioFrame | None) -> None:
+        for piece in self._resampler.resample(frame):
+            self._container.mux(self._stream.encode(piece))
 
     def close(self) -> None:
-        if self._stream is None:
-            return
-        for piece in self._resampler.resample(None):
-            self._container.mux(self._stream.encode(piece))
+        """Writes the rest."""
+        self.write_until(float('inf'))
+        self._encode(None)
         self._container.mux(self._stream.encode())
-        if self._input is not None:
-            self._input.close()
-
-
-def _array_frames(waveform: np.ndarray, rate: int) -> Iterator[av.AudioFrame]:
-    for start in range(0, len(waveform), 1024):
-        samples = np.ascontiguousarray(waveform[None, start : start + 1024].clip(-1, 1), dtype=np.float32)
-        frame = av.AudioFrame.from_ndarray(samples, format='fltp', layout='mono')
-        frame.sample_rate = rate
-        yield frame

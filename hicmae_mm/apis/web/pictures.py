@@ -13,7 +13,7 @@ import torch
 from matplotlib import colormaps
 from PIL import Image
 
-from hicmae_mm.apis.media import ForwardReader
+from hicmae_mm.apis.media import ForwardReader, origin_seconds
 from hicmae_mm.datasets.audio_readers import AudioReader
 from hicmae_mm.datasets.filterbank import kaldi_filterbank
 from hicmae_mm.datasets.resampling import resample_waveform
@@ -37,11 +37,8 @@ def spectrogram(audio: AudioReader) -> dict[str, Any] | None:
         ``src``, ``seconds``, and ``ticks`` of ``label`` and ``at``, the height in 0..1 from below; None for less than
         a frame of sound.
     """
-    samples = np.asarray(audio.read(0, audio.num_samples), dtype=np.float32)
-    if samples.ndim == 2:
-        samples = samples.mean(axis=1)
-    resampled = resample_waveform(samples, audio.sample_rate_hz, SAMPLE_RATE_HZ)
-    wave = torch.from_numpy(np.ascontiguousarray(resampled))
+    samples = resample_waveform(audio.read(0, audio.num_samples), audio.sample_rate_hz, SAMPLE_RATE_HZ)
+    wave = torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32))
     if len(wave) < SAMPLE_RATE_HZ // 20:
         return None
     energies = kaldi_filterbank(wave, SAMPLE_RATE_HZ, _MEL_BINS, len(wave)).numpy()  # (T, F)
@@ -76,14 +73,15 @@ def face_strip(
     Returns:
         N of ``seconds`` and ``src``, which is None where no face was found.
     """
-    starts = [face['seconds'] for face in faces]
+    starts, origin = [face['seconds'] for face in faces], origin_seconds(video)
+    frame_starts = [video.frame_seconds(index)[0] - origin for index in range(video.num_frames)]
     wanted: list[tuple[float, int, Sequence[float] | None, bool]] = []
     for number in range(count):
         moment, box = (number + 0.5) * seconds / count, None
         if faces:
             face = faces[max(bisect_right(starts, moment) - 1, 0)]
             moment, box = face['seconds'], face['box']
-        index = bisect_right(range(video.num_frames), moment + 1e-3, key=lambda i: float(video.frame_seconds(i)[0])) - 1
+        index = bisect_right(frame_starts, moment + 1e-3) - 1
         wanted.append((moment, max(index, 0), box, not faces or box is not None))
     reader = ForwardReader(video, sorted({index for _, index, _, is_shown in wanted if is_shown}))
     strip = []

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,12 @@ import av
 import numpy as np
 import soundfile
 
-from hicmae_mm.datasets.containers import check_complete
-from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.audio_readers import AudioReader, open_audio
 from hicmae_mm.datasets.preparation.jobs import Job, Outcome
+from hicmae_mm.datasets.tracks import clock_start_seconds, open_container, picture_tracks
 
 FORMATS = ('wav', 'flac')
-_SHORTFALL_SECONDS = 0.1  # headers may overstate a track by a few packets
+_BLOCK_SECONDS = 10  # of sound in memory
 _FULL_SCALE = 32768.0
 
 
@@ -60,9 +59,10 @@ def _decibel(amplitude: float) -> float | None:
 
 @dataclass(frozen=True)
 class ExtractAudio:
-    """Writes the first sound track of a container to a file; the work of ``extract_audio.py``.
+    """Writes the sound of a file to a file of its own; the work of ``extract_audio.py``.
 
-    Channels are averaged, as FFmpeg mixes them, and the time of the file starts with the track.
+    Track, mixing of channels and times are those of :func:`~hicmae_mm.datasets.audio_readers.open_audio`. The file made
+    starts where the clock of its source does: sound that starts later than the pictures has zeros before it.
 
     Attributes:
         sample_rate_hz: Of the files made.
@@ -85,67 +85,61 @@ class ExtractAudio:
         """Makes ``target`` of ``job.source``.
 
         Returns:
-            ``seconds``, ``peak_db``, ``rms_db``, ``silent`` and ``offset_seconds``, by which the sound starts later
-            than the pictures (None without pictures); the file starts with the sound.
+            ``seconds`` of sound, ``peak_db``, ``rms_db``, ``silent`` and ``offset_seconds``, by which the sound starts
+            later than the pictures (None without pictures).
 
         Raises:
             FileNotFoundError: If there is no such file.
             MediaError: If it is broken, or has no sound.
             OSError: If the file cannot be written.
         """
-        check_complete(job.source)
+        reader = open_audio(job.source)
         loudness = Loudness()
         try:
-            declared_seconds, offset_seconds = self._convert(job.source, target, loudness)
+            offset_seconds = _offset_seconds(job.source, reader.start_seconds)
+            self._write(reader, target, loudness)
         except soundfile.LibsndfileError as error:
             raise OSError(f'{target} cannot be written: {error}') from error
-        except (av.error.FFmpegError, ValueError) as error:
-            if isinstance(error, MediaError):
-                raise
-            raise MediaError(f'{job.source}: the sound track cannot be decoded: {error}') from error
-        seconds = loudness.num_samples / self.sample_rate_hz
-        if seconds == 0:
-            raise MediaError(f'{job.source}: the sound track is empty')
-        if declared_seconds is not None and seconds < declared_seconds - _SHORTFALL_SECONDS:
-            raise MediaError(
-                f'{job.source}: the sound track ends after {seconds:.2f} s of {declared_seconds:.2f} s; '
-                'the file is truncated or damaged'
-            )
+        finally:
+            reader.close()
         return dict(
-            seconds=round(seconds, 3),
+            seconds=round(loudness.num_samples / self.sample_rate_hz, 3),
             peak_db=loudness.peak_db,
             rms_db=loudness.rms_db,
             silent=loudness.is_silent(self.silent_db),
             offset_seconds=offset_seconds,
         )
 
-    def _convert(self, source: Path, target: Path, loudness: Loudness) -> tuple[float | None, float | None]:
-        """Decodes, resamples and writes piece by piece; returns length and offset that the header declares (s)."""
-        with av.open(str(source)) as container:
-            if not container.streams.audio:
-                raise MediaError(f'{source}: the file has no sound track')
-            stream = container.streams.audio[0]
-            stream.codec_context.thread_count = 1
-            resampler = av.AudioResampler(format='s16', layout='mono', rate=self.sample_rate_hz)
-            file_format = self.file_format.upper()
-            with soundfile.SoundFile(
-                target, 'w', self.sample_rate_hz, channels=1, subtype='PCM_16', format=file_format
-            ) as file:
-                for frame in chain(container.decode(stream), [None]):  # None: what the resampler still holds
-                    for piece in resampler.resample(frame):
-                        samples = piece.to_ndarray().reshape(-1)  # (1, S) -> (S,) int16
-                        file.write(samples)
-                        loudness.add(samples / _FULL_SCALE)
-            length = None
-            if stream.duration is not None and stream.time_base is not None:
-                length = round(float(stream.duration * stream.time_base), 3)
-            pictures = container.streams.video
-            return length, round(_start(stream) - _start(pictures[0]), 3) if pictures else None
+    def _write(self, reader: AudioReader, target: Path, loudness: Loudness) -> None:
+        """Decodes, resamples and writes piece by piece."""
+        with soundfile.SoundFile(
+            target, 'w', self.sample_rate_hz, channels=1, subtype='PCM_16', format=self.file_format.upper()
+        ) as file:
+            file.write(np.zeros(round(max(reader.start_seconds, 0) * self.sample_rate_hz), np.int16))
+            for samples in self._resampled(reader):
+                file.write(samples)
+                loudness.add(samples / _FULL_SCALE)
+
+    def _resampled(self, reader: AudioReader) -> Iterator[np.ndarray]:
+        """Yields samples ``(S,)`` int16 at the rate asked for."""
+        resampler = av.AudioResampler(format='s16', layout='mono', rate=self.sample_rate_hz)
+        block = _BLOCK_SECONDS * reader.sample_rate_hz
+        for start in range(0, reader.num_samples, block):
+            samples = reader.read(start, min(start + block, reader.num_samples))
+            frame = av.AudioFrame.from_ndarray(samples[None], format='fltp', layout='mono')
+            frame.sample_rate = reader.sample_rate_hz
+            yield from (piece.to_ndarray()[0] for piece in resampler.resample(frame))
+        yield from (piece.to_ndarray()[0] for piece in resampler.resample(None))
 
 
-def _start(stream: Any) -> float:
-    """Time stamp of a stream's first frame (s)."""
-    return float((stream.start_time or 0) * (stream.time_base or 0))
+def _offset_seconds(source: Path, sound_start_seconds: float) -> float | None:
+    """How much later the sound starts than the pictures; None without pictures."""
+    with open_container(source) as container:
+        pictures = picture_tracks(container)
+        if not pictures:
+            return None
+        start = (pictures[0].start_time or 0) * (pictures[0].time_base or 1)
+        return round(sound_start_seconds - float(start - clock_start_seconds(container)), 3)
 
 
 def summarize_audio(outcomes: Iterable[Outcome]) -> dict[str, Any]:

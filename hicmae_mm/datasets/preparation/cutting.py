@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 
-from hicmae_mm.datasets.containers import check_complete
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.preparation.jobs import Job
+from hicmae_mm.datasets.pyav_reader import PyAVReader
 from hicmae_mm.utils.media import write_video
 
-_UNSTAMPED_FORMATS = {'avi'}  # FFmpeg makes their time stamps up; frames are counted instead
+_STAMP_ROUNDING_SECONDS = 6e-4  # containers round time stamps to milliseconds
 
 
 @dataclass(frozen=True)
@@ -44,23 +43,25 @@ class Cut:
 
 
 @dataclass
-class _OpenCut:
-    """A cut that the pass is in the middle of, with its frames so far."""
+class _PlannedCut:
+    """A cut, which frames of the recording it shows, and their pictures so far."""
 
     cut: Cut
-    frames: list[np.ndarray] = field(default_factory=list)
+    indices: list[int]
+    pictures: dict[int, np.ndarray] = field(default_factory=dict)
 
-    def add(self, picture: np.ndarray) -> None:
+    def add(self, index: int, picture: np.ndarray) -> None:
         height, width = picture.shape[:2]
         left, right = (round(share * width) // 2 * 2 for share in (self.cut.left, self.cut.right))
-        self.frames.append(picture[: height // 2 * 2, left:right].copy())  # H.264 needs even sizes
+        self.pictures[index] = picture[: height // 2 * 2, left:right].copy()  # H.264 needs even sizes
 
 
 @dataclass(frozen=True)
 class CutVideo:
     """Writes the cuts of a recording to a folder, ``NAME.mp4`` each, without sound.
 
-    The frames of a cut are held until it ends (half a megabyte each for half of 720 x 480).
+    Where a recording drops frames, the one before is repeated, as players do. The frames of a cut are held until it
+    ends (half a megabyte each for half of 720 x 480).
 
     Attributes:
         cuts: Cuts of every job, by the job's name.
@@ -80,55 +81,68 @@ class CutVideo:
             FileNotFoundError: If there is no such file.
             MediaError: If it is broken, or has no pictures.
         """
-        check_complete(job.source)
-        target.mkdir(parents=True)
-        waiting = sorted(self.cuts[job.name], key=lambda cut: cut.start_seconds, reverse=True)
-        num_cuts, running = len(waiting), list[_OpenCut]()
+        reader = PyAVReader(job.source)
         try:
-            with av.open(str(job.source)) as container:
-                rate = _picture_rate(container, job.source)
-                for seconds, frame in _timed_frames(container, rate):
-                    running = self._close(running, seconds, target, rate)
-                    while waiting and waiting[-1].start_seconds <= seconds:
-                        running.append(_OpenCut(waiting.pop()))
-                    if not waiting and not running:
-                        break
-                    if running:
-                        picture = frame.to_ndarray(format='rgb24')
-                        for part in running:
-                            part.add(picture)
-        except av.error.FFmpegError as error:
-            raise MediaError(f'{job.source}: cannot be decoded: {error}') from error
-        self._close(running, float('inf'), target, rate)
-        return dict(cuts=num_cuts - len(waiting), beyond_end=sorted(cut.name for cut in waiting))
+            starts = [reader.frame_seconds(index)[0] for index in range(reader.num_frames)]
+            rate = usual_rate(starts, reader.fps, job.source)
+            cuts = sorted(self.cuts[job.name], key=lambda cut: cut.start_seconds)
+            planned = [_PlannedCut(cut, shown_frames(starts, cut, rate)) for cut in cuts]
+            target.mkdir(parents=True)
+            self._write(reader, [part for part in planned if part.indices], target, rate)
+        finally:
+            reader.close()
+        beyond_end = sorted(part.cut.name for part in planned if not part.indices)
+        return dict(cuts=len(planned) - len(beyond_end), beyond_end=beyond_end)
 
-    def _close(self, running: list[_OpenCut], seconds: float, target: Path, rate: float) -> list[_OpenCut]:
-        """Writes the cuts that end at or before ``seconds``, once they have a frame; returns the others."""
-        for part in running:
-            if part.cut.end_seconds <= seconds and part.frames:
-                write_video(target / f'{part.cut.name}.mp4', part.frames, rate, crf=self.crf)
-        return [part for part in running if part.cut.end_seconds > seconds]
-
-
-def _picture_rate(container: Any, path: Path) -> float:
-    if not container.streams.video:
-        raise MediaError(f'{path}: the file has no picture track')
-    stream = container.streams.video[0]
-    stream.codec_context.thread_count = 1
-    if not stream.average_rate:
-        raise MediaError(f'{path}: the file does not say its frame rate')
-    return float(stream.average_rate)
+    def _write(self, reader: PyAVReader, waiting: list[_PlannedCut], target: Path, rate: float) -> None:
+        """Writes the cuts in one pass over the recording; those that it has reached are open at a time."""
+        wanted = sorted({index for part in waiting for index in part.indices})
+        for index, picture in zip(wanted, reader.forward(wanted) if wanted else (), strict=True):
+            for part in waiting:
+                if part.indices[0] > index:
+                    break
+                if index in part.indices:
+                    part.add(index, picture)
+            done = [part for part in waiting if part.indices[-1] <= index]
+            for part in done:
+                frames = (part.pictures[shown] for shown in part.indices)
+                write_video(target / f'{part.cut.name}.mp4', frames, rate, crf=self.crf)
+            waiting = [part for part in waiting if part.indices[-1] > index]
 
 
-def _timed_frames(container: Any, rate: float) -> Iterator[tuple[float, Any]]:
-    """Yields the start of every frame (s), and the frame."""
-    first_seconds: float | None = None
-    for index, frame in enumerate(container.decode(video=0)):
-        if container.format.name in _UNSTAMPED_FORMATS or frame.time is None:
-            yield index / rate, frame
-            continue
-        first_seconds = frame.time if first_seconds is None else first_seconds
-        yield frame.time - first_seconds, frame
+def usual_rate(starts: Sequence[float], fps: float | None, path: Path) -> float:
+    """Frames per second where none is dropped.
+
+    Raises:
+        MediaError: If the recording does not say it.
+    """
+    if len(starts) < 2:
+        if not fps:
+            raise MediaError(f'{path}: the file does not say its frame rate')
+        return fps
+    step = float(np.median(np.diff(starts)))
+    mean = (starts[-1] - starts[0]) / (len(starts) - 1)
+    return fps if fps and mean - step <= _STAMP_ROUNDING_SECONDS else 1 / step
+
+
+def shown_frames(starts: Sequence[float], cut: Cut, rate: float) -> list[int]:
+    """Which frames of a recording a cut shows at a constant rate, from the first that starts in it; at least one.
+
+    Args:
+        starts: When each frame of the recording is shown (s), ascending.
+        cut: The cut.
+        rate: Frames per second.
+
+    Returns:
+        Indices of frames; none if the cut starts after the last frame.
+    """
+    first = int(np.searchsorted(starts, cut.start_seconds - 1e-9))
+    if first == len(starts):
+        return []
+    end = min(cut.end_seconds, starts[-1] + 1 / rate)
+    count = max(int(np.ceil((end - starts[first]) * rate - 1e-3 - _STAMP_ROUNDING_SECONDS * rate)), 1)
+    moments = starts[first] + np.arange(count) / rate + _STAMP_ROUNDING_SECONDS
+    return (np.searchsorted(starts, moments, side='right') - 1).tolist()
 
 
 def summarize_cuts(outcomes: Sequence[Any]) -> dict[str, Any]:

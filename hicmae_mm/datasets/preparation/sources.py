@@ -8,7 +8,10 @@ from pathlib import Path
 from hicmae_mm.datasets.folders import IMAGE_SUFFIXES, walk
 from hicmae_mm.datasets.preparation.jobs import Job
 
-VIDEO_EXTENSIONS = ('mp4', 'm4v', 'mov', 'avi', 'mkv', 'webm', 'flv', 'wmv', 'mpg', 'mpeg', '3gp')
+VIDEO_EXTENSIONS = (
+    *('mp4', 'm4v', 'mov', 'qt', '3gp', '3g2', 'mkv', 'webm', 'avi', 'divx', 'flv', 'f4v', 'wmv', 'asf'),
+    *('mpg', 'mpeg', 'm2v', 'vob', 'ts', 'mts', 'm2ts', 'ogv', 'mxf', 'dv'),
+)
 
 
 def find_files(root: Path, extensions: Sequence[str] = VIDEO_EXTENSIONS, skipped: Path | None = None) -> list[Path]:
