@@ -210,7 +210,7 @@ def read_regular(path: Path, most_bytes: int) -> bytes:
     """
     with _naming(path):
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, 'rb') as file:
+        try:
             found = os.fstat(descriptor)
             if stat.S_ISDIR(found.st_mode):
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
@@ -218,4 +218,7 @@ def read_regular(path: Path, most_bytes: int) -> bytes:
                 raise ValueError(f'{path} is a pipe or a device: name a file')
             if found.st_size > most_bytes:
                 raise ValueError(f'{path} has {found.st_size} bytes, at most {most_bytes} are read')
-            return file.read(found.st_size)
+            with os.fdopen(descriptor, 'rb', closefd=False) as file:
+                return file.read(found.st_size)
+        finally:
+            os.close(descriptor)
