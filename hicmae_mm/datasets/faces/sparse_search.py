@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 
 from hicmae_mm.datasets.faces.boxes import Faces, iou
 
-_SAME_FACE_IOU = 0.5  # of a face in two searched frames; what moves faster is searched in every frame
+_SAME_FACE_IOU = 0.5  # of a face in two searched frames; what moves faster is searched more often
 _ROUNDING_SECONDS = 1e-3  # of time stamps
 
 
@@ -22,7 +22,8 @@ def search_sparsely(
     """Searches frames that lie up to a distance apart, and the first and the last one.
 
     Between two searched frames that show the same faces, boxes and landmarks are interpolated. Where a face comes, goes
-    or jumps, every frame in between is searched, too. No more frames are held than lie between two searched ones.
+    or jumps, the frame in the middle is searched, too, and so on, until it is known between which frames.
+    No more frames are held than lie between two searched ones.
 
     Args:
         frames: ``(H, W, 3)`` uint8 each.
@@ -43,16 +44,31 @@ def search_sparsely(
             continue
         faces = search(frame)
         if between:
-            order = _same_faces(found[before], faces)
-            if order is None:
-                found += [search(skipped) for skipped in between]
-            else:
-                shares = np.interp(seconds[before + 1 : index], [seconds[before], seconds[index]], [0.0, 1.0])
-                found += [_between(found[before], faces, order, float(share)) for share in shares]
+            found += _fill(found[before], faces, between, seconds[before : index + 1], search)
             between = []
         found.append(faces)
         before = index
     return found
+
+
+def _fill(
+    first: Faces,
+    last: Faces,
+    between: Sequence[np.ndarray],
+    seconds: Sequence[float],
+    search: Callable[[np.ndarray], Faces],
+) -> list[Faces]:
+    """Faces of the frames between two searched ones, whose times come first and last in ``seconds``."""
+    if not between:
+        return []
+    order = _same_faces(first, last)
+    if order is not None:
+        shares = np.interp(seconds[1:-1], [seconds[0], seconds[-1]], [0.0, 1.0])
+        return [_between(first, last, order, float(share)) for share in shares]
+    middle = len(between) // 2
+    faces = search(between[middle])
+    before = _fill(first, faces, between[:middle], seconds[: middle + 2], search)
+    return [*before, faces, *_fill(faces, last, between[middle + 1 :], seconds[middle + 1 :], search)]
 
 
 def _same_faces(first: Faces, second: Faces) -> np.ndarray | None:
