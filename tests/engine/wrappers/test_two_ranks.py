@@ -60,7 +60,8 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> Results:
     return [torch.load(folder / f'{rank}.pth', weights_only=True) for rank in range(2)]
 
 
-def assert_same(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor], tolerance: float = 1e-5) -> None:
+def assert_same(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor], tolerance: float = 3e-5) -> None:
+    # AdamW enlarges the rounding of gradients that are nearly 0
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         torch.testing.assert_close(found[name], value, atol=tolerance, rtol=tolerance, msg=lambda m: f'{name}: {m}')  # noqa: B023
