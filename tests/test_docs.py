@@ -42,13 +42,13 @@ ROOT = Path(__file__).resolve().parents[1]
 PRELOADED = ['hicmae_mm.datasets', 'hicmae_mm.engine', 'hicmae_mm.models']  # for python blocks
 BUILT = ('_build', 'generated')  # what Sphinx leaves below docs
 PAGES = [path for path in sorted((ROOT / 'docs').rglob('*.md')) if not set(path.parts) & set(BUILT)]
-PAGES.insert(0, ROOT / 'README.md')
+PAGES[:0] = [ROOT / name for name in ('README.md', 'CONTRIBUTING.md', 'SECURITY.md')]
 FENCE = re.compile(r'(?:<!-- ci: (?P<directive>[^\n]*?) -->\n)?```(?P<language>\w*)\n(?P<code>.*?)^```$', re.M | re.S)
 WRITTEN_FILE = re.compile(r'# (\S+/\S+\.py)\n')
 PASSED_ON = {'dist_train.sh': 'train.py', 'slurm_train.sh': 'train.py', 'dist_test.sh': 'test.py'}
 PASSED_ON |= {'slurm_test.sh': 'test.py'}
 PASSED_ON |= {f'{launcher}_extract_features.sh': 'extract_features.py' for launcher in ('dist', 'slurm')}
-BUILTINS = {'cd', 'export', 'git', 'pip', 'tensorboard'}
+BUILTINS = {'cd', 'export', 'git', 'pip', 'pre-commit', 'tensorboard'}
 
 
 class Block(NamedTuple):

@@ -1,4 +1,4 @@
-"""Which frames and which span of sound make a clip. Pure functions; the transform is in ``sampling.py``.
+"""Which frames and which span of sound make a clip. Pure functions; the transform ``SampleClips`` uses them.
 
 The rules are those of the published implementation (HiCMAE, arXiv 2401.05698; fine-tuning follows VideoMAE), and
 ``tests/parity/test_frame_sampling.py`` holds them to its numbers. ``n`` is always the number of frames of the video,
