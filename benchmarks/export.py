@@ -8,7 +8,7 @@ threads; a ratio is the median over rounds of a model's time to the eager model'
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import json
@@ -21,12 +21,12 @@ from typing import Any
 import torch
 from mmengine.registry import init_default_scope
 
+from hicmae_mm.config.overrides import load_config
 from hicmae_mm.export import export_model, open_session
 from hicmae_mm.export.comparison import compare_speed, forward_calls
 from hicmae_mm.export.recognizer import ExportableRecognizer
+from hicmae_mm.measuring import limited_threads
 from hicmae_mm.registry import MODELS
-from hicmae_mm.utils.benchmark import limited_threads
-from hicmae_mm.utils.config_overrides import load_config
 from hicmae_mm.utils.files import write_text
 
 VARIANTS: dict[str, dict[str, Any]] = {

@@ -9,7 +9,7 @@ any other process, which is what one worker more costs. Workers are forked after
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import json
@@ -24,7 +24,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from hicmae_mm.datasets import AudioVisualDataset, SeededSampler
-from hicmae_mm.utils.benchmark import peak_memory_mb
+from hicmae_mm.measuring import peak_memory_mb
 from hicmae_mm.utils.files import write_text
 
 MIB = 2**20

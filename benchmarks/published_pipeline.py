@@ -10,7 +10,7 @@ test view is a sample of its own, which reads all that it needs again. One threa
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import itertools
 import json
@@ -33,6 +33,7 @@ from timm.data.random_erasing import RandomErasing
 from torch import Tensor
 from torchvision.transforms import RandomResizedCrop
 
+from hicmae_mm.datasets.synthetic.noise import write_noise_clips
 from hicmae_mm.datasets.transforms.temporal import (
     AudioSpan,
     fraction_span,
@@ -41,9 +42,8 @@ from hicmae_mm.datasets.transforms.temporal import (
     train_frame_indices,
     view_frame_indices,
 )
-from hicmae_mm.utils.benchmark import limited_threads, seconds_per_call
+from hicmae_mm.measuring import limited_threads, seconds_per_call
 from hicmae_mm.utils.files import write_text
-from hicmae_mm.utils.noise_media import write_noise_clips
 
 MEAN = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
 STD = torch.tensor([0.229, 0.224, 0.225])[:, None, None]

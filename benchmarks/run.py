@@ -10,7 +10,7 @@ takes minutes, are measured only when they are named (`--only export,quickstart`
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import json

@@ -7,7 +7,7 @@ The model must take clips without picture and clips without sound (``--missing-s
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import contextlib

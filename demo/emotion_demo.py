@@ -5,7 +5,7 @@ python demo/emotion_demo.py clip.mp4 --out work_dirs/demo --model work_dirs/quic
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import sys
@@ -16,8 +16,8 @@ from typing import Any
 from mmengine.config import DictAction
 
 from hicmae_mm.apis.inferencer import EmotionInferencer, file_stems
-from hicmae_mm.apis.inputs import ClipInput, as_clips
 from hicmae_mm.apis.tables import write_window_csv
+from hicmae_mm.datasets.clips.inputs import ClipInput, as_clips
 from hicmae_mm.datasets.faces import CropOptions
 from hicmae_mm.datasets.faces.selection import SEVERAL_POLICIES
 from hicmae_mm.visualization.overlay import write_overlay

@@ -5,7 +5,7 @@ python demo/web_app.py --model work_dirs/quickstart/audio_video
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import ipaddress

@@ -5,7 +5,7 @@ python demo/webcam_demo.py --model work_dirs/quickstart/audio_video
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import json
@@ -23,9 +23,9 @@ import numpy as np
 from emotion_demo import add_model_arguments, build_inferencer
 
 from hicmae_mm.apis.inferencer import EmotionInferencer
-from hicmae_mm.apis.inputs import as_clips
-from hicmae_mm.apis.media import ForwardReader, OpenClip, Timeline
 from hicmae_mm.apis.rolling import RollingClip
+from hicmae_mm.datasets.clips.inputs import as_clips
+from hicmae_mm.datasets.clips.media import ForwardReader, OpenClip, Timeline
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.visualization.overlay import Painter
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from mmengine import registry as root
 
-from hicmae_mm.utils.compat import patch_third_party
+from hicmae_mm.compat import patch_third_party
 
 patch_third_party()
 
@@ -26,7 +26,7 @@ FACE_CROPPERS = root.Registry('face cropper', scope='hicmae_mm', locations=['hic
 FUNCTIONS = _child('function', root.FUNCTIONS, 'datasets')
 METRICS = _child('metric', root.METRICS, 'evaluation')
 EVALUATOR = _child('evaluator', root.EVALUATOR, 'evaluation')
-HOOKS = _child('hook', root.HOOKS, 'engine')
+HOOKS = _child('hook', root.HOOKS, 'engine', 'visualization.hooks', 'features.hook')
 LOOPS = _child('loop', root.LOOPS, 'engine')
 OPTIMIZERS = _child('optimizer', root.OPTIMIZERS, 'engine')
 OPTIM_WRAPPERS = _child('optimizer wrapper', root.OPTIM_WRAPPERS, 'engine')

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 from mmengine.registry import DefaultScope
 
-from hicmae_mm.utils.media import write_video
+from hicmae_mm.datasets.writers import write_video
 
 SAMPLE_RATE_HZ = 16000
 

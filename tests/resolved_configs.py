@@ -11,7 +11,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from hicmae_mm.utils.paths import configs_root
+from hicmae_mm.config.paths import configs_root
 
 STORED = Path(__file__).parent / 'data' / 'resolved_configs.jsonl'
 

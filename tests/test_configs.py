@@ -13,12 +13,12 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import Registry, init_default_scope
 
 from hicmae_mm import registry as R
+from hicmae_mm.config.checks import check_config
 from hicmae_mm.config.origins import base_files, config_origins
+from hicmae_mm.config.paths import configs_root
+from hicmae_mm.datasets.writers import write_video, write_wav
 from hicmae_mm.engine import build_runner
 from hicmae_mm.registry import DATASETS
-from hicmae_mm.utils.config_checks import check_config
-from hicmae_mm.utils.media import write_video, write_wav
-from hicmae_mm.utils.paths import configs_root
 from tests.datasets.shards.packed import pack
 from tests.resolved_configs import config_names, resolved, stored
 from tests.tiny_config import LOADERS, make_tiny

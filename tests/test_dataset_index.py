@@ -9,9 +9,9 @@ import pytest
 import yaml
 from mmengine.config import Config
 
+from hicmae_mm.config.paths import configs_root
 from hicmae_mm.datasets import corpora
 from hicmae_mm.registry import DATASETS
-from hicmae_mm.utils.paths import configs_root
 
 ROOT = Path(__file__).parents[1]
 INDEX: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / 'dataset-index.yml').read_text())

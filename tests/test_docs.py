@@ -34,9 +34,9 @@ from mmengine.config import Config
 from mmengine.registry import Registry
 
 from hicmae_mm import registry as registries
+from hicmae_mm.config.checks import check_config
 from hicmae_mm.config.override_values import read_value
-from hicmae_mm.utils.config_checks import check_config
-from hicmae_mm.utils.config_overrides import check_overrides
+from hicmae_mm.config.overrides import check_overrides
 
 ROOT = Path(__file__).resolve().parents[1]
 PRELOADED = ['hicmae_mm.datasets', 'hicmae_mm.engine', 'hicmae_mm.models']  # for python blocks

@@ -13,8 +13,8 @@ import pytest
 import yaml
 from mmengine.config import Config
 
-from hicmae_mm.utils.config_facts import build_empty_model
-from hicmae_mm.utils.metafile import describe, read_metafile
+from hicmae_mm.config.facts import build_empty_model
+from hicmae_mm.measuring.metafile import describe, read_metafile
 from tests.test_tools.modules import load_tool
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from hicmae_mm.utils.metafile import read_metafile
+from hicmae_mm.measuring.metafile import read_metafile
 
 ROOT = Path(__file__).resolve().parents[1]
 HEADER = '| config | data | epochs | parameters (M) | MAC (G) | published |\n|---|---|---|---|---|---|'

@@ -109,7 +109,7 @@ def test_wheel_carries_the_index_that_mim_searches(unpacked_wheel: Path) -> None
 @pytest.mark.slow
 def test_installed_copy_finds_its_own_configs(unpacked_wheel: Path) -> None:
     script = (
-        'from hicmae_mm.utils.paths import configs_root, tools_root\n'
+        'from hicmae_mm.config.paths import configs_root, tools_root\n'
         'print(configs_root() / "hicmae_base_cremad.py", tools_root() / "train.py")'
     )
     command = [sys.executable, '-c', script]  # started with -c, Python imports from the working directory first

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from hicmae_mm.utils.paths import configs_root, tools_root
+from hicmae_mm.config.paths import configs_root, tools_root
 from tests.engine.tiny_run import write_corpus
 from tests.test_docs import ROOT, files_written_by
 

@@ -14,7 +14,11 @@ FOLDERS = ('hicmae_mm', 'tests', 'tools', 'docs', 'demo', 'benchmarks', 'require
 FILE_OF_A_FOLDER = re.compile(rf'(?<![\w/.-])((?:{"|".join(FOLDERS)})/[\w./-]+\.(?:py|sh|md|yml|txt|jsonl?))(?![\w-])')
 MODULE_ANYWHERE = re.compile(r'``(\w+\.py)``')
 MODULE_BESIDE = re.compile(r'(?:is|are|stands?) in ``(\w+\.py)``')
-PROSE = [path for path in FILES if path.suffix in ('.md', '.py', '.sh', '.yml') and path.parts[0] not in ('tests', 'CHANGELOG.md')]
+PROSE = [
+    path
+    for path in FILES
+    if path.suffix in ('.md', '.py', '.sh', '.yml') and path.parts[0] not in ('tests', 'CHANGELOG.md')
+]
 
 
 def test_public_workflow_runs_what_ci_runs() -> None:

@@ -9,7 +9,7 @@ prints their scores, sizes and speeds.
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import json
@@ -23,7 +23,10 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
 
+from hicmae_mm.checkpoints.files import file_sha256
+from hicmae_mm.checkpoints.loading import check_exists, load_weights, read_checkpoint
 from hicmae_mm.config.override_values import OverrideAction
+from hicmae_mm.config.overrides import load_config
 from hicmae_mm.export import Manifest, export_model, open_session
 from hicmae_mm.export.clips import read_views
 from hicmae_mm.export.comparison import checked_batches, compare_speed, forward_calls
@@ -31,9 +34,6 @@ from hicmae_mm.export.evaluation import evaluate
 from hicmae_mm.export.graphs import DEFAULT_OPSET
 from hicmae_mm.export.recognizer import ExportableRecognizer
 from hicmae_mm.registry import MODELS
-from hicmae_mm.utils.checkpoint import check_exists, load_weights, read_checkpoint
-from hicmae_mm.utils.checkpoint_files import file_sha256
-from hicmae_mm.utils.config_overrides import load_config
 from hicmae_mm.utils.files import write_text
 
 TIMED_BATCHES = (1, 4)

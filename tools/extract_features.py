@@ -9,7 +9,7 @@ any number of processes. docs/features.md says what is in the files.
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import os
@@ -22,16 +22,16 @@ import torch
 from mmengine.dist import get_world_size, is_main_process
 from mmengine.registry import init_default_scope
 
+from hicmae_mm.checkpoints.loading import allow_training_checkpoints, check_exists
+from hicmae_mm.config.checks import check_config
 from hicmae_mm.config.override_values import OverrideAction
+from hicmae_mm.config.overrides import load_config
+from hicmae_mm.engine.distributed import check_local_rank_has_gpu, init_cpu_process_group, leave_process_group
+from hicmae_mm.engine.logging import silence_known_warnings
 from hicmae_mm.features import ExtractionOptions, FeatureExtraction
 from hicmae_mm.features.data import SPLITS
 from hicmae_mm.features.extractor import LEVELS
 from hicmae_mm.features.parts import BAD_FILE
-from hicmae_mm.utils.checkpoint import allow_training_checkpoints, check_exists
-from hicmae_mm.utils.config_checks import check_config
-from hicmae_mm.utils.config_overrides import load_config
-from hicmae_mm.utils.distributed import check_local_rank_has_gpu, init_cpu_process_group, leave_process_group
-from hicmae_mm.utils.logging import silence_known_warnings
 
 _SECONDS_BETWEEN_LINES = 10.0
 _PATIENCE_SECONDS = 7 * 86400  # ranks wait for the slowest one, and for the merge

@@ -8,7 +8,7 @@ tools/test.py. Run again after an interruption, it skips what is finished and re
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import logging
@@ -21,10 +21,8 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 
-from hicmae_mm.config.override_values import OverrideAction
-from hicmae_mm.evaluation.folds import FoldEvaluator, FoldPredictions, fold_table, pool, to_csv, to_json, to_markdown
-from hicmae_mm.evaluation.predictions import read_predictions
-from hicmae_mm.utils.cross_validation import (
+from hicmae_mm.commands.steps import Step, StepMarks, differences, identity_of, run_step
+from hicmae_mm.config.folds import (
     best_checkpoint,
     check_folds_differ,
     dataset_meta,
@@ -37,9 +35,11 @@ from hicmae_mm.utils.cross_validation import (
     testing_identity,
     training_identity,
 )
+from hicmae_mm.config.override_values import OverrideAction
+from hicmae_mm.config.paths import tools_root
+from hicmae_mm.evaluation.folds import FoldEvaluator, FoldPredictions, fold_table, pool, to_csv, to_json, to_markdown
+from hicmae_mm.evaluation.predictions import read_predictions
 from hicmae_mm.utils.files import exclusive, write_text
-from hicmae_mm.utils.paths import tools_root
-from hicmae_mm.utils.steps import Step, StepMarks, differences, identity_of, run_step
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -9,7 +9,7 @@ resume.
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import json
@@ -28,10 +28,10 @@ from mmengine.config import Config
 from rich.console import Console
 from rich.table import Table
 
+from hicmae_mm.commands.preloaded import PreloadedStep, can_preload, start_preloading
+from hicmae_mm.commands.side_by_side import Job, run_side_by_side
+from hicmae_mm.commands.steps import RunningStep, Step, StepMarks
 from hicmae_mm.utils.files import write_text
-from hicmae_mm.utils.preloaded import PreloadedStep, can_preload, start_preloading
-from hicmae_mm.utils.side_by_side import Job, run_side_by_side
-from hicmae_mm.utils.steps import RunningStep, Step, StepMarks
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = Path('configs')

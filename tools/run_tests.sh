@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up the environment, then lints, type-checks, builds the documentation and tests. Arguments go to pytest:
+# Sets up the environment, then lints, checks types and import layers, builds the documentation and tests. Arguments go to pytest:
 #
 #     bash tools/run_tests.sh                          # everything, as CI does
 #     bash tools/run_tests.sh tests/models -k fusion   # a part
@@ -41,6 +41,7 @@ tests() { # tests PART MARKERS PYTEST_ARGUMENTS...: pytest's status 5 (no test s
 step lint ruff check .
 step format ruff format --check .
 step types mypy
+step layers lint-imports
 step spelling codespell
 step docs python -m sphinx -W --keep-going -j 2 -b html docs docs/_build/html
 
@@ -53,7 +54,9 @@ fi
 gpu='not gpu'
 python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' && gpu='gpu or not gpu'
 export OMP_NUM_THREADS=1 # two workers; more threads than cores only wait for each other
-step unit tests unit "not slow and not dist and ($gpu)" -n 2 --dist loadfile "$@"
+# only the unit tests are measured: what the slow ones start as processes would not count
+step unit tests unit "not slow and not dist and ($gpu)" -n 2 --dist loadfile --cov=hicmae_mm --cov-report= "$@"
+[[ ! -f .coverage ]] || step coverage python -m coverage report --skip-covered --sort=cover
 step slow tests slow "(slow or dist) and ($gpu)" -n 2 --dist loadfile "$@"
 if [[ -e "$scratch/unit-is-empty" && -e "$scratch/slow-is-empty" ]]; then
     summary+=("FAILED   no test matches: $*")

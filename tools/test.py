@@ -8,7 +8,7 @@ python tools/test.py CONFIG CHECKPOINT --out metrics.json --out-item metrics --s
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command, point_elsewhere
+from hicmae_mm.commands.command_line import ArgumentParser, command, point_elsewhere
 
 import argparse
 import os
@@ -22,13 +22,13 @@ from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 
+from hicmae_mm.checkpoints.loading import check_exists
+from hicmae_mm.config.checks import check_config
 from hicmae_mm.config.override_values import OverrideAction
+from hicmae_mm.config.overrides import load_config, refuse_twice
 from hicmae_mm.engine import build_runner
+from hicmae_mm.engine.distributed import leave_process_group
 from hicmae_mm.engine.optimizers.cpu_amp import cpu_has_native_bfloat16
-from hicmae_mm.utils.checkpoint import check_exists
-from hicmae_mm.utils.config_checks import check_config
-from hicmae_mm.utils.config_overrides import load_config, refuse_twice
-from hicmae_mm.utils.distributed import leave_process_group
 from hicmae_mm.utils.files import replaced_file
 
 ELSEWHERE = {

@@ -5,7 +5,7 @@ python tools/train.py CONFIG --work-dir work_dirs/mine --amp --cfg-options train
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import os
@@ -16,12 +16,12 @@ from pathlib import Path
 import torch
 from mmengine.config import Config, ConfigDict
 
+from hicmae_mm.checkpoints.loading import check_exists
+from hicmae_mm.config.checks import check_config
 from hicmae_mm.config.override_values import OverrideAction
+from hicmae_mm.config.overrides import load_config, refuse_twice
 from hicmae_mm.engine import build_runner, set_resume
-from hicmae_mm.utils.checkpoint import check_exists
-from hicmae_mm.utils.config_checks import check_config
-from hicmae_mm.utils.config_overrides import load_config, refuse_twice
-from hicmae_mm.utils.distributed import leave_process_group
+from hicmae_mm.engine.distributed import leave_process_group
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -12,7 +12,7 @@ Pictures are reduced to few colours, so that each stays below 60 kB.
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import sys

@@ -9,10 +9,10 @@ from typing import Any
 from mmengine.config import Config
 from torch import nn
 
+from hicmae_mm.checkpoints.loading import allow_training_checkpoints, load_weights, read_checkpoint
+from hicmae_mm.config.paths import configs_root
 from hicmae_mm.datasets import SampleIndex, collate_audio_visual
 from hicmae_mm.registry import DATASETS, MODELS
-from hicmae_mm.utils.checkpoint import allow_training_checkpoints, load_weights, read_checkpoint
-from hicmae_mm.utils.paths import configs_root
 
 PRETRAIN = 'hicmae_nano_pretrain_synthetic'
 FINETUNE = 'hicmae_nano_synthetic'

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from hicmae_mm.apis.faces import AUTO, FaceFinder, FaceOptions
-from hicmae_mm.apis.media import ForwardReader, OpenClip, Timeline, origin_seconds
 from hicmae_mm.apis.windows import Window, WindowAudio, WindowVideo, plan_windows
+from hicmae_mm.datasets.clips.media import ForwardReader, OpenClip, Timeline, origin_seconds
 from hicmae_mm.datasets.errors import MediaError
 
 NO_FACE = 'no face'

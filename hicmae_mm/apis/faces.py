@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from hicmae_mm.apis.media import ForwardReader, OpenClip, origin_seconds
+from hicmae_mm.config.checks import check_component
+from hicmae_mm.datasets.clips.media import ForwardReader, OpenClip, origin_seconds
 from hicmae_mm.datasets.faces import BaseFaceCropper, CropOptions, Faces, FrameDetector, LocatingCropper
 from hicmae_mm.datasets.faces.alignment import cut_out
 from hicmae_mm.datasets.faces.base import plan_transforms
 from hicmae_mm.datasets.faces.selection import FaceTrack, choose_faces
 from hicmae_mm.datasets.faces.speaker import clip_loudness, loudness_of, speaker_weights
-from hicmae_mm.datasets.preparation.clip import Clip
+from hicmae_mm.datasets.source_clip import Clip
 from hicmae_mm.registry import FACE_CROPPERS
-from hicmae_mm.utils.config_checks import check_component
 
 AUTO = 'auto'
 AUTO_CROPPER = 'YuNet'
@@ -213,11 +213,11 @@ class HeldClip(Clip):
         self._frames = frames
 
     def frames(self) -> Iterator[np.ndarray]:
-        """See :class:`~hicmae_mm.datasets.preparation.clip.Clip`."""
+        """See :class:`~hicmae_mm.datasets.source_clip.Clip`."""
         yield from self._frames
 
     def moments(self) -> list[float]:
-        """See :class:`~hicmae_mm.datasets.preparation.clip.Clip`."""
+        """See :class:`~hicmae_mm.datasets.source_clip.Clip`."""
         return [index / self._fps for index in range(self.num_frames)]
 
 

@@ -15,19 +15,19 @@ from torch import nn
 from hicmae_mm.apis.backends import BACKENDS, ExportedModel, build_torch_model, check_predicts, resolve_exported
 from hicmae_mm.apis.clip import PreparedWindow, Settings, WindowedClip
 from hicmae_mm.apis.faces import AUTO, build_face_options
-from hicmae_mm.apis.inputs import ClipInput, as_clips
-from hicmae_mm.apis.media import OpenClip
 from hicmae_mm.apis.model_zoo import resolve_model
 from hicmae_mm.apis.results import ClipReport, Names
+from hicmae_mm.config.facts import dataset_facts
+from hicmae_mm.datasets.clips.inputs import ClipInput, as_clips
+from hicmae_mm.datasets.clips.media import OpenClip
 from hicmae_mm.datasets.collate import collate_audio_visual
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.faces import BaseFaceCropper, CropOptions
 from hicmae_mm.datasets.transforms import OpenVideo, SampleClips
-from hicmae_mm.engine.hooks.prediction_visualization import safe_file_name
 from hicmae_mm.registry import TRANSFORMS
 from hicmae_mm.structures import EmotionDataSample
-from hicmae_mm.utils.config_facts import dataset_facts
 from hicmae_mm.utils.files import write_text
+from hicmae_mm.visualization.hooks.prediction_visualization import safe_file_name
 
 Batch = tuple[list[tuple[ClipReport, PreparedWindow]], dict[str, Any] | None]
 

@@ -12,9 +12,9 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from hicmae_mm.apis.config_text import read_config_text
-from hicmae_mm.utils.checkpoint import check_exists, read_checkpoint_meta
-from hicmae_mm.utils.metafile import PRETRAINING, read_metafile
-from hicmae_mm.utils.paths import configs_root
+from hicmae_mm.checkpoints.loading import check_exists, read_checkpoint_meta
+from hicmae_mm.config.paths import configs_root
+from hicmae_mm.measuring.metafile import PRETRAINING, read_metafile
 
 LOCAL_DIR = 'local-dir:'
 _WEIGHTS_SUFFIXES = ('.safetensors', '.pth', '.pt', '.ckpt', '.bin')

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hicmae_mm.apis.media import Timeline
 from hicmae_mm.datasets.audio_readers import AudioReader
+from hicmae_mm.datasets.clips.media import Timeline
 from hicmae_mm.datasets.filterbank import frame_samples
 
 SINGLE_WINDOW_SLACK = 1.25

@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 from mmengine.runner import find_latest_checkpoint
 from torch import nn
 
-from hicmae_mm.utils.checkpoint import read_checkpoint_meta
+from hicmae_mm.checkpoints.loading import read_checkpoint_meta
 
 MAX_DONE = 10**10  # iterations; beyond any training
 

@@ -19,23 +19,23 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
-from hicmae_mm.engine.hooks.thread_competition import ThreadCompetitionHook
-from hicmae_mm.engine.resume import check_order, check_resumable
-from hicmae_mm.engine.schedule import ConfiguredSchedule
-from hicmae_mm.engine.wrappers import DataParallelModel, FullyShardedModel
-from hicmae_mm.kernels import use_cpu_kernels
-from hicmae_mm.registry import FUNCTIONS, MODEL_WRAPPERS, RUNNERS
-from hicmae_mm.utils.checkpoint import (
+from hicmae_mm.checkpoints.addresses import weights_only
+from hicmae_mm.checkpoints.loading import (
     allow_training_checkpoints,
     check_exists,
     load_weights,
     read_checkpoint,
 )
-from hicmae_mm.utils.config_checks import check_component, check_config
-from hicmae_mm.utils.distributed import check_local_rank_has_gpu, init_cpu_process_group, leave_cores_to_workers
-from hicmae_mm.utils.downloads import weights_only
+from hicmae_mm.config.checks import check_component, check_config
+from hicmae_mm.engine.distributed import check_local_rank_has_gpu, init_cpu_process_group, leave_cores_to_workers
+from hicmae_mm.engine.hooks.thread_competition import ThreadCompetitionHook
+from hicmae_mm.engine.logging import shorten_console, silence_known_warnings
+from hicmae_mm.engine.resume import check_order, check_resumable
+from hicmae_mm.engine.schedule import ConfiguredSchedule
+from hicmae_mm.engine.wrappers import DataParallelModel, FullyShardedModel
+from hicmae_mm.kernels import use_cpu_kernels
+from hicmae_mm.registry import FUNCTIONS, MODEL_WRAPPERS, RUNNERS
 from hicmae_mm.utils.files import replaced_file
-from hicmae_mm.utils.logging import shorten_console, silence_known_warnings
 
 
 @RUNNERS.register_module()

@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
-from hicmae_mm.utils.checkpoint import read_checkpoint_meta
+from hicmae_mm.checkpoints.loading import read_checkpoint_meta
 
 # What a scheduler counts, in contrast to what its config says.
 _COUNTED = {

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from hicmae_mm.datasets import AudioVisualDataset, collate_audio_visual
 from hicmae_mm.datasets.annotations import OWN_SOUND_TRACK
+from hicmae_mm.datasets.synthetic.noise import write_noise_clips
 from hicmae_mm.export.recognizer import prepare_inputs
 from hicmae_mm.models.recognizer import AudioVisualRecognizer
 from hicmae_mm.registry import DATASETS
 from hicmae_mm.structures import SkippedSample
-from hicmae_mm.utils.noise_media import write_noise_clips
 
 SOUND_SUFFIXES = ('.wav', '.flac')
 _NOISE_CLIPS, _NOISE_SECONDS = 2, 3.0

@@ -15,6 +15,7 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 from hicmae_mm import __version__
+from hicmae_mm.config.facts import dataset_facts
 from hicmae_mm.datasets.filterbank import FRAME_SHIFT_MS
 from hicmae_mm.export.clips import data_settings
 from hicmae_mm.export.comparison import TOLERANCE, checked_batches, largest_difference
@@ -23,7 +24,6 @@ from hicmae_mm.export.manifest import MODEL_FILES, Manifest, replaced_folder
 from hicmae_mm.export.reading import describe_reading
 from hicmae_mm.export.recognizer import ExportableRecognizer
 from hicmae_mm.export.session import open_session
-from hicmae_mm.utils.config_facts import dataset_facts
 
 NOMINAL_FPS = 25  # of the corpora
 _PACKAGES = {'onnx': ('torch', 'onnx', 'onnxscript', 'onnxruntime'), 'torch-export': ('torch',)}

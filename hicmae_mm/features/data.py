@@ -11,11 +11,11 @@ from mmengine.config import Config
 from mmengine.dataset import ConcatDataset
 from torch.utils.data import DataLoader, Dataset
 
+from hicmae_mm.checkpoints.files import file_sha256
 from hicmae_mm.datasets import SampleIndex, collate_audio_visual
 from hicmae_mm.features.rows import TIME_KEYS
 from hicmae_mm.registry import DATASETS
 from hicmae_mm.structures import SkippedSample
-from hicmae_mm.utils.checkpoint_files import file_sha256
 
 SPLITS = ('test', 'val', 'train')
 # steps of a training pipeline that a test has as well; whatever else it has is augmentation, or masks

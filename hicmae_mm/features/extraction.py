@@ -17,6 +17,7 @@ from mmengine.dist import barrier, broadcast_object_list, get_rank, get_world_si
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from hicmae_mm.checkpoints.loading import LoadingReport, read_checkpoint
 from hicmae_mm.features.data import build_dataset, clip_loader, dataset_configs, list_sha256
 from hicmae_mm.features.extractor import FeatureExtractor
 from hicmae_mm.features.parts import MADE_BY, PartFolder, claim, make_columns
@@ -25,7 +26,6 @@ from hicmae_mm.features.rows import RowMaker
 from hicmae_mm.features.storage import FORMATS, import_parquet, merge
 from hicmae_mm.kernels import use_cpu_kernels
 from hicmae_mm.registry import MODELS
-from hicmae_mm.utils.checkpoint import LoadingReport, read_checkpoint
 from hicmae_mm.utils.files import exclusive
 from hicmae_mm.version import __version__
 

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hicmae_mm.checkpoints.loading import LoadingReport, load_weights
 from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.models.encoders import EncoderOutput
 from hicmae_mm.models.missing_streams import encode_present, find_presence
-from hicmae_mm.utils.checkpoint import LoadingReport, load_weights
 
 FUSION, CLIP = 'fusion', 'clip'
 LEVELS = ('clip', 'frame')

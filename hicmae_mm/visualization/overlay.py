@@ -16,9 +16,9 @@ from matplotlib import get_data_path
 from matplotlib.colors import to_rgb
 from PIL import Image, ImageDraw, ImageFont
 
-from hicmae_mm.apis.inputs import ClipInput
-from hicmae_mm.apis.media import ForwardReader, OpenClip, Timeline
 from hicmae_mm.datasets.audio_readers import AudioReader
+from hicmae_mm.datasets.clips.inputs import ClipInput
+from hicmae_mm.datasets.clips.media import ForwardReader, OpenClip, Timeline
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.utils.files import replaced_file
 from hicmae_mm.visualization.style import COLORS

@@ -11,12 +11,12 @@ from mmengine.config import Config
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from hicmae_mm.checkpoints.loading import allow_training_checkpoints, load_weights, read_checkpoint
 from hicmae_mm.datasets import SampleIndex, collate_audio_visual
 from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.models.pretrainer import AudioVisualPretrainer
 from hicmae_mm.registry import DATASETS, MODELS
 from hicmae_mm.structures import SkippedSample
-from hicmae_mm.utils.checkpoint import allow_training_checkpoints, load_weights, read_checkpoint
 
 SPLITS = ('test', 'val', 'train')
 

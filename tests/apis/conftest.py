@@ -12,10 +12,10 @@ import torch
 from mmengine.config import Config
 
 from hicmae_mm.apis import EmotionInferencer
+from hicmae_mm.checkpoints.files import write_checkpoint
 from hicmae_mm.datasets.faces import Faces, FrameDetector
 from hicmae_mm.datasets.faces.boxes import NO_FACES
 from hicmae_mm.registry import FACE_CROPPERS, MODELS
-from hicmae_mm.utils.checkpoint_files import write_checkpoint
 from tests.engine.tiny_run import finetune_config, write_corpus
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from hicmae_mm.apis.faces import FaceFinder, FacePictures, build_face_options
-from hicmae_mm.apis.inputs import ClipInput
-from hicmae_mm.apis.media import OpenClip
+from hicmae_mm.datasets.clips.inputs import ClipInput
+from hicmae_mm.datasets.clips.media import OpenClip
 from hicmae_mm.datasets.faces import CropOptions, HaarCascade, OpenFace, YuNet
 from tests.apis.conftest import BrightSpot, spot_frames
 

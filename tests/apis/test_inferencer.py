@@ -13,9 +13,9 @@ import soundfile
 from mmengine.config import Config
 
 from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.writers import write_video
 from hicmae_mm.engine import build_runner
 from hicmae_mm.structures import EmotionDataSample
-from hicmae_mm.utils.media import write_video
 from tests.apis.conftest import spot_frames, write_model
 from tests.conftest import MediaFolder
 from tests.engine.tiny_run import CLASSES

@@ -9,7 +9,7 @@ import pytest
 from mmengine.config import Config
 
 from hicmae_mm.apis import EmotionInferencer, list_models, resolve_model
-from hicmae_mm.utils.paths import configs_root
+from hicmae_mm.config.paths import configs_root
 from tests.apis.conftest import write_model
 
 

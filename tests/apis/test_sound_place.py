@@ -13,9 +13,9 @@ import soundfile
 
 from hicmae_mm.apis.clip import Settings, WindowedClip
 from hicmae_mm.apis.faces import build_face_options
-from hicmae_mm.apis.inputs import as_clips
-from hicmae_mm.apis.media import OpenClip
 from hicmae_mm.datasets.audio_readers import AlignedAudio, open_audio
+from hicmae_mm.datasets.clips.inputs import as_clips
+from hicmae_mm.datasets.clips.media import OpenClip
 from hicmae_mm.datasets.preparation.audio import ExtractAudio
 from hicmae_mm.datasets.preparation.jobs import Job
 from hicmae_mm.datasets.shards.clip import PackedClip

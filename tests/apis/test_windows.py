@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from hicmae_mm.apis.media import ArrayAudio, ArrayVideo, Timeline
 from hicmae_mm.apis.windows import WindowAudio, WindowVideo, plan_windows, window_edges
+from hicmae_mm.datasets.clips.media import ArrayAudio, ArrayVideo, Timeline
 
 
 def video(num_frames: int, fps: float = 25.0) -> ArrayVideo:

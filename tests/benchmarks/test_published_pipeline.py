@@ -8,9 +8,9 @@ import soundfile
 import torch
 
 from benchmarks import published_pipeline as pipeline
+from hicmae_mm.datasets.synthetic.noise import write_noise_clips
 from hicmae_mm.datasets.transforms.audio_io import Filterbank
 from hicmae_mm.datasets.transforms.temporal import AudioSpan
-from hicmae_mm.utils.noise_media import write_noise_clips
 
 
 @pytest.fixture(scope='module')

@@ -8,8 +8,8 @@ import pytest
 from mmengine.config import Config
 
 from hicmae_mm.config.origins import Origin, base_files, config_origins
-from hicmae_mm.utils.config_overrides import load_config
-from hicmae_mm.utils.paths import configs_root
+from hicmae_mm.config.overrides import load_config
+from hicmae_mm.config.paths import configs_root
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from hicmae_mm.utils.media import write_video, write_wav
+from hicmae_mm.datasets.writers import write_video, write_wav
 
 NUM_FRAMES, FPS = 12, 5  # 2.4 s
 

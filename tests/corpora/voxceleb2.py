@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from hicmae_mm.utils.media import write_video
+from hicmae_mm.datasets.writers import write_video
 from tests.corpora.case import CorpusCase
 
 CLIPS = (

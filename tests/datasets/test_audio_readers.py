@@ -33,7 +33,7 @@ def test_channels_are_averaged(media: MediaFolder) -> None:
 
 @pytest.mark.parametrize('span', [(0, 96000), (0, 20000), (40000, 60960), (90000, 96000)])
 def test_part_of_a_videos_sound_track(media: MediaFolder, span: tuple[int, int]) -> None:
-    from hicmae_mm.utils.media import write_video
+    from hicmae_mm.datasets.writers import write_video
 
     wave = _chirp(6.0)
     path = media.root / 'chirp.mp4'

@@ -10,9 +10,9 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
+from hicmae_mm.checkpoints.loading import read_checkpoint
 from hicmae_mm.engine import set_resume
 from hicmae_mm.engine.resume import check_order
-from hicmae_mm.utils.checkpoint import read_checkpoint
 from tests.engine.tiny_run import finetune_config, pretrain_config, train
 
 _NO_VALIDATION = dict(val_cfg=None, val_dataloader=None, val_evaluator=None)

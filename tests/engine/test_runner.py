@@ -11,10 +11,10 @@ from mmengine.config import Config
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.registry import init_default_scope
 
+from hicmae_mm.config.checks import check_config
 from hicmae_mm.datasets import collate_audio_visual
 from hicmae_mm.engine import AudioVisualRunner, build_runner
 from hicmae_mm.registry import MODELS
-from hicmae_mm.utils.config_checks import check_config
 from tests.engine.tiny_run import finetune_config, pretrain_config
 
 

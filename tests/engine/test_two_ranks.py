@@ -12,9 +12,9 @@ import torch
 import torch.distributed as dist
 from mmengine.config import Config
 
+from hicmae_mm.checkpoints.loading import read_checkpoint
 from hicmae_mm.engine import build_runner
 from hicmae_mm.engine.wrappers import DataParallelModel, FullyShardedModel
-from hicmae_mm.utils.checkpoint import read_checkpoint
 from tests.engine.tiny_run import finetune_config, train
 from tests.engine.wrappers.scenarios import Traffic, spread
 

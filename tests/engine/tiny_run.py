@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 
+from hicmae_mm.config.paths import configs_root
+from hicmae_mm.datasets.writers import write_video, write_wav
 from hicmae_mm.engine import build_runner
-from hicmae_mm.utils.media import write_video, write_wav
-from hicmae_mm.utils.paths import configs_root
 from tests.models.tiny import encoder_configs, pretrainer_config
 
 NUM_CLIPS, CLASSES = 20, ('high', 'low')

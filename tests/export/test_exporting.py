@@ -11,6 +11,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
+from hicmae_mm.config.paths import configs_root
 from hicmae_mm.export import export_model, exporting, open_session
 from hicmae_mm.export.comparison import checked_batches, compare_speed, largest_difference
 from hicmae_mm.export.evaluation import set_predictions
@@ -18,7 +19,6 @@ from hicmae_mm.export.exporting import window_seconds
 from hicmae_mm.export.manifest import Manifest, read_manifest, replaced_folder
 from hicmae_mm.export.recognizer import ExportableRecognizer
 from hicmae_mm.structures import EmotionDataSample
-from hicmae_mm.utils.paths import configs_root
 from tests.export.conftest import tiny_config
 from tests.models.tiny import build, inputs, pretrainer_config
 

@@ -16,8 +16,8 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from hicmae_mm.datasets import AudioVisualDataset, collate_audio_visual
+from hicmae_mm.datasets.writers import write_wav
 from hicmae_mm.export import export_model
-from hicmae_mm.utils.media import write_wav
 from tests.export.conftest import tiny_config
 from tests.models.tiny import build, inputs
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from mmengine.config import Config, ConfigDict
 
+from hicmae_mm.config.paths import configs_root
 from hicmae_mm.features.data import as_test_pipeline, dataset_configs
-from hicmae_mm.utils.paths import configs_root
 
 TIME = ('frame_inds', 'clip_len', 'avg_fps', 'audio_seconds')
 

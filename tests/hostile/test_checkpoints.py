@@ -25,8 +25,8 @@ import torch
 from mmengine.logging import HistoryBuffer
 from safetensors.torch import save
 
+from hicmae_mm.checkpoints.loading import read_checkpoint, read_checkpoint_meta
 from hicmae_mm.engine.resume import check_resumable
-from hicmae_mm.utils.checkpoint import read_checkpoint, read_checkpoint_meta
 
 Case = tuple[str, Callable[[Path], Any], str]
 RECONSTRUCT = np.zeros(1).__reduce__()[0]

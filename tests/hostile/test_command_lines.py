@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hicmae_mm.utils.paths import configs_root
+from hicmae_mm.config.paths import configs_root
 from tests.test_tools.modules import load_tool
 
 C = str(configs_root() / 'hicmae_nano_synthetic.py')

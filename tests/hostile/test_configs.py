@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+from hicmae_mm.config.folds import parse_folds
 from hicmae_mm.config.limits import check_numbers
+from hicmae_mm.config.overrides import load_config
 from hicmae_mm.export.config_text import config_from_text
-from hicmae_mm.utils.config_overrides import load_config
-from hicmae_mm.utils.cross_validation import parse_folds
 
 LEVELS = [b'l%d: &l%d [%s]' % (n, n, b','.join([b'*l%d' % (n - 1)] * 9)) for n in range(1, 12)]
 LAUGHS = b'\n'.join([b'l0: &l0 [x,x]', *LEVELS])

@@ -8,9 +8,9 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from hicmae_mm.config.paths import configs_root
 from hicmae_mm.models import AudioVisualModel
 from hicmae_mm.registry import MODELS
-from hicmae_mm.utils.paths import configs_root
 
 
 def config(name: str) -> Config:

@@ -6,10 +6,10 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from hicmae_mm.config.paths import configs_root
+from hicmae_mm.measuring.complexity import published_macs
 from hicmae_mm.models import AudioVisualRecognizer
 from hicmae_mm.registry import MODELS
-from hicmae_mm.utils.complexity import published_macs
-from hicmae_mm.utils.paths import configs_root
 from tests.models import tiny
 from tests.models.test_models import clips
 

@@ -13,10 +13,10 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from hicmae_mm import registry as R
+from hicmae_mm.config.checks import check_config
 from hicmae_mm.config.override_values import read_value
-from hicmae_mm.utils.config_checks import check_config
-from hicmae_mm.utils.config_overrides import load_config
-from hicmae_mm.utils.paths import configs_root
+from hicmae_mm.config.overrides import load_config
+from hicmae_mm.config.paths import configs_root
 
 PAGE = configs_root().parent / 'docs' / 'recipes.md'
 OVERRIDE = re.compile(r'`((?:\w+\.)+\w+)=([^`]+)`')

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+from hicmae_mm.checkpoints.published_keys import map_published_keys
+from hicmae_mm.config.paths import configs_root
 from hicmae_mm.engine.optimizers import LayerDecayOptimWrapperConstructor
 from hicmae_mm.registry import MODELS
-from hicmae_mm.utils.paths import configs_root
-from hicmae_mm.utils.published_keys import map_published_keys
 
 
 def test_layer_decay_of_every_parameter(parity_dir: Path) -> None:

@@ -12,10 +12,10 @@ import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
+from hicmae_mm.checkpoints.published_keys import load_published, map_published_key
 from hicmae_mm.engine.hooks.compile import compile_parts
 from hicmae_mm.kernels import linear, use_cpu_kernels
 from hicmae_mm.registry import MODELS
-from hicmae_mm.utils.published_keys import load_published, map_published_key
 from tests.parity.conftest import parity_folder, read_parity, seeded_inputs, seeded_weights
 
 CONFIGS = Path(__file__).parents[2] / 'configs'

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from hicmae_mm.utils.paths import tools_root
+from hicmae_mm.config.paths import tools_root
 
 
 def run_tool(name: str, *arguments: object, check: bool = True, **environment: object) -> subprocess.CompletedProcess:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from types import ModuleType
 
-from hicmae_mm.utils.paths import tools_root
+from hicmae_mm.config.paths import tools_root
 from tests.test_tools.modules import load_tool
 
 FOLDER = tools_root() / 'dataset_converters'

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from hicmae_mm.utils.paths import tools_root
+from hicmae_mm.config.paths import tools_root
 from tests.parity.conftest import parity_folder, read_parity, seeded_weights
 from tests.test_tools.modules import load_tool
 

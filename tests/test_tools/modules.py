@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from hicmae_mm.utils.paths import tools_root
+from hicmae_mm.config.paths import tools_root
 
 
 def load_tool(name: str) -> ModuleType:

@@ -15,9 +15,9 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from hicmae_mm.config.paths import configs_root
+from hicmae_mm.datasets.synthetic.noise import write_noise_clips
 from hicmae_mm.registry import MODELS
-from hicmae_mm.utils.noise_media import write_noise_clips
-from hicmae_mm.utils.paths import configs_root
 from tests.test_tools.command import last_line, run_tool
 from tests.test_tools.modules import load_tool
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+from hicmae_mm.config.paths import configs_root
 from hicmae_mm.datasets import AVCAFFEArousal, AVCAFFEValence
 from hicmae_mm.evaluation.functional.recordings import recording_of
-from hicmae_mm.utils.paths import configs_root
 from tests.test_tools.converters import load_converter, read_lists
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmengine.registry import DefaultScope
 
-from hicmae_mm.utils.paths import configs_root
+from hicmae_mm.config.paths import configs_root
 from tests.test_tools.modules import load_tool
 
 PRETRAIN = str(configs_root() / 'hicmae_nano_pretrain_synthetic.py')

@@ -11,8 +11,8 @@ import pytest
 from mmengine.config import Config
 
 import tests.corpora
+from hicmae_mm.config.paths import configs_root
 from hicmae_mm.engine import build_runner
-from hicmae_mm.utils.paths import configs_root
 from tests.corpora.case import CorpusCase
 from tests.test_tools.command import last_line, run_tool
 from tests.test_tools.converters import FOLDER, load_converter, read_lists

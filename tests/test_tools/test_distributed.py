@@ -12,7 +12,7 @@ import pytest
 import torch
 from mmengine.fileio import load
 
-from hicmae_mm.utils.checkpoint import read_checkpoint
+from hicmae_mm.checkpoints.loading import read_checkpoint
 from tests.test_tools.command import folder_names, run_tool
 from tests.test_tools.modules import load_tool
 

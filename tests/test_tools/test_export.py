@@ -10,9 +10,9 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from hicmae_mm.checkpoints.files import file_sha256
+from hicmae_mm.config.paths import configs_root
 from hicmae_mm.export import OnnxSession, open_session
-from hicmae_mm.utils.checkpoint_files import file_sha256
-from hicmae_mm.utils.paths import configs_root
 from tests.models.tiny import build, inputs
 from tests.test_tools.command import run_tool
 from tests.test_tools.modules import load_tool

@@ -20,11 +20,11 @@ from mmengine.config import Config
 from safetensors.torch import save_file
 from sklearn.linear_model import LogisticRegression
 
+from hicmae_mm.config.paths import tools_root
 from hicmae_mm.datasets import AudioVisualDataset, collate_audio_visual
+from hicmae_mm.datasets.writers import write_wav
 from hicmae_mm.features import load_features, read_info
 from hicmae_mm.registry import MODELS
-from hicmae_mm.utils.media import write_wav
-from hicmae_mm.utils.paths import tools_root
 from tests.datasets.shards.packed import pack
 from tests.engine.tiny_run import pretrain_config
 from tests.test_tools.command import run_tool, wait_for

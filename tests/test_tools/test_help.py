@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hicmae_mm.utils.paths import tools_root
+from hicmae_mm.config.paths import tools_root
 
 TOOLS = sorted(tools_root().rglob('*.py'))
 

@@ -20,11 +20,11 @@ import torch
 from mmengine.config import Config
 from mmengine.fileio import load
 
+from hicmae_mm.checkpoints.loading import read_checkpoint
+from hicmae_mm.config.folds import best_checkpoint, dataset_meta, load_fold
+from hicmae_mm.config.paths import tools_root
 from hicmae_mm.engine import build_runner
 from hicmae_mm.evaluation.folds import FoldEvaluator, FoldPredictions, fold_table, to_json, to_markdown
-from hicmae_mm.utils.checkpoint import read_checkpoint
-from hicmae_mm.utils.cross_validation import best_checkpoint, dataset_meta, load_fold
-from hicmae_mm.utils.paths import tools_root
 from tests.engine.tiny_run import finetune_config, train
 from tests.test_tools.command import is_running, wait_for
 

@@ -12,9 +12,9 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from hicmae_mm.checkpoints.loading import read_checkpoint
+from hicmae_mm.config.paths import tools_root
 from hicmae_mm.engine import set_resume
-from hicmae_mm.utils.checkpoint import read_checkpoint
-from hicmae_mm.utils.paths import tools_root
 from tests.engine.tiny_run import finetune_config, train
 from tests.test_tools.command import wait_for
 

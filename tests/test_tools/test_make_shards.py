@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from hicmae_mm.config.paths import tools_root
 from hicmae_mm.datasets import AudioVisualShards
-from hicmae_mm.utils.paths import tools_root
 from tests.conftest import MediaFolder
 from tests.test_tools.modules import load_tool
 

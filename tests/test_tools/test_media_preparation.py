@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from hicmae_mm.config.paths import configs_root, tools_root
 from hicmae_mm.datasets.synthetic.clips import make_clip, sample_actor
-from hicmae_mm.utils.media import write_video, write_wav
-from hicmae_mm.utils.paths import configs_root, tools_root
+from hicmae_mm.datasets.writers import write_video, write_wav
 from tests.conftest import MediaFolder
 from tests.test_tools.modules import load_tool
 

@@ -17,10 +17,10 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from hicmae_mm.checkpoints.loading import load_weights, read_checkpoint
+from hicmae_mm.checkpoints.published_keys import map_published_keys
+from hicmae_mm.config.overrides import load_config
 from hicmae_mm.registry import MODELS
-from hicmae_mm.utils.checkpoint import load_weights, read_checkpoint
-from hicmae_mm.utils.config_overrides import load_config
-from hicmae_mm.utils.published_keys import map_published_keys
 from tests.parity.conftest import parity_folder, read_parity
 from tests.test_tools.model_converters import FOLDER, published, run, same
 

@@ -19,9 +19,9 @@ from mmengine.fileio import load
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
+from hicmae_mm.checkpoints.loading import load_weights, read_checkpoint
+from hicmae_mm.config.paths import configs_root
 from hicmae_mm.registry import MODELS
-from hicmae_mm.utils.checkpoint import load_weights, read_checkpoint
-from hicmae_mm.utils.paths import configs_root
 from tests.conftest import MediaFolder
 from tests.parity.conftest import parity_folder, read_parity, seeded_inputs, seeded_weights
 from tests.test_tools.model_converters import run, same

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from mmengine.config import Config
 
+from hicmae_mm.checkpoints.loading import read_checkpoint
 from hicmae_mm.engine import build_runner, set_resume
-from hicmae_mm.utils.checkpoint import read_checkpoint
 from tests.engine.tiny_run import finetune_config, train
 from tests.test_tools.model_converters import run, same
 

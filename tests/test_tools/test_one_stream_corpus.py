@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
+from hicmae_mm.config.paths import configs_root
+from hicmae_mm.datasets.writers import write_wav
 from hicmae_mm.engine import build_runner
-from hicmae_mm.utils.media import write_wav
-from hicmae_mm.utils.paths import configs_root
 from tests.test_tools.command import run_tool
 from tests.test_tools.converters import read_lists
 from tests.tiny_config import make_tiny

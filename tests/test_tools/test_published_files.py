@@ -13,9 +13,9 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from hicmae_mm.checkpoints.files import write_checkpoint
+from hicmae_mm.checkpoints.published_keys import published_keys
 from hicmae_mm.registry import MODELS
-from hicmae_mm.utils.checkpoint_files import write_checkpoint
-from hicmae_mm.utils.published_keys import published_keys
 from tests.conftest import MediaFolder
 from tests.test_demo.demos import DEMO
 from tests.test_tools.command import last_line, run_tool

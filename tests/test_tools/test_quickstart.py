@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from hicmae_mm.utils.paths import tools_root
+from hicmae_mm.config.paths import tools_root
 from tests.test_tools.command import run_tool
 
 STEPS = 13

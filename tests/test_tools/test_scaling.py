@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from hicmae_mm.utils.paths import configs_root
+from hicmae_mm.config.paths import configs_root
 from tests.models.tiny import pretrainer_config
 from tests.test_tools.modules import load_tool
 

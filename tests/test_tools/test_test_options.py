@@ -13,9 +13,9 @@ import torch
 from mmengine.config import Config
 from mmengine.fileio import load
 
+from hicmae_mm.config.paths import tools_root
 from hicmae_mm.datasets import AudioVisualDataset, collate_audio_visual
 from hicmae_mm.registry import MODELS
-from hicmae_mm.utils.paths import tools_root
 
 pytestmark = pytest.mark.slow
 

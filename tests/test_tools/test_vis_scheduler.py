@@ -8,8 +8,8 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from hicmae_mm.config.paths import configs_root
 from hicmae_mm.engine.schedulers.warmup_cosine import warmup_cosine_factor
-from hicmae_mm.utils.paths import configs_root
 from tests.test_tools.command import last_line, run_tool
 from tests.test_tools.modules import load_tool
 

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from hicmae_mm.apis.inputs import as_clips
+from hicmae_mm.datasets.clips.inputs import as_clips
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.visualization.overlay import Painter, write_overlay
 from tests.conftest import MediaFolder

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hicmae_mm.apis.media import ArrayAudio
+from hicmae_mm.datasets.clips.media import ArrayAudio
 from hicmae_mm.visualization.timeline import draw_timeline, ink_on, read_envelope, scores_over_time
 from tests.conftest import MediaFolder
 from tests.visualization.results import RESULT, window

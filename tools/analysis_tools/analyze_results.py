@@ -11,7 +11,7 @@ Clips are ranked by the score of their true class; of values, by the mean absolu
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command, point_elsewhere
+from hicmae_mm.commands.command_line import ArgumentParser, command, point_elsewhere
 
 import argparse
 import csv
@@ -25,15 +25,15 @@ import numpy as np
 from mmengine.registry import init_default_scope
 
 from hicmae_mm.config.override_values import OverrideAction
+from hicmae_mm.config.overrides import load_config
 from hicmae_mm.datasets import SampleIndex, collate_audio_visual
 from hicmae_mm.datasets.errors import MediaError
-from hicmae_mm.engine.hooks.prediction_visualization import safe_file_name
 from hicmae_mm.evaluation.clip_result import ClipResult, rank
 from hicmae_mm.evaluation.predictions import read_predictions
 from hicmae_mm.registry import DATASETS
-from hicmae_mm.utils.config_overrides import load_config
 from hicmae_mm.utils.files import write_text
 from hicmae_mm.visualization import draw_contact_sheet, draw_prediction, save_figure
+from hicmae_mm.visualization.hooks.prediction_visualization import safe_file_name
 
 ROWS_PER_SHEET = 20
 

@@ -11,7 +11,7 @@ of large matrix products in the same run. Several configs (`train CONFIG CONFIG`
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command, point_elsewhere
+from hicmae_mm.commands.command_line import ArgumentParser, command, point_elsewhere
 
 import argparse
 import json
@@ -26,11 +26,11 @@ import torch
 from mmengine.registry import init_default_scope
 
 from hicmae_mm.config.override_values import OverrideAction
-from hicmae_mm.utils.benchmark import limited_threads
-from hicmae_mm.utils.benchmark.loading import LoadingPlan, measure_data
-from hicmae_mm.utils.benchmark.model import VARIANTS, ModelPlan, measure_model
-from hicmae_mm.utils.benchmark.published import STYLE
-from hicmae_mm.utils.config_overrides import load_config
+from hicmae_mm.config.overrides import load_config
+from hicmae_mm.measuring import limited_threads
+from hicmae_mm.measuring.loading import LoadingPlan, measure_data
+from hicmae_mm.measuring.model import VARIANTS, ModelPlan, measure_model
+from hicmae_mm.measuring.published import STYLE
 from hicmae_mm.utils.files import write_text
 
 KEYS = ('clips_per_s', 'gflops_per_s', 'matmul_gflops_per_s', 'matmul_fraction', 'peak_memory_mb')

@@ -8,7 +8,7 @@ interval holds 0 is no progress. The test says nothing about other training seed
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import json

@@ -8,7 +8,7 @@ With a checkpoint the config's test set is run. `--out matrix.pkl` writes the co
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command, point_elsewhere
+from hicmae_mm.commands.command_line import ArgumentParser, command, point_elsewhere
 
 import argparse
 import json
@@ -23,13 +23,13 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
+from hicmae_mm.config.folds import dataset_meta
 from hicmae_mm.config.override_values import OverrideAction
+from hicmae_mm.config.overrides import load_config
 from hicmae_mm.engine import build_runner
 from hicmae_mm.evaluation.clip_result import names_for
 from hicmae_mm.evaluation.functional import confusion_matrix, unweighted_average_recall, weighted_average_recall
 from hicmae_mm.evaluation.predictions import PICKLES, read_predictions, scores_and_labels
-from hicmae_mm.utils.config_overrides import load_config
-from hicmae_mm.utils.cross_validation import dataset_meta
 from hicmae_mm.utils.files import replaced_file, write_text
 from hicmae_mm.visualization import draw_confusion_matrix, save_figure
 

@@ -7,7 +7,7 @@ No model is built and no file of the data set is opened. Other metrics: `--cfg-o
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command, point_elsewhere
+from hicmae_mm.commands.command_line import ArgumentParser, command, point_elsewhere
 
 import argparse
 import sys
@@ -17,11 +17,11 @@ from pathlib import Path
 import mmengine
 from mmengine.registry import init_default_scope
 
+from hicmae_mm.config.folds import dataset_meta
 from hicmae_mm.config.override_values import OverrideAction
+from hicmae_mm.config.overrides import load_config
 from hicmae_mm.evaluation.folds import FoldEvaluator
 from hicmae_mm.evaluation.predictions import read_predictions
-from hicmae_mm.utils.config_overrides import load_config
-from hicmae_mm.utils.cross_validation import dataset_meta
 from hicmae_mm.utils.files import replaced_file
 
 ELSEWHERE = {

@@ -5,7 +5,7 @@ python tools/analysis_tools/get_flops.py configs/hicmae_base_cremad.py
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command, point_elsewhere
+from hicmae_mm.commands.command_line import ArgumentParser, command, point_elsewhere
 
 import argparse
 import sys
@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from mmengine.registry import init_default_scope
 
 from hicmae_mm.config.override_values import OverrideAction
+from hicmae_mm.config.overrides import load_config
+from hicmae_mm.measuring.complexity import Complexity, count_complexity, published_macs
+from hicmae_mm.measuring.random_batch import random_inputs, random_masks
 from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.registry import MODELS
-from hicmae_mm.utils.complexity import Complexity, count_complexity, published_macs
-from hicmae_mm.utils.config_overrides import load_config
-from hicmae_mm.utils.random_batch import random_inputs, random_masks
 
 ELSEWHERE = {
     '--shape': 'the shape of the input follows from the model, such as '

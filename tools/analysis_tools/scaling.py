@@ -8,7 +8,7 @@ the options, whose defaults are stated in the output. `--update docs/scaling.md`
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import sys
@@ -21,13 +21,13 @@ import torch
 from mmengine.registry import init_default_scope
 
 from hicmae_mm.config.override_values import OverrideAction
+from hicmae_mm.config.overrides import load_config
+from hicmae_mm.measuring.complexity import count_complexity
+from hicmae_mm.measuring.random_batch import random_inputs, random_masks
 from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.models.losses import InfoNCELoss
 from hicmae_mm.registry import MODELS
-from hicmae_mm.utils.complexity import count_complexity
-from hicmae_mm.utils.config_overrides import load_config
 from hicmae_mm.utils.files import write_text
-from hicmae_mm.utils.random_batch import random_inputs, random_masks
 
 FLOAT32 = 4  # bytes
 MARKS = ('<!-- tables: begin -->', '<!-- tables: end -->')

@@ -8,7 +8,7 @@ Reads ``AudioWAV/*.wav`` as distributed and ``face_aligned/NAME/*.jpg``, which `
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import command
+from hicmae_mm.commands.command_line import command
 
 import argparse
 import sys

@@ -10,7 +10,7 @@ of the original clips are not; the original clips may lie in ``part_*`` folders 
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import command
+from hicmae_mm.commands.command_line import command
 
 import argparse
 import sys

@@ -7,7 +7,7 @@ Run again, it goes on where it was stopped; finished folders cost nothing. See d
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import sys
@@ -18,6 +18,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from hicmae_mm.config.checks import check_component
 from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.datasets.faces import CropOptions
 from hicmae_mm.datasets.faces.base import MISSING_POLICIES
@@ -30,7 +31,6 @@ from hicmae_mm.datasets.preparation.pool import default_num_workers
 from hicmae_mm.datasets.preparation.report import report_jobs
 from hicmae_mm.datasets.preparation.sources import VIDEO_EXTENSIONS
 from hicmae_mm.registry import FACE_CROPPERS
-from hicmae_mm.utils.config_checks import check_component
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

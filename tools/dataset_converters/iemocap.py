@@ -9,7 +9,7 @@ Reads ``Session1/dialog/EmoEvaluation/*.txt`` and ``Session1/sentences/wav/DIALO
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import command
+from hicmae_mm.commands.command_line import command
 
 import argparse
 import re

@@ -12,7 +12,7 @@ missing wav; more than 21 missing are an error.
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import command
+from hicmae_mm.commands.command_line import command
 
 import argparse
 import sys

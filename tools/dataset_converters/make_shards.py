@@ -9,7 +9,7 @@ and listed in ``report.json``. See docs/shards.md.
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import json

@@ -7,7 +7,7 @@ Run again, it goes on where it was stopped; a finished corpus costs nothing.
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import sys

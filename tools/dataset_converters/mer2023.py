@@ -9,7 +9,7 @@ so other folders below ``--video-dir`` and ``--audio-dir`` will do.
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import command
+from hicmae_mm.commands.command_line import command
 
 import argparse
 import sys

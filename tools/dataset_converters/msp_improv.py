@@ -9,7 +9,7 @@ Reads ``Evalution.txt`` (spelled so in the release) and ``Audio/session1/S01A/P/
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import command
+from hicmae_mm.commands.command_line import command
 
 import argparse
 import re

@@ -11,7 +11,7 @@ has pictures and sound, 02 only the same pictures, 03 only the same sound, so th
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import command
+from hicmae_mm.commands.command_line import command
 
 import argparse
 import sys

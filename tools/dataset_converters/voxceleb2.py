@@ -9,7 +9,7 @@ writes ``DIR/fold1/train.csv``. One recording is looked at after the other: a mi
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import command
+from hicmae_mm.commands.command_line import command
 
 import argparse
 import os

@@ -8,7 +8,7 @@ Reads a table of dimensional labels (CSV), ``audio_16k/NAME.wav`` and ``face_ali
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import command
+from hicmae_mm.commands.command_line import command
 
 import argparse
 import re

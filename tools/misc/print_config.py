@@ -6,7 +6,7 @@ python tools/misc/print_config.py configs/hicmae_small_cremad.py --origins   # n
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import sys
@@ -17,7 +17,7 @@ import mmengine
 
 from hicmae_mm.config.origins import config_origins
 from hicmae_mm.config.override_values import OverrideAction
-from hicmae_mm.utils.config_overrides import load_config
+from hicmae_mm.config.overrides import load_config
 from hicmae_mm.utils.files import replaced_file
 
 

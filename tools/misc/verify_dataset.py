@@ -10,7 +10,7 @@ Exit code 0: every clip is fine; 1: some are not, or the list cannot be read. Se
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import json
@@ -22,6 +22,7 @@ from typing import Any
 
 from rich.console import Console
 
+from hicmae_mm.config.overrides import load_config
 from hicmae_mm.datasets.corpora.protocols import PROTOCOLS
 from hicmae_mm.datasets.corpora.speakers import SpeakerOverlap, compare_speakers
 from hicmae_mm.datasets.preparation.listed_clips import (
@@ -44,7 +45,6 @@ from hicmae_mm.datasets.preparation.verification import (
 )
 from hicmae_mm.datasets.video_readers import BACKENDS
 from hicmae_mm.registry import DATASETS
-from hicmae_mm.utils.config_overrides import load_config
 from hicmae_mm.utils.files import write_text
 
 

@@ -6,7 +6,7 @@ python tools/model_converters/encoder_to_mm.py videomae.pth work_dirs/start.pth 
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import sys
@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hicmae_mm.checkpoints.encoder_init import LAYOUTS, convert_encoder
+from hicmae_mm.checkpoints.files import check_can_write, file_sha256, read_file, write_checkpoint
+from hicmae_mm.checkpoints.loading import read_checkpoint, with_state_dict
+from hicmae_mm.config.facts import build_empty_model
 from hicmae_mm.config.override_values import OverrideAction
+from hicmae_mm.config.overrides import load_config
 from hicmae_mm.models.encoders import VisionTransformerEncoder
-from hicmae_mm.utils.checkpoint import read_checkpoint, with_state_dict
-from hicmae_mm.utils.checkpoint_files import check_can_write, file_sha256, read_file, write_checkpoint
-from hicmae_mm.utils.config_facts import build_empty_model
-from hicmae_mm.utils.config_overrides import load_config
-from hicmae_mm.utils.encoder_init import LAYOUTS, convert_encoder
 from hicmae_mm.version import __version__
 
 
@@ -74,7 +74,7 @@ def convert(args: argparse.Namespace) -> list[str]:
 
     Raises:
         FileNotFoundError: A file that does not exist.
-        ValueError: See :func:`find_encoder` and :func:`hicmae_mm.utils.encoder_init.convert_encoder`.
+        ValueError: See :func:`find_encoder` and :func:`hicmae_mm.checkpoints.encoder_init.convert_encoder`.
     """
     check_can_write(args.out)
     encoder = find_encoder(args.config, args.stream, args.cfg_options)

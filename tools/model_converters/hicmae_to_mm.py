@@ -6,7 +6,7 @@ python tools/model_converters/hicmae_to_mm.py published.pth work_dirs/hicmae_bas
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import sys
@@ -14,11 +14,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hicmae_mm.utils.checkpoint import with_state_dict
-from hicmae_mm.utils.checkpoint_files import check_can_write, file_sha256, read_file, write_checkpoint
-from hicmae_mm.utils.config_facts import build_empty_model, checkpoint_meta
-from hicmae_mm.utils.config_overrides import load_config
-from hicmae_mm.utils.published_keys import check_published, map_published_keys
+from hicmae_mm.checkpoints.files import check_can_write, file_sha256, read_file, write_checkpoint
+from hicmae_mm.checkpoints.loading import with_state_dict
+from hicmae_mm.checkpoints.published_keys import check_published, map_published_keys
+from hicmae_mm.config.facts import build_empty_model, checkpoint_meta
+from hicmae_mm.config.overrides import load_config
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -5,7 +5,7 @@ python tools/model_converters/mm_to_hicmae.py work_dirs/hicmae_base_cremad/fold1
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import sys
@@ -14,10 +14,10 @@ from pathlib import Path
 
 import torch
 
-from hicmae_mm.utils.checkpoint import read_checkpoint
-from hicmae_mm.utils.checkpoint_files import TORCH_SUFFIXES, file_sha256
+from hicmae_mm.checkpoints.files import TORCH_SUFFIXES, file_sha256
+from hicmae_mm.checkpoints.loading import read_checkpoint
+from hicmae_mm.checkpoints.published_keys import published_keys
 from hicmae_mm.utils.files import replaced_file
-from hicmae_mm.utils.published_keys import published_keys
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:

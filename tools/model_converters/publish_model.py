@@ -6,7 +6,7 @@ python tools/model_converters/publish_model.py work_dirs/hicmae_base_cremad/fold
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command, point_elsewhere
+from hicmae_mm.commands.command_line import ArgumentParser, command, point_elsewhere
 
 import argparse
 import json
@@ -16,11 +16,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hicmae_mm.checkpoints.files import check_can_write, file_sha256, write_checkpoint
+from hicmae_mm.checkpoints.loading import read_checkpoint
+from hicmae_mm.config.facts import checkpoint_meta
 from hicmae_mm.engine.hooks.checkpoint import VALIDATED_EPOCH
-from hicmae_mm.utils.checkpoint import read_checkpoint
-from hicmae_mm.utils.checkpoint_files import check_can_write, file_sha256, write_checkpoint
-from hicmae_mm.utils.config_facts import checkpoint_meta
-from hicmae_mm.utils.metafile import read_metafile, record_weights, write_metafile
+from hicmae_mm.measuring.metafile import read_metafile, record_weights, write_metafile
 
 KEPT = ('epoch', 'iter', 'seed', 'mmengine_version', 'sources')
 NOT_METRICS = ('data_time', 'time', 'epoch', 'iter', 'step')

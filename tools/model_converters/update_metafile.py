@@ -7,15 +7,15 @@ Sizes, work, task and data of every config are computed; published numbers, meas
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hicmae_mm.utils.metafile import read_metafile, update, write_metafile
-from hicmae_mm.utils.paths import configs_root
+from hicmae_mm.config.paths import configs_root
+from hicmae_mm.measuring.metafile import read_metafile, update, write_metafile
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:

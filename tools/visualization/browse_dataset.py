@@ -8,7 +8,7 @@ that changes the frames.
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command, point_elsewhere
+from hicmae_mm.commands.command_line import ArgumentParser, command, point_elsewhere
 
 import argparse
 import sys
@@ -20,12 +20,12 @@ import numpy as np
 from mmengine.registry import init_default_scope
 
 from hicmae_mm.config.override_values import OverrideAction
+from hicmae_mm.config.overrides import load_config
 from hicmae_mm.datasets.av_dataset import AudioVisualDataset, seeded
 from hicmae_mm.datasets.errors import MediaError
-from hicmae_mm.engine.hooks.prediction_visualization import safe_file_name
 from hicmae_mm.registry import DATASETS
-from hicmae_mm.utils.config_overrides import load_config
 from hicmae_mm.visualization import save_figure
+from hicmae_mm.visualization.hooks.prediction_visualization import safe_file_name
 from hicmae_mm.visualization.samples import PipelineTrace, draw_trace
 
 MODES = ('original', 'transformed', 'concat', 'pipeline')

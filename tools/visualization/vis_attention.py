@@ -9,7 +9,7 @@ and Zuidema, 2020) follows attention through the layers; it does not say which e
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import sys
@@ -22,12 +22,12 @@ import torch
 from mmengine.registry import init_default_scope
 
 from hicmae_mm.config.override_values import OverrideAction
-from hicmae_mm.engine.hooks.prediction_visualization import safe_file_name
+from hicmae_mm.config.overrides import load_config
 from hicmae_mm.models.base import AudioVisualModel
-from hicmae_mm.utils.config_overrides import load_config
 from hicmae_mm.utils.files import replaced_file
 from hicmae_mm.visualization import save_figure
 from hicmae_mm.visualization.attention import draw_attention
+from hicmae_mm.visualization.hooks.prediction_visualization import safe_file_name
 from hicmae_mm.visualization.probe import SPLITS, build_dataset, evenly_chosen, load_model, read_clip
 from hicmae_mm.visualization.rollout import HEAD_FUSIONS, roll_out_model
 

@@ -8,7 +8,7 @@ where all layers count the same, as they do before the training. The numbers go 
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import csv
@@ -17,9 +17,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from hicmae_mm.checkpoints.loading import allow_training_checkpoints, read_checkpoint
 from hicmae_mm.config.override_values import OverrideAction
-from hicmae_mm.utils.checkpoint import allow_training_checkpoints, read_checkpoint
-from hicmae_mm.utils.config_overrides import load_config
+from hicmae_mm.config.overrides import load_config
 from hicmae_mm.utils.files import write_text
 from hicmae_mm.visualization import save_figure
 from hicmae_mm.visualization.layer_mix import draw_layer_mixes, layer_mixes

@@ -8,7 +8,7 @@ model was not asked to predict; visible patches are the original ones.
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import sys
@@ -19,10 +19,10 @@ import torch
 from mmengine.registry import init_default_scope
 
 from hicmae_mm.config.override_values import OverrideAction
-from hicmae_mm.engine.hooks.prediction_visualization import safe_file_name
+from hicmae_mm.config.overrides import load_config
 from hicmae_mm.models.pretrainer import AudioVisualPretrainer
-from hicmae_mm.utils.config_overrides import load_config
 from hicmae_mm.visualization import draw_reconstruction, save_figure
+from hicmae_mm.visualization.hooks.prediction_visualization import safe_file_name
 from hicmae_mm.visualization.probe import build_dataset, evenly_chosen, load_model, read_clip, reconstruct_clip
 
 SPLITS = ('val', 'test', 'train')

@@ -8,7 +8,7 @@ by the total batch.
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command, point_elsewhere
+from hicmae_mm.commands.command_line import ArgumentParser, command, point_elsewhere
 
 import argparse
 import sys
@@ -25,8 +25,8 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from hicmae_mm.config.override_values import OverrideAction
+from hicmae_mm.config.overrides import load_config
 from hicmae_mm.registry import DATASETS, MODELS, PARAM_SCHEDULERS
-from hicmae_mm.utils.config_overrides import load_config
 from hicmae_mm.visualization import Curve, draw_curves, save_figure
 
 MAX_POINTS = 2000

@@ -10,7 +10,7 @@ beside the picture. The number above a panel is the silhouette score of the clas
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command, point_elsewhere
+from hicmae_mm.commands.command_line import ArgumentParser, command, point_elsewhere
 
 import argparse
 import csv
@@ -26,13 +26,13 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from hicmae_mm.config.folds import dataset_meta
 from hicmae_mm.config.override_values import OverrideAction
+from hicmae_mm.config.overrides import load_config
 from hicmae_mm.evaluation.clip_result import names_for
 from hicmae_mm.features.reading import load_features, read_info
 from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.models.heads.base import average_views
-from hicmae_mm.utils.config_overrides import load_config
-from hicmae_mm.utils.cross_validation import dataset_meta
 from hicmae_mm.utils.files import write_text
 from hicmae_mm.visualization import save_figure
 from hicmae_mm.visualization.embedding import METHODS, draw_embedding, embed, silhouette

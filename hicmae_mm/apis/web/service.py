@@ -14,13 +14,13 @@ from mmengine.logging import print_log
 
 from hicmae_mm.apis.clip import NO_FACE
 from hicmae_mm.apis.inferencer import EmotionInferencer, test_dataset
-from hicmae_mm.apis.inputs import ClipInput
-from hicmae_mm.apis.media import OpenClip
 from hicmae_mm.apis.web import problems
 from hicmae_mm.apis.web.limits import Limits, check_media
 from hicmae_mm.apis.web.pictures import face_strip, spectrogram
 from hicmae_mm.apis.web.stops import CheckStop, Stop
 from hicmae_mm.apis.web.view import Pictures, problem_view, result_view
+from hicmae_mm.datasets.clips.inputs import ClipInput
+from hicmae_mm.datasets.clips.media import OpenClip
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.transforms import OpenVideo
 from hicmae_mm.kernels.heap import HEAP

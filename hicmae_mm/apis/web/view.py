@@ -13,7 +13,7 @@ import numpy as np
 
 from hicmae_mm.apis.clip import NO_FACE
 from hicmae_mm.apis.tables import window_rows
-from hicmae_mm.engine.hooks.prediction_visualization import safe_file_name
+from hicmae_mm.visualization.hooks.prediction_visualization import safe_file_name
 from hicmae_mm.visualization.timeline import Envelope, scores_over_time
 
 MOST_LINES = 7

@@ -17,9 +17,9 @@ from hicmae_mm.datasets.audio_readers import open_audio
 from hicmae_mm.datasets.av_dataset import seeded
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.preparation.audio import Loudness
-from hicmae_mm.datasets.preparation.clip import Clip
 from hicmae_mm.datasets.preparation.listed_clips import STREAMS, ListedClip, column_hint
 from hicmae_mm.datasets.preparation.pool import Failure, run_parallel
+from hicmae_mm.datasets.source_clip import Clip
 from hicmae_mm.datasets.transforms.audio_io import Filterbank, LoadAudio
 from hicmae_mm.datasets.transforms.video_io import DecodeFrames, OpenVideo, SampleClips
 

@@ -13,8 +13,8 @@ import numpy as np
 from hicmae_mm.datasets.preparation.pool import Failure, run_parallel
 from hicmae_mm.datasets.synthetic.clips import EXPRESSION_AND_STYLE, make_clip, sample_actor
 from hicmae_mm.datasets.synthetic.voices import SAMPLE_RATE_HZ
+from hicmae_mm.datasets.writers import write_video, write_wav
 from hicmae_mm.utils.files import write_text
-from hicmae_mm.utils.media import write_video, write_wav
 
 EMOTIONS = tuple(EXPRESSION_AND_STYLE)
 _SETTINGS_FILE = 'corpus.json'

@@ -1,8 +1,7 @@
 """Registered metrics."""
 
 from hicmae_mm.evaluation.metrics.classification import ClassificationMetric
-from hicmae_mm.evaluation.metrics.dump import DumpPredictions
 from hicmae_mm.evaluation.metrics.mer_multi import MERMultiMetric
 from hicmae_mm.evaluation.metrics.regression import RegressionMetric
 
-__all__ = ['ClassificationMetric', 'DumpPredictions', 'MERMultiMetric', 'RegressionMetric']
+__all__ = ['ClassificationMetric', 'MERMultiMetric', 'RegressionMetric']

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hicmae_mm.apis.media import ArrayAudio, ArrayVideo
 from hicmae_mm.apis.web.pictures import face_strip, spectrogram
+from hicmae_mm.datasets.clips.media import ArrayAudio, ArrayVideo
 
 
 def picture_of(address: str) -> Image.Image:

@@ -15,7 +15,7 @@ from hicmae_mm.apis.web.limits import check_media
 from hicmae_mm.apis.web.problems import VisitorError
 from hicmae_mm.apis.web.service import Windows
 from hicmae_mm.apis.web.stops import Stop
-from hicmae_mm.utils.media import write_video
+from hicmae_mm.datasets.writers import write_video
 from tests.apis.conftest import spot_frames
 from tests.apis.web.test_pictures import picture_of
 from tests.conftest import MediaFolder

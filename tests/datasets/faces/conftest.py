@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hicmae_mm.datasets.synthetic.clips import make_clip, sample_actor
-from hicmae_mm.utils.media import write_video
+from hicmae_mm.datasets.writers import write_video
 
 
 @pytest.fixture(scope='session')

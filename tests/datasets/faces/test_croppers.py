@@ -11,10 +11,10 @@ from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.faces import CropOptions, HaarCascade, LocatingCropper, TrackedBoxes, WholeFrame, YuNet
 from hicmae_mm.datasets.faces.alignment import box_transforms, cut_out, landmark_transforms
 from hicmae_mm.datasets.faces.tracked_boxes import read_boxes
-from hicmae_mm.datasets.preparation.clip import Clip
+from hicmae_mm.datasets.source_clip import Clip
 from hicmae_mm.datasets.video_readers import open_video, read_image
+from hicmae_mm.datasets.writers import write_video
 from hicmae_mm.registry import FACE_CROPPERS
-from hicmae_mm.utils.media import write_video
 from tests.conftest import MediaFolder
 from tests.datasets.faces.onnx_file import write_red_square_detector
 

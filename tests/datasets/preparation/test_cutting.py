@@ -10,7 +10,7 @@ from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.preparation.cutting import Cut, CutVideo, summarize_cuts
 from hicmae_mm.datasets.preparation.jobs import Job, Outcome
 from hicmae_mm.datasets.video_readers import open_video
-from hicmae_mm.utils.media import write_video
+from hicmae_mm.datasets.writers import write_video
 
 FPS = 10
 

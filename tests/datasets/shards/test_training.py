@@ -16,8 +16,8 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from hicmae_mm.checkpoints.loading import read_checkpoint
 from hicmae_mm.engine import AudioVisualRunner, set_resume
-from hicmae_mm.utils.checkpoint import read_checkpoint
 from tests.datasets.shards.packed import pack
 from tests.engine.tiny_run import NUM_CLIPS, finetune_config, loader, train, train_pipeline, write_corpus
 

@@ -10,9 +10,9 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
+from hicmae_mm.checkpoints.loading import read_checkpoint
 from hicmae_mm.engine import build_runner, set_resume
 from hicmae_mm.engine.hooks import CheckpointHook
-from hicmae_mm.utils.checkpoint import read_checkpoint
 from tests.engine.tiny_run import finetune_config, train
 
 

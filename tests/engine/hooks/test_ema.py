@@ -9,8 +9,8 @@ import torch
 from mmengine.config import Config
 from mmengine.fileio import load
 
+from hicmae_mm.checkpoints.loading import read_checkpoint
 from hicmae_mm.engine import build_runner
-from hicmae_mm.utils.checkpoint import read_checkpoint
 from tests.engine.tiny_run import finetune_config
 
 

@@ -1,0 +1,78 @@
+"""Several steps at once, each as soon as what it needs is finished."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from hicmae_mm.commands.steps import Step
+
+_POLL_SECONDS = 0.05
+
+
+class Job(Protocol):
+    """A step that has been started, such as :class:`~hicmae_mm.commands.steps.RunningStep`."""
+
+    step: Step
+
+    def is_running(self) -> bool:
+        """Whether it has not come to its end."""
+
+    def wait(self) -> float:
+        """Waits for its end and returns the seconds that it took; RuntimeError if it failed."""
+
+    def end(self) -> None:
+        """Ends it."""
+
+
+def run_side_by_side(
+    steps: Sequence[Step],
+    num_jobs: int,
+    start: Callable[[Step], Job | None],
+    finished: Callable[[Step, float], None],
+) -> None:
+    """Runs steps, several at a time, in the order given as far as their needs allow.
+
+    The first that fails, or Ctrl-C, ends all that are running.
+
+    Args:
+        steps: What to run. A need that names none of them counts as met.
+        num_jobs: How many may run at a time.
+        start: Starts a step; returns None if there is nothing to do.
+        finished: Called with a step that has come to its end and the seconds that it took.
+
+    Raises:
+        ValueError: If no step can run at a time, or steps need each other.
+        RuntimeError: A step failed.
+    """
+    if num_jobs < 1:
+        raise ValueError(f'num_jobs must be at least 1, got {num_jobs}')
+    waiting, running = list(steps), list[Job]()
+    try:
+        while waiting or running:
+            unfinished = {step.name for step in waiting} | {job.step.name for job in running}
+            ready = [step for step in waiting if unfinished.isdisjoint(step.needs)]
+            if not ready and not running:
+                raise ValueError(f'the steps {[step.name for step in waiting]} need each other')
+            if ready and len(running) < num_jobs:
+                waiting.remove(ready[0])
+                job = start(ready[0])
+                running += [] if job is None else [job]
+                continue
+            for job in _wait_for_some(running):
+                finished(job.step, job.wait())
+                running.remove(job)
+    except BaseException:
+        for job in running:
+            job.end()
+        raise
+
+
+def _wait_for_some(running: Sequence[Job]) -> list[Job]:
+    """Waits until at least one has come to its end."""
+    while True:
+        ended = [job for job in running if not job.is_running()]
+        if ended:
+            return ended
+        time.sleep(_POLL_SECONDS)

@@ -1,0 +1,193 @@
+"""The folds of a config: which lists they read, what decides their outcome, and what a training leaves behind."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from hicmae_mm.config.checks import known_top_level_keys
+from hicmae_mm.config.overrides import load_config
+from hicmae_mm.registry import DATASETS
+
+# how fast, not what: a change of these repeats no training
+_SPEED = {'num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor'}
+_NOT_TRAINING = {'test_dataloader', 'test_evaluator', 'test_cfg', 'work_dir', 'log_level', 'launcher', 'resume'}
+_TESTING = ('model', 'test_dataloader', 'test_cfg', 'custom_imports', 'default_scope')
+
+MOST_FOLDS = 1000
+
+
+def parse_folds(text: str) -> tuple[int, ...]:
+    """Reads ``1-5``, ``1,3,5``, ``2`` or ``1-3,5`` as fold numbers in ascending order.
+
+    Raises:
+        ValueError: If it is none of these.
+    """
+    folds: set[int] = set()
+    for part in text.split(','):
+        match = re.fullmatch(r'\s*([0-9]{1,18})\s*(?:-\s*([0-9]{1,18})\s*)?', part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if first > last:
+            raise ValueError(f'folds {text[:60]!r} are not understood: expected such as 1-5, 1,3,5 or 2')
+        if last >= MOST_FOLDS:
+            raise ValueError(f'folds {text[:60]!r} are too many: numbers up to {MOST_FOLDS - 1} are read')
+        folds.update(range(first, last + 1))
+    return tuple(sorted(folds))
+
+
+@contextlib.contextmanager
+def fold_environment(fold: int) -> Iterator[None]:
+    """Sets ``FOLD``, which configs read, for a while."""
+    before = os.environ.get('FOLD')
+    os.environ['FOLD'] = str(fold)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ['FOLD']
+        else:
+            os.environ['FOLD'] = before
+
+
+def load_fold(path: str | Path, fold: int, options: Mapping[str, Any] | None = None) -> Config:
+    """Reads the config of a fold.
+
+    Args:
+        path: Config file that reads ``FOLD`` from the environment.
+        fold: Number of the fold.
+        options: Dotted key -> value, as of ``--cfg-options``.
+
+    Raises:
+        FileNotFoundError: No such config, or one of the fold's lists does not exist.
+        ValueError: A misspelt option, or the config does not train and test.
+    """
+    with fold_environment(fold):
+        cfg = load_config(path, options)
+    for key in ('train_dataloader', 'test_dataloader', 'test_evaluator'):
+        if cfg.get(key) is None:
+            raise ValueError(f'{path} has no {key}: expected a config that trains and tests')
+    for stage in ('train', 'val', 'test'):
+        for file in annotation_files(cfg.get(f'{stage}_dataloader')):
+            if not file.is_file():
+                raise FileNotFoundError(
+                    f'fold {fold}: the list {file} does not exist; write the lists of all folds with '
+                    'tools/dataset_converters, or choose other --folds'
+                )
+    return cfg
+
+
+def annotation_files(loader: Mapping[str, Any] | None) -> list[Path]:
+    """Every ``ann_file`` of a data loader's config, below its ``data_root``."""
+    return list(_annotation_files((loader or {}).get('dataset')))
+
+
+def _annotation_files(dataset: Any) -> Iterator[Path]:
+    if isinstance(dataset, (list, tuple)):
+        for item in dataset:
+            yield from _annotation_files(item)
+    if not isinstance(dataset, Mapping):
+        return
+    if dataset.get('ann_file'):
+        yield Path(dataset.get('data_root') or '') / dataset['ann_file']
+    for key, item in dataset.items():
+        if key != 'pipeline':
+            yield from _annotation_files(item)
+
+
+def check_folds_differ(configs: Mapping[int, Config], path: str | Path) -> None:
+    """Refuses a config that trains or tests two folds on the same list.
+
+    Args:
+        configs: Fold -> its config.
+        path: Of the config file, for the message.
+
+    Raises:
+        ValueError: If two folds read the same file.
+    """
+    for stage in ('train', 'test'):
+        owner: dict[str, int] = {}
+        for fold, cfg in configs.items():
+            loader = cfg.get(f'{stage}_dataloader')
+            source = ', '.join(str(file.resolve()) for file in annotation_files(loader))
+            source = source or repr(loader.get('dataset'))  # data sets without lists, such as shards
+            if source in owner:
+                raise ValueError(
+                    f'{path} does not react to FOLD: folds {owner[source]} and {fold} have the same {stage} data '
+                    f"({source[:300]}). Write it into the config, as in ann_file='fold{{{{$FOLD:1}}}}/{stage}.csv'"
+                )
+            owner[source] = fold
+
+
+def training_identity(cfg: Config) -> dict[str, Any]:
+    """What decides the outcome of a training: the config without tests, folders and speed; the content of the lists."""
+    known = known_top_level_keys() - _NOT_TRAINING
+    content = {key: _without_speed(value) for key, value in cfg.to_dict().items() if key in known}
+    return {'config': content, 'lists': _digests(cfg, ('train', 'val'))}
+
+
+def testing_identity(cfg: Config, checkpoint: Path) -> dict[str, Any]:
+    """What decides the predictions of a checkpoint; not the metrics, which are computed from the predictions."""
+    content = {key: _without_speed(value) for key, value in cfg.to_dict().items() if key in _TESTING}
+    return {'checkpoint': checkpoint.name, 'config': content, 'lists': _digests(cfg, ('test',))}
+
+
+def _without_speed(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_speed(item) for key, item in value.items() if key not in _SPEED}
+    return [_without_speed(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _digests(cfg: Config, stages: Sequence[str]) -> dict[str, str]:
+    files = [file for stage in stages for file in annotation_files(cfg.get(f'{stage}_dataloader'))]
+    return {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def dataset_meta(cfg: Config) -> dict[str, Any]:
+    """``classes``, ``dimensions``, ... of the test set: of its class, overridden by the config's ``metainfo``."""
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    registered = DATASETS.get(dataset['type']) if dataset.get('type') else None
+    return {**getattr(registered, 'METAINFO', {}), **(dataset.get('metainfo') or {})}
+
+
+def selecting_measures(cfg: Config) -> list[str]:
+    """``save_best`` of a config: the measures of which the best checkpoint is kept, none without validation."""
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    if cfg.get('val_dataloader') is None or not hook.get('save_best'):
+        return []
+    return [hook['save_best']] if isinstance(hook['save_best'], str) else list(hook['save_best'])
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint of a work folder, which may have been moved since; None before the first."""
+    record = folder / 'last_checkpoint'
+    path = folder / Path(record.read_text().strip()).name if record.is_file() else None
+    return path if path is not None and path.is_file() else None
+
+
+def best_checkpoint(folder: Path, measure: str) -> Path | None:
+    """The best checkpoint of a work folder by a measure, ``'auto'`` for any; None if there is none."""
+    name = '*' if measure == 'auto' else measure.replace('/', '_')
+    found = sorted(folder.glob(f'best_{name}_*.pth'), key=lambda path: path.stat().st_mtime)
+    return found[-1] if found else None
+
+
+def other_checkpoints(folder: Path) -> list[Path]:
+    """Checkpoints of a work folder that are neither the newest nor a best one."""
+    newest = last_checkpoint(folder)
+    return sorted(path for path in folder.glob('*.pth') if path != newest and not path.name.startswith('best_'))
+
+
+def set_aside(folder: Path) -> Path:
+    """Renames a folder to ``outdated/NAME_1`` (2, 3, ...) beside it, and returns the new name."""
+    number = 1
+    while (target := folder.parent / 'outdated' / f'{folder.name}_{number}').exists():
+        number += 1
+    target.parent.mkdir(exist_ok=True)
+    return folder.rename(target)

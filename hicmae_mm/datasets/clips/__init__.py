@@ -1,0 +1,1 @@
+"""Clips of a user: files, folders and arrays, opened on one time line."""

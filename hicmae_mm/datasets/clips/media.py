@@ -1,0 +1,260 @@
+"""Opened clips: time lines of their frames, and one pass over those frames that are used."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from hicmae_mm.datasets.audio_readers import AlignedAudio, AudioReader, open_audio
+from hicmae_mm.datasets.clips.inputs import ClipInput, tracks_of
+from hicmae_mm.datasets.video_readers import PyAVReader, VideoReader, open_video
+
+_LATEST_START_SECONDS = 0.5
+_HELD_BYTES = 2**26  # frames that are decoded at a time
+
+
+class ArrayVideo:
+    """Frames in memory; see :class:`~hicmae_mm.datasets.video_readers.VideoReader`.
+
+    Args:
+        frames: ``(T, H, W, 3)`` uint8 RGB.
+        fps: Frames per second.
+    """
+
+    def __init__(self, frames: np.ndarray, fps: float) -> None:
+        self.num_frames = len(frames)
+        self.fps: float | None = float(fps)
+        self._frames = frames
+
+    def read(self, indices: Sequence[int]) -> np.ndarray:
+        """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
+        return self._frames[list(indices)]
+
+    def frame_seconds(self, index: int) -> tuple[float, float]:
+        """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
+        assert self.fps is not None
+        return index / self.fps, (index + 1) / self.fps
+
+    def close(self) -> None:
+        """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
+
+
+class ArrayAudio:
+    """A waveform in memory; see :class:`~hicmae_mm.datasets.audio_readers.AudioReader`.
+
+    Args:
+        waveform: ``(S,)`` float32 in -1..1.
+        sample_rate_hz: Its rate.
+    """
+
+    start_seconds = 0.0
+    note: str | None = None
+
+    def __init__(self, waveform: np.ndarray, sample_rate_hz: int) -> None:
+        self.num_samples = len(waveform)
+        self.sample_rate_hz = int(sample_rate_hz)
+        self._waveform = waveform
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """See :class:`~hicmae_mm.datasets.audio_readers.AudioReader`."""
+        return self._waveform[start:stop]
+
+    def close(self) -> None:
+        """See :class:`~hicmae_mm.datasets.audio_readers.AudioReader`."""
+
+
+class Timeline:
+    """When the frames of a video are shown; nothing is decoded.
+
+    Time runs as in the file, or from the first frame where that starts late; see :func:`origin_seconds`.
+
+    Args:
+        reader: The video.
+        frame_rate_hz: Takes frames at this rate, repeating or leaving out; None: every frame counts once.
+
+    Attributes:
+        num_frames: n, of the rate asked for.
+        fps: The rate asked for, or the measured one.
+        seconds: End of the last frame.
+        origin_seconds: Where the line starts, on the clock of the file.
+    """
+
+    def __init__(self, reader: VideoReader, frame_rate_hz: float | None = None) -> None:
+        self._reader = reader
+        count = reader.num_frames
+        self._origin = self.origin_seconds = origin_seconds(reader)
+        last = self._start(count - 1)
+        shown = last - self._start(0)
+        measured = (count - 1) / shown if shown > 0 else float(reader.fps or 25.0)
+        self.seconds = last + 1 / measured  # the end stamps of last frames are often missing or made up
+        self.fps = frame_rate_hz or measured
+        self._is_retimed = frame_rate_hz is not None
+        self.num_frames = max(1, round(self.seconds * self.fps)) if self._is_retimed else count
+
+    def _start(self, index: int) -> float:
+        return float(self._reader.frame_seconds(index)[0]) - self._origin
+
+    def frame_seconds(self, index: int) -> tuple[float, float]:
+        """Start and end of a frame."""
+        if self._is_retimed:
+            return index / self.fps, (index + 1) / self.fps
+        start, end = self._reader.frame_seconds(index)
+        return float(start) - self._origin, float(end) - self._origin
+
+    def index_at(self, seconds: float) -> int:
+        """The first frame that starts at or after a time; n where there is none."""
+        early = seconds - 0.25 / self.fps  # time stamps are rounded
+        if self._is_retimed:
+            return min(max(int(np.ceil(early * self.fps)), 0), self.num_frames)
+        return bisect_left(range(self.num_frames), early, key=self._start)
+
+    def stored_indices(self, indices: np.ndarray) -> np.ndarray:
+        """Which frames of the file are shown at frames of this line, ``(n,)`` int."""
+        if not self._is_retimed:
+            return indices
+        moments = indices / self.fps + 0.25 / self.fps
+        stored = range(self._reader.num_frames)
+        return np.array([max(bisect_right(stored, moment, key=self._start) - 1, 0) for moment in moments], dtype=int)
+
+
+def origin_seconds(video: VideoReader | None) -> float:
+    """Where the time of a clip starts, on the clock of its file: 0, or the first frame if there are none for long."""
+    first = 0.0 if video is None else float(video.frame_seconds(0)[0])
+    return 0.0 if 0 <= first <= _LATEST_START_SECONDS else first
+
+
+class ForwardReader:
+    """Frames of a video in one pass forward: each is decoded once, and held until it is let go.
+
+    Args:
+        reader: The video.
+        wanted: Frames that will be asked for, ascending.
+    """
+
+    def __init__(self, reader: VideoReader, wanted: Sequence[int]) -> None:
+        self._reader = reader
+        self._wanted = list(wanted)
+        self._next = 0
+        self._held: dict[int, np.ndarray] = {}
+        self._decoded: Iterator[np.ndarray] | None = None
+        self._chunk: int | None = None
+
+    def get(self, indices: Sequence[int]) -> list[np.ndarray]:
+        """Frames ``(H, W, 3)`` uint8 RGB, of which none was let go.
+
+        Raises:
+            MediaError: If one cannot be decoded.
+        """
+        self._advance(max(indices))
+        return [self._held[index] for index in indices]
+
+    def let_go(self, indices: Sequence[int]) -> None:
+        """Forgets frames."""
+        for index in indices:
+            self._held.pop(index, None)
+
+    def _advance(self, last: int) -> None:
+        stop = bisect_right(self._wanted, last)
+        while self._next < stop:
+            end = min(stop, self._next + (self._chunk or 1))
+            new = self._wanted[self._next : end]
+            frames = self._read(new)
+            self._held.update(zip(new, frames, strict=True))
+            self._next = end
+            self._chunk = max(1, _HELD_BYTES // frames[0].nbytes)
+
+    def _read(self, indices: Sequence[int]) -> list[np.ndarray]:
+        if not isinstance(self._reader, PyAVReader):
+            return list(self._reader.read(indices))
+        if self._decoded is None:  # one pass for all; reading part by part would begin at a key frame each time
+            self._decoded = self._reader.forward(self._wanted)
+        return list(islice(self._decoded, len(indices)))
+
+
+class OpenClip:
+    """The readers of a clip; a context manager.
+
+    Args:
+        clip: What to open.
+        streams: Which of ``'video'`` and ``'audio'`` to open.
+        backend: Of :func:`~hicmae_mm.datasets.video_readers.open_video`.
+
+    Attributes:
+        video: None if left out or not there.
+        audio: None if left out or not there. Its first sample is heard where the time of the clip starts.
+        notes: What a user should know about the choice of the tracks.
+        missing: Why a wanted stream is not there, by its name.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        MediaError: If a file is broken.
+    """
+
+    def __init__(self, clip: ClipInput, streams: Sequence[str], backend: str | None = None) -> None:
+        self.clip = clip
+        self.missing: dict[str, str] = {}
+        self.notes: list[str] = []
+        self.video: VideoReader | None = None
+        self.audio: AlignedAudio | None = None
+        try:
+            if 'video' in streams:
+                self._open_video(backend)
+            if 'audio' in streams:
+                self._open_audio()
+        except (FileNotFoundError, ValueError):
+            self.close()
+            raise
+
+    def _open_video(self, backend: str | None) -> None:
+        video, fps = self.clip.video, self.clip.fps
+        if video is None:
+            self.missing['video'] = 'there are no pictures'
+        elif isinstance(video, np.ndarray):
+            assert fps is not None
+            self.video = ArrayVideo(video, fps)
+        elif video.is_file() and 'video' not in tracks_of(video):
+            self.missing['video'] = 'the file has no picture track'
+        else:
+            self.video = open_video(video, backend, fps)
+
+    def _open_audio(self) -> None:
+        audio = self.clip.audio
+        if audio is None:
+            self.missing['audio'] = 'there is no sound'
+        elif isinstance(audio, np.ndarray):
+            assert self.clip.sample_rate_hz is not None
+            self.audio = AlignedAudio(ArrayAudio(audio, self.clip.sample_rate_hz))
+        elif 'audio' not in tracks_of(audio):
+            self.missing['audio'] = 'the file has no sound track'
+        else:
+            reader = open_audio(audio)
+            if reader.note:
+                self.notes.append(reader.note)
+            self.audio = AlignedAudio(reader, self._sound_origin(reader))
+
+    def _sound_origin(self, reader: AudioReader) -> float:
+        """Where the time of the clip starts on the clock of the sound; files of their own start with it."""
+        if not self.clip.shares_clock:
+            return 0.0
+        return reader.start_seconds if self.video is None else origin_seconds(self.video)
+
+    def close(self) -> None:
+        """Lets the files go."""
+        for reader in (self.video, self.audio):
+            if reader is not None:
+                reader.close()
+
+    def __enter__(self) -> OpenClip:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def path(self) -> Path | None:
+        """Of the video, if it is a file or folder."""
+        return self.clip.video if isinstance(self.clip.video, Path) else None

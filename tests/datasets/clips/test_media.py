@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hicmae_mm.datasets.clips.inputs import ClipInput
+from hicmae_mm.datasets.clips.media import ArrayVideo, ForwardReader, OpenClip, Timeline
+from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.video_readers import open_video
+from tests.conftest import MediaFolder
+
+
+class Stamped(ArrayVideo):
+    """Frames that are shown at any times."""
+
+    def __init__(self, times: Sequence[float]) -> None:
+        super().__init__(np.zeros((len(times), 2, 2, 3), np.uint8), 25.0)
+        self.times = [*times, times[-1] + 0.04]
+
+    def frame_seconds(self, index: int) -> tuple[float, float]:
+        return self.times[index], self.times[index + 1]
+
+
+def test_time_runs_as_in_the_file_unless_it_starts_late():
+    assert Timeline(Stamped([0.08, 0.12, 0.16])).index_at(0.12) == 1
+    broadcast = Timeline(Stamped([100.0, 100.04, 100.08]))
+    assert broadcast.frame_seconds(1) == pytest.approx((0.04, 0.08))
+    assert broadcast.seconds == pytest.approx(0.12)
+    assert broadcast.fps == pytest.approx(25)
+
+
+def test_a_fast_video_is_read_at_the_rate_asked_for():
+    timeline = Timeline(ArrayVideo(np.zeros((120, 2, 2, 3), np.uint8), 60.0), 25.0)
+    assert (timeline.num_frames, timeline.fps) == (50, 25.0)
+    stored = timeline.stored_indices(np.arange(50))
+    np.testing.assert_array_equal(stored, np.floor(np.arange(50) * 60 / 25 + 0.6 + 1e-9).astype(int))
+    assert timeline.index_at(1.0) == 25
+
+
+def test_an_uneven_video_repeats_what_is_still_shown():
+    timeline = Timeline(Stamped([0.0, 0.1, 0.5]), 10.0)
+    assert timeline.stored_indices(np.arange(6)).tolist() == [0, 1, 1, 1, 1, 2]
+
+
+@pytest.mark.parametrize('backend', ['decord', 'pyav'])
+def test_frames_are_decoded_forward_each_once(media: MediaFolder, backend: str):
+    reader = open_video(media.video(num_frames=50), backend)
+    forward = ForwardReader(reader, [0, 4, 9, 20, 21, 49])
+    assert [media.frame_number(frame) for frame in forward.get([0, 9])] == [0, 9]
+    assert [media.frame_number(frame) for frame in forward.get([4, 20])] == [4, 20]  # 4 was kept for later
+    forward.let_go([0, 4, 9, 20])
+    with pytest.raises(KeyError):
+        forward.get([9])
+    assert [media.frame_number(frame) for frame in forward.get([21, 49])] == [21, 49]
+    reader.close()
+
+
+def test_only_what_is_wanted_is_read_and_never_twice():
+    asked: list[int] = []
+
+    class Noting(ArrayVideo):
+        def read(self, indices: Sequence[int]) -> np.ndarray:
+            asked.extend(indices)
+            return super().read(indices)
+
+    forward = ForwardReader(Noting(np.zeros((100, 2, 2, 3), np.uint8), 25.0), [3, 5, 8, 90])
+    forward.get([3, 8])
+    forward.get([5])
+    assert asked == [3, 5, 8]
+
+
+def test_a_clip_says_what_it_lacks(media: MediaFolder):
+    silent = media.video('silent.mp4', has_sound=False)
+    with OpenClip(ClipInput('silent', silent, silent), ('video', 'audio')) as opened:
+        assert opened.missing == {'audio': 'the file has no sound track'}
+        assert opened.audio is None
+    sound = media.wav()
+    with OpenClip(ClipInput('sound', sound, sound), ('video', 'audio')) as opened:
+        assert opened.missing == {'video': 'the file has no picture track'}
+    with OpenClip(ClipInput('asked', silent, silent), ('video',)) as opened:
+        assert not opened.missing
+
+
+def test_damaged_files_are_refused(media: MediaFolder):
+    cut = media.truncated(media.video())
+    with pytest.raises(MediaError, match='truncated'):
+        OpenClip(ClipInput('cut', cut, cut), ('video', 'audio'))
+    text = Path(media.root / 'notes.mp4')
+    text.write_text('no video at all, but some text that is long enough')
+    with pytest.raises(MediaError, match='notes.mp4'):
+        OpenClip(ClipInput('text', text, text), ('video', 'audio'))
