@@ -270,6 +270,6 @@ def test_index_lists_every_page() -> None:
     listed = re.findall(r'^\* \[[^\]]+\]\(([^)#]+\.md)\)', text, re.M)
     assert sorted(listed) == sorted(
         name_of(page).removeprefix('docs/')
-        for page in PAGES[1:]
+        for page in PAGES[3:]
         if page.name != 'index.md' or page.parent.name == 'api'
     )

@@ -102,7 +102,7 @@ def test_a_trusted_file_runs_its_code(tmp_path: Path) -> None:
 
 def test_unknown_classes_are_named(tmp_path: Path) -> None:
     torch.save({'model': {}, 'args': Harmless()}, tmp_path / 'own.pth')
-    with pytest.raises(ValueError, match=r'its pickle asks for \S*test_checkpoint_files.Harmless'):
+    with pytest.raises(ValueError, match=r'its pickle asks for \S*test_files.Harmless'):
         read_file(tmp_path / 'own.pth')
 
 
