@@ -18,6 +18,12 @@ from hicmae_mm.checkpoints import downloads
 from hicmae_mm.checkpoints.files import file_sha256, write_checkpoint
 from hicmae_mm.checkpoints.loading import read_checkpoint, read_checkpoint_meta
 from hicmae_mm.engine import build_runner
+<<<<<<< HEAD:tests/checkpoints/test_downloads.py
+=======
+from hicmae_mm.utils import downloads, web
+from hicmae_mm.utils.checkpoint import read_checkpoint, read_checkpoint_meta
+from hicmae_mm.utils.checkpoint_files import file_sha256, write_checkpoint
+>>>>>>> 582137f (Continue downloads by ranges, and bound servers in time and size):tests/utils/test_downloads.py
 from tests.engine.tiny_run import finetune_config, write_corpus
 
 
@@ -61,7 +67,7 @@ def test_fetched_once_and_compared_with_the_hash_in_the_name(suffix: str, site: 
     assert torch.equal(read_checkpoint(f'{address}/{named.name}')['state_dict']['w'], torch.ones(2))
     named.unlink()
     assert read_checkpoint_meta(f'{address}/{named.name}') == {'epoch': 3}
-    with pytest.raises(ValueError, match=r'not the file that its name promises'):
+    with pytest.raises(ValueError, match=r'not the file that was promised'):
         read_checkpoint(f'{address}/model-00000000{suffix}')
     with pytest.raises(FileNotFoundError, match=r'absent.pth.*cannot be fetched.*404'):
         read_checkpoint(f'{address}/absent.pth')
@@ -86,7 +92,7 @@ def test_a_server_that_stalls_or_stops_leaves_nothing(
 ) -> None:
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
     monkeypatch.setenv('no_proxy', '*')
-    monkeypatch.setattr(downloads, 'TIMEOUT_SECONDS', 0.3)
+    monkeypatch.setattr(web, 'TIMEOUT_SECONDS', 0.3)
     server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), FaultyHandler)
     server.released = threading.Event()  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever)

