@@ -11,8 +11,6 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlparse
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from hicmae_mm.version import __version__
-
 TIMEOUT_SECONDS = 30.0  # without a byte
 SLOW_SECONDS, SLOW_BYTES = 60.0, 60 << 10  # a server that sends less than this in that time is given up
 MOST_ATTEMPTS = 5  # with a server that asks to come back later
@@ -85,7 +83,7 @@ def open_address(address: str, headers: Mapping[str, str] | None = None) -> HTTP
     """
     if urlparse(address).scheme not in ('http', 'https'):
         raise ValueError(f'{address!r} is no address of the web: it must begin with https:// or http://')
-    request = Request(address, headers={'User-Agent': f'hicmae_mm/{__version__}', **(headers or {})})
+    request = Request(address, headers={'User-Agent': 'hicmae_mm', **(headers or {})})
     try:
         return _within(TIMEOUT_SECONDS * 2, lambda: _OPENER.open(request, timeout=TIMEOUT_SECONDS))
     except HTTPError as error:

@@ -18,12 +18,7 @@ from hicmae_mm.checkpoints import downloads
 from hicmae_mm.checkpoints.files import file_sha256, write_checkpoint
 from hicmae_mm.checkpoints.loading import read_checkpoint, read_checkpoint_meta
 from hicmae_mm.engine import build_runner
-<<<<<<< HEAD:tests/checkpoints/test_downloads.py
-=======
-from hicmae_mm.utils import downloads, web
-from hicmae_mm.utils.checkpoint import read_checkpoint, read_checkpoint_meta
-from hicmae_mm.utils.checkpoint_files import file_sha256, write_checkpoint
->>>>>>> 582137f (Continue downloads by ranges, and bound servers in time and size):tests/utils/test_downloads.py
+from hicmae_mm.utils import web
 from tests.engine.tiny_run import finetune_config, write_corpus
 
 

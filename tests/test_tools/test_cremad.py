@@ -105,3 +105,16 @@ def test_a_strange_name_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture
     assert load_converter('cremad').main([str(tmp_path), '--out-dir', str(tmp_path / 'lists')]) == 1
     assert "error: '1001_DFA_JOY_XX' is not a clip of CREMA-D" in capsys.readouterr().err
     assert not (tmp_path / 'lists').exists()
+
+
+def test_the_sound_that_the_owners_spell_otherwise(root: Path, tmp_path: Path) -> None:
+    owners = tmp_path / 'owners' / 'AudioWAV'
+    owners.mkdir(parents=True)
+    for name in real_names():
+        (owners / f'{name.replace("1040_ITH_SAD_XX", "1040_ITH_SAD_X")}.wav').touch()
+    assert sizes_of(convert(owners.parent, tmp_path / 'lists')) == SIZES
+    lists = convert(owners.parent, tmp_path / 'more', '--with-1040-ith-sad')
+    kept = [row for row in lists['fold3']['test'] if '1040_ITH_SAD' in row[0]]
+    assert [(Path(video).name, Path(audio).name) for video, audio, _ in kept] == [
+        ('1040_ITH_SAD_XX', '1040_ITH_SAD_X.wav')
+    ]

@@ -152,7 +152,12 @@ def test_a_secure_address_does_not_lead_to_an_open_one() -> None:
 
     with pytest.raises(URLError, match=r'less safe'):
         web.SameSafety().redirect_request(
-            Request('https://127.0.0.1/a'), None, 302, '', {}, 'http://127.0.0.1/b'  # type: ignore[arg-type]
+            Request('https://127.0.0.1/a'),
+            None,
+            302,
+            '',
+            {},
+            'http://127.0.0.1/b',  # type: ignore[arg-type]
         )
 
 

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 
 from hicmae_mm.datasets.conversion import (
+    Clip,
     MediaLayout,
     converter_parser,
     cross_validation,
@@ -27,6 +28,7 @@ from hicmae_mm.datasets.corpora.protocols import PROTOCOLS
 EMOTIONS = {6: ('ANG', 'DIS', 'FEA', 'HAP', 'NEU', 'SAD'), 4: ('ANG', 'HAP', 'NEU', 'SAD')}
 BROKEN = ('1064_IEO_DIS_MD', '1064_TIE_SAD_XX', '1076_MTI_NEU_XX', '1076_MTI_SAD_XX')  # says the corpus's own page
 UNPUBLISHED = '1040_ITH_SAD_XX'  # sound, but not in the published lists
+SPELLINGS = {'1040_ITH_SAD_X': UNPUBLISHED}  # of its sound, in the owners' repository
 FIRST_ACTOR, NUM_FOLDS, ACTORS_PER_FOLD = 1001, 5, 18
 
 
@@ -51,11 +53,15 @@ def convert(args: argparse.Namespace) -> None:
     """Writes the lists."""
     layout = MediaLayout.from_args(args)
     dropped = {*BROKEN} if args.with_1040_ith_sad else {*BROKEN, UNPUBLISHED}
-    names = layout.names()
+    names = {SPELLINGS.get(name, name): name for name in layout.names()}
     print(f'left out by the protocol: {listing(dropped.intersection(names)) or "nothing"}')
     labels = {emotion: index for index, emotion in enumerate(EMOTIONS[args.classes])}
     emotions = {name: emotion_of(name) for name in names if name not in dropped}
-    clips = ((fold_of(name), layout.clip(name, labels[key])) for name, key in emotions.items() if key in labels)
+    clips = (
+        (fold_of(name), Clip(layout.clip(name).video, layout.clip(names[name]).audio, (labels[key],)))
+        for name, key in emotions.items()
+        if key in labels
+    )
     write_folds(args, cross_validation(clips, NUM_FOLDS), PROTOCOLS['CREMAD' if args.classes == 6 else 'CREMAD4'])
 
 

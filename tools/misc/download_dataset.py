@@ -7,7 +7,7 @@ Shows the licence first. Run again after an interruption, it continues. See docs
 
 from __future__ import annotations
 
-from hicmae_mm.command_line import ArgumentParser, command
+from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import sys
