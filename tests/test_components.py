@@ -37,6 +37,10 @@ REGRESSOR = RECOGNIZER | dict(
     data_preprocessor=dict(type='AudioVisualDataPreprocessor'),
     head=dict(type='RegressionHead', num_outputs=2, loss=dict(type='MSELoss')),
 )
+FRAMES = REGRESSOR | dict(
+    aggregator=dict(type='FrameTokens', num_steps=2),
+    head=dict(type='RegressionHead', num_outputs=1, level='frame', target='course'),
+)
 PRETRAINER = pretrainer_config(
     data_preprocessor=dict(type='AudioVisualDataPreprocessor'),
     contrastive=dict(type='HierarchicalContrastiveHead', layers=(0, 2), loss=dict(type='InfoNCELoss')),
@@ -94,6 +98,13 @@ MODEL_CASES = {
     'VideoPatchTarget': ModelCase(PRETRAINER, 'heads.video.target', dict(frame_difference=False)),
     'SpectrogramPatchTarget': ModelCase(PRETRAINER, 'heads.audio.target', dict(normalize=False)),
     'MaskedMSELoss': ModelCase(PRETRAINER, 'heads.audio.loss', dict(loss_weight=0.5)),
+    'FrameTokens': ModelCase(FRAMES, 'aggregator', dict(num_steps=4)),
+    'MultiLabelHead': ModelCase(REGRESSOR, 'head', dict(num_labels=2, target='units', ignore=-1)),
+    'HierarchicalContrast': ModelCase(
+        PRETRAINER | dict(objectives=dict(contrast=dict(type='HierarchicalContrast', layers=(2,)))),
+        'objectives.contrast',
+        dict(layers=(1,)),
+    ),
     'HierarchicalContrastiveHead': ModelCase(PRETRAINER, 'contrastive', dict(layers=(1,))),
     'InfoNCELoss': ModelCase(PRETRAINER, 'contrastive.loss', dict(temperature=0.2)),
     'HierarchicalFeatureAggregator': ModelCase(RECOGNIZER, 'aggregator'),
@@ -131,6 +142,7 @@ TRANSFORM_CASES = {
     'RandomMask': TransformCase('pretrain', 'TubeMask', dict(stream='video', ratio=0.5, grid=(2, 2, 2))),
     'SymmetricWindowMask': TransformCase('pretrain', 'TubeMask', dict(ratio=0.5, grid=(2, 2, 2), window=(1, 2))),
     'DropStream': TransformCase('finetune', 'OpenVideo', dict(stream='audio', prob=0.0), precedes=True),
+    'PackStreams': TransformCase('finetune', 'PackAudioVisual', dict(arrays=('video', 'audio'))),
     'PackAudioVisual': TransformCase('finetune', 'PackAudioVisual', dict(streams=('video', 'audio'))),
 }
 HOOK_OPTIONS: dict[str, dict[str, Any]] = {
@@ -163,9 +175,20 @@ RUN_CASES = {
         'SeededSampler': RunCase({'train_dataloader.sampler.shuffle': False}),
         'ShardSampler': RunCase(SHARDS | {'train_dataloader.sampler.type': 'ShardSampler'}),
     },
-    'FUNCTIONS': {'collate_audio_visual': RunCase({'train_dataloader.collate_fn.type': 'collate_audio_visual'})},
+    'FUNCTIONS': {
+        name: RunCase({'train_dataloader.collate_fn.type': name})
+        for name in ('collate_audio_visual', 'collate_streams')
+    },
     'METRICS': {'ClassificationMetric': RunCase({'test_evaluator.topk': (1,)})},
-    'HOOKS': {name: RunCase({'custom_hooks': [dict(type=name, **options)]}) for name, options in HOOK_OPTIONS.items()},
+    'HOOKS': {name: RunCase({'custom_hooks': [dict(type=name, **options)]}) for name, options in HOOK_OPTIONS.items()}
+    | {
+        'ObjectiveWeightHook': RunCase(
+            {
+                'model.objectives': dict(contrast=dict(type='HierarchicalContrast', layers=(0,))),
+                'custom_hooks': [dict(type='ObjectiveWeightHook', objective='contrast', start=0.0, stop=0.1)],
+            }
+        )
+    },
     'LOOPS': {'EpochTrainLoop': RunCase({'train_cfg.type': 'EpochTrainLoop'})},
     'OPTIM_WRAPPERS': {'CpuAmpOptimWrapper': RunCase({'optim_wrapper.type': 'CpuAmpOptimWrapper'})},
     'OPTIM_WRAPPER_CONSTRUCTORS': {
@@ -253,6 +276,8 @@ def raw_batch(num_clips: int = 4) -> dict[str, Any]:
         sample = EmotionDataSample(metainfo=dict(sample_id=str(number), num_views=1))
         sample.set_gt_label(number % 3)
         sample.set_gt_values(torch.randn(2, generator=generator).tolist())
+        sample.set_target('course', torch.randn(4, 1, generator=generator))
+        sample.set_target('units', [number % 2, -1])
         samples.append(sample)
     hidden = torch.arange(8).expand(num_clips, -1)
     return dict(
@@ -276,7 +301,7 @@ def test_model_component_is_swapped_in_and_trains(name: str) -> None:
     assert type(component).__name__ == name
 
     batch = raw_batch()
-    if case.base is not PRETRAINER:
+    if case.base['type'] != PRETRAINER['type']:
         batch.pop('masks')
     losses = model(**model.data_preprocessor(batch, training=True), mode='loss')
     total = sum(value for key, value in losses.items() if 'loss' in key)
@@ -343,7 +368,9 @@ def test_training_component_is_swapped_into_a_run(
     assert 0 <= runner.test()['UAR'] <= 1
     built = [runner, runner.train_loop, runner.optim_wrapper, *runner.hooks, *runner.param_schedulers]
     built += [runner.train_dataloader.dataset, runner.train_dataloader.sampler, *runner.test_evaluator.metrics]
-    names = {type(part).__name__ for part in built} | {runner.train_dataloader.collate_fn.func.__name__}
+    names = {type(part).__name__ for part in built}
+    collate = runner.train_dataloader.collate_fn.func
+    names |= {key for key, function in R.FUNCTIONS.module_dict.items() if function is collate}
     names.add(cfg.optim_wrapper.constructor)
     assert name in names
     if name == 'PredictionVisualizationHook':

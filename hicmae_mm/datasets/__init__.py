@@ -1,7 +1,7 @@
 """Data sets, samplers and collation; the transforms are imported on their registry's first use."""
 
 from hicmae_mm.datasets.av_dataset import AudioVisualDataset
-from hicmae_mm.datasets.collate import collate_audio_visual
+from hicmae_mm.datasets.collate import collate_audio_visual, collate_streams
 from hicmae_mm.datasets.corpora import *  # noqa: F403 (one class per corpus, listed there)
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.samplers import ClassBalancedSampler, SampleIndex, SeededSampler
@@ -16,4 +16,5 @@ __all__ = [
     'SeededSampler',
     'ShardSampler',
     'collate_audio_visual',
+    'collate_streams',
 ]

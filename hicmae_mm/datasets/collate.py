@@ -10,23 +10,22 @@ from mmengine import registry as root
 from torch import Tensor
 
 from hicmae_mm.registry import FUNCTIONS
-from hicmae_mm.structures import SkippedSample
+from hicmae_mm.structures import Padded, SkippedSample, Stream
 
 
-@FUNCTIONS.register_module()
-@root.FUNCTIONS.register_module()  # where MMEngine looks collate functions up, whatever the scope
-def collate_audio_visual(data_batch: Sequence[dict[str, Any] | SkippedSample]) -> dict[str, Any]:
-    """Joins samples along their view axis and sets skipped ones aside.
+def collate_streams(data_batch: Sequence[dict[str, Any] | SkippedSample]) -> dict[str, Any]:
+    """Joins samples along their view axis and sets skipped ones aside. ``collate_audio_visual`` is the same function.
 
     Args:
         data_batch: What the data set returned, B packed samples or :class:`SkippedSample`.
 
     Returns:
-        ``inputs``: ``video`` (sum of V, T, H, W, 3) uint8 and ``audio`` (sum of V, 1, T, F) float32; ``masks`` (name to
-        (sum of V, N) bool), only if the samples have any; ``data_samples``: a list; ``skipped``: a list. Where samples
-        do without a stream on purpose (their ``absent_streams`` names it), 0 stands in their rows of ``inputs``, and
-        ``present`` (name to (sum of V,) bool) says which rows are real. Of a stream that no sample has there are no
-        inputs.
+        ``inputs``: by stream, a tensor such as ``video`` (sum of V, T, H, W, 3) uint8 or ``audio`` (sum of V, 1, T, F)
+        float32, or a :class:`~hicmae_mm.structures.Padded` whose rows have the longest sample's length; ``masks`` (name
+        to (sum of V, N) bool), only if the samples have any; ``data_samples``: a list; ``skipped``: a list. Where
+        samples do without a stream on purpose (their ``absent_streams`` names it), 0 stands in their rows of
+        ``inputs``, and ``present`` (name to (sum of V,) bool) says which rows are real. Of a stream that no sample has
+        there are no inputs.
 
     Raises:
         ValueError: If every sample was skipped, or if samples differ in shapes, or by accident in streams.
@@ -75,28 +74,51 @@ def _rows_present(samples: list[dict[str, Any]], name: str) -> Tensor:
     return torch.tensor([name in sample['inputs'] for sample in samples for _ in range(_num_views(sample))])
 
 
-def _join(samples: list[dict[str, Any]], field: str) -> dict[str, Tensor]:
+def _join(samples: list[dict[str, Any]], field: str) -> dict[str, Stream]:
     """Concatenates a dict of tensors over samples; what a sample lacks is 0."""
-    joined = {}
+    joined: dict[str, Stream] = {}
     for name in dict.fromkeys(name for sample in samples for name in sample.get(field, {})):
         first = next(sample[field][name] for sample in samples if name in sample.get(field, {}))
-        tensors = []
+        parts = []
         for sample in samples:
             if name in sample.get(field, {}):
-                tensor = sample[field][name]
+                part = sample[field][name]
             elif field == 'inputs':
-                tensor = first.new_zeros(_num_views(sample), *first.shape[1:])
+                part = _nothing_like(first, _num_views(sample))
             else:
                 raise ValueError(f'{_name(sample)}: {field} has no {name}, others of the batch have it')
-            if tensor.shape[1:] != first.shape[1:]:
-                raise ValueError(
-                    f'{_name(sample)}: {field}.{name} has shape {tuple(tensor.shape)}, others of the batch '
-                    f'{tuple(first.shape)}; resize or crop to one size in the pipeline'
-                )
-            tensors.append(tensor)
-        joined[name] = torch.cat(tensors)
+            _check_alike(part, first, f'{_name(sample)}: {field}.{name}')
+            parts.append(part)
+        joined[name] = Padded.cat(parts) if isinstance(first, Padded) else torch.cat(parts)
     return joined
+
+
+def _nothing_like(first: Stream, num_views: int) -> Stream:
+    """Rows of a clip that does without a stream."""
+    if isinstance(first, Padded):
+        return Padded(first.values.new_zeros(num_views, 1, *first.shape[2:]), first.lengths.new_zeros(num_views))
+    return first.new_zeros(num_views, *first.shape[1:])
+
+
+def _check_alike(part: Stream, first: Stream, name: str) -> None:
+    """Refuses parts that cannot stand in one tensor."""
+    if isinstance(part, Padded) != isinstance(first, Padded):
+        raise ValueError(f'{name} is a sequence in some clips and an array in others; pack it in one way')
+    free = 2 if isinstance(first, Padded) else 1  # leading dimensions that may differ: views, and length
+    if part.shape[free:] == first.shape[free:]:
+        return
+    remedy = (
+        'entries of a sequence need one shape'
+        if free == 2
+        else ('resize or crop to one size in the pipeline, or pack it as a sequence by PackStreams(sequences=...)')
+    )
+    raise ValueError(f'{name} has shape {tuple(part.shape)}, others of the batch {tuple(first.shape)}; {remedy}')
 
 
 def _name(sample: dict[str, Any]) -> str:
     return str(sample['data_samples'].get('sample_id', 'sample'))
+
+
+for _registry in (FUNCTIONS, root.FUNCTIONS):  # MMEngine looks collate functions up in its root, whatever the scope
+    _registry.register_module(name=['collate_streams', 'collate_audio_visual'], module=collate_streams)
+collate_audio_visual = collate_streams  # the name of version 0.1

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from math import prod
+from typing import Any, Protocol, runtime_checkable
 
-from mmengine.model import BaseModel, ModuleDict
+from mmengine.model import BaseModel, BaseModule, ModuleDict
 from torch import Tensor, nn
 
 from hicmae_mm.models.encoders import BaseEncoder, EncoderOutput
 from hicmae_mm.models.fusion import BaseFusion
+from hicmae_mm.models.objectives import BaseObjective
 from hicmae_mm.models.utils import build_slot
+from hicmae_mm.structures import Inputs
+
+
+@runtime_checkable
+class _HasGrid(Protocol):
+    """A maskable encoder, or one of version 0.1, when all encoders had a grid."""
+
+    grid: tuple[int, ...]
 
 
 def stream_order(names: Iterable[str]) -> list[str]:
@@ -67,6 +76,37 @@ class AudioVisualModel(BaseModel):
         self.fusion: BaseFusion | None = None if fusion is None else build_slot(fusion, 'fusion', streams=self.widths)
         self.fused_widths = self.widths if self.fusion is None else self.fusion.out_dims
 
+    def build_objectives(self, objectives: Mapping[str, dict | BaseObjective] | None, **facts: Any) -> None:
+        """Builds ``objectives``; ``facts`` are injected as into any slot."""
+        self.objectives: Mapping[str, BaseObjective] = ModuleDict(  # type: ignore[assignment]
+            {
+                name: build_slot(objective, f'objectives.{name}', **self.facts, **facts)
+                for name, objective in (objectives or {}).items()
+            }
+        )
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What components may ask for in their constructors."""
+        encoders = self.encoders.items()
+        return dict(
+            streams=self.widths,
+            num_layers={name: encoder.depth for name, encoder in encoders},
+            fused=self.fused_widths,
+            grids={name: encoder.grid for name, encoder in encoders if isinstance(encoder, _HasGrid)},
+        )
+
+    def init_weights(self) -> None:
+        """Initialises the parts, and leaves modules alone that are not MMEngine's.
+
+        MMEngine calls every method ``init_weights`` that it finds. Modules of other libraries often have one, and it
+        would overwrite the weights that they have loaded.
+        """
+        for part in self.modules():
+            if hasattr(part, 'init_weights') and not isinstance(part, (BaseModule, ModuleDict)):
+                part.is_init = True  # type: ignore[assignment]
+        super().init_weights()
+
     def prepare_parts(self) -> None:
         """Takes the frozen parts out of the training and hands ``checkpoint_activations`` to all parts.
 
@@ -107,15 +147,10 @@ class AudioVisualModel(BaseModel):
         Returns:
             The results by stream, in the order of the streams.
         """
-
-        def size(name: str) -> int:
-            encoder = self.encoders[name]
-            return prod(encoder.grid) * encoder.embed_dims * encoder.depth
-
-        encoded = {name: encode(name) for name in sorted(self.encoders, key=size)}
+        encoded = {name: encode(name) for name in sorted(self.encoders, key=lambda name: self.encoders[name].size)}
         return {name: encoded[name] for name in self.encoders}
 
-    def check_streams(self, inputs: Mapping[str, Tensor], present: Mapping[str, object] | None = None) -> None:
+    def check_streams(self, inputs: Inputs, present: Mapping[str, object] | None = None) -> None:
         """Raises ValueError when a stream of the model is missing from a batch, or from some of its clips."""
         missing = [name for name in self.encoders if name not in inputs]
         if missing:
@@ -135,7 +170,7 @@ class AudioVisualModel(BaseModel):
 
         Args:
             tokens: By stream.
-            padding: ``(B, N_i)`` bool, True = padding, for the streams that some clips lack.
+            padding: ``(B, N_i)`` bool, True = padding, for streams of different lengths or that some clips lack.
 
         Returns:
             Fused tokens by stream, 0 where padding is.

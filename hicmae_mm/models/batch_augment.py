@@ -11,6 +11,7 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from hicmae_mm.registry import MODELS
+from hicmae_mm.structures import Padded, Stream
 
 MODES = ('batch', 'pair', 'elem')
 
@@ -24,6 +25,10 @@ class MixupCutmix(nn.Module):
     ``lam * own + (1 - lam) * other``: soft scores for classes, blended values wherever the samples carry values. The
     box is timm's.
 
+    Any stream of float tensors can be mixed up. Cutmix pastes a box of frames ``(B, C, T, H, W)`` and a segment of
+    spectrograms ``(B, C, T, F)``. A batch with a stream that is neither in ``streams`` nor in ``untouched`` is refused,
+    because its label would be mixed and its content would not.
+
     Where clips lack a stream, each one is mixed with its mirror among the clips of the same streams, so that an absent
     stream stays absent and the label's share is that of what can be seen and heard. A clip with none of ``streams`` is
     left as it is, and so is the middle clip of an odd number.
@@ -35,6 +40,8 @@ class MixupCutmix(nn.Module):
         switch_prob: Probability of cutmix where both are on.
         prob: Probability of mixing: the batch, a pair or a clip, as ``mode`` says.
         streams: Streams to mix. The published code mixes ``('video',)`` only, and the label by the video's share.
+        untouched: Streams that stay as they are although the label is mixed. ``video`` and ``audio`` need not be named
+            here, as in the published code.
         mode: What shares one draw of share, kind and region: ``'batch'`` (as published), ``'pair'`` (two clips that are
             mixed with each other) or ``'elem'`` (nothing but the clip itself).
         cutmix_minmax: Smallest and largest side of the box over the frame's; sets ``cutmix_alpha`` to 1, as in timm.
@@ -48,6 +55,7 @@ class MixupCutmix(nn.Module):
         switch_prob: float = 0.5,
         prob: float = 1.0,
         streams: Sequence[str] = ('video', 'audio'),
+        untouched: Sequence[str] = (),
         mode: str = 'batch',
         cutmix_minmax: tuple[float, float] | None = None,
     ) -> None:
@@ -72,6 +80,7 @@ class MixupCutmix(nn.Module):
         self.switch_prob = switch_prob
         self.prob = prob
         self.streams = tuple(streams)
+        self.untouched = tuple(untouched)
         self.mode = mode
         self.cutmix_minmax = cutmix_minmax
 
@@ -97,6 +106,7 @@ class MixupCutmix(nn.Module):
         mixed = [name for name in self.streams if name in inputs]
         if not mixed and not any(name in self.streams for name in present or {}):
             raise ValueError(f'none of the streams {self.streams} is in the batch, which has {sorted(inputs)}')
+        self._check_streams(inputs, mixed)
         for name in mixed:
             if len(inputs[name]) != len(data_samples):
                 raise ValueError(
@@ -114,6 +124,27 @@ class MixupCutmix(nn.Module):
                 shares[i] = lam
         self._mix_labels(data_samples, partners, 1 - torch.tensor(shares).unsqueeze(1))
         return inputs | outputs
+
+    def _check_streams(self, inputs: Mapping[str, Stream], mixed: Sequence[str]) -> None:
+        """Refuses streams whose content would not go with the mixed label."""
+        forgotten = sorted(set(inputs) - {*self.streams, *self.untouched, 'video', 'audio'})
+        if forgotten:
+            raise ValueError(
+                f'the batch has the streams {forgotten}, which MixupCutmix does not know: it would mix the labels and '
+                f'leave them as they are; name them in streams (mixed too) or untouched'
+            )
+        for name in mixed:
+            value = inputs[name]
+            if isinstance(value, Padded) or not value.is_floating_point():
+                raise ValueError(
+                    f'{name} cannot be mixed: it is {"a sequence" if isinstance(value, Padded) else value.dtype}; '
+                    'leave it out of streams and name it in untouched, or do without MixupCutmix'
+                )
+            if self.cutmix_alpha > 0 and value.ndim not in (4, 5):
+                raise ValueError(
+                    f'cutmix needs frames (B, C, T, H, W) or spectrograms (B, C, T, F), {name} has the shape '
+                    f'{tuple(value.shape)}; set cutmix_alpha=0 to mix it up'
+                )
 
     def _groups(self, partners: list[int]) -> list[list[int]]:
         """Clips that share a draw."""
@@ -138,22 +169,22 @@ class MixupCutmix(nn.Module):
         self, inputs: dict[str, Tensor], outputs: dict[str, Tensor], partners: dict[int, int], lam: float
     ) -> float:
         """Pastes regions into the outputs; returns the share that is really left of the own clip."""
-        if 'video' in outputs or self.cutmix_minmax is not None:
-            plane = inputs['video' if 'video' in outputs else 'audio']
+        videos = [name for name, output in outputs.items() if output.ndim == 5]
+        sounds = [name for name in outputs if name not in videos]
+        if videos or self.cutmix_minmax is not None:
+            plane = inputs[(videos or sounds)[0]]
             (top, bottom, left, right), lam = self._box_and_share(plane.shape, lam, self.cutmix_minmax)
-        if 'video' in outputs:
+        for name in videos:
             for i, other in partners.items():
-                outputs['video'][i, ..., top:bottom, left:right] = inputs['video'][other, ..., top:bottom, left:right]
-        if 'audio' in outputs:
-            length = inputs['audio'].shape[-2]
+                outputs[name][i, ..., top:bottom, left:right] = inputs[name][other, ..., top:bottom, left:right]
+        for name in sounds:
+            length = inputs[name].shape[-2]
             segment = round((1 - lam) * length)
-            if 'video' not in outputs:
+            if not videos and name == sounds[0]:
                 lam = 1 - segment / length
             start = int(np.random.randint(0, length - segment + 1))
             for i, other in partners.items():
-                outputs['audio'][i, ..., start : start + segment, :] = inputs['audio'][
-                    other, ..., start : start + segment, :
-                ]
+                outputs[name][i, ..., start : start + segment, :] = inputs[name][other, ..., start : start + segment, :]
         return float(lam)
 
     def _mix_labels(self, data_samples: list[BaseDataElement], partners: list[int], share: Tensor) -> None:

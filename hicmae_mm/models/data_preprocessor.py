@@ -11,14 +11,16 @@ from torch import Tensor, nn
 
 from hicmae_mm.models.layers import Presence, TokenMask
 from hicmae_mm.registry import MODELS
+from hicmae_mm.structures import Padded, Stream
 
 
 @MODELS.register_module()
 class AudioVisualDataPreprocessor(BaseDataPreprocessor):
     """Moves a batch, normalises the frames where they arrive, turns masks into indices, mixes while training.
 
-    Frames travel as uint8, a quarter of the bytes. Masks are turned into index tensors on the host, so that no module
-    has to wait for the device. Labels stay on the host: losses move the few numbers that they need, stacked.
+    Frames of any stream travel as uint8, a quarter of the bytes, and are recognised by that. Everything else reaches
+    the model as it is. Masks are turned into index tensors on the host, so that no module has to wait for the device.
+    Labels stay on the host: losses move the few numbers that they need, stacked.
 
     Args:
         mean: Mean of each colour channel, 0..255.
@@ -44,12 +46,12 @@ class AudioVisualDataPreprocessor(BaseDataPreprocessor):
         self.batch_augment = MODELS.build(batch_augment) if isinstance(batch_augment, dict) else batch_augment
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
-        """Prepares a batch of ``collate_audio_visual``.
+        """Prepares a batch of ``collate_streams``.
 
         Args:
-            data: ``inputs`` (``video`` (B, T, H, W, 3) uint8, ``audio`` (B, 1, T, F) float32), optional ``masks`` (name
-                to (B, N) bool) and ``present`` (name to (B,) bool, for streams that some clips lack), ``data_samples``.
-                B counts views.
+            data: ``inputs`` (by stream, a tensor or ``Padded``; frames are (B, T, H, W, 3) uint8), optional ``masks``
+                (name to (B, N) bool) and ``present`` (name to (B,) bool, for streams that some clips lack),
+                ``data_samples``. B counts views.
             training: Whether to mix.
 
         Returns:
@@ -59,7 +61,7 @@ class AudioVisualDataPreprocessor(BaseDataPreprocessor):
         inputs = dict(data['inputs'])
         for name, value in inputs.items():
             value = value.to(self.device, non_blocking=True)
-            inputs[name] = self.normalize(value) if name == 'video' else value
+            inputs[name] = self._normalize_frames(value, name)
         data_samples = data.get('data_samples')
         if training and self.batch_augment is not None:
             if 'masks' in data:
@@ -81,7 +83,21 @@ class AudioVisualDataPreprocessor(BaseDataPreprocessor):
             }
         return prepared
 
-    def normalize(self, video: Tensor) -> Tensor:
+    def _normalize_frames(self, value: Stream, name: str) -> Stream:
+        """Normalises frames, ``(B, T, H, W, 3)``; other input passes unchanged.
+
+        Frames in sequences of different lengths keep their time axis: (B, T, H, W, 3) to (B, T, 3, H, W).
+        """
+        tensor = value.values if isinstance(value, Padded) else value
+        looks_like_frames = tensor.ndim == 5 and tensor.shape[-1] == 3
+        if tensor.dtype != torch.uint8:
+            if looks_like_frames:
+                raise TypeError(f'{name} must be uint8 frames of 0..255, got {tensor.dtype}')
+            return value
+        frames = self.normalize(tensor, name)
+        return Padded(frames.transpose(1, 2), value.lengths) if isinstance(value, Padded) else frames
+
+    def normalize(self, video: Tensor, name: str = 'video') -> Tensor:
         """Normalises frames: (B, T, H, W, 3) uint8 to contiguous (B, 3, T, H, W) float32.
 
         Raises:
@@ -89,9 +105,9 @@ class AudioVisualDataPreprocessor(BaseDataPreprocessor):
             ValueError: If they have another shape.
         """
         if video.dtype != torch.uint8:
-            raise TypeError(f'video must be uint8 frames of 0..255, got {video.dtype}')
+            raise TypeError(f'{name} must be uint8 frames of 0..255, got {video.dtype}')
         if video.ndim != 5 or video.shape[-1] != 3:
-            raise ValueError(f'video must be (B, T, H, W, 3), got {tuple(video.shape)}')
+            raise ValueError(f'{name} must be (B, T, H, W, 3), got {tuple(video.shape)}')
         channels_first = video.permute(0, 4, 1, 2, 3)  # (B, 3, T, H, W)
         frames = torch.empty(channels_first.shape, dtype=torch.float32, device=video.device).copy_(channels_first)
         return frames.sub_(self.mean).div_(self.std)

@@ -18,11 +18,12 @@ from torch import Tensor
 
 from hicmae_mm.models.encoders import BaseEncoder, EncoderOutput
 from hicmae_mm.models.layers import Presence, as_presence
+from hicmae_mm.structures import Inputs, Stream
 
 
 def find_presence(
     encoders: Mapping[str, BaseEncoder],
-    inputs: Mapping[str, Tensor],
+    inputs: Inputs,
     present: Mapping[str, Tensor | Presence] | None = None,
 ) -> dict[str, Presence]:
     """Rows that have a stream, for the streams that are not complete.
@@ -52,12 +53,12 @@ def find_presence(
     return presence
 
 
-def encode_present(encoder: BaseEncoder, x: Tensor | None, presence: Presence | None) -> EncoderOutput:
-    """Encodes the rows that have the stream; the others are 0 in every layer.
+def encode_present(encoder: BaseEncoder, x: Stream | None, presence: Presence | None) -> EncoderOutput:
+    """Encodes the rows that have the stream; the others are 0 in every layer, and padding where tokens can be padding.
 
     Args:
         encoder: The stream's encoder.
-        x: ``(B, C, ...)`` input; not looked at where the stream is absent.
+        x: ``(B, C, ...)`` input, or ``Padded``; not looked at where the stream is absent.
         presence: Rows that have the stream; ``None``: all.
 
     Returns:
@@ -70,5 +71,10 @@ def encode_present(encoder: BaseEncoder, x: Tensor | None, presence: Presence | 
         reference = next(encoder.parameters())
         nothing = reference.new_zeros(presence.num_rows, 1, encoder.embed_dims).detach()
         return EncoderOutput(nothing, (nothing,) * encoder.depth)
-    hidden = tuple(presence.spread(layer) for layer in encoder(presence.select(x)).hidden)
-    return EncoderOutput(hidden[-1], hidden)
+    part = encoder(presence.select(x))
+    hidden = tuple(presence.spread(layer) for layer in part.hidden)
+    # most often the tokens are the last layer's, and need not be spread twice
+    tokens = hidden[-1] if part.tokens is part.hidden[-1] else presence.spread(part.tokens)
+    padding = None if part.padding is None else ~presence.spread(~part.padding)
+    summary = None if part.summary is None else presence.spread(part.summary)
+    return EncoderOutput(tokens, hidden, padding, summary)

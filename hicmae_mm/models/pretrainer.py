@@ -14,6 +14,8 @@ from hicmae_mm.models.encoders import BaseEncoder, EncoderOutput
 from hicmae_mm.models.fusion import BaseFusion
 from hicmae_mm.models.heads import HierarchicalContrastiveHead, ReconstructionHead
 from hicmae_mm.models.layers import TokenMask, as_token_mask
+from hicmae_mm.models.objectives import BaseObjective, Pass
+from hicmae_mm.models.objectives.base import join_losses, objective_losses
 from hicmae_mm.models.utils import build_slot
 from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import EmotionDataSample
@@ -31,6 +33,7 @@ class AudioVisualPretrainer(AudioVisualModel):
         heads: A reconstruction head per stream.
         fusion: Fuses the visible tokens; ``None`` passes them on unfused.
         contrastive: Contrastive head over encoder layers; ``None`` leaves it out.
+        objectives: Further losses by name, which look at the whole pass.
         skip_layers: 0-based encoder layers handed to the decoders, shallow to deep.
         data_preprocessor: Moves and normalises batches.
         frozen: Parts that are not trained; see :class:`AudioVisualModel`.
@@ -48,6 +51,7 @@ class AudioVisualPretrainer(AudioVisualModel):
         heads: Mapping[str, dict | ReconstructionHead],
         fusion: dict | BaseFusion | None = None,
         contrastive: dict | HierarchicalContrastiveHead | None = None,
+        objectives: Mapping[str, dict | BaseObjective] | None = None,
         skip_layers: Sequence[int] = (3, 6, 9),
         data_preprocessor: dict | nn.Module | None = None,
         frozen: Sequence[str] = (),
@@ -63,6 +67,11 @@ class AudioVisualPretrainer(AudioVisualModel):
         for name, encoder in self.encoders.items():
             if self.skip_layers and max(self.skip_layers) >= encoder.depth:
                 raise ValueError(f'skip_layers={self.skip_layers}, but the {name} encoder has {encoder.depth} layers')
+            if not hasattr(encoder, 'grid'):  # encoders of version 0.1 have one without being a MaskableEncoder
+                raise ValueError(
+                    f'the {name} encoder {type(encoder).__name__} has no grid of patches that could be masked; '
+                    'pre-training needs a MaskableEncoder'
+                )
             self.heads[name] = build_slot(
                 heads[name], f'heads.{name}', patch=encoder.patch, in_channels=encoder.in_channels
             )
@@ -77,6 +86,7 @@ class AudioVisualPretrainer(AudioVisualModel):
         self.contrastive: HierarchicalContrastiveHead | None = (
             None if contrastive is None else build_slot(contrastive, 'contrastive')
         )
+        self.build_objectives(objectives)
         self.prepare_parts()
 
     def encode(
@@ -98,7 +108,11 @@ class AudioVisualPretrainer(AudioVisualModel):
 
     def decode(self, encoded: dict[str, EncoderOutput], masks: dict[str, TokenMask]) -> dict[str, Tensor]:
         """Predictions ``(B, M, P)`` of the masked tokens by stream."""
-        fused = self.fuse({name: output.tokens for name, output in encoded.items()})
+        return self._decode(encoded, self.fuse({name: output.tokens for name, output in encoded.items()}), masks)
+
+    def _decode(
+        self, encoded: dict[str, EncoderOutput], fused: dict[str, Tensor], masks: dict[str, TokenMask]
+    ) -> dict[str, Tensor]:
         return {
             name: decoder(fused[name], [encoded[name].hidden[i] for i in self.skip_layers], masks[name])
             for name, decoder in self.decoders.items()
@@ -146,7 +160,8 @@ class AudioVisualPretrainer(AudioVisualModel):
         if mode not in ('loss', 'predict', 'tensor'):
             raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
         encoded, indexed = self.encode(inputs, masks)
-        predictions = self.decode(encoded, indexed)
+        fused = self.fuse({name: output.tokens for name, output in encoded.items()})
+        predictions = self._decode(encoded, fused, indexed)
         if mode == 'tensor':
             return predictions
         if mode == 'predict':
@@ -155,11 +170,27 @@ class AudioVisualPretrainer(AudioVisualModel):
             f'loss_{name}': head.loss(predictions[name], inputs[name], indexed[name])
             for name, head in self.heads.items()
         }
+        this = self._pass(inputs, data_samples or [], encoded, fused, indexed)
         if self.contrastive is not None:
-            losses['loss_contrastive'] = self.contrastive.loss(
-                {name: output.hidden for name, output in encoded.items()}
-            )
-        return losses
+            losses['loss_contrastive'] = self.contrastive.loss(this.hidden)
+        return join_losses(losses, objective_losses(self.objectives, this))
+
+    def _pass(
+        self,
+        inputs: Mapping[str, Tensor],
+        data_samples: list[EmotionDataSample],
+        encoded: dict[str, EncoderOutput],
+        fused: dict[str, Tensor],
+        masks: dict[str, TokenMask],
+    ) -> Pass:
+        """What the objectives look at."""
+
+        def run(inputs: Mapping[str, Tensor], other_masks: Masks = masks) -> Pass:
+            encoded, indexed = self.encode(inputs, other_masks)
+            fused = self.fuse({name: output.tokens for name, output in encoded.items()})
+            return self._pass(inputs, data_samples, encoded, fused, indexed)
+
+        return Pass(inputs, data_samples, encoded, fused, padding={}, run=run, masks=masks)
 
     def _predict(
         self,

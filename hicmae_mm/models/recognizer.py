@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
 from hicmae_mm.models.aggregators import BaseAggregator
 from hicmae_mm.models.base import AudioVisualModel
-from hicmae_mm.models.encoders import BaseEncoder
+from hicmae_mm.models.encoders import BaseEncoder, EncoderOutput
 from hicmae_mm.models.fusion import BaseFusion
 from hicmae_mm.models.heads import BaseHead
 from hicmae_mm.models.layers import Presence
 from hicmae_mm.models.missing_streams import encode_present, find_presence
+from hicmae_mm.models.objectives import BaseObjective, Pass
+from hicmae_mm.models.objectives.base import join_losses, objective_losses
 from hicmae_mm.models.utils import build_slot
 from hicmae_mm.registry import MODELS
-from hicmae_mm.structures import EmotionDataSample
+from hicmae_mm.structures import EmotionDataSample, Inputs, Stream
 
 
 @MODELS.register_module()
@@ -33,6 +36,7 @@ class AudioVisualRecognizer(AudioVisualModel):
         data_preprocessor: Moves and normalises batches.
         missing_streams: ``'error'``: every clip must have every stream. ``'zero'``: an absent stream's encoder is not
             run, its features are 0, and no other stream attends to it.
+        objectives: Further losses by name, which look at the whole pass.
         frozen: Parts that are not trained; see :class:`AudioVisualModel`.
         checkpoint_activations: Memory for time in all parts; see :class:`AudioVisualModel`.
         init_cfg: MMEngine initialisation config.
@@ -46,6 +50,7 @@ class AudioVisualRecognizer(AudioVisualModel):
         aggregator: dict | BaseAggregator = {'type': 'HierarchicalFeatureAggregator'},  # noqa: B006
         data_preprocessor: dict | nn.Module | None = None,
         missing_streams: str = 'error',
+        objectives: Mapping[str, dict | BaseObjective] | None = None,
         frozen: Sequence[str] = (),
         checkpoint_activations: bool = False,
         init_cfg: dict | list[dict] | None = None,
@@ -54,32 +59,24 @@ class AudioVisualRecognizer(AudioVisualModel):
         if missing_streams not in ('error', 'zero'):
             raise ValueError(f"missing_streams must be 'error' or 'zero', got {missing_streams!r}")
         self.missing_streams = missing_streams
-        self.aggregator: BaseAggregator = build_slot(
-            aggregator,
-            'aggregator',
-            streams=self.widths,
-            num_layers={name: encoder.depth for name, encoder in self.encoders.items()},
-            fused=self.fused_widths,
-        )
+        self.aggregator: BaseAggregator = build_slot(aggregator, 'aggregator', **self.facts)
+        self._aggregated = set(inspect.signature(self.aggregator.forward).parameters)
         self.head: BaseHead = build_slot(head, 'head', in_channels=self.aggregator.out_channels)
+        if self.head.level != self.aggregator.level:
+            raise ValueError(
+                f'{type(self.aggregator).__name__} makes features of level {self.aggregator.level!r}, '
+                f'{type(self.head).__name__} needs level {self.head.level!r}; exchange one of them'
+            )
+        self.build_objectives(objectives, in_channels=self.aggregator.out_channels)
         self.prepare_parts()
 
-    def extract_features(
-        self, inputs: Mapping[str, Tensor], present: Mapping[str, Tensor | Presence] | None = None
-    ) -> Tensor:
-        """One feature per view, before the head's norm.
-
-        Args:
-            inputs: Normalised input by stream: video ``(B, 3, T, H, W)``, audio ``(B, 1, T, F)``. Rows of clips that
-                lack the stream may hold anything; a stream that all lack may be left out.
-            present: ``(B,)`` bool (on the host), or its indexed form, for every stream that some views lack.
-
-        Returns:
-            ``(B, aggregator.out_channels)``.
-
-        Raises:
-            ValueError: A missing stream without ``missing_streams='zero'``, or no stream at all.
-        """
+    def run_pass(
+        self,
+        inputs: Inputs,
+        data_samples: list[EmotionDataSample] | None = None,
+        present: Mapping[str, Tensor | Presence] | None = None,
+    ) -> Pass:
+        """Runs all parts but the head and keeps what each of them computed. Arguments as in :meth:`forward`."""
         if self.missing_streams == 'error':
             self.check_streams(inputs, present)
         presence = find_presence(self.encoders, inputs, present)
@@ -87,12 +84,58 @@ class AudioVisualRecognizer(AudioVisualModel):
             lambda name: encode_present(self.encoders[name], inputs.get(name), presence.get(name))
         )
         tokens = {name: output.tokens for name, output in encoded.items()}
-        padding = {name: part.padding(tokens[name].shape[1]) for name, part in presence.items()}
-        return self.aggregator({name: output.hidden for name, output in encoded.items()}, self.fuse(tokens, padding))
+        lengths = {name: output.padding for name, output in encoded.items() if output.padding is not None}
+        padding = {name: part.padding(tokens[name].shape[1]) for name, part in presence.items()} | lengths
+        fused = self.fuse(tokens, padding)
+        return Pass(
+            inputs=inputs,
+            data_samples=data_samples or [],
+            encoded=encoded,
+            fused=fused,
+            padding=padding,
+            features=self._aggregate(encoded, fused, padding if lengths else {}),
+            run=lambda inputs, present=None: self.run_pass(inputs, data_samples, present),
+        )
+
+    def _aggregate(
+        self, encoded: dict[str, EncoderOutput], fused: dict[str, Tensor], padding: dict[str, Tensor]
+    ) -> Stream:
+        """Hands the aggregator what it takes. Absent streams are 0 and need no padding; sequences do."""
+        more: dict[str, dict[str, Tensor]] = {}
+        if padding:
+            if 'padding' not in self._aggregated:
+                raise ValueError(
+                    f'{type(self.aggregator).__name__} knows no padding, but clips of the batch differ in the length '
+                    f'of {sorted(padding)}; give its forward the argument padding, or take another aggregator'
+                )
+            more['padding'] = padding
+        summary = {name: output.summary for name, output in encoded.items() if output.summary is not None}
+        if summary and 'summary' in self._aggregated:
+            more['summary'] = summary
+        return self.aggregator({name: output.hidden for name, output in encoded.items()}, fused, **more)
+
+    def extract_features(self, inputs: Inputs, present: Mapping[str, Tensor | Presence] | None = None) -> Stream:
+        """One feature per view, before the head's norm.
+
+        Args:
+            inputs: Normalised input by stream, such as video ``(B, 3, T, H, W)`` and audio ``(B, 1, T, F)``, or
+                :class:`~hicmae_mm.structures.Padded`. Rows of clips that lack the stream may hold anything; a stream
+                that all lack may be left out.
+            present: ``(B,)`` bool (on the host), or its indexed form, for every stream that some views lack.
+
+        Returns:
+            ``(B, aggregator.out_channels)``; one feature per time step of an aggregator of level ``'frame'``.
+
+        Raises:
+            ValueError: A missing stream without ``missing_streams='zero'``, or no stream at all.
+        """
+        features = self.run_pass(inputs, present=present).features
+        assert features is not None
+        return features
 
     def forward(
         self,
-        inputs: Mapping[str, Tensor],
+        inputs: Inputs,
         data_samples: list[EmotionDataSample] | None = None,
         present: Mapping[str, Tensor | Presence] | None = None,
         mode: str = 'tensor',
@@ -113,9 +156,11 @@ class AudioVisualRecognizer(AudioVisualModel):
         """
         if mode not in ('loss', 'predict', 'tensor'):
             raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
-        features = self.extract_features(inputs, present)
         if mode == 'tensor':
-            return self.head(features)
+            return self.head(self.extract_features(inputs, present))
         if not data_samples:
             raise ValueError(f'mode={mode!r} needs data_samples')
-        return self.head.loss(features, data_samples) if mode == 'loss' else self.head.predict(features, data_samples)
+        if mode == 'predict':
+            return self.head.predict(self.extract_features(inputs, present), data_samples)
+        this = self.run_pass(inputs, data_samples, present)
+        return join_losses(self.head.loss(this.features, data_samples), objective_losses(self.objectives, this))

@@ -24,6 +24,9 @@ def _as_vector(value: Tensor | np.ndarray | Sequence[float] | float, name: str) 
 class EmotionDataSample(BaseDataElement):
     """Labels, soft labels, values and predictions of one clip.
 
+    Targets and predictions may have other names too: :meth:`set_target` keeps ``gt_{name}`` of any shape, such as one
+    class or several values per frame, and heads with ``target=name`` read it.
+
     Data fields, all optional: ``gt_label`` (1,) int64, ``gt_score`` (C,) soft labels (after mixup), ``gt_values`` (D,)
     regression targets, ``pred_score`` (C,) probabilities averaged over views, ``pred_label`` (1,) int64,
     ``pred_values`` (D,), ``pred_view_scores`` (V, C).
@@ -55,6 +58,33 @@ class EmotionDataSample(BaseDataElement):
     def set_gt_values(self, value: Tensor | np.ndarray | Sequence[float] | float) -> EmotionDataSample:
         """Sets the regression targets ``(D,)``."""
         self.set_field(_as_vector(value, 'gt_values'), 'gt_values', dtype=Tensor)
+        return self
+
+    def set_target(self, name: str, value: Tensor | np.ndarray | Sequence[float] | float) -> EmotionDataSample:
+        """Sets the target ``gt_{name}``: a number, ``(D,)``, or one entry per frame, ``(T,)`` or ``(T, D)``.
+
+        Raises:
+            ValueError: The name belongs to a target with a method of its own, or is no identifier.
+        """
+        if name in ('label', 'score', 'values') or not name.isidentifier():
+            raise ValueError(f'a target cannot be called {name!r}; label, score and values have methods of their own')
+        self.set_field(torch.as_tensor(value), f'gt_{name}', dtype=Tensor)
+        return self
+
+    def target(self, name: str) -> Tensor:
+        """The target of a name, as set.
+
+        Raises:
+            KeyError: The sample has no such target.
+        """
+        if f'gt_{name}' not in self:
+            known = sorted(key.removeprefix('gt_') for key in self.keys() if key.startswith('gt_'))
+            raise KeyError(f'{self.get("sample_id", "a sample")} has no target {name!r}, only {known}')
+        return self.get(f'gt_{name}')
+
+    def set_prediction(self, field: str, value: Tensor) -> EmotionDataSample:
+        """Sets a prediction ``pred_...`` of any shape, such as one row per frame."""
+        self.set_field(value, field, dtype=Tensor)
         return self
 
     def set_pred_score(self, value: Tensor | np.ndarray | Sequence[float]) -> EmotionDataSample:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from hicmae_mm.models.batch_augment import MixupCutmix, mirror_partners
-from hicmae_mm.structures import EmotionDataSample
+from hicmae_mm.structures import EmotionDataSample, Padded
 
 
 def _inputs(size: int = 4) -> dict[str, Tensor]:
@@ -177,3 +177,37 @@ def test_clips_are_mixed_among_those_with_the_same_streams() -> None:
                 if not rows[i]:
                     assert not mixed[name][i].any()
         assert torch.equal(mixed['audio'][5], inputs['audio'][5])
+
+
+def test_a_third_stream_is_mixed_named_or_refused() -> None:
+    features = torch.arange(4.0).view(4, 1, 1).expand(4, 5, 2).clone()
+    inputs = {**_inputs(), 'text': features}
+    with pytest.raises(ValueError, match=r"the batch has the streams \['text'\], which MixupCutmix does not know"):
+        MixupCutmix(num_classes=4)(inputs, _labelled())
+    with pytest.raises(ValueError, match=r'cutmix needs frames .* text has the shape \(4, 5, 2\); set cutmix_alpha=0'):
+        MixupCutmix(num_classes=4, streams=('video', 'text'))(inputs, _labelled())
+    np.random.seed(0)
+    samples = _labelled()
+    mixed = MixupCutmix(num_classes=4, cutmix_alpha=0.0, streams=('video', 'audio', 'text'))(inputs, samples)
+    lam = _own_shares(samples)[0]
+    torch.testing.assert_close(mixed['text'][0], torch.full((5, 2), 3 * (1 - lam)))
+    kept = MixupCutmix(num_classes=4, untouched=('text',))(inputs, _labelled())
+    assert kept['text'] is features
+
+
+@pytest.mark.parametrize(
+    ('value', 'what'),
+    [(torch.zeros(4, 5, dtype=torch.int64), 'torch.int64'), (Padded.stack([torch.ones(2, 3)] * 4), 'a sequence')],
+)
+def test_what_cannot_be_mixed_is_refused(value: Tensor | Padded, what: str) -> None:
+    mix = MixupCutmix(num_classes=4, cutmix_alpha=0.0, streams=('text',))
+    with pytest.raises(ValueError, match=f'text cannot be mixed: it is {what}'):
+        mix({'text': value}, _labelled())
+
+
+def test_two_cameras_are_cut_alike() -> None:
+    np.random.seed(3)
+    inputs = {'face': _inputs()['video'], 'scene': _inputs()['video']}
+    mixed = MixupCutmix(num_classes=4, mixup_alpha=0.0, streams=('face', 'scene'))(inputs, _labelled())
+    assert torch.equal(mixed['face'], mixed['scene'])
+    assert 0 < (mixed['face'][0] == 3).float().mean() < 1

@@ -4,7 +4,7 @@ from hicmae_mm.datasets.transforms.audio_aug import RandomGain, SpecMasking
 from hicmae_mm.datasets.transforms.audio_io import Filterbank, LoadAudio
 from hicmae_mm.datasets.transforms.crop import RandomResizedCropFlip
 from hicmae_mm.datasets.transforms.drop_stream import DropStream
-from hicmae_mm.datasets.transforms.formatting import PackAudioVisual
+from hicmae_mm.datasets.transforms.formatting import PackAudioVisual, PackStreams
 from hicmae_mm.datasets.transforms.masking import RandomMask, SymmetricWindowMask, TubeMask
 from hicmae_mm.datasets.transforms.rand_augment import ClipRandAugment
 from hicmae_mm.datasets.transforms.video_aug import ClipRandomErasing, FixedCrop, SpatialViews
@@ -20,6 +20,7 @@ __all__ = [
     'LoadAudio',
     'OpenVideo',
     'PackAudioVisual',
+    'PackStreams',
     'RandomGain',
     'RandomMask',
     'RandomResizedCropFlip',

@@ -27,8 +27,8 @@ class DropStream(BaseTransform):
 
     def __init__(self, stream: str | Sequence[str] = 'audio', prob: float = 1.0) -> None:
         self.streams = (stream,) if isinstance(stream, str) else tuple(stream)
-        if not self.streams or not set(self.streams) <= {'video', 'audio'}:
-            raise ValueError(f"stream must be 'video', 'audio' or both, got {stream!r}")
+        if not self.streams:
+            raise ValueError("stream is empty; name at least one stream, such as 'audio'")
         if not 0 <= prob <= 1:
             raise ValueError(f'prob must lie in 0..1, got {prob}')
         self.prob = prob
@@ -37,10 +37,13 @@ class DropStream(BaseTransform):
         """Takes a stream from the clip.
 
         Raises:
-            ValueError: If the clip is open already.
+            ValueError: The clip is open already, or the data set does not read the stream.
         """
         if 'total_frames' in results:
             raise ValueError('DropStream must stand before OpenVideo, so that what is dropped is not even opened')
+        known = {*results['streams'], *results.get('absent_streams', ())}
+        if not set(self.streams) <= known | {'video', 'audio'}:
+            raise ValueError(f'DropStream names {list(self.streams)}, but the data set reads {sorted(known)}')
         chosen = self.streams[np.random.randint(len(self.streams))] if len(self.streams) > 1 else self.streams[0]
         drops = self.prob == 1 or np.random.rand() < self.prob
         left = tuple(name for name in results['streams'] if name != chosen)

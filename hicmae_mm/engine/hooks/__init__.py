@@ -8,6 +8,7 @@ from hicmae_mm.engine.hooks.compile import CompileHook
 from hicmae_mm.engine.hooks.ema import EMAHook
 from hicmae_mm.engine.hooks.iteration_seed import IterationSeedHook
 from hicmae_mm.engine.hooks.non_finite_loss import NonFiniteLossHook
+from hicmae_mm.engine.hooks.objective_weight import ObjectiveWeightHook
 from hicmae_mm.engine.hooks.runtime_info import DeferredRuntimeInfoHook
 from hicmae_mm.engine.hooks.skipped_samples import SkippedSamplesHook
 from hicmae_mm.engine.hooks.thread_competition import ThreadCompetitionHook
@@ -21,6 +22,7 @@ __all__ = [
     'EMAHook',
     'IterationSeedHook',
     'NonFiniteLossHook',
+    'ObjectiveWeightHook',
     'SkippedSamplesHook',
     'ThreadCompetitionHook',
 ]

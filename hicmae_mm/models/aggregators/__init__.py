@@ -1,6 +1,7 @@
-"""From tokens to one feature per clip."""
+"""From tokens to one feature per clip or per time step."""
 
 from hicmae_mm.models.aggregators.base import BaseAggregator
+from hicmae_mm.models.aggregators.frames import FrameTokens
 from hicmae_mm.models.aggregators.hierarchical import HierarchicalFeatureAggregator, MeanPoolAggregator
 
-__all__ = ['BaseAggregator', 'HierarchicalFeatureAggregator', 'MeanPoolAggregator']
+__all__ = ['BaseAggregator', 'FrameTokens', 'HierarchicalFeatureAggregator', 'MeanPoolAggregator']

@@ -8,24 +8,43 @@ from collections.abc import Sequence
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from hicmae_mm.structures import Stream
+
 
 class BaseAggregator(BaseModule, metaclass=ABCMeta):
     """Base class of aggregators.
 
+    The model injects what an aggregator's constructor names: ``streams`` (width of each stream's encoder),
+    ``num_layers`` (of each encoder), ``fused`` (width of each stream after fusion) and ``grids`` (tokens per axis of
+    the encoders that have a grid).
+
     Attributes:
-        out_channels: Length of the clip feature.
+        out_channels: Length of the feature.
+        level: ``'clip'``: one feature per clip. ``'frame'``: one feature per time step; the head must be of that level.
     """
 
     out_channels: int
+    level: str = 'clip'
 
     @abstractmethod
-    def forward(self, hidden: dict[str, Sequence[Tensor]], fused: dict[str, Tensor]) -> Tensor:
+    def forward(
+        self,
+        hidden: dict[str, Sequence[Tensor]],
+        fused: dict[str, Tensor],
+        padding: dict[str, Tensor] | None = None,
+        summary: dict[str, Tensor] | None = None,
+    ) -> Stream:
         """Aggregates a clip.
 
         Args:
             hidden: Every encoder layer's normed tokens ``(B, N_i, D)`` by stream.
             fused: ``(B, N_i, D)`` by stream: the fusion's output, or each encoder's last tokens without a fusion.
+            padding: ``(B, N_i)`` bool, True = padding, for streams that have any. An aggregator without this argument
+                is refused where input has different lengths.
+            summary: ``(B, R, D)`` by stream whose encoder gives tokens that stand for the whole clip. An aggregator
+                without this argument does not get them.
 
         Returns:
-            ``(B, out_channels)``.
+            ``(B, out_channels)`` of level ``'clip'``. Of level ``'frame'``: ``(B, T, out_channels)``, or
+            :class:`~hicmae_mm.structures.Padded` if clips differ in length.
         """

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hicmae_mm.models.aggregators.base import BaseAggregator
+from hicmae_mm.models.layers import mean_tokens
 from hicmae_mm.registry import MODELS
 
 
@@ -52,14 +53,21 @@ class HierarchicalFeatureAggregator(BaseAggregator):
         )
         self.out_channels = sum(streams.values()) + (sum(fused.values()) if pool_fused else 0)
 
-    def forward(self, hidden: dict[str, Sequence[Tensor]], fused: dict[str, Tensor]) -> Tensor:
+    def forward(
+        self,
+        hidden: dict[str, Sequence[Tensor]],
+        fused: dict[str, Tensor],
+        padding: dict[str, Tensor] | None = None,
+        summary: dict[str, Tensor] | None = None,  # noqa: ARG002 (of the contract)
+    ) -> Tensor:
         """See :meth:`BaseAggregator.forward`."""
+        padded = padding or {}
         mixes = []
         for name in self.streams:
-            pooled = torch.stack([tokens.mean(dim=1) for tokens in hidden[name]], dim=1)  # (B, L, D)
-            mixes.append(self.layer_weights[name].softmax(dim=0) @ pooled)
-        pooled_fused = [fused[name].mean(dim=1) for name in self.streams] if self.pool_fused else []
-        return torch.cat([*mixes, *pooled_fused], dim=-1)
+            layers = [mean_tokens(tokens, padded.get(name)) for tokens in hidden[name]]
+            mixes.append(self.layer_weights[name].softmax(dim=0) @ torch.stack(layers, dim=1))  # (B, L, D) -> (B, D)
+        pooled = [mean_tokens(fused[name], padded.get(name)) for name in self.streams] if self.pool_fused else []
+        return torch.cat([*mixes, *pooled], dim=-1)
 
 
 @MODELS.register_module()
@@ -76,6 +84,13 @@ class MeanPoolAggregator(BaseAggregator):
         self.streams = tuple(fused)
         self.out_channels = sum(fused.values())
 
-    def forward(self, hidden: dict[str, Sequence[Tensor]], fused: dict[str, Tensor]) -> Tensor:  # noqa: ARG002
+    def forward(
+        self,
+        hidden: dict[str, Sequence[Tensor]],  # noqa: ARG002 (of the contract)
+        fused: dict[str, Tensor],
+        padding: dict[str, Tensor] | None = None,
+        summary: dict[str, Tensor] | None = None,  # noqa: ARG002 (of the contract)
+    ) -> Tensor:
         """See :meth:`BaseAggregator.forward`."""
-        return torch.cat([fused[name].mean(dim=1) for name in self.streams], dim=-1)
+        padded = padding or {}
+        return torch.cat([mean_tokens(fused[name], padded.get(name)) for name in self.streams], dim=-1)

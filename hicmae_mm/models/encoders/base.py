@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABCMeta, abstractmethod
-from typing import NamedTuple
+from math import prod
+from typing import Any, NamedTuple
 
 from mmengine.model import BaseModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from hicmae_mm.models.layers.token_ops import TokenMask
 
@@ -15,37 +17,39 @@ class EncoderOutput(NamedTuple):
     """What an encoder returns.
 
     Attributes:
-        tokens: ``(B, K, D)``, the last layer's normed tokens.
-        hidden: One ``(B, K, D)`` per layer, normed; ``tokens`` is the last of them.
+        tokens: ``(B, K, D)``, the tokens that a fusion takes: the last layer's, normed.
+        hidden: One ``(B, K, D)`` per layer, normed.
+        padding: ``(B, K)`` bool, True = padding, for input of different lengths; ``None``: every token is real.
+        summary: ``(B, R, D)`` tokens that stand for the whole clip, such as a class token; ``None``: there are none.
     """
 
     tokens: Tensor
     hidden: tuple[Tensor, ...]
+    padding: Tensor | None = None
+    summary: Tensor | None = None
 
 
 class BaseEncoder(BaseModule, metaclass=ABCMeta):
     """Base class of encoders. One class and one set of parameter names serve pre-training and fine-tuning.
 
+    An encoder for masked pre-training is a :class:`MaskableEncoder`.
+
     Attributes that the models read to fit the other components:
         embed_dims: Width D of its tokens.
         depth: Number of layers, ``len(EncoderOutput.hidden)``.
-        grid: Tokens per axis; their product is N.
-        patch: Input size of one token per axis.
-        in_channels: Channels of its input.
     """
 
     embed_dims: int
     depth: int
-    grid: tuple[int, ...]
-    patch: tuple[int, ...]
-    in_channels: int
 
     @abstractmethod
-    def forward(self, x: Tensor, mask: Tensor | TokenMask | None = None) -> EncoderOutput:
+    def forward(self, x: Any, mask: Tensor | TokenMask | None = None) -> EncoderOutput:
         """Encodes a batch.
 
         Args:
-            x: ``(B, C, ...)`` input of the stream.
+            x: ``(B, C, ...)`` input of the stream, or sequences of different lengths
+                (:class:`~hicmae_mm.structures.Padded`) for an encoder that takes them. Padding must not change the
+                result of the other clips, and the output says which of its tokens are padding.
             mask: ``(B, N)`` bool, **True = masked**, equally many per clip, or its indexed form; only the ``K``
                 visible tokens are encoded. ``None``: all tokens, ``K = N``.
 
@@ -63,3 +67,59 @@ class BaseEncoder(BaseModule, metaclass=ABCMeta):
         Returns:
             0 for the embedding, ``i + 1`` for layer ``i``, ``None`` for parameters after the last layer.
         """
+
+    @property
+    def size(self) -> int:
+        """A measure of what a forward pass stores, to order encoders by."""
+        return prod(getattr(self, 'grid', ())) * self.embed_dims * self.depth
+
+
+class MaskableEncoder(BaseEncoder):
+    """Base class of encoders whose tokens lie on a grid of patches, so that some of them can be masked.
+
+    Attributes that the models read to fit the other components:
+        grid: Tokens per axis; their product is N.
+        patch: Input size of one token per axis.
+        in_channels: Channels of its input.
+    """
+
+    grid: tuple[int, ...]
+    patch: tuple[int, ...]
+    in_channels: int
+
+
+class ForeignEncoder(BaseEncoder):
+    """Base class of encoders around somebody else's module, whose weights are its own affair.
+
+    MMEngine initialises every module that has a method ``init_weights``, which would overwrite what the module has
+    loaded. The models leave modules alone that are not MMEngine's; this class adds a rule for layer-wise learning
+    rates.
+
+    Args:
+        net: The module.
+        layer_pattern: Regular expression whose first group is the index of a layer, such as ``r'blocks\\.(\\d+)\\.'``.
+        embedding_pattern: Regular expression of the names that belong to the embedding.
+        init_cfg: MMEngine initialisation config.
+
+    Attributes:
+        net: The module.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        layer_pattern: str,
+        embedding_pattern: str = r'(patch_)?embed',
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.net = net
+        self._layer, self._embedding = re.compile(layer_pattern), re.compile(embedding_pattern)
+
+    def layer_id(self, name: str) -> int | None:
+        """See :meth:`BaseEncoder.layer_id`."""
+        inner = name.removeprefix('net.')
+        found = self._layer.search(inner)
+        if found:
+            return int(found.group(1)) + 1
+        return 0 if self._embedding.search(inner) else None

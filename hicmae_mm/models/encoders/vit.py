@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from hicmae_mm.models.encoders.base import BaseEncoder, EncoderOutput
+from hicmae_mm.models.encoders.base import EncoderOutput, MaskableEncoder
 from hicmae_mm.models.layers import (
     Block,
     PatchEmbed,
@@ -21,7 +21,7 @@ from hicmae_mm.registry import MODELS
 
 
 @MODELS.register_module()
-class VisionTransformerEncoder(BaseEncoder):
+class VisionTransformerEncoder(MaskableEncoder):
     """Patch embedding plus fixed positions, then blocks; every layer's output passes the one final norm.
 
     Only visible patches are embedded when a mask is given. Source: HiCMAE, "Modules".

@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
+from typing import Any
 
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from hicmae_mm.models.heads.rows import LEVELS, rows_with_target, values_of
 from hicmae_mm.models.layers.blocks import NORM_EPS
-from hicmae_mm.structures import EmotionDataSample
+from hicmae_mm.structures import EmotionDataSample, Stream
 
 
 class BaseHead(BaseModule, metaclass=ABCMeta):
-    """Base class of clip-level heads: features in, losses or predictions out.
+    """Base class of heads: features in, losses or predictions out.
 
     Attributes:
+        level: ``'clip'``: the features are ``(sum of views, in_channels)``. ``'frame'``: one feature per time step,
+            ``(sum of views, T, in_channels)`` or :class:`~hicmae_mm.structures.Padded`.
         prediction_field: Field of the data samples that :meth:`predict` fills in, so that several heads on one feature
             can tell whether they would overwrite each other.
     """
 
     prediction_field: str
+    level: str = 'clip'
 
     @abstractmethod
-    def loss(self, features: Tensor, data_samples: list[EmotionDataSample]) -> dict[str, Tensor]:
-        """Losses of clip features ``(sum of views, in_channels)``."""
+    def loss(self, features: Any, data_samples: list[EmotionDataSample]) -> dict[str, Tensor]:
+        """Losses of the features, of the level that the head is for."""
 
     @abstractmethod
-    def predict(self, features: Tensor, data_samples: list[EmotionDataSample]) -> list[EmotionDataSample]:
+    def predict(self, features: Any, data_samples: list[EmotionDataSample]) -> list[EmotionDataSample]:
         """Fills in the predictions, averaged over each clip's views."""
 
 
@@ -35,25 +40,57 @@ class LinearHead(BaseHead):
     """Base class of heads of one task: LayerNorm and a linear layer whose first weights are scaled down.
 
     Args:
-        in_channels: Length of the clip feature; injected by the model.
+        in_channels: Length of the feature; injected by the model.
         out_channels: Outputs of the linear layer.
         init_scale: Multiplies the linear layer's initial weights (HiCMAE, "Fine-tuning": 0.001).
+        level: ``'clip'``, or ``'frame'`` for a prediction per time step.
+        target: Name of the target in the data samples.
+        ignore: Value of targets that do not count; ``None``: all count.
         init_cfg: MMEngine initialisation config.
+
+    Raises:
+        ValueError: An unknown level.
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, init_scale: float = 0.001, init_cfg: dict | list[dict] | None = None
+        self,
+        in_channels: int,
+        out_channels: int,
+        init_scale: float = 0.001,
+        level: str = 'clip',
+        target: str = 'label',
+        ignore: float | None = None,
+        init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        if level not in LEVELS:
+            raise ValueError(f'level must be one of {LEVELS}, got {level!r}')
+        self.level, self.target, self.ignore = level, target, ignore
         self.norm = nn.LayerNorm(in_channels, eps=NORM_EPS)
         self.fc = nn.Linear(in_channels, out_channels)
         nn.init.trunc_normal_(self.fc.weight, std=0.02)
         self.fc.weight.data.mul_(init_scale)
         nn.init.zeros_(self.fc.bias)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """``(B, in_channels) -> (B, out_channels)``."""
-        return self.fc(self.norm(features))
+    def forward(self, features: Stream) -> Tensor:
+        """``(..., in_channels) -> (..., out_channels)``; padding of sequences holds arbitrary values."""
+        return self.fc(self.norm(values_of(features)))
+
+    def supervised_rows(
+        self, outputs: Tensor, features: Stream, data_samples: list[EmotionDataSample]
+    ) -> tuple[Tensor, Tensor]:
+        """Outputs ``(N, C)`` and targets ``(N, ...)`` of the rows whose target counts."""
+        rows, targets = rows_with_target(features, data_samples, self.target, self.level, self.ignore)
+        flat = outputs.flatten(0, -2)  # (sum of views[, T], C) -> (rows, C)
+        device = outputs.device
+        return flat.index_select(0, rows.to(device, non_blocking=True)), targets.to(device, non_blocking=True)
+
+    def masked_loss(
+        self, outputs: Tensor, features: Stream, data_samples: list[EmotionDataSample], criterion: nn.Module
+    ) -> Tensor:
+        """Loss of the rows whose target counts; 0 where none does, so that every rank has a gradient."""
+        rows, targets = self.supervised_rows(outputs, features, data_samples)
+        return criterion(rows, targets) if len(rows) else outputs.sum() * 0
 
 
 def views_per_clip(data_samples: list[EmotionDataSample]) -> list[int]:

@@ -6,24 +6,29 @@ import torch
 from torch import Tensor, nn
 
 from hicmae_mm.models.heads.base import LinearHead, average_views, repeat_for_views
+from hicmae_mm.models.heads.rows import frames_of_clips
 from hicmae_mm.models.utils import build_slot
 from hicmae_mm.registry import MODELS
-from hicmae_mm.structures import EmotionDataSample
+from hicmae_mm.structures import EmotionDataSample, Stream
 
 
 @MODELS.register_module()
 class ClassificationHead(LinearHead):
     """Scores of exclusive emotion classes; softmax is averaged over the views of a clip.
 
+    Predictions are ``pred_score`` and ``pred_label``. Of another target than ``label`` they are ``pred_{target}_score``
+    and ``pred_{target}``; of level ``'frame'`` they have a row per time step.
+
     Args:
-        in_channels: Length of the clip feature; injected by the model.
+        in_channels: Length of the feature; injected by the model.
         num_classes: Number of classes C.
         loss: Loss of logits against class indices or label distributions.
         init_scale: Multiplies the linear layer's initial weights.
+        level: ``'clip'``, or ``'frame'`` for classes per time step.
+        target: Name of the target in the data samples.
+        ignore: Class index of clips or frames that do not count, such as -1.
         init_cfg: MMEngine initialisation config.
     """
-
-    prediction_field = 'pred_score'
 
     def __init__(
         self,
@@ -31,15 +36,24 @@ class ClassificationHead(LinearHead):
         num_classes: int,
         loss: dict | nn.Module = {'type': 'SoftCrossEntropyLoss'},  # noqa: B006
         init_scale: float = 0.001,
+        level: str = 'clip',
+        target: str = 'label',
+        ignore: int | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        super().__init__(in_channels, num_classes, init_scale, init_cfg)
+        super().__init__(in_channels, num_classes, init_scale, level, target, ignore, init_cfg)
+        self.score_field, self.label_field = 'pred_score', 'pred_label'
+        if target != 'label':
+            self.score_field, self.label_field = f'pred_{target}_score', f'pred_{target}'
+        self.prediction_field = self.score_field
         self.num_classes = num_classes
         self.criterion: nn.Module = build_slot(loss, 'head.loss')
 
-    def loss(self, features: Tensor, data_samples: list[EmotionDataSample]) -> dict[str, Tensor]:
-        """Loss against ``gt_score`` (mixed labels) where every sample has one, else ``gt_label``."""
+    def loss(self, features: Stream, data_samples: list[EmotionDataSample]) -> dict[str, Tensor]:
+        """Loss against the target; of clips against ``gt_score`` (mixed labels) where every sample has one."""
         logits = self(features).float()
+        if self.level == 'frame' or self.target != 'label' or self.ignore is not None:
+            return {'loss': self.masked_loss(logits, features, data_samples, self.criterion)}
         if all('gt_score' in sample for sample in data_samples):
             target = torch.stack([sample.gt_score for sample in data_samples])  # (B, C)
         else:
@@ -47,9 +61,18 @@ class ClassificationHead(LinearHead):
         target = repeat_for_views(target.to(logits.device, non_blocking=True), data_samples)
         return {'loss': self.criterion(logits, target)}
 
-    def predict(self, features: Tensor, data_samples: list[EmotionDataSample]) -> list[EmotionDataSample]:
-        """Sets ``pred_score`` and ``pred_label`` of every sample."""
-        scores = average_views(self(features).float().softmax(dim=-1), data_samples).cpu()
-        for sample, score in zip(data_samples, scores):
-            sample.set_pred_score(score)
+    def predict(self, features: Stream, data_samples: list[EmotionDataSample]) -> list[EmotionDataSample]:
+        """Sets scores and classes of every sample."""
+        scores = self(features).float().softmax(dim=-1)
+        clips = (
+            average_views(scores, data_samples).cpu()
+            if self.level == 'clip'
+            else frames_of_clips(scores.cpu(), features, data_samples)
+        )
+        for sample, score in zip(data_samples, clips):
+            if self.prediction_field == 'pred_score' and self.level == 'clip':
+                sample.set_pred_score(score)
+            else:
+                sample.set_prediction(self.score_field, score)
+                sample.set_prediction(self.label_field, score.argmax(dim=-1))
         return data_samples

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from hicmae_mm.models.layers import mean_tokens
 from hicmae_mm.models.utils import build_slot
 from hicmae_mm.registry import MODELS
 
@@ -34,11 +35,14 @@ class HierarchicalContrastiveHead(BaseModule):
         self.layers = tuple(layers)
         self.criterion: nn.Module = build_slot(loss, 'contrastive.loss')
 
-    def pooled(self, hidden: dict[str, Sequence[Tensor]]) -> list[tuple[Tensor, Tensor]]:
+    def pooled(
+        self, hidden: Mapping[str, Sequence[Tensor]], padding: Mapping[str, Tensor] | None = None
+    ) -> list[tuple[Tensor, Tensor]]:
         """Mean-pooled vectors ``(B, D)`` of both streams, per contrasted layer.
 
         Args:
             hidden: Every layer's tokens ``(B, K, D)`` by stream.
+            padding: ``(B, K)`` bool, True = padding, for streams that have any.
 
         Raises:
             ValueError: Not exactly two streams, or a layer that an encoder does not have.
@@ -48,9 +52,12 @@ class HierarchicalContrastiveHead(BaseModule):
         for name, outputs in hidden.items():
             if max(self.layers) >= len(outputs):
                 raise ValueError(f'contrastive.layers={self.layers}, but the {name} encoder has {len(outputs)} layers')
-        first, second = hidden.values()
-        return [(first[i].mean(dim=1), second[i].mean(dim=1)) for i in self.layers]
+        first, second = (
+            [mean_tokens(outputs[i], (padding or {}).get(name)) for i in self.layers]
+            for name, outputs in hidden.items()
+        )
+        return list(zip(first, second))
 
-    def loss(self, hidden: dict[str, Sequence[Tensor]]) -> Tensor:
-        """Scalar loss summed over the layers; ``hidden`` as in :meth:`pooled`."""
-        return torch.stack([self.criterion(first, second) for first, second in self.pooled(hidden)]).sum()
+    def loss(self, hidden: Mapping[str, Sequence[Tensor]], padding: Mapping[str, Tensor] | None = None) -> Tensor:
+        """Scalar loss summed over the layers; arguments as in :meth:`pooled`."""
+        return torch.stack([self.criterion(first, second) for first, second in self.pooled(hidden, padding)]).sum()

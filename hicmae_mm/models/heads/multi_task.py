@@ -10,7 +10,7 @@ from torch import Tensor
 from hicmae_mm.models.heads.base import BaseHead
 from hicmae_mm.models.utils import build_slot
 from hicmae_mm.registry import MODELS
-from hicmae_mm.structures import EmotionDataSample
+from hicmae_mm.structures import EmotionDataSample, Stream
 
 
 @MODELS.register_module()
@@ -28,7 +28,7 @@ class MultiTaskHead(BaseHead):
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: No head, a weight of no task, or two heads that predict the same field.
+        ValueError: No head, a weight of no task, tasks of different levels, or two heads that predict the same field.
     """
 
     def __init__(
@@ -47,19 +47,23 @@ class MultiTaskHead(BaseHead):
         self.heads: Mapping[str, BaseHead] = ModuleDict(  # type: ignore[assignment]
             {name: build_slot(cfg, f'head.heads.{name}', in_channels=in_channels) for name, cfg in heads.items()}
         )
+        levels = {name: part.level for name, part in self.heads.items()}
+        if len(set(levels.values())) > 1:
+            raise ValueError(f'the tasks are of different levels, {levels}; all of them need features of one level')
+        self.level = next(iter(levels.values()))
         self.loss_weights = dict.fromkeys(heads, 1.0) | dict(loss_weights or {})
         fields = [head.prediction_field for head in self.heads.values()]
         if len(set(fields)) < len(fields):
             raise ValueError(
                 f'the tasks {list(heads)} predict the fields {fields}, and would overwrite each other; '
-                'a sample holds one class and one vector of values: give one head several outputs'
+                'give them targets of their own, or one head several outputs'
             )
 
-    def forward(self, features: Tensor) -> dict[str, Tensor]:
+    def forward(self, features: Stream) -> dict[str, Tensor]:
         """``(B, in_channels) -> (B, outputs of the task)`` by task."""
         return {name: head(features) for name, head in self.heads.items()}
 
-    def loss(self, features: Tensor, data_samples: list[EmotionDataSample]) -> dict[str, Tensor]:
+    def loss(self, features: Stream, data_samples: list[EmotionDataSample]) -> dict[str, Tensor]:
         """Weighted losses of every task, ``loss_{task}``."""
         losses = {}
         for name, head in self.heads.items():
@@ -67,7 +71,7 @@ class MultiTaskHead(BaseHead):
                 losses[f'{key}_{name}'] = self.loss_weights[name] * value
         return losses
 
-    def predict(self, features: Tensor, data_samples: list[EmotionDataSample]) -> list[EmotionDataSample]:
+    def predict(self, features: Stream, data_samples: list[EmotionDataSample]) -> list[EmotionDataSample]:
         """Sets the predictions of every task."""
         for head in self.heads.values():
             data_samples = head.predict(features, data_samples)

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from hicmae_mm.models.heads.base import LinearHead, average_views, repeat_for_views
+from hicmae_mm.models.heads.rows import frames_of_clips
 from hicmae_mm.models.utils import build_slot
 from hicmae_mm.registry import MODELS
-from hicmae_mm.structures import EmotionDataSample
+from hicmae_mm.structures import EmotionDataSample, Stream
 
 ACTIVATIONS = {None: nn.Identity, 'sigmoid': nn.Sigmoid, 'tanh': nn.Tanh, 'relu': nn.ReLU}
 
@@ -17,19 +18,23 @@ ACTIVATIONS = {None: nn.Identity, 'sigmoid': nn.Sigmoid, 'tanh': nn.Tanh, 'relu'
 class RegressionHead(LinearHead):
     """Continuous emotion values; outputs are averaged over the views of a clip.
 
+    The prediction is ``pred_values``, or ``pred_{target}`` of another target than ``values``; of level ``'frame'`` it
+    has a row per time step.
+
     Args:
-        in_channels: Length of the clip feature; injected by the model.
+        in_channels: Length of the feature; injected by the model.
         num_outputs: Number of dimensions.
         activation: Applied to the outputs: ``None``, ``'sigmoid'``, ``'tanh'`` or ``'relu'``; match the labels' range.
         loss: Loss of values against labels.
         init_scale: Multiplies the linear layer's initial weights.
+        level: ``'clip'``, or ``'frame'`` for values per time step.
+        target: Name of the target in the data samples.
+        ignore: Value of clips or frames that do not count, such as -5. One such value excludes the whole row.
         init_cfg: MMEngine initialisation config.
 
     Raises:
         ValueError: An unknown activation.
     """
-
-    prediction_field = 'pred_values'
 
     def __init__(
         self,
@@ -38,27 +43,39 @@ class RegressionHead(LinearHead):
         activation: str | None = None,
         loss: dict | nn.Module = {'type': 'MSELoss'},  # noqa: B006
         init_scale: float = 0.001,
+        level: str = 'clip',
+        target: str = 'values',
+        ignore: float | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        super().__init__(in_channels, num_outputs, init_scale, init_cfg)
+        super().__init__(in_channels, num_outputs, init_scale, level, target, ignore, init_cfg)
+        self.prediction_field = f'pred_{target}'
         if activation not in ACTIVATIONS:
             raise ValueError(f'activation must be one of {list(ACTIVATIONS)}, got {activation!r}')
         self.num_outputs = num_outputs
         self.activation: nn.Module = ACTIVATIONS[activation]()
         self.criterion: nn.Module = build_slot(loss, 'head.loss')
 
-    def forward(self, features: Tensor) -> Tensor:
-        """``(B, in_channels) -> (B, num_outputs)``, after the activation."""
+    def forward(self, features: Stream) -> Tensor:
+        """``(..., in_channels) -> (..., num_outputs)``, after the activation."""
         return self.activation(super().forward(features))
 
-    def loss(self, features: Tensor, data_samples: list[EmotionDataSample]) -> dict[str, Tensor]:
-        """Loss against ``gt_values``."""
+    def loss(self, features: Stream, data_samples: list[EmotionDataSample]) -> dict[str, Tensor]:
+        """Loss against the target."""
         values = self(features).float()
+        if self.level == 'frame' or self.target != 'values' or self.ignore is not None:
+            return {'loss': self.masked_loss(values, features, data_samples, self.criterion)}
         target = torch.stack([sample.gt_values for sample in data_samples]).to(values.device, non_blocking=True)
         return {'loss': self.criterion(values, repeat_for_views(target, data_samples))}
 
-    def predict(self, features: Tensor, data_samples: list[EmotionDataSample]) -> list[EmotionDataSample]:
-        """Sets ``pred_values`` of every sample."""
-        for sample, values in zip(data_samples, average_views(self(features).float(), data_samples).cpu()):
-            sample.set_pred_values(values)
+    def predict(self, features: Stream, data_samples: list[EmotionDataSample]) -> list[EmotionDataSample]:
+        """Sets the values of every sample."""
+        values = self(features).float()
+        clips = (
+            average_views(values, data_samples).cpu()
+            if self.level == 'clip'
+            else frames_of_clips(values.cpu(), features, data_samples)
+        )
+        for sample, value in zip(data_samples, clips):
+            sample.set_prediction(self.prediction_field, value)
         return data_samples

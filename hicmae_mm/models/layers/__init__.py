@@ -7,7 +7,7 @@ from hicmae_mm.models.layers.patch_embed import PatchEmbed, SpectrogramEmbed, Tu
 from hicmae_mm.models.layers.pos_embed import sine_positions
 from hicmae_mm.models.layers.presence import Presence, as_presence
 from hicmae_mm.models.layers.recompute import is_recomputed, run_block
-from hicmae_mm.models.layers.token_ops import TokenMask, as_token_mask, gather_tokens, scatter_tokens
+from hicmae_mm.models.layers.token_ops import TokenMask, as_token_mask, gather_tokens, mean_tokens, scatter_tokens
 
 __all__ = [
     'Attention',
@@ -26,6 +26,7 @@ __all__ = [
     'as_token_mask',
     'gather_tokens',
     'is_recomputed',
+    'mean_tokens',
     'run_block',
     'scatter_tokens',
     'sine_positions',

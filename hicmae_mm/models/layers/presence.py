@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hicmae_mm.structures import Stream
+
 
 @dataclass(frozen=True)
 class Presence:
@@ -49,7 +51,7 @@ class Presence:
         """Moves the indices."""
         return Presence(self.rows.to(device, non_blocking=non_blocking), self.num_rows)
 
-    def select(self, x: Tensor) -> Tensor:
+    def select(self, x: Stream) -> Stream:
         """The rows that are there: ``(B, ...) -> (K, ...)``."""
         return x.index_select(0, self.rows)
 

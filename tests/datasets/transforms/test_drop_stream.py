@@ -36,8 +36,10 @@ def test_random_dropping_takes_either_stream_as_often() -> None:
 
 
 def test_options_and_place_are_checked() -> None:
-    with pytest.raises(ValueError, match="stream must be 'video', 'audio' or both, got 'sound'"):
-        DropStream('sound')
+    with pytest.raises(ValueError, match=r"DropStream names \['sound'\], but the data set reads \['audio', 'video'\]"):
+        DropStream('sound')(dict(streams=('video',), absent_streams=('audio',)))
+    with pytest.raises(ValueError, match='stream is empty'):
+        DropStream(())
     with pytest.raises(ValueError, match=r'prob must lie in 0\.\.1, got 2'):
         DropStream(prob=2)
     with pytest.raises(ValueError, match='must stand before OpenVideo'):

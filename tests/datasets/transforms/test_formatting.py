@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from hicmae_mm.datasets.transforms import PackAudioVisual
+from hicmae_mm.datasets import collate_streams
+from hicmae_mm.datasets.transforms import PackAudioVisual, PackStreams
+from hicmae_mm.structures import EmotionDataSample, Padded
 
 
 def _results(**extra: Any) -> dict[str, Any]:
@@ -54,7 +56,43 @@ def test_values_further_meta_keys_and_chosen_streams() -> None:
 def test_nothing_to_pack() -> None:
     results = _results()
     del results['imgs']
-    with pytest.raises(ValueError, match=r"nothing to pack: .*streams=\('video',\)"):
+    with pytest.raises(ValueError, match=r"nothing to pack for the streams \['video'\]"):
         PackAudioVisual(streams=('video',))(results)
     with pytest.raises(ValueError, match='streams must be some of'):
         PackAudioVisual(streams=('text',))
+
+
+def test_streams_of_any_name_and_length_are_packed() -> None:
+    results = dict(sample_id='a', streams=('pose', 'text', 'words'), num_clips=2, pose=np.zeros((2, 3, 4), np.float32))
+    results['ids'] = np.array([5, 7])
+    results['spoken'] = [torch.zeros(3, 2), torch.ones(1, 2)]
+    packed = PackStreams(arrays=('pose',), sequences=dict(text='ids', words='spoken'))(results)
+    assert packed['inputs']['pose'].shape == (2, 3, 4)
+    assert packed['inputs']['text'].values.tolist() == [[5, 7], [5, 7]]
+    assert packed['inputs']['words'].lengths.tolist() == [3, 1]
+    longer = {**packed['inputs'], 'text': Padded.stack([torch.arange(4)] * 2)}
+    batch = collate_streams([packed, {**packed, 'inputs': longer}])
+    assert batch['inputs']['text'].values.shape == (4, 4)
+    assert batch['inputs']['text'].lengths.tolist() == [2, 2, 4, 4]
+
+
+def test_an_absent_sequence_has_length_zero() -> None:
+    pack = PackStreams(arrays=(), sequences=dict(text='ids', words='words'))
+    both = pack(dict(streams=('text', 'words'), ids=np.array([1]), words=np.ones((2, 3)), sample_id='a'))
+    one = pack(dict(streams=('words',), absent_streams=('text',), words=np.ones((1, 3)), sample_id='b'))
+    batch = collate_streams([both, one])
+    assert batch['inputs']['text'].lengths.tolist() == [1, 0]
+    assert batch['present']['text'].tolist() == [True, False]
+
+
+def test_what_cannot_be_packed_is_named() -> None:
+    with pytest.raises(ValueError, match=r"every stream is an array or a sequence, got arrays=\('a',\)"):
+        PackStreams(arrays=('a',), sequences=dict(a='x'))
+    with pytest.raises(ValueError, match=r'pose: expected one array per view, \(1, ...\), got \(3, 4\)'):
+        PackStreams(arrays=('pose',))(dict(pose=np.zeros((3, 4)), streams=('pose',)))
+    with pytest.raises(ValueError, match=r"nothing to pack for the streams \['text'\]"):
+        PackStreams(arrays=('pose',), sequences=dict(text='ids'))(dict(pose=np.zeros((1, 4)), streams=('pose',)))
+    sequence, array = torch.zeros(1, 2), Padded.stack([torch.zeros(2)])
+    samples = [dict(inputs=dict(x=value), data_samples=EmotionDataSample()) for value in (sequence, array)]
+    with pytest.raises(ValueError, match='x is a sequence in some clips and an array in others'):
+        collate_streams(samples)

@@ -1,0 +1,79 @@
+"""Classes that do not exclude each other, such as action units."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hicmae_mm.models.heads.base import LinearHead, average_views
+from hicmae_mm.models.heads.rows import frames_of_clips, rows_with_target
+from hicmae_mm.registry import MODELS
+from hicmae_mm.structures import EmotionDataSample, Stream
+
+
+@MODELS.register_module()
+class MultiLabelHead(LinearHead):
+    """Probabilities of labels that are there or not, by binary cross entropy; averaged over the views of a clip.
+
+    The prediction is ``pred_{target}``, probabilities ``(L,)``; of level ``'frame'`` ``(T, L)``.
+
+    Args:
+        in_channels: Length of the feature; injected by the model.
+        num_labels: Number of labels L.
+        target: Name of the target in the data samples: 0 or 1 for each label.
+        level: ``'clip'``, or ``'frame'`` for labels per time step.
+        ignore: Value of single labels that do not count, such as -1.
+        pos_weight: Factor of the loss of labels that are there, one per label; ``None``: 1.
+        init_scale: Multiplies the linear layer's initial weights.
+        init_cfg: MMEngine initialisation config.
+
+    Raises:
+        ValueError: ``pos_weight`` has another number of entries.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_labels: int,
+        target: str = 'action_units',
+        level: str = 'clip',
+        ignore: float | None = None,
+        pos_weight: list[float] | None = None,
+        init_scale: float = 0.001,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(in_channels, num_labels, init_scale, level, target, ignore, init_cfg)
+        if pos_weight is not None and len(pos_weight) != num_labels:
+            raise ValueError(f'pos_weight has {len(pos_weight)} entries, there are {num_labels} labels')
+        weight = None if pos_weight is None else torch.tensor(pos_weight)
+        self.register_buffer('pos_weight', weight, persistent=False)
+        self.prediction_field = f'pred_{target}'
+
+    def loss(self, features: Stream, data_samples: list[EmotionDataSample]) -> dict[str, Tensor]:
+        """Mean loss of the labels that count; 0 where none does."""
+        logits = self(features).float()
+        rows, targets = rows_with_target(features, data_samples, self.target, self.level, ignore=None)
+        counts = torch.ones_like(targets, dtype=torch.bool) if self.ignore is None else targets != self.ignore
+        if not bool(counts.any()):  # on the host
+            return {'loss': logits.sum() * 0}
+        weight = (counts / counts.sum()).to(logits.device, non_blocking=True)  # (N, L)
+        known = targets.masked_fill(~counts, 0).float().to(logits.device, non_blocking=True)
+        chosen = logits.flatten(0, -2).index_select(0, rows.to(logits.device, non_blocking=True))  # (N, L)
+        return {
+            'loss': F.binary_cross_entropy_with_logits(
+                chosen, known, weight, reduction='sum', pos_weight=self.pos_weight
+            )
+        }
+
+    def predict(self, features: Stream, data_samples: list[EmotionDataSample]) -> list[EmotionDataSample]:
+        """Sets the probabilities of every sample."""
+        scores = self(features).float().sigmoid()
+        clips = (
+            average_views(scores, data_samples).cpu()
+            if self.level == 'clip'
+            else frames_of_clips(scores.cpu(), features, data_samples)
+        )
+        for sample, score in zip(data_samples, clips):
+            sample.set_prediction(self.prediction_field, score)
+        return data_samples
