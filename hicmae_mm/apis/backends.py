@@ -1,4 +1,4 @@
-"""What runs the model: PyTorch, or ONNX Runtime on an exported folder."""
+"""Two backends run a model: PyTorch, or ONNX Runtime with an exported folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,14 @@ BACKENDS = ('torch', 'onnxruntime')
 
 
 def check_predicts(resolved: ResolvedModel) -> None:
-    """Raises ValueError for a config without a head, such as those of pre-training."""
+    """Checks that a model predicts emotion.
+
+    Args:
+        resolved: The model.
+
+    Raises:
+        ValueError: If its config has no head, as in pre-training.
+    """
     model = resolved.cfg.get('model') or {}
     if 'head' not in model:
         raise ValueError(
@@ -30,13 +37,21 @@ def check_predicts(resolved: ResolvedModel) -> None:
 
 
 def build_torch_model(cfg: Config, weights: str, device: str) -> nn.Module:
-    """A recognizer with its weights, ready to predict, which takes clips that lack streams.
+    """Builds a recognizer, loads its weights, and prepares it for prediction.
 
-    Whether such clips are wanted is decided before they come to the model.
+    The model accepts clips that lack streams. The inferencer decides before whether such clips are allowed.
+
+    Args:
+        cfg: Config of the model.
+        weights: Path or address of the weights.
+        device: Device on which the model runs.
+
+    Returns:
+        The model in evaluation mode.
 
     Raises:
-        FileNotFoundError: If there are no such weights.
-        ValueError: If the weights are not of this model.
+        FileNotFoundError: If the weights do not exist.
+        ValueError: If the weights do not belong to this model.
     """
     model = MODELS.build(cfg.model)
     load_weights(model, read_checkpoint(weights)['state_dict'], weights, require_all=True)
@@ -48,11 +63,18 @@ def build_torch_model(cfg: Config, weights: str, device: str) -> nn.Module:
 
 
 def resolve_exported(model: Any, weights: str | Path | None) -> ResolvedModel:
-    """Config and folder of an exported model: ``weights``, or without them ``model``.
+    """Finds the config and the folder of an exported model.
+
+    Args:
+        model: The folder, if ``weights`` is None; otherwise it is not used.
+        weights: The folder that ``tools/export.py`` wrote, or None.
+
+    Returns:
+        The model; its ``weights`` are the path of the folder.
 
     Raises:
-        FileNotFoundError: If the folder is not there, or not whole.
-        ValueError: If none is named, or its description is damaged.
+        FileNotFoundError: If the folder does not exist or lacks files.
+        ValueError: If no folder is given, or its manifest is damaged.
     """
     from hicmae_mm.export import read_manifest
 
@@ -65,11 +87,11 @@ def resolve_exported(model: Any, weights: str | Path | None) -> ResolvedModel:
 
 
 class ExportedModel(nn.Module):
-    """An exported model behind the interface of a recognizer.
+    """Gives an exported model the interface of a recognizer.
 
     Args:
         cfg: Config of the model that was exported.
-        folder: Written by ``tools/export.py``.
+        folder: The folder that ``tools/export.py`` wrote.
 
     Raises:
         ImportError: If ONNX Runtime is not installed.
@@ -83,7 +105,14 @@ class ExportedModel(nn.Module):
         self.data_preprocessor = MODELS.build(cfg.model.data_preprocessor)
 
     def test_step(self, data: dict[str, Any]) -> list[EmotionDataSample]:
-        """Predictions of a collated batch, averaged over the views of each clip."""
+        """Predicts a collated batch and averages the predictions over the views of each clip.
+
+        Args:
+            data: The batch as the collate function made it.
+
+        Returns:
+            One sample with predictions for each clip.
+        """
         prepared = self.data_preprocessor(data, False)
         samples: list[EmotionDataSample] = prepared['data_samples']
         for name, values in self.session.predict(prepared['inputs']).items():

@@ -1,4 +1,4 @@
-"""One clip on its way to the model: windows are planned, frames decoded, faces cut out, and the pipeline run."""
+"""Prepare one clip for the model: plan its windows, decode frames, cut out faces, and run the pipeline."""
 
 from __future__ import annotations
 
@@ -16,26 +16,29 @@ from hicmae_mm.datasets.errors import MediaError
 NO_FACE = 'no face'
 SOUND_ENDED = 'the sound track has ended'
 USUAL_FRAME_RATES_HZ = (20.0, 35.0)
-"""Of videos that are read as they are: a model counts frames, and would see others too fast or too slow."""
+"""Videos with a rate in this range are read at their own rate.
+
+A model sees a fixed number of frames, so motion in videos of other rates would look too fast or too slow to it.
+"""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How clips are cut, whatever the clip.
+    """Settings for cutting clips into windows; they are the same for all clips.
 
     Attributes:
         pipeline: The transforms of the model's test data.
-        model_streams: All that the model has.
-        streams: Those of them that are asked for.
-        may_lack_streams: Whether the model takes clips without one of its streams.
-        window_seconds: Length of a window; None: ``window_frames`` of the video.
-        stride_seconds: From the start of a window to that of the next; None: half a window.
-        window_frames: Frames that a view of the model spans.
-        nominal_fps: Rate of the corpora.
-        frame_rate_hz: Rate at which videos are read: a number, None (their own), or ``'auto'``: their own, but
-            ``nominal_fps`` for those outside of :data:`USUAL_FRAME_RATES_HZ`.
-        faces: How faces are found.
-        backend: Of :func:`~hicmae_mm.datasets.video_readers.open_video`.
+        model_streams: Names of all streams of the model.
+        streams: Names of the streams that the user asks for.
+        may_lack_streams: Whether the model accepts clips without one of its streams.
+        window_seconds: Length of a window. None means the length of ``window_frames`` frames.
+        stride_seconds: Time from the start of one window to the start of the next. None means half a window.
+        window_frames: Number of frames that one view of the model spans.
+        nominal_fps: Frame rate of the corpora on which the model was trained, in frames per second.
+        frame_rate_hz: Rate at which videos are read. A number sets it. None keeps the rate of each video. ``'auto'``
+            keeps it too, but uses ``nominal_fps`` for rates outside of :data:`USUAL_FRAME_RATES_HZ`.
+        faces: Options for finding faces.
+        backend: Name of the video reader; see :func:`~hicmae_mm.datasets.video_readers.open_video`.
     """
 
     pipeline: Sequence[Callable[[dict[str, Any]], dict[str, Any] | None]]
@@ -56,11 +59,11 @@ class PreparedWindow:
     """A window that is ready for the model.
 
     Attributes:
-        window: Where it lies.
-        streams: Those that it has.
-        absent: Why it lacks others, by their name.
-        face_coverage: Share of its frames with a face; None without a search.
-        packed: What the pipeline made of it; None if it cannot be scored.
+        window: Position of the window in the clip.
+        streams: Names of the streams that the window has.
+        absent: Reasons why it lacks other streams, by the name of the stream.
+        face_coverage: Share of its frames that show a face, in 0..1. None if faces were not searched.
+        packed: Output of the pipeline. None if the window cannot be scored.
     """
 
     window: Window
@@ -72,32 +75,32 @@ class PreparedWindow:
 
 @dataclass
 class _Plan:
-    """A window, its frames of the file, and its half-run pipeline."""
+    """A window, the frames of the file that it uses, and the state of its pipeline after the choice of frames."""
 
     window: Window
     results: dict[str, Any] | None = None
     next_step: int = 0
-    stored: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=int))  # by frame of the window's frame_inds
+    stored: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=int))  # one index for each of frame_inds
 
 
 class WindowedClip:
-    """The windows of an opened clip, in order.
+    """Iterates over the windows of an opened clip, in order.
 
     Args:
         opened: The clip.
-        settings: How to cut it.
+        settings: Settings for cutting it into windows.
 
     Attributes:
-        timeline: Of its frames; None without pictures.
-        windows: Where the windows lie.
-        window_seconds: Their length.
-        stride_seconds: Their distance.
-        face_boxes: ``seconds`` and ``box`` (x, y, width, height in pixels; None without a face) of every frame that was
-            searched, once the windows have been read.
-        warnings: What a user should know.
+        timeline: Time line of its frames. None if the clip has no pictures.
+        windows: Positions of the windows.
+        window_seconds: Length of a window.
+        stride_seconds: Time from the start of one window to the start of the next.
+        face_boxes: One dictionary for each searched frame, with ``seconds`` and ``box`` (x, y, width, height in
+            pixels; None if no face was found). It is complete when all windows have been read.
+        warnings: Warnings for the user.
 
     Raises:
-        MediaError: If the clip has none of the streams, or lacks one that the model cannot do without.
+        MediaError: If the clip has none of the requested streams, or lacks a stream that the model needs.
     """
 
     def __init__(self, opened: OpenClip, settings: Settings) -> None:
@@ -115,7 +118,7 @@ class WindowedClip:
     def _check_streams(self) -> None:
         missing = self.opened.missing
         if set(missing) >= set(self.settings.streams):
-            raise MediaError(f'{self.opened.clip.name}: {" and ".join(missing.values())}; nothing to look at')
+            raise MediaError(f'{self.opened.clip.name}: {" and ".join(missing.values())}; there is nothing to analyse')
         if missing and not self.settings.may_lack_streams:
             raise MediaError(f'{self.opened.clip.name}: {lacking(missing)}')
 
@@ -127,7 +130,9 @@ class WindowedClip:
         if rate != AUTO or low <= timeline.fps <= high or self.opened.video.num_frames == 1:
             return timeline
         nominal = self.settings.nominal_fps
-        self.warnings.append(f'{timeline.fps:.1f} frames per second, read at {nominal:g} as the model was trained')
+        self.warnings.append(
+            f'the video has {timeline.fps:.1f} frames per second; it is read at {nominal:g}, as the model was trained'
+        )
         return Timeline(self.opened.video, nominal)
 
     def __iter__(self) -> Iterator[PreparedWindow]:
@@ -140,7 +145,7 @@ class WindowedClip:
                 reader.let_go([frame for frame in plan.stored.tolist() if last_use[frame] == number])
             plan.results = None
         if self.opened.audio is not None and self.opened.audio.peak == 0:
-            self.warnings.append('the sound is silent, nothing but zeros')
+            self.warnings.append('the sound is silent: all samples are zero')
         video = self.opened.video
         if video is not None:
             boxes = sorted(self._faces.boxes.items())
@@ -162,7 +167,7 @@ class WindowedClip:
         )
 
     def _plan(self, window: Window) -> _Plan:
-        """Runs the pipeline up to the choice of frames; decodes nothing."""
+        """Runs the pipeline until it has chosen frames, without decoding anything."""
         plan = _Plan(window)
         if self.timeline is None or window.frames is None:
             return plan
@@ -209,14 +214,14 @@ class WindowedClip:
 
 
 class _Source:
-    """What ``OpenVideo`` and ``LoadAudio`` open, instead of files: the readers of a window."""
+    """Gives the readers of a window to ``OpenVideo`` and ``LoadAudio``, which open them in place of files."""
 
     def __init__(self, clip: WindowedClip, window: Window, pictures: dict[int, np.ndarray] | None = None) -> None:
         self._clip, self._window, self._pictures = clip, window, pictures or {}
 
     @property
     def shares_clock(self) -> bool:
-        """Whether time says which sound belongs to which picture: within one file, and wherever windows are cut."""
+        """Whether times of pictures and sound can be compared: both come from one file, or the clip has windows."""
         return len(self._clip.windows) > 1 or self._clip.opened.clip.shares_clock
 
     def open_video(self) -> WindowVideo:
@@ -237,14 +242,18 @@ class _Source:
 
 def _not_none(results: dict[str, Any] | None, transform: object) -> dict[str, Any]:
     if results is None:
-        raise MediaError(f'{type(transform).__name__} gave the window up')
+        raise MediaError(f'{type(transform).__name__} rejected the window (it returned None)')
     return results
 
 
 def lacking(missing: dict[str, str]) -> str:
-    """Why a clip cannot be scored, and what to do."""
+    """Explains why a clip cannot be scored, and what the user can do.
+
+    Args:
+        missing: Reasons why streams are missing, by the name of the stream.
+    """
     reasons = ' and '.join(f'no {name} ({reason})' for name, reason in missing.items())
     return (
-        f"{reasons}, and the model needs every stream; missing_streams='zero' makes it do without, which it was not "
-        'trained for'
+        f"{reasons}, and the model needs every stream; missing_streams='zero' scores the clip without, but the model "
+        'was not trained for that'
     )

@@ -1,4 +1,4 @@
-"""Configs that come with weights from elsewhere, read without running anything of them."""
+"""Read configs that come with weights from other people, without running any code in them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ _COMPONENT = re.compile(r'((hicmae_mm|mmaction)\.)?\w+')
 
 
 def read_config_text(text: str, source: str) -> Config:
-    """Reads a dumped config, of plain values and components by their registered names.
+    """Reads a dumped config that holds only plain values and registered names of components.
 
-    A registry would also import any dotted name, and call what it finds.
+    Dotted paths as types are refused, because a registry would import such a path and call what it finds there.
 
     Args:
         text: Lines of ``name = value``, as ``Config.dump`` writes them.
-        source: What errors call it.
+        source: Name of the source for error messages.
+
+    Returns:
+        The config.
 
     Raises:
         ValueError: If the text holds anything but plain values, or names a component by a path.

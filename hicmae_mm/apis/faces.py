@@ -1,4 +1,4 @@
-"""The face of a clip, found and cut out in those frames that windows use, as the preparation of corpora does it."""
+"""Find and cut out the face of a clip in the frames that its windows use, as the preparation of corpora does."""
 
 from __future__ import annotations
 
@@ -22,20 +22,22 @@ from hicmae_mm.registry import FACE_CROPPERS
 
 AUTO = 'auto'
 AUTO_CROPPER = 'YuNet'
-_HELD_BYTES = 2**28  # frames of a clip that are kept from the search until they are cut
+_HELD_BYTES = 2**28  # frames of a clip stay in memory from the search to the cutting if they are not larger
 _BATCH_FRAMES = 16
-LARGEST_CROP = 256  # side of the pictures that the croppers of this package write (pixels)
+LARGEST_CROP = 256  # largest side of the pictures that the croppers of this package write (pixels)
 
 
 @dataclass(frozen=True)
 class FaceOptions:
-    """How faces are found.
+    """Options for finding faces.
 
     Attributes:
-        cropper: None takes the pictures as they are.
-        is_auto: Takes square pictures of at most :data:`LARGEST_CROP` pixels as they are: they are face crops.
-        crop: How they are cut out, resolved for the cropper.
-        min_coverage: Share of a window's frames with a face, below which the window has none.
+        cropper: Finds the faces. None means that pictures are used unchanged.
+        is_auto: Whether square pictures of at most :data:`LARGEST_CROP` pixels count as face crops and are used
+            unchanged.
+        crop: Options for cutting faces out, resolved for the cropper.
+        min_coverage: Smallest share of frames with a face, in 0..1. A window with a smaller share counts as a window
+            without a face.
     """
 
     cropper: LocatingCropper | None
@@ -47,19 +49,23 @@ class FaceOptions:
 def build_face_options(
     face_cropper: str | Mapping | BaseFaceCropper | None, crop_options: CropOptions | None, min_coverage: float
 ) -> FaceOptions:
-    """Makes the options of what a user says.
+    """Builds the options from the arguments of a user.
 
     Args:
-        face_cropper: ``'auto'``; the name of a component of ``FACE_CROPPERS``, its config (whose type may be
-            ``'auto'``, too), or a built one; or None.
-        crop_options: None: of several faces the one that is seen most, else the cropper's defaults.
+        face_cropper: ``'auto'``, the name of a component of ``FACE_CROPPERS``, its config (its type may be ``'auto'``,
+            too), a built cropper, or None.
+        crop_options: Options for cutting out. None means the defaults of the cropper; if a clip shows several faces,
+            the face that appears most is used.
         min_coverage: See :class:`FaceOptions`.
 
+    Returns:
+        The options.
+
     Raises:
-        FileNotFoundError: If a file that the cropper needs is not there.
-        ValueError: If there is no such cropper or option, it takes only the output of another
-            program, or the coverage is not in 0..1.
-        TypeError: If it is none of these.
+        FileNotFoundError: If a file that the cropper needs does not exist.
+        ValueError: If the cropper or an option does not exist, if the cropper only reads the output of another
+            program, or if the coverage is not in 0..1.
+        TypeError: If the cropper has another type.
     """
     if not 0 <= min_coverage <= 1:
         raise ValueError(f'min_face_coverage must be in 0..1, got {min_coverage}')
@@ -76,7 +82,7 @@ def build_face_options(
     else:
         raise TypeError(f'face_cropper must be a name, a config, a face cropper or None, got {face_cropper!r}')
     if not isinstance(cropper, LocatingCropper):
-        raise ValueError(f'{type(cropper).__name__} takes over the output of another program and finds no faces itself')
+        raise ValueError(f'{type(cropper).__name__} reads the output of another program and finds no faces itself')
     return FaceOptions(cropper, is_auto, cropper.resolve(crop), min_coverage)
 
 
@@ -94,8 +100,8 @@ class FacePictures:
     """Faces of a window.
 
     Attributes:
-        pictures: ``(H, W, 3)`` uint8 RGB of each frame; empty where the window counts as one without a face.
-        coverage: Share of frames with a face; None without a search.
+        pictures: One ``(H, W, 3)`` uint8 RGB picture for each frame. Empty if the window counts as one without a face.
+        coverage: Share of frames with a face, in 0..1. None if faces were not searched.
     """
 
     pictures: list[np.ndarray]
@@ -107,10 +113,11 @@ class FaceFinder:
 
     Args:
         clip: The clip.
-        options: How.
+        options: Options for finding faces.
 
     Attributes:
-        boxes: ``(x, y, width, height)`` in pixels by frame, None without a face, of every frame that was looked at.
+        boxes: ``(x, y, width, height)`` in pixels of every frame that was cut, by its index. None if the frame shows no
+            face.
     """
 
     def __init__(self, clip: OpenClip, options: FaceOptions) -> None:
@@ -120,9 +127,15 @@ class FaceFinder:
         self.boxes: dict[int, tuple[float, ...] | None] = {}
 
     def search(self, wanted: Sequence[int]) -> ForwardReader:
-        """Searches frames of the file, ascending, and returns a reader of them.
+        """Searches faces in frames of the file.
 
-        Frames that fit into memory are decoded once only. To find out who speaks every frame is looked at.
+        Frames that fit into memory are decoded only once. To find out who speaks, every frame of the file is searched.
+
+        Args:
+            wanted: Indices of frames, in ascending order.
+
+        Returns:
+            A reader of these frames.
         """
         video = self._clip.video
         assert video is not None
@@ -134,13 +147,13 @@ class FaceFinder:
         height, width = first.shape[:2]
         if self._options.is_auto and height == width and height <= LARGEST_CROP:
             return reader
-        if self._options.crop.several == 'speaker':  # who speaks is seen in following frames only
+        if self._options.crop.several == 'speaker':  # finding the speaker needs consecutive frames
             wanted = range(video.num_frames)
             reader = ForwardReader(video, wanted)
         seconds = [video.frame_seconds(index)[0] for index in wanted]
         is_held = len(wanted) * first.nbytes <= _HELD_BYTES
         if isinstance(cropper, FrameDetector):
-            faces = cropper.locate_at(_in_turn(reader, wanted, is_held), seconds)
+            faces = cropper.locate_at(_read_in_order(reader, wanted, is_held), seconds)
         else:
             every = self._locate_all(cropper)
             faces = [every[index] for index in wanted]
@@ -161,12 +174,12 @@ class FaceFinder:
         if loudness is not None:
             assert self._clip.video is not None
             reader = held or ForwardReader(self._clip.video, wanted)
-            frames = _in_turn(reader, wanted, held is not None)
+            frames = _read_in_order(reader, wanted, held is not None)
             weigh = partial(speaker_weights, faces=faces, frames=frames, loudness=loudness)
         return choose_faces(faces, *size, policy, seconds, weigh)
 
     def _loudness(self, seconds: Sequence[float]) -> np.ndarray | None:
-        """The loudness at frames of the file, None without sound, whether or not the model listens."""
+        """Measures the loudness at frames of the file, also if the model uses no sound; None without sound."""
         clip, origin = self._clip.clip, origin_seconds(self._clip.video)
         moments = [moment - origin for moment in seconds]
         if self._clip.audio is not None:
@@ -177,7 +190,15 @@ class FaceFinder:
             return None if opened.audio is None else loudness_of(opened.audio, moments)
 
     def cut(self, indices: Sequence[int], frames: Sequence[np.ndarray]) -> FacePictures:
-        """Cuts the face out of frames that were searched, ascending; ``indices`` of the file."""
+        """Cuts the face out of searched frames.
+
+        Args:
+            indices: Indices of the frames in the file, in ascending order.
+            frames: One ``(H, W, 3)`` uint8 RGB picture for each index.
+
+        Returns:
+            The faces and the share of frames that show one.
+        """
         if self._track is None:
             return FacePictures(list(frames), None)
         track = self._track.at([self._places[index] for index in indices])
@@ -189,7 +210,7 @@ class FaceFinder:
         return FacePictures(_cut(indices, frames, track, self._options.crop), coverage)
 
     def _locate_all(self, cropper: LocatingCropper) -> list[Faces]:
-        """Faces of every frame of the clip, for croppers that look at it as a whole."""
+        """Finds the faces of every frame, for croppers that need the whole clip."""
         video, name = self._clip.clip.video, self._clip.clip.name
         if isinstance(video, np.ndarray):
             return cropper.locate(HeldClip(video, name, self._clip.clip.fps or 25.0))
@@ -199,11 +220,11 @@ class FaceFinder:
 
 
 class HeldClip(Clip):
-    """Frames in memory, in the form that croppers read.
+    """Gives frames in memory to croppers, which read clips.
 
     Args:
         frames: ``(T, H, W, 3)`` uint8 RGB.
-        name: Of the clip.
+        name: Name of the clip.
         fps: Frames per second.
     """
 
@@ -221,7 +242,7 @@ class HeldClip(Clip):
         return [index / self._fps for index in range(self.num_frames)]
 
 
-def _in_turn(reader: ForwardReader, wanted: Sequence[int], is_held: bool) -> Iterator[np.ndarray]:
+def _read_in_order(reader: ForwardReader, wanted: Sequence[int], is_held: bool) -> Iterator[np.ndarray]:
     for start in range(0, len(wanted), _BATCH_FRAMES):
         batch = wanted[start : start + _BATCH_FRAMES]
         yield from reader.get(batch)
@@ -230,7 +251,7 @@ def _in_turn(reader: ForwardReader, wanted: Sequence[int], is_held: bool) -> Ite
 
 
 def _cut(indices: Sequence[int], frames: Sequence[np.ndarray], track: FaceTrack, crop: CropOptions) -> list[np.ndarray]:
-    """Faces of a track; smoothing spans as many frames of the file as it does in the preparation of corpora."""
+    """Cuts out the faces of a track; smoothing covers as many frames of the file as in the preparation of corpora."""
     distance = float(np.median(np.diff(indices))) if len(indices) > 1 else 1.0
     half = int(crop.smoothing_window // 2 / max(distance, 1.0))
     transforms = plan_transforms(track, replace(crop, smoothing_window=2 * half + 1))

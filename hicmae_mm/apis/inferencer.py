@@ -1,4 +1,4 @@
-"""Emotion in one's own video: any clip, of any length, in one call."""
+"""Recognise emotion in your own videos: clips of any length, in one call."""
 
 from __future__ import annotations
 
@@ -35,33 +35,36 @@ Batch = tuple[list[tuple[ClipReport, PreparedWindow]], dict[str, Any] | None]
 class EmotionInferencer(BaseInferencer):
     """Recognises emotion in clips of a user.
 
-    Every window of a clip goes through the test pipeline of the model's own config, so the one window of a test clip
-    gets exactly the scores that ``tools/test.py`` gives it.
+    Every window of a clip goes through the test pipeline of the model's own config. So a test clip that fits into one
+    window gets exactly the scores that ``tools/test.py`` gives it.
 
     Args:
-        model: Name of a shipped config, path of a config, folder of a training or of published weights
-            (``local-dir:PATH``), weights that hold their config, hub id ``org/name``, or a config; see
-            :mod:`hicmae_mm.apis.model_zoo`. With ``backend='onnxruntime'`` it may be left out.
-        weights: File or address of weights; None: those of the model. With ``backend='onnxruntime'`` the folder that
-            ``tools/export.py`` wrote.
-        device: ``'cpu'``, ``'cuda'``, ...; None: the best there is.
+        model: The model: the name of a shipped config, the path of a config, the folder of a training or of published
+            weights (``local-dir:PATH``), weights that contain their config, a hub id ``org/name``, or a config. See
+            :mod:`hicmae_mm.apis.model_zoo`. It can be omitted with ``backend='onnxruntime'``.
+        weights: Path or address of weights. None means the weights of the model. With ``backend='onnxruntime'`` it is
+            the folder that ``tools/export.py`` wrote.
+        device: Device such as ``'cpu'`` or ``'cuda'``. None means the fastest device of this machine.
         backend: ``'torch'`` or ``'onnxruntime'``.
-        face_cropper: How faces are found and cut out: name or config of a component of ``FACE_CROPPERS``, or a built
-            one. ``'auto'``: ``YuNet``, but square pictures of up to 256 pixels, as face croppers write them, are taken
-            as they are. None: all pictures are taken as they are.
-        crop_options: Size, margin, smoothing, which of several faces; None: the cropper's, and of several faces the one
-            that is seen most.
-        min_face_coverage: Share of a window's frames with a face, below which the window has none.
-        frame_rate_hz: Rate at which videos are read: None, their own; a number; or ``'auto'``: their own if it is
-            between 20 and 35 frames per second, else that of the corpora, for a model counts frames.
-        missing_streams: What to do with clips that lack a stream: ``'error'``, ``'zero'`` (the model does without; see
-            docs/modalities.md), or None: what the model was trained for.
-        show_progress: Whether to draw a progress bar.
-        trust_source: Whether the config in a folder of weights may run code; by default it is read as data.
+        face_cropper: Finds faces and cuts them out: the name or config of a component of ``FACE_CROPPERS``, or a built
+            cropper. ``'auto'`` means ``YuNet``, but square pictures of up to 256 pixels are used unchanged, because
+            face croppers write such pictures. None means that all pictures are used unchanged.
+        crop_options: Size, margin and smoothing of the crops, and the choice among several faces. None means the
+            defaults of the cropper and the face that appears most.
+        min_face_coverage: Smallest share of frames with a face, in 0..1. A window with a smaller share counts as a
+            window without a face.
+        frame_rate_hz: Rate at which videos are read. None keeps the rate of each video. A number sets it. ``'auto'``
+            keeps rates between 20 and 35 frames per second and replaces others by the rate of the corpora, because a
+            model sees a fixed number of frames.
+        missing_streams: How to treat clips that lack a stream: ``'error'`` or ``'zero'`` (the model scores them
+            without it; see docs/modalities.md). None means what the model was trained for.
+        show_progress: Whether to show a progress bar.
+        trust_source: Whether the config in a folder of weights may run code. By default it is read as data.
 
     Raises:
-        FileNotFoundError: If config or weights are not there.
-        ValueError: If the model is not known, has no weights, or predicts no emotion.
+        FileNotFoundError: If the config or the weights do not exist.
+        ValueError: If the model is unknown, has no weights, or predicts no emotion.
+        TypeError: If ``model`` or ``face_cropper`` has another type.
     """
 
     def __init__(
@@ -133,27 +136,29 @@ class EmotionInferencer(BaseInferencer):
         """Recognises emotion in clips.
 
         Args:
-            inputs: Path of a file, a folder of files or of numbered pictures; ``dict(frames=(T, H, W, 3) uint8 RGB,
-                fps=..., waveform=(S,) or (C, S), sample_rate_hz=...)``; ``dict(video=path, audio=path)``; or a list of
-                any of these. Keys may be left out, ``name`` may be added.
-            return_datasamples: Whether to return an ``EmotionDataSample`` per clip in place of a dictionary.
-            batch_size: Windows that the model gets at a time, of one clip or several.
-            window_seconds: Length of a window; None: what a view of the model spans. ``float('inf')``: the whole clip
-                is one window, as in testing. A clip up to a quarter longer than a window is one window, too.
-            stride_seconds: From the start of a window to that of the next; None: half a window.
-            streams: Which of the model's streams to use; None: all.
-            out_dir: Where to write ``NAME.json`` and ``NAME.png``, the timeline, of every clip.
-            on_error: ``'raise'``, or ``'skip'``: the result of a clip that cannot be read or scored is
+            inputs: Path of a file, of a folder of files, or of a folder of numbered pictures;
+                ``dict(frames=(T, H, W, 3) uint8 RGB, fps=..., waveform=(S,) or (C, S), sample_rate_hz=...)``;
+                ``dict(video=path, audio=path)``; or a list of any of these. Keys can be omitted, and ``name`` can be
+                added.
+            return_datasamples: Whether to return an ``EmotionDataSample`` for each clip instead of a dictionary.
+            batch_size: Number of windows that the model gets at once. They can belong to several clips.
+            window_seconds: Length of a window. None means the length that one view of the model spans.
+                ``float('inf')`` means that the whole clip is one window, as in testing. A clip that is at most 25 %
+                longer than a window is one window, too.
+            stride_seconds: Time from the start of one window to the start of the next. None means half a window.
+            streams: Names of the model's streams to use. None means all.
+            out_dir: Folder for ``NAME.json`` and ``NAME.png`` (the timeline) of every clip. None writes nothing.
+            on_error: ``'raise'`` or ``'skip'``. With ``'skip'`` the result of a clip that cannot be read or scored is
                 ``dict(name=..., error=...)``.
 
         Returns:
-            ``predictions``, a dictionary per clip (see docs/inference.md), and ``visualization``, the files of the
-            timelines.
+            A dictionary with ``predictions``, one dictionary for each clip (see docs/inference.md), and
+            ``visualization``, the paths of the timelines.
 
         Raises:
             FileNotFoundError: If an input does not exist.
-            MediaError: If a clip is broken, or lacks a stream that the model cannot do without.
-            ValueError: If an option is out of its range.
+            MediaError: If a clip is broken, or lacks a stream that the model needs.
+            ValueError: If an option is out of range.
         """
         if on_error not in ('raise', 'skip'):
             raise ValueError(f"on_error must be 'raise' or 'skip', got {on_error!r}")
@@ -177,10 +182,18 @@ class EmotionInferencer(BaseInferencer):
         stride_seconds: float | None = None,
         streams: Sequence[str] | None = None,
     ) -> Settings:
-        """How clips are cut; see :meth:`__call__`.
+        """Makes the settings for cutting clips.
+
+        Args:
+            window_seconds: See :meth:`__call__`.
+            stride_seconds: See :meth:`__call__`.
+            streams: See :meth:`__call__`.
+
+        Returns:
+            The settings.
 
         Raises:
-            ValueError: If an option is out of its range, or the model lacks a stream.
+            ValueError: If an option is out of range, or the model does not have a stream.
         """
         for name, value in (('window_seconds', window_seconds), ('stride_seconds', stride_seconds)):
             if value is not None and not value > 0:
@@ -211,7 +224,7 @@ class EmotionInferencer(BaseInferencer):
         if tuple(streams) == self.streams or self.was_trained_to_lack:
             return []
         left_out = ' and '.join(name for name in self.streams if name not in streams)
-        return [f'{left_out} left out on request; the model was not trained to do without, expect worse scores']
+        return [f'{left_out} left out on request; the model was not trained for that, so scores may be worse']
 
     def preprocess(
         self,
@@ -224,14 +237,19 @@ class EmotionInferencer(BaseInferencer):
         """Reads clips one after the other, and makes batches of their windows.
 
         Args:
-            inputs: Clips.
-            batch_size: Windows at a time.
-            settings: See :meth:`settings`.
+            inputs: The clips.
+            batch_size: Number of windows in a batch that can be scored.
+            settings: See :meth:`settings`. None means the default settings.
             on_error: See :meth:`__call__`.
-            reports: Filled with the report of every clip, which :meth:`forward` adds predictions to.
+            reports: List to which the report of every clip is added. :meth:`forward` adds predictions to the reports.
 
         Yields:
-            Windows, and those of them that can be scored, collated.
+            Pairs of report and window, and the collated data of those windows that can be scored.
+
+        Raises:
+            FileNotFoundError: If an input does not exist and ``on_error`` is ``'raise'``.
+            MediaError: If a clip cannot be read and ``on_error`` is ``'raise'``.
+            ValueError: If ``batch_size`` is below 1.
         """
         if batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
@@ -266,26 +284,38 @@ class EmotionInferencer(BaseInferencer):
 
     @torch.inference_mode()
     def forward(self, inputs: Batch) -> list[EmotionDataSample]:  # type: ignore[override]
-        """Scores a batch of :meth:`preprocess`, and enters the scores into the reports of its clips."""
+        """Scores a batch of :meth:`preprocess`, and adds the scores to the reports of its clips.
+
+        Args:
+            inputs: The batch.
+
+        Returns:
+            One sample with predictions for each window that can be scored.
+        """
         pairs, data = inputs
         samples = [] if data is None else self.model.test_step(data)
         remaining = iter(samples)
         for report, window in pairs:
             report.windows.append((window, None if window.packed is None else next(remaining)))
-            window.packed = None  # its pictures are not needed any more
+            window.packed = None  # frees its pictures, which are not needed any more
         return samples
 
     def visualize(  # type: ignore[override]
         self, inputs: Sequence[ClipInput], preds: Sequence[dict[str, Any]], out_dir: str | Path | None = None
     ) -> list[str | None]:
-        """Draws the timeline of every clip into a folder; without one nothing is drawn.
+        """Draws the timeline of every clip.
+
+        Args:
+            inputs: The clips.
+            preds: Their results.
+            out_dir: Folder for the pictures. None draws nothing.
 
         Returns:
-            Names of the pictures; None for clips without a result.
+            Paths of the pictures. None stands for a clip without a result.
         """
         if out_dir is None:
             return []
-        from hicmae_mm.visualization import save_figure  # matplotlib only where it draws
+        from hicmae_mm.visualization import save_figure  # loads matplotlib only if something is drawn
         from hicmae_mm.visualization.timeline import draw_timeline, read_envelope
 
         files: list[str | None] = []
@@ -305,7 +335,17 @@ class EmotionInferencer(BaseInferencer):
         return_datasamples: Sequence[EmotionDataSample] | None = None,
         out_dir: str | Path | None = None,
     ) -> dict[str, Any]:
-        """Puts results together, and writes them to a folder, if there is one."""
+        """Collects the results, and writes them to a folder if one is given.
+
+        Args:
+            preds: Results of the clips.
+            visualization: Paths of their timelines.
+            return_datasamples: Data samples to return in place of the results.
+            out_dir: Folder for a JSON file of each result.
+
+        Returns:
+            See :meth:`__call__`.
+        """
         if out_dir is not None:
             for result, stem in zip(preds, file_stems(preds), strict=True):
                 write_text(Path(out_dir) / f'{stem}.json', json.dumps(result, indent=2) + '\n')
@@ -314,21 +354,34 @@ class EmotionInferencer(BaseInferencer):
 
 
 def test_dataset(cfg: Any) -> Any:
-    """Config of the data that a model is tested on, inside of any wrappers.
+    """Finds the config of the test data set of a model, inside of data set wrappers.
+
+    Args:
+        cfg: Config of the model.
+
+    Returns:
+        Config of the data set that has the pipeline.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If the config has no such data set.
     """
     dataset = (cfg.get('test_dataloader') or {}).get('dataset')
     while dataset and 'pipeline' not in dataset:
         dataset = (dataset.get('datasets') or [dataset.get('dataset')])[0]
     if not dataset:
-        raise ValueError('the config has no test_dataloader with a pipeline: there is no telling how to read clips')
+        raise ValueError('the config has no test_dataloader with a pipeline, which says how clips are read')
     return dataset
 
 
 def file_stems(results: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Names of the clips' files without suffix, none twice."""
+    """Makes a unique file name without suffix for each clip.
+
+    Args:
+        results: Results of the clips.
+
+    Returns:
+        One name for each result. Clips of equal names get a number.
+    """
     stems: list[str] = []
     for result in results:
         stem = safe_file_name(Path(result['name']).stem)

@@ -1,4 +1,4 @@
-"""From the name of a model to its config and weights: shipped configs, files, folders, and the Hugging Face hub."""
+"""Find the config and the weights of a model by name: shipped configs, files, folders, and the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from hicmae_mm.measuring.metafile import PRETRAINING, read_metafile
 LOCAL_DIR = 'local-dir:'
 _WEIGHTS_SUFFIXES = ('.safetensors', '.pth', '.pt', '.ckpt', '.bin')
 _HUB_ID = re.compile(r'[\w-][\w.-]*/[\w.-]*[\w-]')
-_LAST_CHECKPOINT = 'last_checkpoint'  # MMEngine's note of the newest one
+_LAST_CHECKPOINT = 'last_checkpoint'  # file in which MMEngine stores the path of the newest checkpoint
 _HUB_FILES = ('*.safetensors', '*.pth', '*.py', '*.json')
 
 
 @dataclass(frozen=True)
 class ResolvedModel:
-    """A model that can be built.
+    """The config and the weights of a model.
 
     Attributes:
-        name: What results call it.
-        cfg: Its config.
-        weights: File or address of its weights; None: there are none.
-        classes: Names of the classes that the weights state; None if they state none.
+        name: Name of the model in results.
+        cfg: Config of the model.
+        weights: Path or address of its weights. None if it has none.
+        classes: Names of the classes that the weights state. None if they state none.
     """
 
     name: str
@@ -41,7 +41,19 @@ class ResolvedModel:
 
 
 def list_models(pattern: str = '') -> list[str]:
-    """Names of the shipped configs that recognise emotion, with ``pattern`` in their name, sorted."""
+    """Lists the shipped configs that recognise emotion.
+
+    Args:
+        pattern: Text that the names must contain.
+
+    Returns:
+        The names, sorted.
+
+    Example:
+        >>> from hicmae_mm.apis import list_models
+        >>> 'hicmae_base_cremad' in list_models('base')
+        True
+    """
     recognisers = (name for name, entry in _shipped().items() if entry['Results'][0]['Task'] != PRETRAINING)
     return sorted(name for name in recognisers if pattern in name)
 
@@ -53,21 +65,24 @@ def _shipped() -> dict[str, dict[str, Any]]:
 def resolve_model(
     model: str | Path | Mapping | None, weights: str | Path | None = None, trust_source: bool = False
 ) -> ResolvedModel:
-    """Finds config and weights.
+    """Finds the config and the weights of a model.
 
     Args:
-        model: What :func:`~hicmae_mm.apis.inferencer.EmotionInferencer` takes: the name of a shipped config
-            (:func:`list_models`); the path of a config file; a folder (also as ``local-dir:PATH``): of a training, of
-            which the newest config and the last checkpoint are taken, or of published weights; the path of weights that
-            hold their config; a model of the Hugging Face hub, ``org/name``; a config. None: what ``weights`` hold.
-        weights: File or address; None: those of the model.
-        trust_source: Whether the config in a folder may be a program. By default it is read as data, as weights are.
+        model: One of these: the name of a shipped config (see :func:`list_models`); the path of a config file; a
+            folder, also as ``local-dir:PATH``; the path of weights that contain their config; a model ``org/name`` of
+            the Hugging Face hub; a config. A folder comes from a training or holds published weights; its newest config
+            and its last checkpoint are used. None means the config that ``weights`` contain.
+        weights: Path or address of weights. None means the weights of the model.
+        trust_source: Whether the config in a folder may run code. By default it is read as data.
+
+    Returns:
+        The model.
 
     Raises:
         FileNotFoundError: If a path does not exist, there are no weights, or the hub does not answer.
-        ImportError: If the hub is asked for and ``huggingface_hub`` is not installed.
-        ValueError: If nothing has this name, or a config cannot be read.
-        TypeError: If the model is of another type.
+        ImportError: If the model is on the hub and ``huggingface_hub`` is not installed.
+        ValueError: If no model has this name, or a config cannot be read.
+        TypeError: If the model has another type.
     """
     weights = None if weights is None else str(weights)
     check_exists(weights)
@@ -76,7 +91,7 @@ def resolve_model(
         return ResolvedModel('config' if cfg.filename is None else Path(cfg.filename).stem, cfg, weights)
     if model is None:
         if weights is None:
-            raise ValueError('name a model, or weights that hold their config')
+            raise ValueError('give the name of a model, or weights that contain their config')
         return _of_weights(Path(weights))
     if not isinstance(model, (str, Path)):
         raise TypeError(f'model must be a name, a path or a config, got {type(model).__name__}')
@@ -123,7 +138,7 @@ def _read_config(path: Path) -> Config:
 
 
 def _read_as_data(path: Path) -> Config:
-    """A config that a training has written, read without running it."""
+    """Reads the config that a training has written, without running it."""
     try:
         return read_config_text(path.read_text(encoding='utf-8'), str(path))
     except ValueError as error:
@@ -138,7 +153,7 @@ def _newest(paths: list[Path]) -> Path | None:
 
 
 def _of_folder(folder: Path, weights: str | None, read: Callable[[Path], Config]) -> ResolvedModel:
-    """A folder of a training (config dumps, checkpoints) or of published weights (which hold their config)."""
+    """Finds the model of a folder: of a training (configs and checkpoints), or of weights that contain their config."""
     if weights is None:
         weights = str(_weights_of(folder))
     config = _newest([path for path in folder.glob('*.py') if path.is_file()])
@@ -149,7 +164,7 @@ def _of_folder(folder: Path, weights: str | None, read: Callable[[Path], Config]
 
 
 def _weights_of(folder: Path) -> Path:
-    """The last checkpoint of a training, by its note, else the newest file of weights."""
+    """Finds the last checkpoint of a training, or the newest weights if ``last_checkpoint`` names none."""
     note = folder / _LAST_CHECKPOINT
     if note.is_file():
         name = Path(note.read_text(encoding='utf-8').strip()).name  # the folder may have been moved since
@@ -165,11 +180,11 @@ def _weights_of(folder: Path) -> Path:
 
 
 def _of_weights(path: Path, weights: str | None = None) -> ResolvedModel:
-    """Weights that hold their config, as ``publish_model.py`` and every training write them."""
+    """Reads the config inside weights; ``publish_model.py`` and every training write such weights."""
     meta = read_checkpoint_meta(path)
     text = meta.get('config') or meta.get('cfg')
     if not isinstance(text, str):
-        raise ValueError(f'{path} does not hold its config: name the config as the model, and this file as its weights')
+        raise ValueError(f'{path} does not contain its config: give the config as model and this file as weights')
     name = str(meta.get('config_name') or path.stem)
     return ResolvedModel(name, read_config_text(text, str(path)), weights or str(path), _stated_classes(meta))
 
@@ -184,7 +199,7 @@ def _stated_classes(meta: Mapping[str, Any]) -> tuple[str, ...] | None:
 
 
 def _of_hub(model: str, weights: str | None) -> ResolvedModel:
-    """A repository of the Hugging Face hub; fetched once, kept in its cache, its config read without being run."""
+    """Downloads a repository of the Hugging Face hub into its cache and reads its config without running it."""
     try:
         import huggingface_hub
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError

@@ -1,4 +1,4 @@
-"""What is said about a clip: plain dictionaries of names and numbers, which JSON takes as they are."""
+"""Collect the result of a clip as plain dictionaries of names and numbers, which JSON can store."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from hicmae_mm.structures import EmotionDataSample
 
 _DIGITS = 6
 LOW_FACE_COVERAGE = 0.75
-"""Share of frames with a face below which a result says so."""
+"""A result contains a warning if the share of frames with a face is below this value."""
 
 
 @dataclass(frozen=True)
 class Names:
-    """Names of what a model predicts.
+    """Names of the predictions of a model.
 
     Attributes:
-        classes: Of emotion classes, if known.
-        dimensions: Of regressed values, if known.
+        classes: Names of the emotion classes, or None if they are unknown.
+        dimensions: Names of the regressed values, or None if they are unknown.
     """
 
     classes: Sequence[str] | None = None
@@ -37,11 +37,11 @@ class ClipReport:
     """Collects the predictions of a clip's windows.
 
     Attributes:
-        name: Of the clip.
-        names: Of the predictions.
-        clip: The clip, once it is open.
-        windows: In order, with the model's prediction; None for those that could not be scored.
-        error: Why the clip was given up.
+        name: Name of the clip.
+        names: Names of the predictions.
+        clip: The clip. None until it is open.
+        windows: The windows in order, each with the model's prediction, or None if it could not be scored.
+        error: Reason why the clip has no result.
     """
 
     name: str
@@ -51,15 +51,18 @@ class ClipReport:
     error: str | None = None
 
     def to_dict(self, model: str, notes: Sequence[str] = (), on_error: str = 'raise') -> dict[str, Any]:
-        """The result of the clip, see :class:`~hicmae_mm.apis.inferencer.EmotionInferencer`.
+        """Makes the result of the clip; docs/inference.md describes its keys.
 
         Args:
-            model: Its name.
+            model: Name of the model.
             notes: Further warnings.
-            on_error: What to do with a clip without scores, ``'raise'`` or ``'skip'``.
+            on_error: How to treat a clip without scores: ``'raise'`` or ``'skip'``.
+
+        Returns:
+            The result, or ``name``, ``model`` and ``error`` of a clip without one.
 
         Raises:
-            MediaError: If no window could be scored.
+            MediaError: If no window could be scored and ``on_error`` is ``'raise'``.
         """
         scored = [sample for _, sample in self.windows if sample is not None]
         if self.error is None and not scored:
@@ -92,7 +95,11 @@ class ClipReport:
         )
 
     def to_sample(self) -> EmotionDataSample:
-        """The overall prediction as a data sample."""
+        """Averages the predictions of all windows.
+
+        Returns:
+            The overall prediction as a data sample.
+        """
         scored = [sample for _, sample in self.windows if sample is not None]
         merged = EmotionDataSample(metainfo=dict(sample_id=self.name))
         if scored and 'pred_score' in scored[0]:
@@ -129,7 +136,7 @@ class ClipReport:
         return round(sum(box is not None for box in boxes) / len(boxes), 4) if boxes else None
 
     def _absent(self, used: Sequence[str]) -> dict[str, str]:
-        """Streams that no window has, and why."""
+        """Finds the streams that are not in ``used``, and the reasons."""
         reasons: dict[str, str] = {}
         for window, _ in self.windows:
             reasons = {name: reason for name, reason in window.absent.items() if name not in used} | reasons
@@ -139,7 +146,7 @@ class ClipReport:
         notes = []
         coverage = self._coverage()
         if coverage is not None and coverage < LOW_FACE_COVERAGE:
-            notes.append(f'a face was seen in only {coverage:.0%} of the frames looked at; expect worse scores')
+            notes.append(f'a face was seen in only {coverage:.0%} of the searched frames; scores may be worse')
         total, lost = len(self.windows), sum(sample is None for _, sample in self.windows)
         if lost:
             absent = next(window.absent for window, sample in self.windows if sample is None)

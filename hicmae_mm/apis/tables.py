@@ -1,4 +1,4 @@
-"""Results as tables: one row per window."""
+"""Write results as tables with one row for each window."""
 
 from __future__ import annotations
 
@@ -11,8 +11,14 @@ from hicmae_mm.utils.files import replaced_file
 
 
 def window_rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Rows of a clip's windows: ``start_seconds``, ``end_seconds``, ``label``, a column per class and dimension,
-    ``streams`` (joined by ``+``), ``face_coverage``. What is not known is empty.
+    """Makes the table of a clip.
+
+    Args:
+        result: Result of the clip.
+
+    Returns:
+        One row for each window with ``start_seconds``, ``end_seconds``, ``label``, one column for each class and
+        dimension, ``streams`` (joined by ``+``) and ``face_coverage``. Unknown values are empty.
     """
     rows = []
     for window in result['windows']:
@@ -25,7 +31,15 @@ def window_rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def write_window_csv(result: Mapping[str, Any], path: Path) -> Path:
-    """Writes the rows of :func:`window_rows`, under a line of column names."""
+    """Writes the rows of :func:`window_rows` and a header line with the column names.
+
+    Args:
+        result: Result of the clip.
+        path: The file.
+
+    Returns:
+        ``path``.
+    """
     rows = window_rows(result)
     with replaced_file(path) as partial, partial.open('w', newline='', encoding='utf-8') as file:
         writer = csv.DictWriter(file, list(rows[0]))

@@ -1,4 +1,4 @@
-"""Windows over a clip: where they lie, and what the model's pipeline sees of each, a short clip of its own."""
+"""Divide a clip into windows, and give each window to the model's pipeline as a short clip."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hicmae_mm.datasets.clips.media import Timeline
 from hicmae_mm.datasets.filterbank import frame_samples
 
 SINGLE_WINDOW_SLACK = 1.25
-"""Clips up to so many windows long are one window: the views of the test pipeline cover it."""
+"""A clip that is at most this many window lengths long is one window: the views of the test pipeline cover it."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,11 @@ class Window:
     """A part of a clip.
 
     Attributes:
-        start_seconds: Where it begins.
-        end_seconds: Where it ends.
-        frames: First frame and the one behind the last, on the time line; None without pictures.
-        samples: First sample and the one behind the last; None without sound, or with less than a filterbank frame.
+        start_seconds: Time at which it begins.
+        end_seconds: Time at which it ends.
+        frames: Index of its first frame on the time line, and of the frame after its last. None without pictures.
+        samples: Index of its first sample, and of the sample after its last. None if it has no sound, or less than a
+            filterbank frame needs.
     """
 
     start_seconds: float
@@ -34,14 +35,23 @@ class Window:
 
 
 def window_edges(seconds: float, window_seconds: float, stride_seconds: float) -> list[tuple[float, float]]:
-    """Start and end of every window; the last one reaches the end of the clip.
+    """Computes the start and the end of every window.
 
-    A clip up to :data:`SINGLE_WINDOW_SLACK` windows long is one window.
+    The last window ends at the end of the clip. A clip that is at most :data:`SINGLE_WINDOW_SLACK` window lengths long
+    is one window.
 
     Args:
         seconds: Length of the clip.
-        window_seconds: Length of a window; infinite: one window, whatever the clip.
-        stride_seconds: From the start of a window to that of the next.
+        window_seconds: Length of a window. If it is infinite, every clip is one window.
+        stride_seconds: Time from the start of one window to the start of the next.
+
+    Returns:
+        Start and end of each window in seconds.
+
+    Example:
+        >>> from hicmae_mm.apis.windows import window_edges
+        >>> window_edges(5.0, window_seconds=2.0, stride_seconds=1.0)
+        [(0.0, 2.0), (1.0, 3.0), (2.0, 4.0), (3.0, 5.0)]
 
     Raises:
         ValueError: If a length is not above 0.
@@ -60,7 +70,18 @@ def window_edges(seconds: float, window_seconds: float, stride_seconds: float) -
 def plan_windows(
     timeline: Timeline | None, audio: AudioReader | None, window_seconds: float, stride_seconds: float
 ) -> list[Window]:
-    """Lays windows over a clip, which is as long as its pictures, or without any as its sound.
+    """Plans the windows of a clip.
+
+    The pictures define the length of the clip. If it has none, the sound defines it.
+
+    Args:
+        timeline: Time line of its frames, or None.
+        audio: Its sound, or None.
+        window_seconds: Length of a window.
+        stride_seconds: Time from the start of one window to the start of the next.
+
+    Returns:
+        The windows in order.
 
     Raises:
         ValueError: If the clip has neither, or a length is not above 0.
@@ -72,7 +93,7 @@ def plan_windows(
     else:
         raise ValueError('a clip needs pictures or sound')
     edges = window_edges(seconds, window_seconds, stride_seconds)
-    if len(edges) == 1:  # all there is, as in testing, even where one track is longer
+    if len(edges) == 1:  # the window gets all frames and samples, as in testing, also if one track is longer
         frames = None if timeline is None else (0, timeline.num_frames)
         samples = None if audio is None else _long_enough((0, audio.num_samples), audio)
         return [Window(0.0, seconds, frames, samples)]
@@ -102,12 +123,12 @@ def _long_enough(samples: tuple[int, int], audio: AudioReader) -> tuple[int, int
 
 
 class WindowVideo:
-    """The frames of a window as a video; see :class:`~hicmae_mm.datasets.video_readers.VideoReader`.
+    """Reads the frames of a window like a video; see :class:`~hicmae_mm.datasets.video_readers.VideoReader`.
 
     Args:
-        timeline: Of the whole clip.
-        window: Of which the frames are seen.
-        pictures: Gives the pictures of frames of the window, which are counted from its first.
+        timeline: Time line of the whole clip.
+        window: The window.
+        pictures: Returns the pictures for indices of frames; the first frame of the window has index 0.
     """
 
     def __init__(
@@ -136,11 +157,11 @@ class WindowVideo:
 
 
 class WindowAudio:
-    """The sound of a window; see :class:`~hicmae_mm.datasets.audio_readers.AudioReader`.
+    """Reads the sound of a window; see :class:`~hicmae_mm.datasets.audio_readers.AudioReader`.
 
     Args:
-        audio: Of the whole clip.
-        samples: First sample and the one behind the last.
+        audio: Sound of the whole clip.
+        samples: Index of the first sample, and of the sample after the last.
     """
 
     start_seconds = 0.0

@@ -108,7 +108,7 @@ def test_croppers_are_named_or_built():
         build_face_options(dict(type='YuNet', score_treshold=0.7), None, 0.0)
     with pytest.raises(ValueError, match=r"'auto', None or one of \['HaarCascade'"):
         build_face_options('Haar', None, 0.0)
-    with pytest.raises(ValueError, match='OpenFace takes over the output of another program'):
+    with pytest.raises(ValueError, match='OpenFace reads the output of another program'):
         build_face_options(OpenFace(), None, 0.0)
     with pytest.raises(TypeError, match='got 3'):
         build_face_options(3, None, 0.0)

@@ -119,7 +119,7 @@ def test_a_single_stream_on_request(inferencer):
     assert result['streams'] == ['audio']
     assert result['fps'] is None
     assert result['warnings'] == [
-        'video left out on request; the model was not trained to do without, expect worse scores'
+        'video left out on request; the model was not trained for that, so scores may be worse'
     ]
     with pytest.raises(ValueError, match=r"streams must be some of \('video', 'audio'\)"):
         inferencer(long_clip(), streams=['text'])
@@ -146,7 +146,7 @@ def test_windows_without_a_face(make_inferencer, bright_spot: str):
     assert result['windows'][1]['absent_streams'] == {'video': 'no face'}
     assert result['face_coverage'] == pytest.approx(1 / 3, abs=0.05)
     assert result['warnings'] == [
-        'a face was seen in only 33% of the frames looked at; expect worse scores',
+        'a face was seen in only 33% of the searched frames; scores may be worse',
         '2 of 3 windows are scored without video (no face)',
     ]
     assert result['faces'][0] == dict(seconds=0.0, box=[0.0, 20.0, 40.0, 40.0])
@@ -165,7 +165,7 @@ def test_videos_of_unusual_rates_are_read_at_that_of_the_corpora(make_inferencer
     fast = dict(slow, frames=np.repeat(slow['frames'], 2, axis=0), fps=50)
     result = one(make_inferencer(frame_rate_hz='auto')(fast, window_seconds=1.0))
     assert result['scores'] == pytest.approx(one(inferencer(slow, window_seconds=1.0))['scores'], abs=1e-6)
-    assert result['warnings'] == ['50.0 frames per second, read at 25 as the model was trained']
+    assert result['warnings'] == ['the video has 50.0 frames per second; it is read at 25, as the model was trained']
 
 
 def test_broken_clips_are_named_or_skipped(inferencer, media: MediaFolder):

@@ -184,7 +184,7 @@ def test_problems_are_explained(open_page: Open, media: MediaFolder, temporary: 
         return said
 
     page.click('#hm-analyse-file')
-    assert title() == 'There is nothing to look at yet.'
+    assert title() == 'There is nothing to analyse yet.'
     text = media.root / 'notes.txt'
     text.write_text('dear diary\n' * 100)
     for path, said in (

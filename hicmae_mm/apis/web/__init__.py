@@ -1,4 +1,7 @@
-"""The web page: a Gradio app on the inferencer. Only :mod:`hicmae_mm.apis.web.app` needs Gradio."""
+"""Web page for the inferencer, made with Gradio.
+
+The service, the limits and the views work without Gradio; the page itself and the reception of uploads need it.
+"""
 
 from hicmae_mm.apis.web.limits import Limits
 from hicmae_mm.apis.web.problems import VisitorError

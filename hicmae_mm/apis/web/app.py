@@ -1,6 +1,6 @@
-"""The page: inputs, the result, and what a visitor should know, in Gradio.
+"""Build the Gradio page: the inputs, the result, and the information for visitors.
 
-Gradio reads the folder of uploads from its environment: import this module inside of
+Gradio reads the folder of uploads from an environment variable. So import this module inside of
 :func:`~hicmae_mm.apis.web.uploads.upload_folder`.
 """
 
@@ -27,16 +27,29 @@ _KINDS = {('video', 'audio'): 'face and voice', ('video',): 'face', ('audio',): 
 
 
 def asset(name: str) -> str:
-    """A style sheet or script of the page."""
+    """Reads a style sheet or a script of the page.
+
+    Args:
+        name: Name of the file in the folder ``assets``.
+
+    Returns:
+        Its text.
+    """
     return (resources.files('hicmae_mm.apis.web') / 'assets' / name).read_text(encoding='utf-8')
 
 
 def build_app(visits: Visits, max_waiting: int = 20) -> gr.Blocks:
-    """The page of a service.
+    """Builds the page of a service.
 
     Args:
-        visits: Answers what visitors ask for.
-        max_waiting: Visitors that may wait; further ones are told that the server is busy.
+        visits: Answers the requests of visitors.
+        max_waiting: Number of visitors that may wait. Further visitors get the answer that the server is busy.
+
+    Returns:
+        The page.
+
+    Raises:
+        ValueError: If ``max_waiting`` is below 1.
     """
     if max_waiting < 1:
         raise ValueError(f'max_waiting must be at least 1, got {max_waiting}')
@@ -63,7 +76,7 @@ def build_app(visits: Visits, max_waiting: int = 20) -> gr.Blocks:
                 visits.view,
                 source,
                 [result, *sources],
-                preprocess=False,  # files are taken as they are, not copied or converted
+                preprocess=False,  # otherwise Gradio would copy or convert the files
                 js='(file) => window.hicmaeRemember(file)',
                 concurrency_id='analyse',
                 api_visibility='private',
@@ -83,7 +96,7 @@ def build_app(visits: Visits, max_waiting: int = 20) -> gr.Blocks:
 
 
 def _input_tabs(service: EmotionService) -> list[tuple[gr.components.Component, gr.Button]]:
-    """A tab for each way in: the component, and the button that starts."""
+    """Makes a tab for each kind of input, and returns its component and its start button."""
     names, made = source_names(service), []
     with gr.Tabs(elem_id='hm-tabs'):
         for name in names:
@@ -99,7 +112,7 @@ def _source(name: str, service: EmotionService) -> gr.components.Component:
             sources=['webcam'],
             include_audio=True,
             label='Record face and voice' if 'audio' in service.streams else 'Record the face',
-            webcam_options=gr.WebcamOptions(mirror=False),  # mirroring needs another program
+            webcam_options=gr.WebcamOptions(mirror=False),  # mirroring would need the ffmpeg program
             elem_id='hm-camera',
         )
     if name == 'microphone':
@@ -141,7 +154,7 @@ def _small_print(service: EmotionService) -> str:
 
 
 def _theme() -> gr.themes.Base:
-    """Fonts of the visitor's own machine, and buttons that are easy to read in light and dark."""
+    """Uses fonts of the visitor's machine, and buttons that are easy to read in light and dark mode."""
     theme = gr.themes.Base(font=_FONTS, font_mono=_MONO_FONTS, primary_hue='blue', neutral_hue='slate')
     button = dict.fromkeys(('button_primary_background_fill', 'button_primary_background_fill_dark'), '*primary_700')
     hover = {name.replace('fill', 'fill_hover'): '*primary_800' for name in button}
@@ -149,12 +162,17 @@ def _theme() -> gr.themes.Base:
 
 
 def launch_options(visits: Visits, max_waiting: int = 20, allowed_hosts: Sequence[str] = LOCAL_HOSTS) -> dict[str, Any]:
-    """Options of ``Blocks.launch``: nothing is shared, tracked, kept, or taken from elsewhere.
+    """Makes the options of ``Blocks.launch``.
+
+    They switch off sharing, tracking, the history of runs, and everything that is loaded from other servers.
 
     Args:
-        visits: As given to :func:`build_app`.
-        max_waiting: As given to :func:`build_app`.
+        visits: The same as for :func:`build_app`.
+        max_waiting: The same as for :func:`build_app`.
         allowed_hosts: See :class:`~hicmae_mm.apis.web.gate.Gate`.
+
+    Returns:
+        The options by name.
     """
     service, num_visitors = visits.service, max_waiting + visits.service.num_models
     gate = Middleware(
@@ -168,7 +186,7 @@ def launch_options(visits: Visits, max_waiting: int = 20, allowed_hosts: Sequenc
         share=False,
         max_file_size=service.limits.max_bytes,
         app_kwargs=dict(middleware=[gate]),
-        state_session_capacity=num_visitors,  # a session holds its last result
+        state_session_capacity=num_visitors,  # each session stores its last result
         theme=_theme(),
         css=asset('page.css'),
         js=asset('page.js').replace('__PAGE__', page),

@@ -1,7 +1,7 @@
-"""What stands before the framework: which requests reach it at all, and what every answer says to browsers.
+"""Check requests before they reach Gradio, and add security headers to every answer.
 
-The framework has routes for much that this page does not do: recordings of the screen, fetching files from addresses,
-editing the page. So a request is refused unless the page needs its kind.
+Gradio has routes that this page does not need: they record the screen, download files from addresses, or edit the page.
+So every request that the page does not need is refused.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _HEADERS = {
     'Content-Security-Policy': '; '.join(
         (
             "default-src 'self'",
-            "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",  # the framework's page is made so
+            "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",  # Gradio's page needs inline scripts and eval
             "style-src 'self' 'unsafe-inline'",
             "img-src 'self' data: blob:",
             "media-src 'self' data: blob: mediastream:",
@@ -51,13 +51,15 @@ _HEADERS = {
 
 
 class Gate:
-    """Middleware that lets through what the page needs.
+    """Middleware that passes on only the requests that the page needs.
 
     Args:
-        app: The framework's application.
-        receiver: Takes uploads in its place.
-        allowed_hosts: Names by which the server may be called, or :data:`~hicmae_mm.apis.web.hosts.ANY_ADDRESS`.
-        on_left: Called with the session of a visitor who goes away before an answer is complete.
+        app: The application of Gradio.
+        receiver: Receives uploads instead of Gradio.
+        allowed_hosts: Names of the server that requests may use. They may include
+            :data:`~hicmae_mm.apis.web.hosts.ANY_ADDRESS`.
+        on_left: Function that is called with the session of a visitor who closes the connection before an answer is
+            complete.
     """
 
     def __init__(
@@ -67,7 +69,13 @@ class Gate:
         self.allowed_hosts = {host.strip('[]').lower() for host in allowed_hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers a request, or hands it on."""
+        """Answers a request, or passes it to the application.
+
+        Args:
+            scope: Description of the request (ASGI).
+            receive: Receives messages (ASGI).
+            send: Sends messages (ASGI).
+        """
         if scope['type'] == 'lifespan':
             await self.app(scope, receive, send)
             return
@@ -97,29 +105,29 @@ class Gate:
     def _check_origin(self, request: Request) -> None:
         if not is_allowed_host(f'//{request.headers.get("host", "")}', self.allowed_hosts):
             raise RefusalError(
-                421, 'This server is not known by that name: start it with --allowed-hosts NAME if it should be.'
+                421, 'This server does not accept this host name: start it with --allowed-hosts NAME to allow it.'
             )
         origin = request.headers.get('origin')
         if origin is not None and not is_allowed_host(origin, self.allowed_hosts):
-            raise RefusalError(403, 'Pages of other sites may not use this server.')
+            raise RefusalError(403, 'Pages of other web sites may not use this server.')
 
     def _check_route(self, method: str, path: str) -> None:
         known = {'GET': _READ, 'HEAD': _READ, 'POST': _WRITTEN}.get(method)
         is_plain = '\\' not in path and '\0' not in path and '..' not in path.split('/')
         if known is None or not is_plain or not known.fullmatch(path):
-            raise RefusalError(404, 'There is nothing here.')
+            raise RefusalError(404, 'This server has no such page.')
         if path.startswith(_FILE) and not self.receiver.uploads.is_place(path.removeprefix(_FILE)):
-            raise RefusalError(404, 'There is no such upload.')
+            raise RefusalError(404, 'This upload does not exist.')
 
     async def _checked_body(self, request: Request) -> Receive:
-        """Reads a body whose files are all uploads of this server, to be read again by the framework."""
+        """Checks that all files in a body are uploads of this server, and returns a function that repeats the body."""
         body, values = await read_json(request)
         if not isinstance(values, dict):
-            raise RefusalError(400, 'The body of the request is no JSON object.')
+            raise RefusalError(400, 'The body of the request is not a JSON object.')
         for path in _paths(values):
             if not isinstance(path, str) or '\0' in path or not self.receiver.uploads.is_place(path):
                 raise RefusalError(403, 'Only files that were uploaded to this server are analysed.')
-            with contextlib.suppress(ValueError):  # it is gone; the analysis will say so
+            with contextlib.suppress(ValueError):  # the upload was deleted; the analysis reports it
                 self.receiver.uploads.claim(path, str(values.get('session_hash')))
         remaining = [body]
 
@@ -131,7 +139,7 @@ class Gate:
         return replay
 
     def _watched(self, request: Request, receive: Receive, send: Send) -> tuple[Receive, Send]:
-        """Notices a visitor who does not wait for the end of the events."""
+        """Calls ``on_left`` if a visitor closes the connection before the end of the events."""
         session, is_complete = request.query_params.get('session_hash', ''), False
 
         async def receiving() -> Message:
@@ -154,7 +162,7 @@ def _route_path(scope: Scope) -> str:
 
 
 def _paths(values: Any) -> Iterator[Any]:
-    """What is called a path, however deep, in the values of a request."""
+    """Finds all values with the key ``path`` in a request, at any depth."""
     waiting = [values]
     while waiting:
         value = waiting.pop()

@@ -1,7 +1,7 @@
-"""By which names a server may be called.
+"""Check the host names of requests.
 
-Another site can have its own name point to this machine. A browser then takes this server for a part of that site, and
-lets the site read its answers. So requests are answered only if they call the server by a name that it knows.
+Another web site can let its own host name point to this machine. A browser then treats this server as a part of that
+site, and allows the site to read its answers. So a request is answered only if it uses an allowed name of the server.
 """
 
 from __future__ import annotations
@@ -12,15 +12,25 @@ from urllib.parse import urlsplit
 
 LOCAL_HOSTS = ('localhost', '127.0.0.1', '::1')
 ANY_ADDRESS = '*'
-"""Among allowed hosts: every numeric address. Names can be made to point elsewhere, numbers cannot."""
+"""As an allowed host it stands for every numeric address. Others can redirect names, but not numeric addresses."""
 
 
 def is_allowed_host(address: str, allowed: Collection[str]) -> bool:
-    """Whether the host of an address is one of those allowed.
+    """Checks whether the host of an address is allowed.
 
     Args:
         address: ``http://name:port`` or ``//name:port``.
-        allowed: Names in lower case, and possibly :data:`ANY_ADDRESS`.
+        allowed: Names in lower case. They may include :data:`ANY_ADDRESS`.
+
+    Returns:
+        Whether it is allowed.
+
+    Example:
+        >>> from hicmae_mm.apis.web.hosts import ANY_ADDRESS, is_allowed_host
+        >>> is_allowed_host('http://localhost:7860', {'localhost'})
+        True
+        >>> is_allowed_host('http://example.org', {'localhost', ANY_ADDRESS})
+        False
     """
     try:
         host = urlsplit(address).hostname

@@ -1,4 +1,4 @@
-"""What is accepted, found out before anything is decoded."""
+"""Check uploads against limits before anything is decoded."""
 
 from __future__ import annotations
 
@@ -13,19 +13,27 @@ _FORMATS = 'mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,wav,flac
 _OPTIONS = {'format_whitelist': _FORMATS, 'protocol_whitelist': 'file', 'max_streams': '64'}
 _MOST_PIXELS = 4096 * 2304
 _MOST_FRAMES_PER_SECOND = 130
-_MOST_PACKETS_PER_SECOND = 2000  # of all streams; headers can state billions of empty ones
+_MOST_PACKETS_PER_SECOND = 2000  # of all streams together; a forged header can announce billions of empty packets
 _MOST_STREAMS = 16
-_SLACK_SECONDS = 0.5  # recorders stop a little late
+_SLACK_SECONDS = 0.5  # tolerance, because recorders stop a short time after the limit
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much a visitor may upload.
+    """Limits for uploads.
 
     Attributes:
-        max_megabytes: Size of a file (1e6 bytes).
-        max_seconds: Length of a recording.
-        max_analysis_seconds: Time that an analysis may take.
+        max_megabytes: Largest size of a file in units of 1e6 bytes.
+        max_seconds: Largest length of a recording.
+        max_analysis_seconds: Longest time for one analysis.
+
+    Raises:
+        ValueError: If a limit is not above 0.
+
+    Example:
+        >>> from hicmae_mm.apis.web import Limits
+        >>> Limits(max_megabytes=1.5).max_bytes
+        1500000
     """
 
     max_megabytes: float = 100.0
@@ -39,18 +47,25 @@ class Limits:
 
     @property
     def max_bytes(self) -> int:
-        """The same in bytes."""
+        """Largest size of a file in bytes."""
         return int(self.max_megabytes * 1e6)
 
 
 def check_media(path: Path, limits: Limits) -> frozenset[str]:
-    """Which of ``'video'`` and ``'audio'`` an acceptable file has.
+    """Checks a file against the limits.
 
-    Nothing is decoded: size, header and the time stamps of the packets tell. Lengths that headers state are not
-    believed, and play lists, which would name other files or addresses, are not opened.
+    Nothing is decoded: the size, the header and the time stamps of the packets are enough. The check does not trust the
+    length in the header. It does not open play lists, because they could name other files or addresses.
+
+    Args:
+        path: The file.
+        limits: The limits.
+
+    Returns:
+        Those of ``'video'`` and ``'audio'`` that the file has.
 
     Raises:
-        VisitorError: If the file is too large or too long, or no video or sound.
+        VisitorError: If the file is too large, too long, or has neither pictures nor sound.
     """
     if not path.is_file():
         raise problems.upload_lost()

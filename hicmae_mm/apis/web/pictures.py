@@ -1,4 +1,4 @@
-"""Pictures of a clip for the page, as data addresses, so that none of them is ever a file."""
+"""Draw pictures of a clip for the page. They are data URLs, so no picture is stored as a file."""
 
 from __future__ import annotations
 
@@ -24,18 +24,21 @@ SAMPLE_RATE_HZ = 16000
 _MEL_BINS = 80
 _MOST_COLUMNS = 1000
 _FRAMES_PER_SECOND = 100
-_DYNAMIC_RANGE = 11.0  # of the natural logarithm of energies, 48 dB under the loudest
+_DYNAMIC_RANGE = 11.0  # in natural logarithms of energies: the picture shows 48 dB below the loudest point
 _TICKS_HZ = (1000, 2000, 4000)
 _THUMBNAIL = 112  # side in pixels
-_MARGIN = 0.2  # around a face, of its size
+_MARGIN = 0.2  # margin around a face, as a share of its size
 
 
 def spectrogram(audio: AudioReader) -> dict[str, Any] | None:
-    """Log-mel picture of a sound, as a model hears it.
+    """Draws the log-mel spectrogram of a sound; models get the same representation.
+
+    Args:
+        audio: The sound.
 
     Returns:
-        ``src``, ``seconds``, and ``ticks`` of ``label`` and ``at``, the height in 0..1 from below; None for less than
-        a frame of sound.
+        ``src`` (data URL), ``seconds`` (length), and ``ticks``, each with ``label`` (kHz) and ``at`` (height in 0..1
+        from below). None if the sound is shorter than 50 ms.
     """
     samples = resample_waveform(audio.read(0, audio.num_samples), audio.sample_rate_hz, SAMPLE_RATE_HZ)
     wave = torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32))
@@ -62,16 +65,16 @@ def _height_of(hz: float) -> float:
 def face_strip(
     video: VideoReader, faces: Sequence[Mapping[str, Any]], seconds: float, count: int
 ) -> list[dict[str, Any]]:
-    """The face at equally spaced times; whole frames where no face was looked for.
+    """Draws the face at equally spaced times, or the middle of frames if faces were not searched.
 
     Args:
         video: The opened video.
-        faces: ``seconds`` and ``box`` of searched frames, ascending; empty without a search.
+        faces: ``seconds`` and ``box`` of the searched frames, in order of time. Empty if faces were not searched.
         seconds: Length of the clip.
-        count: N.
+        count: Number N of pictures.
 
     Returns:
-        N of ``seconds`` and ``src``, which is None where no face was found.
+        N dictionaries with ``seconds`` and ``src`` (data URL). ``src`` is None if no face was found at this time.
     """
     starts, origin = [face['seconds'] for face in faces], origin_seconds(video)
     frame_starts = [video.frame_seconds(index)[0] - origin for index in range(video.num_frames)]
@@ -94,7 +97,7 @@ def face_strip(
 
 
 def _crop(frame: np.ndarray, box: Sequence[float] | None) -> Image.Image:
-    """The square around a face, or the middle of a frame ``(H, W, 3)``."""
+    """Cuts out the square around a face, or the middle of a frame ``(H, W, 3)`` without a box."""
     height, width = frame.shape[:2]
     if box is None:
         side, x, y = min(height, width), width / 2, height / 2

@@ -1,4 +1,7 @@
-"""How a file arrives: one at a time, within limits of size, time and number, and leaving nothing if it breaks off."""
+"""Receive uploads.
+
+Each request holds one file. Size, time and number of uploads are limited, and an upload that breaks off leaves no file.
+"""
 
 from __future__ import annotations
 
@@ -18,18 +21,18 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from hicmae_mm.apis.web.limits import Limits
 from hicmae_mm.apis.web.uploads import Uploads
 
-_ENVELOPE_BYTES = 64 * 1024  # of a form around its file
+_ENVELOPE_BYTES = 64 * 1024  # largest size of a form without its file
 _STALLED_SECONDS = 30.0
 _UPLOAD_SECONDS = 600.0
-_PROGRESS_SECONDS = 60.0  # that the page has to ask for the end of its progress
+_PROGRESS_SECONDS = 60.0  # time in which the page can still ask for the progress of a finished upload
 
 
 class RefusalError(Exception):
-    """Why a request is not answered.
+    """The reason why a request is refused.
 
     Args:
-        status: Of HTTP.
-        reason: One line.
+        status: Status code of HTTP.
+        reason: One line for the sender.
     """
 
     def __init__(self, status: int, reason: str) -> None:
@@ -37,12 +40,12 @@ class RefusalError(Exception):
         self.status, self.reason = status, reason
 
     def response(self) -> Response:
-        """What the sender is told; the connection ends, for the rest of its body is not wanted."""
+        """Makes the answer for the sender; it closes the connection, because the rest of the body is not read."""
         return PlainTextResponse(self.reason, self.status, {'Connection': 'close'})
 
 
 class _OneFile(GradioMultiPartParser):
-    """A form of one file; other fields stay in memory, and are therefore small."""
+    """Parses a form with one file; other fields stay in memory, so their size is limited."""
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         part = self._current_part
@@ -56,12 +59,12 @@ class _OneFile(GradioMultiPartParser):
 
 @dataclass
 class Receiver:
-    """Takes uploads.
+    """Receives uploads.
 
     Attributes:
-        uploads: Where they go.
-        limits: Size of one.
-        max_at_once: How many may be arriving.
+        uploads: Stores them.
+        limits: Limits for the size of one upload.
+        max_at_once: Number of uploads that may arrive at the same time.
     """
 
     uploads: Uploads
@@ -70,7 +73,14 @@ class Receiver:
     _num_arriving: int = 0
 
     async def receive(self, request: Request) -> Response:
-        """The answer to an upload: the path of the file, in a list as Gradio's pages expect."""
+        """Receives an upload.
+
+        Args:
+            request: The request.
+
+        Returns:
+            The answer: a list with the path of the file, as pages of Gradio expect it, or an error.
+        """
         try:
             self._check_beforehand(request)
         except RefusalError as refusal:
@@ -88,7 +98,7 @@ class Receiver:
         except asyncio.TimeoutError:
             return RefusalError(408, 'The upload took too long.').response()
         except ClientDisconnect:
-            return Response(status_code=400)  # nobody reads it
+            return Response(status_code=400)  # the sender has gone and does not read it
         finally:
             self._num_arriving -= 1
             if upload_id:
@@ -98,7 +108,7 @@ class Receiver:
 
     def _check_beforehand(self, request: Request) -> None:
         if not request.headers.get('content-type', '').startswith('multipart/form-data'):
-            raise RefusalError(400, 'An upload is a form of one file (multipart/form-data).')
+            raise RefusalError(400, 'An upload must be a form with one file (multipart/form-data).')
         announced = request.headers.get('content-length', '0')
         size = int(announced) if announced.isdecimal() else 0
         if size > self.limits.max_bytes + _ENVELOPE_BYTES:
@@ -107,7 +117,7 @@ class Receiver:
             raise RefusalError(503, 'The server is busy: wait a minute, then upload again.')
 
     def _too_large(self) -> RefusalError:
-        return RefusalError(413, f'The file is larger than {self.limits.max_megabytes:g} MB, the most that is allowed.')
+        return RefusalError(413, f'The file is larger than the limit of {self.limits.max_megabytes:g} MB.')
 
     async def _take(self, request: Request, upload_id: str) -> Path:
         with self.uploads.incoming() as folder:
@@ -124,7 +134,7 @@ class Receiver:
             form = await parser.parse()
             files = [value for value in form.values() if isinstance(value, UploadFile)]
             if len(files) != 1:
-                raise RefusalError(400, 'An upload is a form of one file; this one has none.')
+                raise RefusalError(400, 'An upload must be a form with one file; this form has none.')
             await files[0].close()
             return self.uploads.accept(Path(str(files[0].file.name)), files[0].filename or '')
 
@@ -134,16 +144,19 @@ class Receiver:
 
 
 async def read_body(request: Request, max_bytes: int, too_large: RefusalError) -> AsyncGenerator[bytes, None]:
-    """The body of a request, as long as it keeps coming.
+    """Reads the body of a request in chunks.
 
     Args:
-        request: Its own statement of its length is not believed.
-        max_bytes: Most that is read.
-        too_large: Raised beyond.
+        request: The request. The length that it announces is not trusted.
+        max_bytes: Largest size of the body.
+        too_large: Error that is raised if the body is larger.
+
+    Yields:
+        The chunks.
 
     Raises:
-        RefusalError: If it is too large, or stalls.
-        ClientDisconnect: If it breaks off.
+        RefusalError: If the body is too large, or nothing arrives for 30 seconds.
+        ClientDisconnect: If the sender closes the connection.
     """
     received, stream = 0, request.stream()
     while True:
@@ -160,14 +173,21 @@ async def read_body(request: Request, max_bytes: int, too_large: RefusalError) -
 
 
 async def read_json(request: Request, max_bytes: int = _ENVELOPE_BYTES) -> tuple[bytes, Any]:
-    """A small JSON body: as it is, and read.
+    """Reads a small JSON body.
+
+    Args:
+        request: The request.
+        max_bytes: Largest size of the body.
+
+    Returns:
+        The body in bytes, and its parsed value.
 
     Raises:
-        RefusalError: If it is too large, stalls, or is no JSON.
+        RefusalError: If the body is too large, stops arriving, or is not JSON.
     """
     too_large = RefusalError(413, f'The request is larger than {max_bytes} bytes.')
     body = b''.join([chunk async for chunk in read_body(request, max_bytes, too_large)])
     try:
         return body, json.loads(body)
     except (ValueError, RecursionError):
-        raise RefusalError(400, 'The body of the request is no JSON.') from None
+        raise RefusalError(400, 'The body of the request is not JSON.') from None

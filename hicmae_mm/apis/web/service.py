@@ -1,4 +1,4 @@
-"""What the page does with an upload, without any web framework."""
+"""Analyse uploads, independently of the web framework."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from hicmae_mm.visualization.timeline import read_envelope
 
 _STRIP_LENGTH = 12
 _LOG = 'current'
-_VIDEO_BACKEND = 'pyav'  # reads what browsers record, whose length no header states, by an FFmpeg of today
+_VIDEO_BACKEND = 'pyav'  # its recent FFmpeg reads recordings of browsers, whose headers state no length
 
 
 @dataclass(frozen=True)
 class Windows:
-    """How clips are cut; see :class:`~hicmae_mm.apis.EmotionInferencer`.
+    """Settings for cutting clips; see :class:`~hicmae_mm.apis.EmotionInferencer`.
 
     Attributes:
         window_seconds: Length of a window.
-        stride_seconds: From the start of one to that of the next.
-        streams: Which of the model's streams to use.
+        stride_seconds: Time from the start of one window to the start of the next.
+        streams: Names of the model's streams to use.
     """
 
     window_seconds: float | None = None
@@ -50,13 +50,14 @@ class EmotionService:
     """Turns media files into views of the page.
 
     Args:
-        make_inferencer: Builds a model.
-        limits: What is accepted.
-        windows: How clips are cut.
-        num_models: Clips that are analysed at once, each by a model of its own, for face finders and models keep state.
+        make_inferencer: Function that builds an inferencer.
+        limits: Limits for uploads.
+        windows: Settings for cutting clips.
+        num_models: Number of clips that are analysed at the same time. Each has its own model, because models and face
+            croppers have state.
 
     Raises:
-        ValueError: If an option is out of its range, or the model cannot be used.
+        ValueError: If an option is out of range, or the model cannot be used.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class EmotionService:
             raise ValueError(f'num_models must be at least 1, got {num_models}')
         self.limits, self.windows, self.num_models = limits or Limits(), windows or Windows(), num_models
         self._idle: SimpleQueue[tuple[EmotionInferencer, CheckStop]] = SimpleQueue()
-        # threads that stay: each new one would bring buffers and helper threads of its own
+        # the threads are reused, because each new thread would allocate its own buffers and helper threads
         self._threads = ThreadPoolExecutor(num_models, 'analysis')
         first = make_inferencer()
         settings = first.settings(self.windows.window_seconds, self.windows.stride_seconds, self.windows.streams)
@@ -91,11 +92,14 @@ class EmotionService:
         return 'audio' in self.streams and (self.may_lack_streams or self.streams == ('audio',))
 
     def view(self, path: Path | None, stop: Stop | None = None) -> dict[str, Any]:
-        """The view of a file: a result, or a problem. Never raises, for a visitor could not do anything with it.
+        """Analyses a file and makes the view of its result or of its problem.
 
         Args:
-            path: The file.
-            stop: Ends the analysis.
+            path: The file. None means that nothing was uploaded.
+            stop: Stops the analysis.
+
+        Returns:
+            See :func:`~hicmae_mm.apis.web.view.result_view` and :func:`~hicmae_mm.apis.web.view.problem_view`.
         """
         try:
             return self.analyse(path, stop)
@@ -103,14 +107,17 @@ class EmotionService:
             return problem_view(problem.title, problem.advice)
 
     def analyse(self, path: Path | None, stop: Stop | None = None) -> dict[str, Any]:
-        """The result of a file, as the page shows it.
+        """Analyses a file and makes the view of its result.
 
         Args:
-            path: The file.
-            stop: Ends the analysis.
+            path: The file. None means that nothing was uploaded.
+            stop: Stops the analysis.
+
+        Returns:
+            See :func:`~hicmae_mm.apis.web.view.result_view`.
 
         Raises:
-            VisitorError: If there is none, in words for a visitor.
+            VisitorError: If there is no result. Its text is written for visitors.
         """
         if path is None:
             raise problems.nothing_chosen()
@@ -120,10 +127,10 @@ class EmotionService:
         except problems.VisitorError:
             raise
         except Exception as error:
-            if stop.is_asked:  # whatever happens to a file that its visitor has taken away
-                print_log('analysis stopped: its visitor has gone', _LOG, logging.INFO)
+            if stop.is_asked:  # the visitor has removed the file, so any error can be a consequence of that
+                print_log('analysis stopped: the visitor has left', _LOG, logging.INFO)
                 raise problems.stopped() from None
-            # a fault of the program, which must not end in silence
+            # this is a fault of the program, so the log must show it
             print_log(f'analysis failed: {type(error).__name__}: {error}', _LOG, logging.ERROR)
             raise problems.unexpected() from error
 
@@ -150,7 +157,7 @@ class EmotionService:
             check.stop = Stop()
             self._idle.put((inferencer, check))
         if 'error' in result:
-            stop.check()  # a file that its visitor has taken away is no fault of the file
+            stop.check()  # if the visitor has removed the file, the file itself has no fault
             raise _problem_of(result['error'])
         return result
 
@@ -161,7 +168,7 @@ def _problem_of(error: str) -> problems.VisitorError:
 
 
 def _pictures(result: dict[str, Any], clip: ClipInput) -> Pictures:
-    """Reads what is shown beside the scores; what cannot be read is left out."""
+    """Reads the pictures that the page shows with the scores, and leaves them out if they cannot be read."""
     try:
         with OpenClip(clip, ('video', 'audio'), _VIDEO_BACKEND) as opened:
             seconds = result['duration_seconds']
@@ -174,7 +181,7 @@ def _pictures(result: dict[str, Any], clip: ClipInput) -> Pictures:
 
 
 def _is_synthetic(inferencer: EmotionInferencer) -> bool:
-    """Whether the model has learned from drawn faces only, such as that of the quickstart."""
+    """Whether the model was trained on synthetic data only, as the model of the quickstart."""
     cfg = inferencer.cfg
-    told = (inferencer.name, cfg.filename, test_dataset(cfg).get('data_root'))
-    return any('synthetic' in str(text).lower() for text in told)
+    names = (inferencer.name, cfg.filename, test_dataset(cfg).get('data_root'))
+    return any('synthetic' in str(name).lower() for name in names)

@@ -1,4 +1,4 @@
-"""How a running analysis is ended: because its visitor has gone, or because it takes too long."""
+"""Stop a running analysis because its visitor has left or because it takes too long."""
 
 from __future__ import annotations
 
@@ -13,14 +13,22 @@ from hicmae_mm.apis.web import problems
 
 
 class StoppedError(Exception):
-    """The visitor has gone; nobody waits for a result."""
+    """The visitor has left, so nobody waits for the result."""
 
 
 class Stop:
-    """Whether one analysis should go on.
+    """Stops one analysis on request or after a time limit.
 
     Args:
-        max_seconds: How long it may take, from its first check on.
+        max_seconds: Longest time of the analysis, counted from the first check.
+
+    Example:
+        >>> from hicmae_mm.apis.web.stops import Stop
+        >>> stop = Stop(max_seconds=60)
+        >>> stop.check()
+        >>> stop.ask()
+        >>> stop.is_asked
+        True
     """
 
     def __init__(self, max_seconds: float = float('inf')) -> None:
@@ -29,20 +37,20 @@ class Stop:
         self._begun: float | None = None
 
     def ask(self) -> None:
-        """Asks it to end."""
+        """Requests that the analysis ends."""
         self._asked.set()
 
     @property
     def is_asked(self) -> bool:
-        """Whether it was asked to end."""
+        """Whether the end was requested."""
         return self._asked.is_set()
 
     def check(self) -> None:
-        """Ends it if it should end.
+        """Raises an error if the analysis must end.
 
         Raises:
-            StoppedError: If it was asked to.
-            VisitorError: If it has taken too long.
+            StoppedError: If the end was requested.
+            VisitorError: If the analysis has taken too long.
         """
         if self.is_asked:
             raise StoppedError
@@ -53,19 +61,30 @@ class Stop:
 
 
 class CheckStop:
-    """A step of a pipeline, run for every window, that ends an analysis which should not go on."""
+    """A step of a pipeline that checks for every window whether the analysis must end."""
 
     def __init__(self) -> None:
         self.stop = Stop()
 
     def __call__(self, results: Any) -> Any:
-        """Passes a sample on."""
+        """Checks, and returns the sample unchanged.
+
+        Args:
+            results: The sample.
+
+        Returns:
+            The same sample.
+
+        Raises:
+            StoppedError: If the end of the analysis was requested.
+            VisitorError: If the analysis has taken too long.
+        """
         self.stop.check()
         return results
 
 
 class Analyses:
-    """What runs or waits for whom."""
+    """Knows the running and waiting analyses of every visitor."""
 
     def __init__(self) -> None:
         self._stops: dict[str, list[Stop]] = defaultdict(list)
@@ -73,7 +92,15 @@ class Analyses:
 
     @contextlib.contextmanager
     def of(self, session: str, max_seconds: float) -> Iterator[Stop]:
-        """Notes an analysis of a visitor."""
+        """Registers an analysis of a visitor until the context ends.
+
+        Args:
+            session: Session of the visitor.
+            max_seconds: Longest time of the analysis.
+
+        Yields:
+            The object that stops the analysis.
+        """
         stop = Stop(max_seconds)
         with self._lock:
             self._stops[session].append(stop)
@@ -86,7 +113,11 @@ class Analyses:
                     del self._stops[session]
 
     def stop(self, session: str) -> None:
-        """Asks all analyses of a visitor to end."""
+        """Requests that all analyses of a visitor end.
+
+        Args:
+            session: Session of the visitor.
+        """
         with self._lock:
             for stop in self._stops.get(session, ()):
                 stop.ask()

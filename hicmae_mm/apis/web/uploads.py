@@ -1,4 +1,4 @@
-"""Where uploads lie, and when they go: a folder of this process alone, and who still needs each file."""
+"""Store uploads in a private folder of this process, and delete each upload when nobody needs it any more."""
 
 from __future__ import annotations
 
@@ -16,24 +16,28 @@ from pathlib import Path
 
 _PREFIX = 'hicmae_web_'
 _LOCK = '.lock'
-_LONGEST_NAME = 200  # bytes; file systems take 255
+_LONGEST_NAME = 200  # bytes; file systems allow 255
 _ENVIRONMENT = {
     'GRADIO_ANALYTICS_ENABLED': 'False',
     'HF_HUB_DISABLE_TELEMETRY': '1',
     'GRADIO_SSR_MODE': 'False',
-    'GRADIO_ANALYTICS_MAX_EVENTS': '1',  # it keeps 10,000 otherwise
-    'GRADIO_ANALYTICS_CACHE_FREQUENCY': str(10**9),  # and computes their statistics after each
+    'GRADIO_ANALYTICS_MAX_EVENTS': '1',  # by default Gradio stores 10,000 events
+    'GRADIO_ANALYTICS_CACHE_FREQUENCY': str(10**9),  # by default it computes their statistics after each event
 }
 
 
 @contextlib.contextmanager
 def upload_folder() -> Iterator[Path]:
-    """A private folder for uploads, told to Gradio by its environment variable, and removed at the end.
+    """Creates a private folder for uploads, and removes it at the end.
 
-    To be entered before Gradio is imported. Folders that a killed server has left behind are removed, too.
+    Gradio gets the folder by an environment variable, so this context must be entered before Gradio is imported.
+    Folders of servers that were killed are removed, too.
+
+    Yields:
+        The folder.
     """
     _remove_leftovers(Path(tempfile.gettempdir()))
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))  # readable by this user alone
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))  # only this user can read it
     changed = {**_ENVIRONMENT, 'GRADIO_TEMP_DIR': str(folder)}
     before = {name: os.environ.get(name) for name in changed}
     os.environ.update(changed)
@@ -51,21 +55,21 @@ def upload_folder() -> Iterator[Path]:
 
 
 def _remove_leftovers(parent: Path) -> None:
-    """Removes folders whose server does not hold its lock any more."""
+    """Removes folders of servers that have ended, which therefore do not lock their folder any more."""
     for folder in parent.glob(f'{_PREFIX}*'):
-        with contextlib.suppress(OSError), (folder / _LOCK).open('r+') as lock:  # none: of another user, or just begun
+        with contextlib.suppress(OSError), (folder / _LOCK).open('r+') as lock:  # fails for folders of other users
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder, ignore_errors=True)
 
 
 class Uploads:
-    """Files of visitors, each deleted as soon as nobody needs it.
+    """Stores files of visitors, and deletes each file when nobody needs it any more.
 
-    Every upload lies in a folder of its own, whose name cannot be guessed.
+    Every upload has its own folder with a name that nobody can guess.
 
     Args:
-        folder: Where uploads lie; nothing outside of it is ever read or deleted.
-        max_bytes: Size that all uploads together may have.
+        folder: Folder of all uploads. Nothing outside of it is read or deleted.
+        max_bytes: Largest size of all uploads together.
     """
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
@@ -74,12 +78,26 @@ class Uploads:
         self._lock = threading.Lock()
 
     def is_place(self, path: str | Path) -> bool:
-        """Whether an upload could lie there; it may be gone."""
+        """Checks whether a path has the form of an upload's path.
+
+        Args:
+            path: The path.
+
+        Returns:
+            Whether an upload can have this path. The file itself may be deleted already.
+        """
         place = Path(path)
         return place.parent.parent == self.folder and place.resolve() == place
 
     def has_room(self, num_bytes: int) -> bool:
-        """Whether a further upload of some size fits in."""
+        """Checks whether another upload fits into the limit.
+
+        Args:
+            num_bytes: Size of the upload.
+
+        Returns:
+            Whether it fits.
+        """
         used = 0
         for path in self._files():
             with contextlib.suppress(FileNotFoundError):
@@ -88,7 +106,13 @@ class Uploads:
 
     @contextlib.contextmanager
     def incoming(self) -> Iterator[Path]:
-        """A folder for a file that is arriving. It goes at the end, with all that was not accepted."""
+        """Creates a folder for a file that is arriving.
+
+        The folder is deleted at the end, with all files that were not accepted.
+
+        Yields:
+            The folder.
+        """
         folder = Path(tempfile.mkdtemp(prefix='incoming_', dir=self.folder))
         try:
             yield folder
@@ -96,11 +120,14 @@ class Uploads:
             shutil.rmtree(folder, ignore_errors=True)
 
     def accept(self, arrived: Path, name: str) -> Path:
-        """Makes a file that has arrived an upload.
+        """Stores a file that has arrived as an upload.
 
         Args:
-            arrived: The file; it is moved.
-            name: What its sender calls it.
+            arrived: The file, which is moved.
+            name: Name of the file at its sender.
+
+        Returns:
+            The new path of the file.
         """
         path = self.folder / secrets.token_hex(16) / _plain_name(name)
         path.parent.mkdir(mode=0o700)
@@ -110,41 +137,56 @@ class Uploads:
         return path
 
     def claim(self, path: str | Path, session: str) -> Path:
-        """Notes that a visitor needs a file.
+        """Registers that a visitor needs a file.
+
+        Args:
+            path: The file.
+            session: Session of the visitor.
+
+        Returns:
+            The path.
 
         Raises:
-            ValueError: If it is no upload, is gone, or belongs to somebody else.
+            ValueError: If the file is not an upload, was deleted, or belongs to another visitor.
         """
         place = Path(path)
         with self._lock:
             if place not in self._owners or self._owners[place] not in (None, session) or not place.is_file():
-                raise ValueError(f'{path} is no upload of this visitor')
+                raise ValueError(f'{path} is not an upload of this visitor')
             self._owners[place] = session
         return place
 
     def remove(self, path: Path) -> None:
-        """Deletes an upload."""
+        """Deletes an upload.
+
+        Args:
+            path: The file. Files that are not uploads stay.
+        """
         with self._lock:
             if path in self._owners:
                 self._delete(path)
 
     def leave(self, session: str) -> None:
-        """Deletes the uploads of a visitor."""
+        """Deletes all uploads of a visitor.
+
+        Args:
+            session: Session of the visitor.
+        """
         with self._lock:
             for path in [path for path, owner in self._owners.items() if owner == session]:
                 self._delete(path)
 
     def sweep(self, unclaimed_seconds: float = 120.0, claimed_seconds: float = 3600.0) -> None:
-        """Deletes what was left behind: files of visitors who never asked for an analysis, or never came back.
+        """Deletes old files whose visitors have not started an analysis or have not come back.
 
         Args:
-            unclaimed_seconds: Age, since the last byte, of files that nobody has claimed.
-            claimed_seconds: The same of files that wait for an analysis.
+            unclaimed_seconds: Largest age of files that no visitor has claimed, counted from their last change.
+            claimed_seconds: Largest age of files that wait for an analysis.
         """
         now = time.time()
         with self._lock:
             for path in self._files():
-                with contextlib.suppress(FileNotFoundError):  # it has just become an upload
+                with contextlib.suppress(FileNotFoundError):  # the file was moved or deleted at this moment
                     keep = unclaimed_seconds if self._owners.get(path) is None else claimed_seconds
                     if now - path.stat().st_mtime > keep:
                         self._delete(path)
@@ -156,14 +198,14 @@ class Uploads:
         self._owners.pop(path, None)
         path.unlink(missing_ok=True)
         if path.parent != self.folder:
-            with contextlib.suppress(OSError):  # another file is arriving there
+            with contextlib.suppress(OSError):  # the folder still receives another file
                 path.parent.rmdir()
 
 
 def _plain_name(name: str) -> str:
-    """The last part of a file's name, without what file systems or terminals take for something else."""
+    """Keeps the last part of a file name, without characters that are special for file systems or terminals."""
     last = re.split(r'[/\\]', name)[-1]
     plain = ''.join(letter for letter in last if letter.isprintable() and letter not in '<>:"|?*').strip(' .')
-    while len(plain.encode()) > _LONGEST_NAME:  # the end tells the kind
+    while len(plain.encode()) > _LONGEST_NAME:  # shortens the start, because the end shows the file type
         plain = plain[1:]
     return plain or 'recording'

@@ -1,4 +1,4 @@
-"""A result as the page shows it: plain values, ready to draw."""
+"""Convert a result to plain values that the page can draw."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hicmae_mm.visualization.hooks.prediction_visualization import safe_file_nam
 from hicmae_mm.visualization.timeline import Envelope, scores_over_time
 
 MOST_LINES = 7
-"""More classes than this cannot be told apart by colour; the others stand in the table and in the files."""
+"""Number of classes in the chart. More colours are hard to distinguish; table and files contain all classes."""
 _SHOWN_WARNINGS = ('frames per second', 'left out', 'a face was seen')
 _WORDS = {
     'ang': 'anger',
@@ -32,10 +32,10 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Pictures:
-    """What was read from the clip to be shown beside its scores.
+    """Pictures of a clip that the page shows with its scores.
 
     Attributes:
-        envelope: Outline of its sound.
+        envelope: Envelope of its sound. None without sound.
         spectrogram: See :func:`~hicmae_mm.apis.web.pictures.spectrogram`.
         strip: See :func:`~hicmae_mm.apis.web.pictures.face_strip`.
     """
@@ -46,27 +46,48 @@ class Pictures:
 
 
 def spoken(name: str) -> str:
-    """A class in words: ``HAP`` is happiness."""
+    """Writes the name of a class in words.
+
+    Args:
+        name: Name of the class.
+
+    Returns:
+        The words.
+
+    Example:
+        >>> from hicmae_mm.apis.web.view import spoken
+        >>> spoken('HAP')
+        'happiness'
+    """
     return _WORDS.get(name.lower(), name.replace('_', ' '))
 
 
 def problem_view(title: str, advice: str) -> dict[str, Any]:
-    """What the page shows of a problem."""
+    """Makes the values with which the page shows a problem.
+
+    Args:
+        title: One sentence that says what is wrong.
+        advice: What the visitor can do.
+
+    Returns:
+        The values, with ``kind='problem'``.
+    """
     return dict(kind='problem', title=title, advice=advice)
 
 
 def result_view(result: Mapping[str, Any], pictures: Pictures, is_video: bool) -> dict[str, Any]:
-    """What the page shows of a result.
+    """Makes the values with which the page shows a result.
 
     Args:
-        result: Of a clip, by :class:`~hicmae_mm.apis.EmotionInferencer`.
-        pictures: Of the clip.
-        is_video: Whether it has pictures to play.
+        result: Result of a clip from :class:`~hicmae_mm.apis.EmotionInferencer`.
+        pictures: Pictures of the clip.
+        is_video: Whether the page plays it as a video.
 
     Returns:
-        ``panels``, lines over the time, each with ``title``, ``unit``, ``low``, ``high``, ``edges`` ((N + 1,) seconds)
-        and ``series`` (``name``, ``overall``, ``values`` (N,), None where there are none); ``headline``; ``strip``,
-        ``face_spans``, ``sound``, ``spectrogram``; ``notes``; ``rows``; ``files``, the texts of the downloads.
+        A dictionary with ``kind='result'``. ``panels`` are charts over the time, each with ``title``, ``unit``,
+        ``low``, ``high``, ``edges`` ((N + 1,) seconds) and ``series`` (``name``, ``overall``, ``values`` (N,), where
+        None means no score). ``headline``, ``strip``, ``face_spans``, ``sound``, ``spectrogram``, ``notes`` and
+        ``rows`` are shown around them. ``files`` contains the texts of the downloads.
     """
     envelope = pictures.envelope
     return dict(
@@ -136,7 +157,7 @@ def _panel(result: Mapping[str, Any], kind: str) -> dict[str, Any]:
 
 
 def _face_spans(result: Mapping[str, Any]) -> list[list[Any]]:
-    """``[start, end, whether a face was seen]``, neighbours of one kind joined."""
+    """Joins neighbouring frames to spans ``[start, end, whether a face was seen]``."""
     spans: list[list[Any]] = []
     for face in result['faces']:
         is_seen = face['box'] is not None
@@ -149,7 +170,14 @@ def _face_spans(result: Mapping[str, Any]) -> list[list[Any]]:
 
 
 def notes(result: Mapping[str, Any]) -> list[str]:
-    """What a visitor should know of a result, in plain words."""
+    """Writes notes about a result in plain words.
+
+    Args:
+        result: Result of a clip.
+
+    Returns:
+        One text for each note.
+    """
     windows = result['windows']
     total = len(windows)
     said = []
@@ -166,7 +194,14 @@ def notes(result: Mapping[str, Any]) -> list[str]:
 
 
 def csv_text(result: Mapping[str, Any]) -> str:
-    """The table of :func:`~hicmae_mm.apis.tables.window_rows` as text."""
+    """Writes the table of :func:`~hicmae_mm.apis.tables.window_rows` as CSV text.
+
+    Args:
+        result: Result of a clip.
+
+    Returns:
+        The text.
+    """
     rows: Sequence[Mapping[str, Any]] = window_rows(result)
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, list(rows[0]))

@@ -1,4 +1,4 @@
-"""What visitors ask for, whose file is whose, and what ends with them."""
+"""Answer the requests of visitors, and clean up when they leave."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from hicmae_mm.apis.web.view import problem_view
 
 @dataclass
 class Visits:
-    """What visitors ask for: the page, and programs by ``gradio_client``.
+    """Answers requests of the page, and of programs that use ``gradio_client``.
 
     Attributes:
         service: Analyses uploads.
-        uploads: Deletes them.
-        analyses: Those that run.
+        uploads: Stores and deletes uploads.
+        analyses: Knows the running analyses.
     """
 
     service: EmotionService
@@ -31,7 +31,15 @@ class Visits:
     analyses: Analyses = field(default_factory=Analyses)
 
     def view(self, file: dict[str, Any] | None, request: gr.Request) -> list[Any]:
-        """What the page shows, and empty forms."""
+        """Analyses a file for the page.
+
+        Args:
+            file: Description of the upload by Gradio. None means that nothing was uploaded.
+            request: The request, which has the session of the visitor.
+
+        Returns:
+            The values that the page shows, followed by None for each input, which empties it.
+        """
         session = str(request.session_hash)
         try:
             shown = self._result(file, session)
@@ -39,7 +47,7 @@ class Visits:
             shown = problem_view(problem.title, problem.advice)
         finally:
             self.uploads.leave(session)
-        # the mark makes a problem that comes twice a new value, which is shown again
+        # the mark makes each value unique, so that the page shows a repeated problem again
         return [shown | dict(mark=secrets.token_hex(4)), *[None] * len(source_names(self.service))]
 
     def analyse(self, file: gr.FileData, request: gr.Request) -> dict:
@@ -64,19 +72,34 @@ class Visits:
             self.uploads.remove(claimed)
 
     def keep(self, file: dict[str, Any] | None) -> None:
-        """Does nothing itself: the gate notes whose file it is when the page calls this."""
+        """Does nothing, because the gate registers the owner of the file when the page sends this request."""
 
     def forget(self, request: gr.Request) -> None:
-        """Deletes files of a visitor, and ends what runs for him."""
+        """Deletes the files of a visitor, and stops the analyses of the visitor.
+
+        Args:
+            request: The request, which has the session of the visitor.
+        """
         self.leave(str(request.session_hash))
 
     def leave(self, session: str) -> None:
-        """The same by the visitor's mark."""
+        """Does the same as :meth:`forget` for a session.
+
+        Args:
+            session: Session of the visitor.
+        """
         self.analyses.stop(session)
         self.uploads.leave(session)
 
 
 def source_names(service: EmotionService) -> tuple[str, ...]:
-    """Ways in that suit a model."""
+    """Lists the kinds of input that suit a model.
+
+    Args:
+        service: Service with the model.
+
+    Returns:
+        Some of ``'file'``, ``'camera'`` and ``'microphone'``.
+    """
     camera = ('camera',) if 'video' in service.streams else ()
     return ('file', *camera, *(('microphone',) if service.takes_sound_alone else ()))

@@ -99,7 +99,7 @@ def test_problems(name: str, title: str, service: EmotionService, media: MediaFo
 
 
 def test_nothing_was_chosen(service: EmotionService):
-    assert service.view(None)['title'] == 'There is nothing to look at yet.'
+    assert service.view(None)['title'] == 'There is nothing to analyse yet.'
 
 
 def test_no_face(make_inferencer: Make, media: MediaFolder, bright_spot: str):

@@ -65,7 +65,7 @@ def test_what_is_no_place_of_an_upload(place: str, uploads: Uploads, tmp_path: P
     (uploads.folder / 'link').symlink_to(tmp_path)
     path = place if '://' in place or place.startswith('/') else f'{uploads.folder}/{place}'
     assert not uploads.is_place(path)
-    with pytest.raises(ValueError, match='is no upload'):
+    with pytest.raises(ValueError, match='is not an upload'):
         uploads.claim(path, 'visitor')
     assert (tmp_path / 'outside.mp4').exists()
 
@@ -75,7 +75,7 @@ def test_the_place_of_an_upload_stays_one(uploads: Uploads):
     assert uploads.is_place(path)
     uploads.remove(path)
     assert uploads.is_place(str(path))
-    with pytest.raises(ValueError, match='is no upload'):
+    with pytest.raises(ValueError, match='is not an upload'):
         uploads.claim(path, 'visitor')
 
 

@@ -66,13 +66,17 @@ def test_notes_are_in_plain_words():
     window = RESULT['windows'][0]
     deaf = dict(window, streams=['video'], absent_streams=dict(audio='the sound track has ended'))
     faceless = dict(window, streams=[], absent_streams=dict(video='no face'), scores=None)
-    result = {**RESULT, 'windows': [window, deaf, faceless], 'warnings': ['12.0 frames per second, read at 25']}
+    result = {
+        **RESULT,
+        'windows': [window, deaf, faceless],
+        'warnings': ['the video has 12.0 frames per second; it is read at 25'],
+    }
     assert notes(result) == [
         'In 1 of 3 parts no face was found; they have no scores and are hatched.',
         '1 of 3 parts were judged without sound. Expect worse scores.',
-        '12.0 frames per second, read at 25',
+        'the video has 12.0 frames per second; it is read at 25',
     ]
-    few = 'a face was seen in only 29% of the frames looked at; expect worse scores'
+    few = 'a face was seen in only 29% of the searched frames; scores may be worse'
     assert notes({**result, 'windows': [window], 'warnings': [few]}) == [few]
     assert notes({**result, 'windows': [deaf, deaf], 'warnings': []}) == [
         'The whole recording was judged without sound. Expect worse scores.'
