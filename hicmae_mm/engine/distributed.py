@@ -16,8 +16,8 @@ def init_cpu_process_group(launcher: str, timeout_seconds: int = 1800) -> None:
     MMEngine's ``init_dist`` calls ``torch.cuda.set_device`` whatever the backend, so it must find a group already.
 
     Args:
-        launcher (str): ``pytorch`` (torchrun) or ``slurm``.
-        timeout_seconds (int): How long a collective may wait. Defaults to 1800.
+        launcher: ``pytorch`` (torchrun) or ``slurm``.
+        timeout_seconds: How long a collective may wait.
 
     Raises:
         ValueError: Another launcher, or its environment variables are absent.
@@ -86,7 +86,7 @@ def leave_cores_to_workers(num_workers: int) -> None:
     that waits for a core. ``OMP_NUM_THREADS`` in the environment is the user's own choice and is not looked at here.
 
     Args:
-        num_workers (int): Worker processes of the busiest data loader.
+        num_workers: Worker processes of the busiest data loader.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
     torch.set_num_threads(min(torch.get_num_threads(), max(1, cores - num_workers)))

@@ -27,12 +27,12 @@ class EpochTrainLoop(EpochBasedTrainLoop):
     validation came to its end, that is done first. Otherwise the epoch could not become the best one.
 
     Args:
-        runner (Runner): The runner.
-        dataloader (DataLoader | dict): The training data.
-        max_epochs (int): Epochs to train.
-        val_begin (int): First epoch to validate. Defaults to 1.
-        val_interval (int): Epochs between validations. Defaults to 1.
-        dynamic_intervals (list | None): (epoch, interval) pairs. Defaults to None.
+        runner: The runner.
+        dataloader: The training data.
+        max_epochs: Epochs to train.
+        val_begin: First epoch to validate.
+        val_interval: Epochs between validations.
+        dynamic_intervals: (epoch, interval) pairs.
     """
 
     def run(self) -> nn.Module:

@@ -54,8 +54,8 @@ def set_resume(cfg: Config, resume: str | None) -> None:
     ``load_from`` included. The seed of the interrupted training is taken over.
 
     Args:
-        cfg (Config): Changed in place; ``work_dir`` must be set.
-        resume (str | None): ``'auto'``, a path, or None for no change.
+        cfg: Changed in place; ``work_dir`` must be set.
+        resume: ``'auto'``, a path, or None for no change.
 
     Raises:
         FileNotFoundError: The checkpoint does not exist.

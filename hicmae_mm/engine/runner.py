@@ -206,9 +206,9 @@ class AudioVisualRunner(Runner):
         """Loads weights and logs what was loaded and what was not.
 
         Args:
-            filename (str): File or address.
-            map_location: As in ``torch.load``. Defaults to ``'cpu'``.
-            strict (bool): Whether the checkpoint must fill the model. Defaults to False; testing and resuming always
+            filename: File or address.
+            map_location: As in ``torch.load``.
+            strict: Whether the checkpoint must fill the model. Defaults to False; testing and resuming always
                 require it.
             revise_keys: Not supported; a ``module.`` prefix is removed.
 
@@ -278,7 +278,7 @@ def build_runner(cfg: Config) -> Runner:
     """Checks a config and builds its runner.
 
     Args:
-        cfg (Config): With ``work_dir``; ``runner_type`` chooses another registered runner.
+        cfg: With ``work_dir``; ``runner_type`` chooses another registered runner.
 
     Returns:
         Runner: Ready for ``train()``, ``val()`` or ``test()``.

@@ -24,7 +24,7 @@ class ConfiguredSchedule:
     training: with a larger ``max_epochs`` the learning rate stays at the last value of the old schedule.
 
     Args:
-        runner (Runner): With its optimizer and schedulers built, before any step.
+        runner: With its optimizer and schedulers built, before any step.
     """
 
     def __init__(self, runner: Runner) -> None:
@@ -45,8 +45,8 @@ class ConfiguredSchedule:
         """Continues a training whose state has just been loaded, and says in the log what is not as it was.
 
         Args:
-            runner (Runner): That resumed.
-            filename (str): The checkpoint, for the messages.
+            runner: That resumed.
+            filename: The checkpoint, for the messages.
         """
         before, now = read_checkpoint_meta(filename).get('iters_per_epoch'), len(runner.train_dataloader)
         is_other_length = before not in (None, now) and isinstance(runner.train_loop, EpochBasedTrainLoop)
@@ -89,8 +89,8 @@ class ConfiguredSchedule:
         """What the config says otherwise about the schedules than the checkpoint that has been loaded.
 
         Args:
-            epoch (int): Epochs done.
-            iteration (int): Iterations done.
+            epoch: Epochs done.
+            iteration: Iterations done.
         """
         found = []
         for scheduler, own in zip(self._schedulers, self._states):
@@ -108,9 +108,9 @@ class ConfiguredSchedule:
         Schedules that follow a measure cannot be repeated: they keep the checkpoint's value and counts.
 
         Args:
-            epoch (int): Epochs done.
-            iteration (int): Iterations done.
-            iters_per_epoch (int): Iterations of an epoch.
+            epoch: Epochs done.
+            iteration: Iterations done.
+            iters_per_epoch: Iterations of an epoch.
         """
         repeated = self._scheduled - self._measured
         for group, own in zip(self._all_groups(), self._groups):

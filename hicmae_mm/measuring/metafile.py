@@ -72,9 +72,9 @@ def describe(path: Path, root: Path, sizes: dict[str, int] | None = None) -> dic
     """The computed part of a config's entry.
 
     Args:
-        path (Path): The config.
-        root (Path): Folder to which paths in the metafile are relative.
-        sizes (dict | None): Of :func:`measure`, if known already.
+        path: The config.
+        root: Folder to which paths in the metafile are relative.
+        sizes: Of :func:`measure`, if known already.
     """
     cfg = Config.fromfile(path)
     dataset = (cfg.get('train_dataloader') or cfg.get('test_dataloader') or {}).get('dataset') or {}
@@ -96,9 +96,9 @@ def update(content: dict[str, Any], configs: list[Path], root: Path) -> dict[str
     """Brings a metafile up to date: an entry per config, in the order given; entries of vanished configs go.
 
     Args:
-        content (dict): Of :func:`read_metafile`.
-        configs (list[Path]): Every shipped config.
-        root (Path): Folder to which paths in the metafile are relative.
+        content: Of :func:`read_metafile`.
+        configs: Every shipped config.
+        root: Folder to which paths in the metafile are relative.
     """
     known = {entry['Name']: entry for entry in content['Models']}
     measured: dict[str, dict[str, int]] = {}
@@ -125,11 +125,11 @@ def record_weights(content: dict[str, Any], name: str, weights: str, sha256: str
     """Writes published weights into a config's entry, in place.
 
     Args:
-        content (dict): Of :func:`read_metafile`.
-        name (str): Name of the config.
-        weights (str): Address or file name of the weights.
-        sha256 (str): Of the file.
-        metrics (dict[str, float]): What they score, empty if not known.
+        content: Of :func:`read_metafile`.
+        name: Name of the config.
+        weights: Address or file name of the weights.
+        sha256: Of the file.
+        metrics: What they score, empty if not known.
 
     Raises:
         ValueError: No entry of this name.

@@ -88,7 +88,7 @@ def test_an_inferencer_of_a_folder_knows_its_classes(work_dir: Path):
         ('work_dirs/nowhere.pth', FileNotFoundError, 'no such file or folder'),
         ('a/b/c', FileNotFoundError, 'no such file or folder'),
         (3, TypeError, 'must be a name, a path or a config, got int'),
-        (None, ValueError, 'name a model'),
+        (None, ValueError, 'give the name of a model'),
     ],
 )
 def test_what_is_not_there_is_named(model: object, error: type[Exception], message: str):

@@ -30,21 +30,20 @@ class CheckpointHook(MMEngineCheckpointHook):
     * Which of our measures are better when greater is known, so ``rule`` can be left out.
 
     Args:
-        interval (int): Epochs (or iterations) between checkpoints; -1 means none. Defaults to -1.
-        by_epoch (bool): Whether ``interval`` counts epochs. Defaults to True.
-        save_optimizer (bool): Whether to save the optimizer's state, without which a training cannot be resumed.
-            Defaults to True.
-        save_param_scheduler (bool): Whether to save the schedulers' state. Defaults to True.
-        out_dir (str | None): Folder of a folder with the work folder's name. Defaults to the work folder itself.
-        max_keep_ckpts (int): Newest checkpoints to keep, -1 for all; the best are kept in any case. Defaults to -1.
-        save_last (bool): Whether to save after the last epoch whatever the interval. Defaults to True.
-        save_best (str | list | None): Measures of the validation whose best epoch is kept as ``best_*.pth``; ``'auto'``
-            takes the first. Defaults to None.
-        rule (str | list | None): ``'greater'`` or ``'less'`` is better. Defaults to what the measure's name says.
-        filename_tmpl (str | None): Name with ``{}`` for the number. Defaults to ``epoch_{}.pth`` or ``iter_{}.pth``.
-        backend_args (dict | None): Of MMEngine's file backend. Defaults to None.
-        published_keys (str | list | None): Also writes a copy with these keys only after training. Defaults to None.
-        save_begin (int): First epoch (or iteration) to save. Defaults to 0.
+        interval: Epochs (or iterations) between checkpoints; -1 means none.
+        by_epoch: Whether ``interval`` counts epochs.
+        save_optimizer: Whether to save the optimizer's state, without which a training cannot be resumed.
+        save_param_scheduler: Whether to save the schedulers' state.
+        out_dir: Folder of a folder with the work folder's name. Defaults to the work folder itself.
+        max_keep_ckpts: Newest checkpoints to keep, -1 for all; the best are kept in any case.
+        save_last: Whether to save after the last epoch whatever the interval.
+        save_best: Measures of the validation whose best epoch is kept as ``best_*.pth``; ``'auto'``
+            takes the first.
+        rule: ``'greater'`` or ``'less'`` is better. Defaults to what the measure's name says.
+        filename_tmpl: Name with ``{}`` for the number. Defaults to ``epoch_{}.pth`` or ``iter_{}.pth``.
+        backend_args: Of MMEngine's file backend.
+        published_keys: Also writes a copy with these keys only after training.
+        save_begin: First epoch (or iteration) to save.
     """
 
     keep_ckpt_ids: deque[int]

@@ -22,10 +22,10 @@ class CompileHook(Hook):
     modules in place keeps parameter names, so checkpoints do not change.
 
     Args:
-        targets (Sequence[str]): Dotted names of modules; all blocks of a list are compiled one by one. Defaults to
+        targets: Dotted names of modules; all blocks of a list are compiled one by one. Defaults to
             ``('encoders', 'fusion', 'decoders')``; names that the model lacks or has as None are left out.
-        backend (str): Backend of ``torch.compile``. Defaults to ``'inductor'``.
-        dynamic (bool | None): As in ``torch.compile``. Defaults to None.
+        backend: Backend of ``torch.compile``.
+        dynamic: As in ``torch.compile``.
 
     Raises:
         ValueError: The model has none of the targets.

@@ -24,11 +24,11 @@ class EMAHook(MMEngineEMAHook):
     * Weights given by ``load_from`` are copied without a second report of what they lack.
 
     Args:
-        ema_type (str): Registered average. Defaults to ``'ExponentialMovingAverage'``.
-        momentum (float): Weight of the newest parameters. Defaults to 0.0002.
-        update_buffers (bool): Whether buffers are averaged too. Defaults to False.
-        begin_iter (int): Iteration from which to average. Defaults to 0.
-        begin_epoch (int): Epoch from which to average; not together with ``begin_iter``. Defaults to 0.
+        ema_type: Registered average.
+        momentum: Weight of the newest parameters.
+        update_buffers: Whether buffers are averaged too.
+        begin_iter: Iteration from which to average.
+        begin_epoch: Epoch from which to average; not together with ``begin_iter``.
     """
 
     needs_whole_model = True  # to copy it

@@ -27,7 +27,7 @@ class NonFiniteLossHook(Hook):
     losses have been checked.
 
     Args:
-        max_lag (int): Iterations that may be on their way on a GPU. Defaults to 2.
+        max_lag: Iterations that may be on their way on a GPU.
     """
 
     priority = 'ABOVE_NORMAL'

@@ -20,8 +20,7 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
     written. Every iteration's values reach the history in order, so smoothed values are the same.
 
     Args:
-        max_history (int): Values kept per scalar; the base class copies its whole history in every iteration.
-            Defaults to 10000.
+        max_history: Values kept per scalar; the base class copies its whole history in every iteration.
     """
 
     def __init__(self, max_history: int = 10000) -> None:

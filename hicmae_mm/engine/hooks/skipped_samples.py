@@ -25,8 +25,8 @@ class SkippedSamplesHook(Hook):
     ``skipped_samples.json`` of the work folder: a list of ``{sample_id, reason, count}``.
 
     Args:
-        filename (str): Name of that file. Defaults to ``'skipped_samples.json'``.
-        max_listed (int): Samples listed in the log; the file has all. Defaults to 50.
+        filename: Name of that file.
+        max_listed: Samples listed in the log; the file has all.
     """
 
     priority = 'LOW'

@@ -34,8 +34,8 @@ class ThreadCompetitionHook(Hook):
     to every training on a CPU.
 
     Args:
-        num_iters: Iterations to measure, after the first. Defaults to 5.
-        max_share: Share of the threads' time without a core from which on it is said. Defaults to 0.2.
+        num_iters: Iterations to measure, after the first.
+        max_share: Share of the threads' time without a core from which on it is said.
     """
 
     priority = 'VERY_LOW'

@@ -22,7 +22,7 @@ def cpu_has_native_bfloat16(cpuinfo: str | Path = '/proc/cpuinfo') -> bool:
     """Whether the CPU multiplies bfloat16 in hardware (emulation is some 300 times slower than float32).
 
     Args:
-        cpuinfo (str): The kernel's description of the CPU (x86 ``flags``, ARM ``Features``). Without such a file the
+        cpuinfo: The kernel's description of the CPU (x86 ``flags``, ARM ``Features``). Without such a file the
             answer is False.
     """
     if not Path(cpuinfo).exists():
@@ -41,9 +41,9 @@ class CpuAmpOptimWrapper(OptimWrapper):
     On a CPU without native bfloat16 it warns and computes in float32.
 
     Args:
-        optimizer (Optimizer): The optimizer.
-        accumulative_counts (int): Iterations per optimizer step. Defaults to 1.
-        clip_grad (dict | None): As in MMEngine's ``OptimWrapper``. Defaults to None.
+        optimizer: The optimizer.
+        accumulative_counts: Iterations per optimizer step.
+        clip_grad: As in MMEngine's ``OptimWrapper``.
     """
 
     def __init__(

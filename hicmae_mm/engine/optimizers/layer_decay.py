@@ -23,8 +23,8 @@ class LayerDecayOptimWrapperConstructor:
     ``lr_scale``.
 
     Args:
-        optim_wrapper_cfg (dict): ``optimizer`` (with ``lr``) and arguments of the optimizer wrapper.
-        paramwise_cfg (dict | None): ``layer_decay`` in (0, 1], 1 by default: weight-decay rule only.
+        optim_wrapper_cfg: ``optimizer`` (with ``lr``) and arguments of the optimizer wrapper.
+        paramwise_cfg: ``layer_decay`` in (0, 1], 1 by default: weight-decay rule only.
 
     Raises:
         ValueError: Unknown key of ``paramwise_cfg``, decay outside (0, 1], or a frozen model.

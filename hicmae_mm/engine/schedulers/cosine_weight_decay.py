@@ -16,14 +16,14 @@ class CosineWeightDecay(WarmupCosineLR):
     Groups without weight decay (1-d parameters) stay without.
 
     Args:
-        optimizer (OptimWrapper | Optimizer): Given by the runner.
-        end_value (float): Weight decay at the end of the training.
-        warmup (float): Epochs (or steps) at the first value. Defaults to 0.
-        begin (int): First step. Defaults to 0.
-        end (int): Step after the last one; the runner fills in the length of the training.
-        last_step (int): For resuming without a state. Defaults to -1.
-        by_epoch (bool): As in :class:`WarmupCosineLR`. Defaults to True.
-        verbose (bool): Whether to log every value. Defaults to False.
+        optimizer: Given by the runner.
+        end_value: Weight decay at the end of the training.
+        warmup: Epochs (or steps) at the first value.
+        begin: First step.
+        end: Step after the last one; the runner fills in the length of the training.
+        last_step: For resuming without a state.
+        by_epoch: As in :class:`WarmupCosineLR`.
+        verbose: Whether to log every value.
 
     Raises:
         ValueError: A negative weight decay.

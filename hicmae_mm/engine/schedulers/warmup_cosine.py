@@ -20,10 +20,10 @@ def warmup_cosine_factor(step: int, total_steps: int, warmup_steps: int, eta_min
     ``r + (1 - r) / 2 * (1 + cos(pi * i / (total - warmup)))`` for the i-th step after it, with r = ``eta_min_ratio``.
 
     Args:
-        step (int): 0-based iteration.
-        total_steps (int): Iterations of the whole training.
-        warmup_steps (int): Iterations of the warm-up.
-        eta_min_ratio (float): Smallest learning rate over base learning rate.
+        step: 0-based iteration.
+        total_steps: Iterations of the whole training.
+        warmup_steps: Iterations of the warm-up.
+        eta_min_ratio: Smallest learning rate over base learning rate.
     """
     if step < warmup_steps:
         return step / (warmup_steps - 1) if warmup_steps > 1 else 0.0
@@ -39,15 +39,15 @@ class WarmupCosineLR(_ParamScheduler):
     gradient accumulation the steps are still iterations of the data loader.
 
     Args:
-        optimizer (OptimWrapper | Optimizer): Given by the runner.
-        warmup (float): Length of the warm-up, in epochs (or steps with ``by_epoch=False``). Defaults to 5.
-        eta_min_ratio (float): Smallest learning rate over base learning rate, in [0, 1]. Defaults to 0.
-        begin (int): First step. Defaults to 0.
-        end (int): Step after the last one; the runner fills in the length of the training.
-        last_step (int): For resuming without a state. Defaults to -1.
-        by_epoch (bool): Whether steps are epochs; use ``convert_to_iter_based=True`` in the config to have the
-            schedule per iteration. Defaults to True.
-        verbose (bool): Whether to log every value. Defaults to False.
+        optimizer: Given by the runner.
+        warmup: Length of the warm-up, in epochs (or steps with ``by_epoch=False``).
+        eta_min_ratio: Smallest learning rate over base learning rate, in [0, 1].
+        begin: First step.
+        end: Step after the last one; the runner fills in the length of the training.
+        last_step: For resuming without a state.
+        by_epoch: Whether steps are epochs; use ``convert_to_iter_based=True`` in the config to have the
+            schedule per iteration.
+        verbose: Whether to log every value.
 
     Raises:
         ValueError: The warm-up is not shorter than the training, or the ratio is outside [0, 1].

@@ -29,17 +29,16 @@ class DataParallelModel(MMDistributedDataParallel):
     reducer has to see it whole.
 
     Args:
-        module (nn.Module): The model.
-        device_ids (Sequence[int] | None): The GPU of this process; None on a CPU. Defaults to None.
-        find_unused_parameters (bool): Search every step for parameters without a gradient. Defaults to False.
-        static_graph (bool | None): Whether every step uses the same parameters. Defaults to None: if it is certain.
-        bucket_cap_mb (float | None): Size of a bucket in MiB, except the first, which has 1. A number holds for the
+        module: The model.
+        device_ids: The GPU of this process; None on a CPU.
+        find_unused_parameters: Search every step for parameters without a gradient.
+        static_graph: Whether every step uses the same parameters. Defaults to None: if it is certain.
+        bucket_cap_mb: Size of a bucket in MiB, except the first, which has 1. A number holds for the
             first as well. Defaults to None: 25.
-        gradient_as_bucket_view (bool): Keep gradients in the buckets instead of copying them there, which saves the
-            memory of all gradients. Defaults to True.
-        broadcast_buffers (bool): Send the buffers of the first rank before every step; only batch norm needs it.
-            Defaults to False.
-        detect_anomalous_params (bool): Log parameters without a gradient, for debugging. Defaults to False.
+        gradient_as_bucket_view: Keep gradients in the buckets instead of copying them there, which saves the
+            memory of all gradients.
+        broadcast_buffers: Send the buffers of the first rank before every step; only batch norm needs it.
+        detect_anomalous_params: Log parameters without a gradient, for debugging.
 
     Raises:
         ValueError: ``static_graph=True`` for a graph that may change.

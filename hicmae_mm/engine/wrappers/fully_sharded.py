@@ -32,11 +32,11 @@ class FullyShardedModel(nn.Module):
     sent.
 
     Args:
-        module (BaseModel): The model.
-        units (Sequence[str]): Names of the classes that are gathered as one. Defaults to ``('Block', 'CrossBlock')``.
-        reshard_after_forward (bool): Free gathered parameters after the forward pass, and gather them again for the
-            backward pass. False takes more memory and sends less. Defaults to True.
-        shard_size (int | None): Ranks that share one copy of the model, such as those of a node; copies are kept equal
+        module: The model.
+        units: Names of the classes that are gathered as one.
+        reshard_after_forward: Free gathered parameters after the forward pass, and gather them again for the
+            backward pass. False takes more memory and sends less.
+        shard_size: Ranks that share one copy of the model, such as those of a node; copies are kept equal
             as in data parallelism. Must divide the number of ranks. Defaults to None: all ranks.
 
     Raises:

@@ -45,7 +45,7 @@ def test_equal_files_are_two(uploads: Uploads):
 def test_the_file_of_somebody_else_cannot_be_claimed(uploads: Uploads):
     path = upload(uploads)
     uploads.claim(path, 'first')
-    with pytest.raises(ValueError, match='no upload of this visitor'):
+    with pytest.raises(ValueError, match='not an upload of this visitor'):
         uploads.claim(path, 'second')
 
 
