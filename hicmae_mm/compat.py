@@ -59,7 +59,7 @@ class _PlainLoader(yaml.SafeLoader):
     """Reads plain values, and tuples as a dumped config has them."""
 
 
-def _tuple(loader: _PlainLoader, node: yaml.SequenceNode) -> tuple:
+def _tuple(loader: _PlainLoader, node: yaml.SequenceNode) -> tuple[Any, ...]:
     return tuple(loader.construct_sequence(node, deep=True))
 
 

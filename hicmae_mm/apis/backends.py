@@ -59,7 +59,8 @@ def build_torch_model(cfg: Config, weights: str, device: str) -> nn.Module:
         use_cpu_kernels(model)
     if hasattr(model, 'missing_streams'):
         model.missing_streams = 'zero'
-    return model.to(device).eval()
+    placed: nn.Module = model.to(device).eval()
+    return placed
 
 
 def resolve_exported(model: Any, weights: str | Path | None) -> ResolvedModel:

@@ -47,7 +47,9 @@ class FaceOptions:
 
 
 def build_face_options(
-    face_cropper: str | Mapping | BaseFaceCropper | None, crop_options: CropOptions | None, min_coverage: float
+    face_cropper: str | Mapping[str, Any] | BaseFaceCropper | None,
+    crop_options: CropOptions | None,
+    min_coverage: float,
 ) -> FaceOptions:
     """Builds the options from the arguments of a user.
 

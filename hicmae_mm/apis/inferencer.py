@@ -69,11 +69,11 @@ class EmotionInferencer(BaseInferencer):
 
     def __init__(
         self,
-        model: str | Path | Mapping | None = None,
+        model: str | Path | Mapping[str, Any] | None = None,
         weights: str | Path | None = None,
         device: str | None = None,
         backend: str = 'torch',
-        face_cropper: str | Mapping | BaseFaceCropper | None = 'auto',
+        face_cropper: str | Mapping[str, Any] | BaseFaceCropper | None = 'auto',
         crop_options: CropOptions | None = None,
         min_face_coverage: float = 0.25,
         frame_rate_hz: float | str | None = 'auto',
@@ -116,7 +116,7 @@ class EmotionInferencer(BaseInferencer):
     def _init_pipeline(self, cfg: Any) -> list[Callable[[dict[str, Any]], dict[str, Any] | None]]:
         return [TRANSFORMS.build(step) for step in test_dataset(cfg).pipeline]
 
-    def _init_collate(self, cfg: Any) -> Callable:  # noqa: ARG002 (MMEngine's signature)
+    def _init_collate(self, cfg: Any) -> Callable[..., Any]:  # noqa: ARG002 (MMEngine's signature)
         return collate_audio_visual
 
     def _init_visualizer(self, cfg: Any) -> None:  # noqa: ARG002 (MMEngine's signature)
@@ -283,7 +283,7 @@ class EmotionInferencer(BaseInferencer):
         return pairs, self.collate_fn(packed) if packed else None
 
     @torch.inference_mode()
-    def forward(self, inputs: Batch) -> list[EmotionDataSample]:  # type: ignore[override]
+    def forward(self, inputs: Batch) -> list[EmotionDataSample]:
         """Scores a batch of :meth:`preprocess`, and adds the scores to the reports of its clips.
 
         Args:
@@ -300,7 +300,7 @@ class EmotionInferencer(BaseInferencer):
             window.packed = None  # frees its pictures, which are not needed any more
         return samples
 
-    def visualize(  # type: ignore[override]
+    def visualize(
         self, inputs: Sequence[ClipInput], preds: Sequence[dict[str, Any]], out_dir: str | Path | None = None
     ) -> list[str | None]:
         """Draws the timeline of every clip.
@@ -328,7 +328,7 @@ class EmotionInferencer(BaseInferencer):
             files.append(str(save_figure(figure, Path(out_dir) / f'{stem}.png')))
         return files
 
-    def postprocess(  # type: ignore[override]
+    def postprocess(
         self,
         preds: Sequence[dict[str, Any]],
         visualization: Sequence[str | None],

@@ -63,7 +63,7 @@ def _shipped() -> dict[str, dict[str, Any]]:
 
 
 def resolve_model(
-    model: str | Path | Mapping | None, weights: str | Path | None = None, trust_source: bool = False
+    model: str | Path | Mapping[str, Any] | None, weights: str | Path | None = None, trust_source: bool = False
 ) -> ResolvedModel:
     """Finds the config and the weights of a model.
 

@@ -76,7 +76,7 @@ def check_size(content: Any) -> None:
             waiting.append(vars(value))
 
 
-_DISPATCH: dict[int, Callable] = pickle._Unpickler.dispatch  # type: ignore[assignment]
+_DISPATCH: dict[int, Callable[..., Any]] = pickle._Unpickler.dispatch
 
 
 class PlainUnpickler(pickle._Unpickler):
@@ -87,10 +87,10 @@ class PlainUnpickler(pickle._Unpickler):
         find_storage: Makes the storage that a persistent id describes.
     """
 
-    dispatch: ClassVar[dict[int, Callable]] = {code: _DISPATCH[code] for code in _OPCODES}
+    dispatch: ClassVar[dict[int, Callable[..., Any]]] = {code: _DISPATCH[code] for code in _OPCODES}
 
     def __init__(self, file: BoundedReader, find_storage: Callable[[Any], Any] | None = None) -> None:
-        super().__init__(file, encoding='latin1')  # type: ignore[arg-type]
+        super().__init__(file, encoding='latin1')
         self.find_storage = find_storage
 
     def find_class(self, module: str, name: str) -> Any:

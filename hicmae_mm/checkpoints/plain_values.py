@@ -29,14 +29,15 @@ class _Placeholder:
     """A class of a file that is only named, never made: ``list`` as the factory of a ``defaultdict``."""
 
 
-def _history_method(owner: object, name: str) -> Callable:
+def _history_method(owner: object, name: str) -> Callable[..., Any]:
     """Stands in for ``getattr``, as which pickle stores the methods that a ``HistoryBuffer`` lists."""
     if owner is HistoryBuffer and name in _HISTORY_METHODS:
-        return HistoryBuffer.__dict__[name]
+        method: Callable[..., Any] = HistoryBuffer.__dict__[name]
+        return method
     raise pickle.UnpicklingError(f'it asks for attribute {name!r} of {owner!r}, which is not allowed')
 
 
-def _dictionary(factory: object = None) -> dict:  # noqa: ARG001 (what a defaultdict makes of unknown keys)
+def _dictionary(factory: object = None) -> dict[str, Any]:  # noqa: ARG001 (what a defaultdict makes of unknown keys)
     return {}
 
 
@@ -47,7 +48,7 @@ def _range(*limits: int) -> range:
     return made
 
 
-def _collected(kind: Callable, *values: Any) -> Any:
+def _collected(kind: Callable[..., Any], *values: Any) -> Any:
     """A set, tuple or the like of values that the file holds one by one; not of a range, which may have any length."""
     if any(not isinstance(value, (list, tuple, set, frozenset, dict)) for value in values):
         raise pickle.UnpicklingError(f'it makes a {kind.__name__} of {type(values[0]).__name__}, which is not allowed')
@@ -70,7 +71,7 @@ def _text(*values: Any) -> str:
     return str(*values)
 
 
-def _number(kind: Callable, *values: Any) -> Any:
+def _number(kind: Callable[..., Any], *values: Any) -> Any:
     if any(not isinstance(value, (int, float, complex)) for value in values):
         raise pickle.UnpicklingError(f'it makes {kind.__name__} of something else than a number, which is not allowed')
     return kind(*values)
@@ -99,7 +100,7 @@ def _empty_array(kind: object, shape: object, code: object) -> np.ndarray:  # no
     """``numpy``'s ``_reconstruct``: the content follows."""
     if kind is not np.ndarray or not isinstance(shape, tuple) or shape != (0,):
         raise pickle.UnpicklingError('it makes an array of numpy before there is content for it')
-    return np.ndarray((0,), 'b')
+    return np.empty((0,), 'b')
 
 
 def _numpy_scalar(dtype: object, content: object = None) -> Any:
@@ -156,7 +157,8 @@ def _parameter(data: Any, *_: Any) -> Tensor:
 def _with_attributes(make: Any, kind: object, values: Any, state: object) -> Tensor:  # noqa: ARG001
     if not may_be_called(make) or not isinstance(values, tuple):
         raise pickle.UnpicklingError('it makes a tensor in a way that is not allowed')
-    return make(*values)  # attributes of tensors are not weights
+    tensor: Tensor = make(*values)  # attributes of tensors are not weights
+    return tensor
 
 
 def _allowed() -> dict[str, Any]:

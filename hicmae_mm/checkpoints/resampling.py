@@ -55,7 +55,8 @@ def _adapt_channels(kernel: Tensor, in_channels: int) -> Tensor:
     if channels != 3:
         raise ValueError(f'{channels} input channels cannot be adapted to {in_channels}; only 1 and 3 can')
     # timm knows pictures only: frames and rows share an axis meanwhile
-    return adapt_input_conv(in_channels, kernel.flatten(2, 3)).unflatten(2, kernel.shape[2:4])
+    adapted: Tensor = adapt_input_conv(in_channels, kernel.flatten(2, 3)).unflatten(2, kernel.shape[2:4])
+    return adapted
 
 
 def adapt_positions(table: Tensor, grid: Sequence[int], new_grid: Sequence[int]) -> Tensor:

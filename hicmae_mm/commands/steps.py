@@ -122,7 +122,8 @@ def stand_back(pid: int, niceness: int) -> None:
 
 def identity_of(step: Step) -> dict[str, Any]:
     """A step's identity as it reads back from JSON."""
-    return json.loads(json.dumps(dict(step.identity) or {'command': step.shell_line}, default=repr))
+    identity: dict[str, Any] = json.loads(json.dumps(dict(step.identity) or {'command': step.shell_line}, default=repr))
+    return identity
 
 
 def differences(before: Any, now: Any, path: str = '') -> list[str]:

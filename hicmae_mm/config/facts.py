@@ -21,7 +21,8 @@ def build_empty_model(cfg: Config) -> nn.Module:
     """A config's model on the ``meta`` device: every module, name and shape, no values and no memory."""
     init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
     with torch.device('meta'):
-        return MODELS.build(cfg.model)
+        model: nn.Module = MODELS.build(cfg.model)
+        return model
 
 
 def dataset_facts(cfg: Config) -> dict[str, Any]:

@@ -64,10 +64,10 @@ class AudioVisualDataset(BaseDataset):
     def __init__(
         self,
         ann_file: str,
-        pipeline: Sequence[dict | Callable],
+        pipeline: Sequence[dict[str, Any] | Callable[..., Any]],
         data_root: str = '',
         data_prefix: Mapping[str, str] | None = None,
-        metainfo: dict | None = None,
+        metainfo: dict[str, Any] | None = None,
         task: str | None = None,
         num_classes: int | None = None,
         label_columns: Sequence[int] | None = None,
@@ -94,7 +94,7 @@ class AudioVisualDataset(BaseDataset):
         # our own registry, so that names resolve without a default scope
         self.pipeline = Compose([TRANSFORMS.build(step) if isinstance(step, Mapping) else step for step in pipeline])
 
-    def load_data_list(self) -> Sequence[dict]:  # type: ignore[override]
+    def load_data_list(self) -> Sequence[dict[str, Any]]:
         """Reads the annotation file. Text lists are parsed clip by clip, when clips are asked for."""
         records, metainfo = load_annotations(self.ann_file, self._label_parser)
         for key, value in metainfo.items():
@@ -128,7 +128,7 @@ class AudioVisualDataset(BaseDataset):
         """
         if self._fully_initialized:
             return
-        self.data_list = self.load_data_list()  # type: ignore[assignment]
+        self.data_list = self.load_data_list()
         self.data_list = self.filter_data()
         if self._indices is not None:
             self.data_list = self._get_unserialized_subset(self._indices)
@@ -137,10 +137,11 @@ class AudioVisualDataset(BaseDataset):
             self.data_bytes, self.data_address = self._serialize_data()
         self._fully_initialized = True
 
-    def _get_unserialized_subset(self, indices: Sequence[int] | int) -> Sequence[dict]:  # type: ignore[override]
+    def _get_unserialized_subset(self, indices: Sequence[int] | int) -> Sequence[dict[str, Any]]:
         if isinstance(self.data_list, TextRecords) and not isinstance(indices, int):
             return self.data_list.take(indices)
-        return super()._get_unserialized_subset(indices)
+        subset: Sequence[dict[str, Any]] = super()._get_unserialized_subset(indices)
+        return subset
 
     def _serialize_data(self) -> tuple[np.ndarray, np.ndarray]:
         """MMEngine's form of the list, which worker processes share; without its search for garbage (there is none)."""
@@ -148,7 +149,7 @@ class AudioVisualDataset(BaseDataset):
         self.data_list = []
         return np.frombuffer(b''.join(buffers), np.uint8), np.cumsum([len(buffer) for buffer in buffers])
 
-    def get_data_info(self, idx: int) -> dict:
+    def get_data_info(self, idx: int) -> dict[str, Any]:
         """What the pipeline starts from: paths, label and name of a sample."""
         record = super().get_data_info(idx)
         streams = tuple(name for name in self.streams if name in record.get('streams', self.streams))
@@ -169,7 +170,7 @@ class AudioVisualDataset(BaseDataset):
         """The class of a sample, as MMEngine's ``ClassBalancedDataset`` asks for it."""
         return [self.get_data_info(idx)['gt_label']]
 
-    def __getitem__(self, idx: int) -> dict | SkippedSample:
+    def __getitem__(self, idx: int) -> dict[str, Any] | SkippedSample:
         """Reads a sample and runs the pipeline.
 
         Raises:
@@ -188,8 +189,10 @@ class AudioVisualDataset(BaseDataset):
                 )
             if isinstance(idx, SampleIndex):
                 with seeded(idx.seed, idx.epoch, idx.key):
-                    return self.pipeline(info)
-            return self.pipeline(info)
+                    sample: dict[str, Any] = self.pipeline(info)
+            else:
+                sample = self.pipeline(info)
+            return sample
         except (MediaError, FileNotFoundError) as error:
             reason = f'{self.ann_file}, {info["position"]}: {error}'
             if self.on_error == 'skip':

@@ -52,7 +52,8 @@ class DecordReader:
     def read(self, indices: Sequence[int]) -> np.ndarray:
         """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
         try:
-            return self._reader.get_batch(list(indices)).asnumpy()
+            frames: np.ndarray = self._reader.get_batch(list(indices)).asnumpy()
+            return frames
         except Exception:
             return self._exact.read(indices)
 

@@ -25,12 +25,15 @@ def to_mono(samples: np.ndarray, channels: Sequence[str]) -> np.ndarray:
     Returns:
         ``(S,)`` of the same type.
     """
-    if len(samples) == 1:
-        return samples[0]
     weights = _weights(tuple(channels))
-    if weights is None or len(weights) != len(samples):
-        return samples.mean(axis=0)
-    return weights.astype(samples.dtype) @ samples
+    mono: np.ndarray
+    if len(samples) == 1:
+        mono = samples[0]
+    elif weights is None or len(weights) != len(samples):
+        mono = samples.mean(axis=0)
+    else:
+        mono = weights.astype(samples.dtype) @ samples
+    return mono
 
 
 @lru_cache
@@ -39,4 +42,5 @@ def _weights(channels: tuple[str, ...]) -> np.ndarray | None:
     weights = np.array([_WEIGHTS.get(name, np.nan) for name in channels])
     if not np.isfinite(weights).all() or np.ptp(weights) == 0 or weights.sum() == 0:
         return None
-    return weights / weights.sum()
+    normalized: np.ndarray = weights / weights.sum()
+    return normalized

@@ -8,6 +8,7 @@ import multiprocessing
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -60,7 +61,7 @@ class FrameCache:
         self._table = np.frombuffer(mmap.mmap(-1, num_slots * _ENTRY.itemsize), _ENTRY)
         self._used = np.frombuffer(mmap.mmap(-1, 8), np.int64)
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         return FrameCache, (self.max_bytes,)
 
     def open(self, path: str | Path, open_file: Callable[[], VideoReader]) -> VideoReader:

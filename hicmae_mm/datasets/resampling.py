@@ -24,7 +24,8 @@ def resample_waveform(waveform: np.ndarray, from_hz: int, to_hz: int) -> np.ndar
         return waveform
     common = math.gcd(from_hz, to_hz)
     if (from_hz // common) * (to_hz // common) <= _LARGEST_KERNEL:
-        return _resampler(from_hz, to_hz)(torch.from_numpy(np.ascontiguousarray(waveform))).numpy()
+        resampled: np.ndarray = _resampler(from_hz, to_hz)(torch.from_numpy(np.ascontiguousarray(waveform))).numpy()
+        return resampled
     return _resampled_by_ffmpeg(waveform, from_hz, to_hz)
 
 

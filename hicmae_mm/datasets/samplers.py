@@ -34,7 +34,7 @@ class SampleIndex(int):
         self.seed, self.epoch, self.key = seed, epoch, int(index) if key is None else key
         return self
 
-    def __reduce__(self) -> tuple:  # indices travel to worker processes
+    def __reduce__(self) -> tuple[Any, ...]:  # indices travel to worker processes
         return SampleIndex, (int(self), self.seed, self.epoch, self.key)
 
     def __sub__(self, other: int) -> SampleIndex:
@@ -82,7 +82,8 @@ class SeededSampler(DefaultSampler):
 
     def __len__(self) -> int:
         """Clips of this rank in an epoch."""
-        return super().__len__() * self.num_repeats
+        length: int = super().__len__() * self.num_repeats
+        return length
 
     def skip_samples(self, num_samples: int) -> None:
         """Leaves out the first clips of this rank in the next iteration, and only there.

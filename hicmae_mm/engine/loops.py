@@ -45,7 +45,8 @@ class EpochTrainLoop(EpochBasedTrainLoop):
             self.run_epoch()
             self._validate_if_due()
         self.runner.call_hook('after_train')
-        return self.runner.model
+        model: nn.Module = self.runner.model
+        return model
 
     def _validate_if_due(self, message: str = '') -> None:
         """Validates if this epoch is to be validated."""

@@ -33,6 +33,7 @@ from hicmae_mm.engine.logging import shorten_console, silence_known_warnings
 from hicmae_mm.engine.resume import check_order, check_resumable
 from hicmae_mm.engine.schedule import ConfiguredSchedule
 from hicmae_mm.engine.wrappers import DataParallelModel, FullyShardedModel
+from hicmae_mm.engine.wrappers.base import unwrapped
 from hicmae_mm.kernels import use_cpu_kernels
 from hicmae_mm.registry import FUNCTIONS, MODEL_WRAPPERS, RUNNERS
 from hicmae_mm.utils.files import replaced_file
@@ -87,7 +88,8 @@ class AudioVisualRunner(Runner):
         if self.cfg.get('cpu_kernels', True):
             use_cpu_kernels(model)
         if not self.distributed or is_model_wrapper(model):
-            return super().wrap_model(model_wrapper_cfg if self.distributed else None, model)
+            unchanged: nn.Module = super().wrap_model(model_wrapper_cfg if self.distributed else None, model)
+            return unchanged
         wrapper_cfg = {'type': 'DataParallelModel', **(model_wrapper_cfg or {})}
         check_component('model_wrapper_cfg', wrapper_cfg, MODEL_WRAPPERS)
         wrapper_class = MODEL_WRAPPERS.get(wrapper_cfg['type'])
@@ -99,12 +101,13 @@ class AudioVisualRunner(Runner):
                 wrapper_cfg.setdefault('device_ids', None)
         if wrapper_cfg['type'] in MODEL_WRAPPERS.module_dict:  # MMEngine looks these up without the default scope
             wrapper_cfg['type'] = f'{MODEL_WRAPPERS.scope}.{wrapper_cfg["type"]}'
-        return super().wrap_model(wrapper_cfg, model)
+        wrapped: nn.Module = super().wrap_model(wrapper_cfg, model)
+        return wrapped
 
     @staticmethod
     def build_dataloader(
-        dataloader: DataLoader | dict[str, Any], seed: int | None = None, diff_rank_seed: bool = False
-    ) -> DataLoader:
+        dataloader: DataLoader[Any] | dict[str, Any], seed: int | None = None, diff_rank_seed: bool = False
+    ) -> DataLoader[Any]:
         """Builds a data loader, and checks that every rank has work.
 
         Raises:
@@ -122,7 +125,7 @@ class AudioVisualRunner(Runner):
                 kind = given.get('type') if isinstance(given, dict) else None
                 if isinstance(kind, str) and FUNCTIONS.get(kind) is not None:
                     dataloader[slot] = {**dataloader[slot], 'type': FUNCTIONS.get(kind)}
-        loader = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+        loader: DataLoader[Any] = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
         num_samples = len(loader.dataset)  # type: ignore[arg-type]
         source = getattr(loader.dataset, 'ann_file', type(loader.dataset).__name__)
         if num_samples < get_world_size():
@@ -161,7 +164,8 @@ class AudioVisualRunner(Runner):
     def total_batch_size(self, optim_wrapper: OptimWrapper) -> int:
         """Samples per optimizer step, over all ranks."""
         batch_size = self.train_dataloader.batch_size or 1
-        return self.world_size * batch_size * getattr(optim_wrapper, '_accumulative_counts', 1)
+        total: int = self.world_size * batch_size * getattr(optim_wrapper, '_accumulative_counts', 1)
+        return total
 
     def train(self) -> nn.Module:
         """Trains; says so when no weights are given to start from."""
@@ -173,7 +177,8 @@ class AudioVisualRunner(Runner):
             self.model.check_hooks(self.hooks)
             self._init_model_weights()
             self.model.shard()
-        return super().train()
+        model: nn.Module = super().train()
+        return model
 
     def _init_model_weights(self) -> None:
         """Sets initial weights; checkpoints named by ``init_cfg`` run no code either."""
@@ -193,12 +198,14 @@ class AudioVisualRunner(Runner):
     def val(self) -> dict[str, Any]:
         """Validates; ``load_from`` must fill the whole model."""
         self._needs_all_weights = True
-        return super().val()
+        scores: dict[str, Any] = super().val()
+        return scores
 
     def test(self) -> dict[str, Any]:
         """Tests; ``load_from`` must fill the whole model."""
         self._needs_all_weights = True
-        return super().test()
+        scores: dict[str, Any] = super().test()
+        return scores
 
     def load_checkpoint(
         self, filename: str, map_location: Any = 'cpu', strict: bool = False, revise_keys: Any = None
@@ -222,7 +229,7 @@ class AudioVisualRunner(Runner):
         if self._resume:
             check_resumable(checkpoint, filename)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-        model = self.model.module if is_model_wrapper(self.model) else self.model
+        model = unwrapped(self.model)
         require_all = strict or self._needs_all_weights or bool(self._resume)
         report = load_weights(model, checkpoint['state_dict'], filename, require_all)
         if self._resume:

@@ -39,7 +39,8 @@ def unweighted_recall(predictions: np.ndarray, labels: np.ndarray) -> Measure:
     def measure(weights: np.ndarray) -> np.ndarray:
         support = weights @ is_class  # (R, C)
         recalls = np.divide(weights @ hits, support, out=np.full(support.shape, np.nan), where=support > 0)
-        return np.nanmean(recalls, axis=1)
+        means: np.ndarray = np.nanmean(recalls, axis=1)
+        return means
 
     return measure
 
@@ -60,7 +61,8 @@ def concordance(values: np.ndarray, targets: np.ndarray) -> Measure:
         covariance = (weights @ (values * targets) - total * mean_x * mean_y) / freedom
         spread = (weights @ values**2 - total * mean_x**2 + weights @ targets**2 - total * mean_y**2) / freedom
         scale = spread + (mean_x - mean_y) ** 2
-        return np.divide(2 * covariance, scale, out=np.zeros_like(scale), where=scale > 0)
+        concordances: np.ndarray = np.divide(2 * covariance, scale, out=np.zeros_like(scale), where=scale > 0)
+        return concordances
 
     return measure
 

@@ -33,7 +33,7 @@ class DumpPredictions(PerSampleMetric):
         if self.out_file.suffix not in ('.pkl', '.pickle', '.json'):
             raise ValueError(f'predictions go into a .pkl, .pickle or .json file, got {out_file_path}')
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:  # noqa: ARG002 (MMEngine's signature)
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:  # noqa: ARG002 (MMEngine's signature)
         """Keeps all that is known of every clip."""
         self.results.extend(as_plain(sample) for sample in data_samples)
 

@@ -92,7 +92,8 @@ def _shaped(data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
     flat = np.frombuffer(data, dtype.value)
     if math.prod(shape) != len(flat):
         raise ValueError(f'it holds an array of shape {shape} with {len(flat)} elements')
-    return flat.reshape(shape, order='F' if order == 'F' else 'C').copy()
+    array: np.ndarray = flat.reshape(shape, order='F' if order == 'F' else 'C').copy()
+    return array
 
 
 def _scalar(dtype: Any, data: Any) -> Any:
@@ -118,7 +119,8 @@ def _tensor(storage: Any, offset: Any, size: Sequence[int], stride: Sequence[int
     if not count:
         return np.empty(size, storage.dtype)
     steps = [step * storage.itemsize for step in stride]
-    return np.lib.stride_tricks.as_strided(storage[offset:], size, steps).copy()
+    array: np.ndarray = np.lib.stride_tricks.as_strided(storage[offset:], size, steps).copy()
+    return array
 
 
 def _storage(content: Any) -> np.ndarray:
@@ -151,11 +153,11 @@ for _package in ('numpy.core', 'numpy._core'):
     _KNOWN[f'{_package}.numeric', '_frombuffer'] = _shaped
 
 
-class _PlainUnpickler(pickle._Unpickler):  # type: ignore[name-defined, misc]  # the C one allots memory as asked
+class _PlainUnpickler(pickle._Unpickler):  # the C one allots memory as asked
     """Knows no names but those above, and no operation that makes objects in another way."""
 
     metastack: list[list[Any]]
-    dispatch: ClassVar[dict[int, Callable[..., None]]] = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+    dispatch: ClassVar[dict[int, Callable[..., None]]] = dict(pickle._Unpickler.dispatch)
 
     def __init__(self, file: io.BytesIO, num_bytes: int) -> None:
         super().__init__(file)

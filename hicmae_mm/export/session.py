@@ -209,7 +209,8 @@ class ProgramSession(ExportedSession):
 
     def _run(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         with torch.inference_mode():
-            return self.module(inputs)
+            outputs: dict[str, Tensor] = self.module(inputs)
+            return outputs
 
 
 def open_session(folder: str | Path, threads: int | None = None, trust_source: bool = False) -> ExportedSession:

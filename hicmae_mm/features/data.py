@@ -146,23 +146,24 @@ def _with_time(pipeline: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return steps
 
 
-def build_dataset(configs: Sequence[dict[str, Any]]) -> Dataset:
+def build_dataset(configs: Sequence[dict[str, Any]]) -> Dataset[Any]:
     """Builds the data set, or joins several."""
     datasets = [DATASETS.build(config) for config in configs]
-    return datasets[0] if len(datasets) == 1 else ConcatDataset(datasets)
+    joined: Dataset[Any] = datasets[0] if len(datasets) == 1 else ConcatDataset(datasets)
+    return joined
 
 
-def list_sha256(dataset: Dataset) -> str:
+def list_sha256(dataset: Dataset[Any]) -> str:
     """SHA-256 of the lists, or indices of shards, that are files here; empty for those that are not."""
     parts: list[Any] = dataset.datasets if isinstance(dataset, ConcatDataset) else [dataset]
     files = [Path(part.ann_file) for part in parts]
     return ' '.join(file_sha256(file) if file.is_file() else '' for file in files).strip()
 
 
-class NumberedClips(Dataset):
+class NumberedClips(Dataset[Any]):
     """Clips with their numbers; batches are read at once where the data set can do that (shards at a URL)."""
 
-    def __init__(self, dataset: Dataset) -> None:
+    def __init__(self, dataset: Dataset[Any]) -> None:
         self.dataset = dataset
 
     def __getitems__(self, indices: Sequence[int]) -> list[tuple[int, Any]]:
@@ -173,7 +174,7 @@ class NumberedClips(Dataset):
         return list(zip(indices, items))
 
 
-def clip_loader(dataset: Dataset, batches: Sequence[Sequence[int]], num_workers: int) -> DataLoader:
+def clip_loader(dataset: Dataset[Any], batches: Sequence[Sequence[int]], num_workers: int) -> DataLoader[Any]:
     """Reads batches of given clips, in that order."""
     return DataLoader(
         NumberedClips(dataset),

@@ -109,7 +109,7 @@ class FeatureExtraction:
         self._dataset_configs, self.left_out = dataset_configs(
             cfg, options.split, options.ann_file, options.data_root, options.shards, options.is_unlabelled
         )
-        self.dataset: Dataset = build_dataset(self._dataset_configs)
+        self.dataset: Dataset[Any] = build_dataset(self._dataset_configs)
         self._make_rows = RowMaker(self.extractor, options.keeps_views)
 
     def settings(self) -> dict[str, Any]:

@@ -143,7 +143,7 @@ class FeatureExtractor:
         return {name: column.float() for name, column in columns.items()}
 
     def _fused_columns(
-        self, encoded: dict[str, EncoderOutput], presence: Mapping[str, Any], data_samples: list
+        self, encoded: dict[str, EncoderOutput], presence: Mapping[str, Any], data_samples: list[Any]
     ) -> dict[str, Tensor]:
         tokens = {name: output.tokens for name, output in encoded.items()}
         padding = {name: part.padding(tokens[name].shape[1]) for name, part in presence.items()}
@@ -170,7 +170,8 @@ class FeatureExtractor:
                 f'the {stream} encoder has {tokens.shape[1]} tokens and a grid of {grid}: level frame needs one token '
                 'per place of the grid'
             )
-        return tokens.unflatten(1, (grid[0], -1)).mean(dim=2)  # (B, steps, tokens of a step, D)
+        steps: Tensor = tokens.unflatten(1, (grid[0], -1)).mean(dim=2)  # (B, steps, tokens of a step, D)
+        return steps
 
     def _check_streams(self, inputs: Mapping[str, Tensor], present: Mapping[str, Any] | None) -> None:
         lacking = [name for name in self.encoded_streams if name not in inputs or name in (present or {})]

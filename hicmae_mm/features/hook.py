@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from mmengine.dist import all_gather_object, is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from hicmae_mm.engine.wrappers.base import unwrapped
 from hicmae_mm.evaluation.metrics.base import unique_samples
 from hicmae_mm.features.rows import SAMPLE_FIELDS, sample_fields
 from hicmae_mm.models.heads.base import average_views
@@ -55,7 +55,7 @@ class SaveFeaturesHook(Hook):
         Raises:
             ValueError: If the model has none.
         """
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         aggregator = getattr(model, 'aggregator', None)
         if aggregator is None:
             raise ValueError(f'{type(model).__name__} has no aggregator: only a recognizer has features of clips')

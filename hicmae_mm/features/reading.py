@@ -25,7 +25,8 @@ def read_info(folder: str | Path) -> dict[str, Any]:
     path = Path(folder) / INFO_FILE
     if not path.is_file():
         raise FileNotFoundError(f'{path} does not exist; extract_features.py writes it last: has it finished?')
-    return json.loads(path.read_text(encoding='utf-8'))
+    content: dict[str, Any] = json.loads(path.read_text(encoding='utf-8'))
+    return content
 
 
 def load_features(folder: str | Path, columns: Sequence[str] | None = None) -> dict[str, Any]:

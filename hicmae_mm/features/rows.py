@@ -87,9 +87,11 @@ class RowMaker:
         if self.keeps_views:
             return views
         if self.level == 'clip':
-            return views.mean(axis=0)
+            means: np.ndarray = views.mean(axis=0)
+            return means
         crops = views.reshape(-1, num_crops, *views.shape[1:]).mean(axis=1)  # (temporal views, steps, D)
-        return crops.reshape(-1, views.shape[-1])
+        rows: np.ndarray = crops.reshape(-1, views.shape[-1])
+        return rows
 
     def _seconds(self, sample: EmotionDataSample) -> dict[str, np.ndarray]:
         """Start of every step, ``(temporal views, steps)``; NaN where it is unknown, or where the sound has ended."""

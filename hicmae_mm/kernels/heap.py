@@ -49,4 +49,5 @@ def block_after_trim(block: nn.Module, x: Tensor, *inputs: Tensor | None) -> Ten
     """A block that trims the heap first, if it is recomputed on a CPU; elsewhere that is not worth the time."""
     if is_recomputed() and x.device.type == 'cpu':
         HEAP.trim()
-    return type(block).forward(block, x, *inputs)
+    output: Tensor = type(block).forward(block, x, *inputs)
+    return output

@@ -43,7 +43,8 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None = None, activation: s
     """``activation(x @ weight.T + bias)`` outside of autograd."""
     if suits_onednn(x, weight):
         # the algorithm "none" of GELU is the exact one, by the error function
-        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], 'none')
+        out: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], 'none')
+        return out
     out = F.linear(x, weight, bias)
     return F.gelu(out) if activation == 'gelu' else out
 
@@ -59,7 +60,8 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         if x.dtype != torch.get_autocast_dtype(x.device.type):
             return F.linear(x, weight, bias)  # casts its input first
         weight, bias = weight.to(x.dtype), None if bias is None else bias.to(x.dtype)
-    return _Linear.apply(x, weight, bias, again, *sources)
+    output: Tensor = _Linear.apply(x, weight, bias, again, *sources)  # type: ignore[no-untyped-call]
+    return output
 
 
 def remember(out: Tensor, function: Callable[..., Tensor], *sources: Tensor) -> Tensor:
@@ -145,7 +147,9 @@ def convolution(conv: nn.Conv2d | nn.Conv3d, x: Tensor) -> Tensor:
     cut = partial(patchify, patch=conv.kernel_size)
     patches = cut(x)  # (B, N, C*P1*...)
     tokens = linear(remember(patches, cut, x) if is_large(patches) else patches, conv.weight.flatten(1), conv.bias)
-    return tokens.transpose(1, 2).unflatten(2, token_grid(x.shape[2:], conv.kernel_size))  # a view (B, D, *grid)
+    grid = token_grid(x.shape[2:], conv.kernel_size)
+    output: Tensor = tokens.transpose(1, 2).unflatten(2, grid)  # a view (B, D, *grid)
+    return output
 
 
 def attention_heads(attention: Attention, parts: str, x: Tensor) -> tuple[Tensor, ...]:
@@ -158,4 +162,7 @@ def attention_heads(attention: Attention, parts: str, x: Tensor) -> tuple[Tensor
 
 def drop_path(module: DropPath, x: Tensor) -> Tensor:
     """:class:`DropPath` that stores nothing, so that a recomputed block does not compute its last product again."""
-    return _Scaled.apply(x, module.factors(x)) if module.training and module.drop_prob > 0 else x
+    if not module.training or module.drop_prob == 0:
+        return x
+    output: Tensor = _Scaled.apply(x, module.factors(x))  # type: ignore[no-untyped-call]
+    return output

@@ -21,9 +21,11 @@ def mlp(module: Mlp, x: Tensor) -> Tensor:
     first, second = module.fc1, module.fc2
     if first.bias is not None and second.bias is not None and module.act.approximate == 'none':
         if not torch.is_grad_enabled() and suits_onednn(x, first.weight):
-            return module.drop(second(product(x, first.weight, first.bias, 'gelu')))
+            output: Tensor = module.drop(second(product(x, first.weight, first.bias, 'gelu')))
+            return output
         if torch.is_grad_enabled() and is_recomputed():
-            return module.drop(recomputed_mlp(x, first.weight, first.bias, second.weight, second.bias))
+            recomputed: Tensor = module.drop(recomputed_mlp(x, first.weight, first.bias, second.weight, second.bias))
+            return recomputed
     return type(module).forward(module, x)
 
 
@@ -38,7 +40,9 @@ def recomputed_mlp(x: Tensor, *parameters: Tensor) -> Tensor:
         x, *parameters = (tensor.to(dtype) for tensor in (x, *parameters))  # type: ignore[assignment]
     with torch.autocast(x.device.type, enabled=False):
         again, sources = recipe_of(x)
-        return _RecomputedMlp.apply(_Stored.apply(x, *parameters[:3], *sources), *parameters, again)
+        stored = _Stored.apply(x, *parameters[:3], *sources)  # type: ignore[no-untyped-call]
+        output: Tensor = _RecomputedMlp.apply(stored, *parameters, again)  # type: ignore[no-untyped-call]
+        return output
 
 
 def _pieces(hidden_dims: int, *tensors: Tensor) -> list[tuple[Tensor, ...]]:

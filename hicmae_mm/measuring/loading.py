@@ -87,7 +87,7 @@ def read_clip(dataset: Any, index: int) -> dict[str, Any]:
     Raises:
         ValueError: it cannot be read.
     """
-    sample = dataset[index]
+    sample: dict[str, Any] | SkippedSample = dataset[index]
     if isinstance(sample, SkippedSample):
         raise ValueError(f'{sample.sample_id}: {sample.reason}')
     return sample
@@ -119,7 +119,7 @@ def time_workers(dataset: Any, plan: LoadingPlan) -> float:
     num_warm = plan.num_workers * max(-(-plan.warmup // plan.batch_size), 1)
     count = num_warm + plan.num_workers * batches_per_worker
     numbers = itertools.cycle(range(len(dataset)))
-    loader: DataLoader = DataLoader(
+    loader: DataLoader[Any] = DataLoader(
         _EveryClip(dataset),
         batch_sampler=[[next(numbers) for _ in range(plan.batch_size)] for _ in range(count)],
         num_workers=plan.num_workers,
@@ -132,7 +132,7 @@ def time_workers(dataset: Any, plan: LoadingPlan) -> float:
     return (count - num_warm) * plan.batch_size / (arrivals[-1] - arrivals[num_warm - 1])
 
 
-class _EveryClip(Dataset):
+class _EveryClip(Dataset[Any]):
     """A data set none of whose clips may be left out."""
 
     def __init__(self, dataset: Any) -> None:

@@ -138,7 +138,7 @@ def apply_variant(model: AudioVisualModel, plan: ModelPlan) -> None:
         if not parts:
             raise ValueError('no part of this model has the option checkpoint_activations')
         for part in parts:
-            part.checkpoint_activations = True  # type: ignore[assignment]
+            part.checkpoint_activations = True
     if plan.variant == 'compile':
         compile_parts(model)
 

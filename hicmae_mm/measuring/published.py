@@ -73,12 +73,13 @@ def attend_explicitly(module: Attention, q: Tensor, k: Tensor, v: Tensor, paddin
         raise ValueError('the published style knows no missing streams: measure batches whose clips have all of them')
     weights = F.dropout(attention_weights(q, k), module.attn_drop, module.training)
     out = (weights @ v).transpose(1, 2).flatten(2)  # (B, H, N, D / H) -> (B, N, D)
-    return module.proj_drop(module.proj(out))
+    output: Tensor = module.proj_drop(module.proj(out))
+    return output
 
 
 def embed_all_patches(module: PatchEmbed, x: Tensor, indices: Tensor | None = None) -> Tensor:
     """Embeds by a strided convolution and drops what is not wanted: ``(B, N, D)``, or ``(B, K, D)`` with indices."""
-    tokens = module.proj(x).flatten(2).transpose(1, 2)  # (B, N, D)
+    tokens: Tensor = module.proj(x).flatten(2).transpose(1, 2)  # (B, N, D)
     if indices is None:
         return tokens
     is_wanted = torch.zeros(tokens.shape[:2], dtype=torch.bool, device=x.device).scatter_(1, indices, True)

@@ -53,12 +53,12 @@ class AudioVisualModel(BaseModel):
 
     def __init__(
         self,
-        encoders: Mapping[str, dict | BaseEncoder],
-        fusion: dict | BaseFusion | None = None,
-        data_preprocessor: dict | nn.Module | None = None,
+        encoders: Mapping[str, dict[str, Any] | BaseEncoder],
+        fusion: dict[str, Any] | BaseFusion | None = None,
+        data_preprocessor: dict[str, Any] | nn.Module | None = None,
         frozen: Sequence[str] = (),
         checkpoint_activations: bool = False,
-        init_cfg: dict | list[dict] | None = None,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         # our own registry, so that names resolve without a default scope
         if data_preprocessor is not None:
@@ -69,16 +69,16 @@ class AudioVisualModel(BaseModel):
         self.checkpoint_activations = checkpoint_activations
         self.frozen = (frozen,) if isinstance(frozen, str) else tuple(frozen)
         # MMEngine's own dictionary, which hands init_weights on
-        self.encoders: Mapping[str, BaseEncoder] = ModuleDict(  # type: ignore[assignment]
+        self.encoders: Mapping[str, BaseEncoder] = ModuleDict(
             {name: build_slot(encoders[name], f'encoders.{name}') for name in stream_order(encoders)}
         )
         self.widths = {name: encoder.embed_dims for name, encoder in self.encoders.items()}
         self.fusion: BaseFusion | None = None if fusion is None else build_slot(fusion, 'fusion', streams=self.widths)
         self.fused_widths = self.widths if self.fusion is None else self.fusion.out_dims
 
-    def build_objectives(self, objectives: Mapping[str, dict | BaseObjective] | None, **facts: Any) -> None:
+    def build_objectives(self, objectives: Mapping[str, dict[str, Any] | BaseObjective] | None, **facts: Any) -> None:
         """Builds ``objectives``; ``facts`` are injected as into any slot."""
-        self.objectives: Mapping[str, BaseObjective] = ModuleDict(  # type: ignore[assignment]
+        self.objectives: Mapping[str, BaseObjective] = ModuleDict(
             {
                 name: build_slot(objective, f'objectives.{name}', **self.facts, **facts)
                 for name, objective in (objectives or {}).items()
@@ -104,7 +104,7 @@ class AudioVisualModel(BaseModel):
         """
         for part in self.modules():
             if hasattr(part, 'init_weights') and not isinstance(part, (BaseModule, ModuleDict)):
-                part.is_init = True  # type: ignore[assignment]
+                part.is_init = True
         super().init_weights()
 
     def prepare_parts(self) -> None:
@@ -123,7 +123,7 @@ class AudioVisualModel(BaseModel):
         if self.checkpoint_activations:
             for part in self.modules():
                 if hasattr(part, 'checkpoint_activations'):
-                    part.checkpoint_activations = True  # type: ignore[assignment]
+                    part.checkpoint_activations = True
 
     def _frozen_parts(self) -> Iterator[tuple[str, nn.Module | nn.Parameter | None]]:
         parts = dict(self.named_modules()) | dict(self.named_parameters()) if self.frozen else {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -73,7 +73,7 @@ class MixupCutmix(nn.Module):
             raise ValueError(f'cutmix_minmax must be two growing shares of 0..1, got {cutmix_minmax}')
         from timm.data.mixup import cutmix_bbox_and_lam  # costs a second and 100 MB, so only where needed
 
-        self._box_and_share = cutmix_bbox_and_lam
+        self._box_and_share: Callable[..., tuple[tuple[int, int, int, int], float]] = cutmix_bbox_and_lam
         self.num_classes = num_classes
         self.mixup_alpha = mixup_alpha
         self.cutmix_alpha = cutmix_alpha if cutmix_minmax is None else 1.0

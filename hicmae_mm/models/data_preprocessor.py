@@ -36,7 +36,7 @@ class AudioVisualDataPreprocessor(BaseDataPreprocessor):
         self,
         mean: Sequence[float] = (123.675, 116.28, 103.53),
         std: Sequence[float] = (58.395, 57.12, 57.375),
-        batch_augment: dict | nn.Module | None = None,
+        batch_augment: dict[str, Any] | nn.Module | None = None,
     ) -> None:
         super().__init__(non_blocking=True)
         if len(mean) != 3 or len(std) != 3 or min(std) <= 0:

@@ -46,24 +46,24 @@ class AudioVisualPretrainer(AudioVisualModel):
 
     def __init__(
         self,
-        encoders: Mapping[str, dict | BaseEncoder],
-        decoders: Mapping[str, dict | BaseDecoder],
-        heads: Mapping[str, dict | ReconstructionHead],
-        fusion: dict | BaseFusion | None = None,
-        contrastive: dict | HierarchicalContrastiveHead | None = None,
-        objectives: Mapping[str, dict | BaseObjective] | None = None,
+        encoders: Mapping[str, dict[str, Any] | BaseEncoder],
+        decoders: Mapping[str, dict[str, Any] | BaseDecoder],
+        heads: Mapping[str, dict[str, Any] | ReconstructionHead],
+        fusion: dict[str, Any] | BaseFusion | None = None,
+        contrastive: dict[str, Any] | HierarchicalContrastiveHead | None = None,
+        objectives: Mapping[str, dict[str, Any] | BaseObjective] | None = None,
         skip_layers: Sequence[int] = (3, 6, 9),
-        data_preprocessor: dict | nn.Module | None = None,
+        data_preprocessor: dict[str, Any] | nn.Module | None = None,
         frozen: Sequence[str] = (),
         checkpoint_activations: bool = False,
-        init_cfg: dict | list[dict] | None = None,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(encoders, fusion, data_preprocessor, frozen, checkpoint_activations, init_cfg)
         if not set(encoders) == set(decoders) == set(heads):
             raise ValueError(f'encoders, decoders and heads name different streams: {[*encoders, *decoders, *heads]}')
         self.skip_layers = tuple(skip_layers)
-        self.heads: MutableMapping[str, ReconstructionHead] = ModuleDict()  # type: ignore[assignment]
-        self.decoders: MutableMapping[str, BaseDecoder] = ModuleDict()  # type: ignore[assignment]
+        self.heads: MutableMapping[str, ReconstructionHead] = ModuleDict()
+        self.decoders: MutableMapping[str, BaseDecoder] = ModuleDict()
         for name, encoder in self.encoders.items():
             if self.skip_layers and max(self.skip_layers) >= encoder.depth:
                 raise ValueError(f'skip_layers={self.skip_layers}, but the {name} encoder has {encoder.depth} layers')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -44,16 +45,16 @@ class AudioVisualRecognizer(AudioVisualModel):
 
     def __init__(
         self,
-        encoders: Mapping[str, dict | BaseEncoder],
-        head: dict | BaseHead,
-        fusion: dict | BaseFusion | None = None,
-        aggregator: dict | BaseAggregator = {'type': 'HierarchicalFeatureAggregator'},  # noqa: B006
-        data_preprocessor: dict | nn.Module | None = None,
+        encoders: Mapping[str, dict[str, Any] | BaseEncoder],
+        head: dict[str, Any] | BaseHead,
+        fusion: dict[str, Any] | BaseFusion | None = None,
+        aggregator: dict[str, Any] | BaseAggregator = {'type': 'HierarchicalFeatureAggregator'},  # noqa: B006
+        data_preprocessor: dict[str, Any] | nn.Module | None = None,
         missing_streams: str = 'error',
-        objectives: Mapping[str, dict | BaseObjective] | None = None,
+        objectives: Mapping[str, dict[str, Any] | BaseObjective] | None = None,
         frozen: Sequence[str] = (),
         checkpoint_activations: bool = False,
-        init_cfg: dict | list[dict] | None = None,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(encoders, fusion, data_preprocessor, frozen, checkpoint_activations, init_cfg)
         if missing_streams not in ('error', 'zero'):
@@ -157,7 +158,8 @@ class AudioVisualRecognizer(AudioVisualModel):
         if mode not in ('loss', 'predict', 'tensor'):
             raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
         if mode == 'tensor':
-            return self.head(self.extract_features(inputs, present))
+            output: Tensor | dict[str, Tensor] = self.head(self.extract_features(inputs, present))
+            return output
         if not data_samples:
             raise ValueError(f'mode={mode!r} needs data_samples')
         if mode == 'predict':

@@ -10,7 +10,7 @@ from torch import nn
 from hicmae_mm.registry import MODELS
 
 
-def build_slot(component: dict | nn.Module, slot: str, **facts: Any) -> Any:
+def build_slot(component: dict[str, Any] | nn.Module, slot: str, **facts: Any) -> Any:
     """Builds the component of a slot, or takes a built one.
 
     Args:

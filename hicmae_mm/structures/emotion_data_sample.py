@@ -80,7 +80,8 @@ class EmotionDataSample(BaseDataElement):
         if f'gt_{name}' not in self:
             known = sorted(key.removeprefix('gt_') for key in self.keys() if key.startswith('gt_'))
             raise KeyError(f'{self.get("sample_id", "a sample")} has no target {name!r}, only {known}')
-        return self.get(f'gt_{name}')
+        target: Tensor = self.get(f'gt_{name}')
+        return target
 
     def set_prediction(self, field: str, value: Tensor) -> EmotionDataSample:
         """Sets a prediction ``pred_...`` of any shape, such as one row per frame."""

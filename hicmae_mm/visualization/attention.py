@@ -75,7 +75,8 @@ def overlay(frame: np.ndarray, heat: np.ndarray, limits: tuple[float, float]) ->
     large = cv2.resize(heat.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     scaled = np.clip((large - limits[0]) / max(limits[1] - limits[0], 1e-9), 0, 1)
     colored = colormaps[HEAT_COLORS](scaled)[..., :3].astype(np.float32)
-    return np.clip(0.4 * grey + 0.75 * colored * (0.5 + 0.5 * grey), 0, 1)
+    picture: np.ndarray = np.clip(0.4 * grey + 0.75 * colored * (0.5 + 0.5 * grey), 0, 1)
+    return picture
 
 
 def _limits(heat: np.ndarray) -> tuple[float, float]:

@@ -78,7 +78,7 @@ def highest(scores: np.ndarray, label: int | None, count: int) -> list[int]:
     """Which classes to show: all, in their order, if they are at most ``count``; else the best, and the true one."""
     if len(scores) <= count:
         return list(range(len(scores)))
-    best = np.argsort(-scores, kind='stable')[:count].tolist()
+    best: list[int] = np.argsort(-scores, kind='stable')[:count].tolist()
     if label is not None and label not in best:
         best[-1] = label
     return best

@@ -43,7 +43,8 @@ def smooth(values: np.ndarray, window_size: int) -> np.ndarray:
     total = np.concatenate([[0.0], np.cumsum(np.asarray(values, dtype=np.float64))])
     last = np.arange(1, len(values) + 1)
     first = np.maximum(last - window_size, 0)
-    return (total[last] - total[first]) / (last - first)
+    means: np.ndarray = (total[last] - total[first]) / (last - first)
+    return means
 
 
 def draw_curves(

@@ -32,10 +32,14 @@ def embed(features: np.ndarray, method: str = 'tsne', perplexity: float = 30.0, 
         raise ValueError(f'method must be one of {METHODS}, got {method!r}')
     if len(features) < 4:
         raise ValueError(f'{len(features)} clips are too few to be embedded: at least 4 are needed')
+    points: np.ndarray
     if method == 'pca':
-        return PCA(2, random_state=seed).fit_transform(features)
-    perplexity = min(perplexity, (len(features) - 1) / 3)
-    return TSNE(2, perplexity=perplexity, init='pca', random_state=seed).fit_transform(features.astype(np.float64))
+        points = PCA(2, random_state=seed).fit_transform(features)
+    else:
+        perplexity = min(perplexity, (len(features) - 1) / 3)
+        reducer = TSNE(2, perplexity=perplexity, init='pca', random_state=seed)
+        points = reducer.fit_transform(features.astype(np.float64))
+    return points
 
 
 def silhouette(features: np.ndarray, labels: np.ndarray) -> float:

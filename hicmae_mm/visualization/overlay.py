@@ -141,7 +141,8 @@ class Painter:
         if len(near) < 2:
             return near[0][1] if near else None
         (first, before), (second, behind) = near
-        return (before * second + behind * first) / max(first + second, 1e-6)
+        box: np.ndarray = (before * second + behind * first) / max(first + second, 1e-6)
+        return box
 
     def _color(self, number: int) -> tuple[int, int, int]:
         red, green, blue = (round(255 * part) for part in to_rgb(COLORS[number % len(COLORS)]))

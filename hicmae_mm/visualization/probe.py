@@ -49,7 +49,8 @@ def load_model(
     unfilled = [name for name in (*report.missing, *report.mismatched) if name.startswith(tuple(needed))]
     if unfilled:
         raise ValueError(f'{checkpoint} does not fill {unfilled[0]} and {len(unfilled) - 1} more of the model')
-    return model.to(device).eval()
+    placed: AnyModel = model.to(device).eval()
+    return placed
 
 
 def build_dataset(cfg: Config, split: str | None, order: Sequence[str] = SPLITS) -> Sequence[Any]:
@@ -61,7 +62,8 @@ def build_dataset(cfg: Config, split: str | None, order: Sequence[str] = SPLITS)
     for name in order if split is None else (split,):
         loader = cfg.get(f'{name}_dataloader')
         if loader:
-            return DATASETS.build(loader['dataset'])
+            dataset: Sequence[Any] = DATASETS.build(loader['dataset'])
+            return dataset
     raise ValueError(f'the config has no data loader of {split or ", ".join(order)}')
 
 
@@ -69,7 +71,7 @@ def batches(
     dataset: Sequence[Any], indices: Sequence[int], batch_size: int, num_workers: int = 0, seed: int = 0
 ) -> Iterator[dict[str, Any]]:
     """Collated batches of some clips in the given order, each read under its own seed; skipped clips are left out."""
-    loader: DataLoader = DataLoader(
+    loader: DataLoader[Any] = DataLoader(
         dataset,  # type: ignore[arg-type]
         batch_size=batch_size,
         sampler=[SampleIndex(index, seed, 0) for index in indices],
@@ -94,7 +96,8 @@ def read_clip(dataset: Sequence[Any], index: int, seed: int = 0) -> dict[str, An
 def evenly_chosen(length: int, count: int) -> list[int]:
     """At most ``count`` indices of ``length``, evenly spaced from the first on."""
     count = min(count, length)
-    return (np.arange(count) * length // max(count, 1)).tolist()
+    indices: list[int] = (np.arange(count) * length // max(count, 1)).tolist()
+    return indices
 
 
 @torch.no_grad()
@@ -103,7 +106,7 @@ def reconstruct_clip(
 ) -> tuple[str, dict[str, dict[str, Tensor]], list[float], list[float]]:
     """Name, stages by stream (as the ``reconstruct`` gives them), mean and deviation, of a clip's first view."""
     data = model.data_preprocessor(batch, training=False)
-    streams = model.reconstruct(data['inputs'], data.get('masks'))  # type: ignore[arg-type]
+    streams = model.reconstruct(data['inputs'], data.get('masks'))
     stages = {name: {stage: tensor[0] for stage, tensor in parts.items()} for name, parts in streams.items()}
     mean, std = (getattr(model.data_preprocessor, name).flatten().tolist() for name in ('mean', 'std'))
     return str(batch['data_samples'][0].get('sample_id', 'clip')), stages, mean, std

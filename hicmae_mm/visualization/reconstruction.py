@@ -29,7 +29,8 @@ def unnormalise_video(video: Tensor, mean: Sequence[float], std: Sequence[float]
         std: of the data preprocessor, on 0..255.
     """
     frames = video.detach().float().cpu().permute(1, 2, 3, 0).numpy()  # (3, T, H, W) -> (T, H, W, 3)
-    return np.clip((frames * np.asarray(std) + np.asarray(mean)) / 255, 0, 1)
+    pictures: np.ndarray = np.clip((frames * np.asarray(std) + np.asarray(mean)) / 255, 0, 1)
+    return pictures
 
 
 def evenly_spaced(length: int, count: int) -> np.ndarray:

@@ -121,7 +121,7 @@ def _source(name: str, service: EmotionService) -> gr.components.Component:
     return gr.File(label=label, type='filepath', elem_id='hm-file', height=190)
 
 
-def _events(source: gr.components.Component, *names: str) -> list[Callable]:
+def _events(source: gr.components.Component, *names: str) -> list[Callable[..., Any]]:
     return [getattr(source, name) for name in names if hasattr(source, name)]
 
 

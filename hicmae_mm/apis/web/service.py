@@ -152,7 +152,7 @@ class EmotionService:
         inferencer, check = self._idle.get()
         check.stop = stop
         try:
-            result = inferencer(clip, on_error='skip', **vars(self.windows))['predictions'][0]
+            result: dict[str, Any] = inferencer(clip, on_error='skip', **vars(self.windows))['predictions'][0]
         finally:
             check.stop = Stop()
             self._idle.put((inferencer, check))

@@ -115,7 +115,8 @@ def result_view(result: Mapping[str, Any], pictures: Pictures, is_video: bool) -
 
 
 def _rounded(values: np.ndarray) -> list[float]:
-    return np.round(values, 3).tolist()
+    rounded: list[float] = np.round(values, 3).tolist()
+    return rounded
 
 
 def _shown(value: Any) -> str:

@@ -50,13 +50,14 @@ class Visits:
         # the mark makes each value unique, so that the page shows a repeated problem again
         return [shown | dict(mark=secrets.token_hex(4)), *[None] * len(source_names(self.service))]
 
-    def analyse(self, file: gr.FileData, request: gr.Request) -> dict:
+    def analyse(self, file: gr.FileData, request: gr.Request) -> dict[str, Any]:
         """Emotion in a video or sound file: the dictionary of EmotionInferencer."""
         try:
             shown = self._result(dict(file), str(request.session_hash))
         except VisitorError as problem:
             raise gr.Error(str(problem), print_exception=False) from None
-        return json.loads(shown['files']['json'])
+        content: dict[str, Any] = json.loads(shown['files']['json'])
+        return content
 
     def _result(self, file: dict[str, Any] | None, session: str) -> dict[str, Any]:
         if file is None:

@@ -144,8 +144,8 @@ def _existing(path: str | Path) -> Path:
     return path
 
 
-def _checked_frames(frames: Any, fps: float | None) -> np.ndarray:
-    frames = np.asarray(frames)
+def _checked_frames(given: Any, fps: float | None) -> np.ndarray:
+    frames = np.asarray(given)
     if frames.dtype != np.uint8:
         raise TypeError(f'frames must be uint8 RGB in 0..255, got {frames.dtype}')
     if frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hicmae_mm.datasets.av_dataset import AudioVisualDataset
 from hicmae_mm.registry import DATASETS
@@ -22,11 +22,15 @@ _FROM_HIGH_TO_LOW = [(213, 94, 0), (230, 159, 0), (128, 128, 128), (86, 180, 233
 class AVCAFFEArousal(AudioVisualDataset):
     """AVCAffe's arousal, the first label column; see :class:`AudioVisualDataset` for the arguments."""
 
-    METAINFO: ClassVar[dict] = dict(_ABOUT, name='AVCAffe, arousal', classes=AROUSAL, palette=_FROM_HIGH_TO_LOW)
+    METAINFO: ClassVar[dict[str, Any]] = dict(
+        _ABOUT, name='AVCAffe, arousal', classes=AROUSAL, palette=_FROM_HIGH_TO_LOW
+    )
 
 
 @DATASETS.register_module()
 class AVCAFFEValence(AudioVisualDataset):
     """AVCAffe's valence, the second label column; see :class:`AudioVisualDataset` for the arguments."""
 
-    METAINFO: ClassVar[dict] = dict(_ABOUT, name='AVCAffe, valence', classes=VALENCE, palette=_FROM_HIGH_TO_LOW)
+    METAINFO: ClassVar[dict[str, Any]] = dict(
+        _ABOUT, name='AVCAffe, valence', classes=VALENCE, palette=_FROM_HIGH_TO_LOW
+    )

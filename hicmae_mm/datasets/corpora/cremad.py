@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hicmae_mm.datasets.av_dataset import AudioVisualDataset
 from hicmae_mm.datasets.corpora.metainfo import palette
@@ -23,11 +23,11 @@ _FOUR = ('anger', 'happiness', 'neutral', 'sadness')
 class CREMAD(AudioVisualDataset):
     """CREMA-D with its six emotions; see :class:`AudioVisualDataset` for the arguments."""
 
-    METAINFO: ClassVar[dict] = dict(_ABOUT, classes=_SIX, palette=palette(_SIX))
+    METAINFO: ClassVar[dict[str, Any]] = dict(_ABOUT, classes=_SIX, palette=palette(_SIX))
 
 
 @DATASETS.register_module()
 class CREMAD4(AudioVisualDataset):
     """CREMA-D with four emotions, for comparison with IEMOCAP and MSP-IMPROV."""
 
-    METAINFO: ClassVar[dict] = dict(_ABOUT, classes=_FOUR, palette=palette(_FOUR))
+    METAINFO: ClassVar[dict[str, Any]] = dict(_ABOUT, classes=_FOUR, palette=palette(_FOUR))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hicmae_mm.datasets.av_dataset import AudioVisualDataset
 from hicmae_mm.datasets.corpora.metainfo import palette
@@ -15,7 +15,7 @@ _CLASSES = ('happiness', 'sadness', 'neutral', 'anger', 'surprise', 'disgust', '
 class DFEW(AudioVisualDataset):
     """DFEW, in the order of its own labels 1 to 7; see :class:`AudioVisualDataset` for the arguments."""
 
-    METAINFO: ClassVar[dict] = dict(
+    METAINFO: ClassVar[dict[str, Any]] = dict(
         name='DFEW',
         classes=_CLASSES,
         palette=palette(_CLASSES),

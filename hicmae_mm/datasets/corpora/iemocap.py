@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hicmae_mm.datasets.av_dataset import AudioVisualDataset
 from hicmae_mm.datasets.corpora.metainfo import palette
@@ -15,7 +15,7 @@ _FOUR = ('anger', 'happiness', 'neutral', 'sadness')
 class IEMOCAP(AudioVisualDataset):
     """IEMOCAP with four emotions, excitement counted as happiness; see :class:`AudioVisualDataset`."""
 
-    METAINFO: ClassVar[dict] = dict(
+    METAINFO: ClassVar[dict[str, Any]] = dict(
         name='IEMOCAP',
         licence='on signed release form of the University of Southern California, academic research only',
         homepage='https://sail.usc.edu/iemocap/',

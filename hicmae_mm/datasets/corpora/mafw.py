@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hicmae_mm.datasets.av_dataset import AudioVisualDataset
 from hicmae_mm.datasets.corpora.metainfo import palette
@@ -74,7 +74,9 @@ def _mixed_colour(compound: str) -> tuple[int, ...]:
 class MAFW(AudioVisualDataset):
     """MAFW with its 11 single emotions; see :class:`AudioVisualDataset` for the arguments."""
 
-    METAINFO: ClassVar[dict] = dict(_ABOUT, name='MAFW', classes=SINGLE_EMOTIONS, palette=palette(SINGLE_EMOTIONS))
+    METAINFO: ClassVar[dict[str, Any]] = dict(
+        _ABOUT, name='MAFW', classes=SINGLE_EMOTIONS, palette=palette(SINGLE_EMOTIONS)
+    )
 
 
 @DATASETS.register_module()
@@ -84,7 +86,7 @@ class MAFW43(AudioVisualDataset):
     The corpus does not number them; this order (single ones first, then by the single ones in them) is ours.
     """
 
-    METAINFO: ClassVar[dict] = dict(
+    METAINFO: ClassVar[dict[str, Any]] = dict(
         _ABOUT,
         name='MAFW, compound emotions',
         classes=COMPOUND_EMOTIONS,

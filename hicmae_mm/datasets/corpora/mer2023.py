@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hicmae_mm.datasets.av_dataset import AudioVisualDataset
 from hicmae_mm.datasets.corpora.metainfo import palette
@@ -16,7 +16,7 @@ class MER2023(AudioVisualDataset):
     """The MER-MULTI track: six emotions and valence; see :class:`AudioVisualDataset` for the arguments."""
 
     TASK = 'multitask'
-    METAINFO: ClassVar[dict] = dict(
+    METAINFO: ClassVar[dict[str, Any]] = dict(
         name='MER2023',
         licence='on signed agreement with the organisers, academic research only',
         homepage='https://huggingface.co/datasets/MERChallenge/MER2023',

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hicmae_mm.datasets.av_dataset import AudioVisualDataset
 from hicmae_mm.datasets.corpora.metainfo import palette
@@ -15,7 +15,7 @@ _FOUR = ('anger', 'happiness', 'neutral', 'sadness')
 class MSPIMPROV(AudioVisualDataset):
     """MSP-IMPROV with its four emotions; see :class:`AudioVisualDataset` for the arguments."""
 
-    METAINFO: ClassVar[dict] = dict(
+    METAINFO: ClassVar[dict[str, Any]] = dict(
         name='MSP-IMPROV',
         licence='on signed agreement with the University of Texas at Dallas, academic research only',
         homepage='https://www.lab-msp.com/MSP/MSP-Improv.html',

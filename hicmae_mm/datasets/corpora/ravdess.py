@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hicmae_mm.datasets.av_dataset import AudioVisualDataset
 from hicmae_mm.datasets.corpora.metainfo import palette
@@ -15,7 +15,7 @@ _CLASSES = ('neutral', 'calm', 'happiness', 'sadness', 'anger', 'fear', 'disgust
 class RAVDESS(AudioVisualDataset):
     """The speech of RAVDESS, classes in the order of its own codes 01 to 08; see :class:`AudioVisualDataset`."""
 
-    METAINFO: ClassVar[dict] = dict(
+    METAINFO: ClassVar[dict[str, Any]] = dict(
         name='RAVDESS',
         classes=_CLASSES,
         palette=palette(_CLASSES),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hicmae_mm.datasets.av_dataset import AudioVisualDataset
 from hicmae_mm.registry import DATASETS
@@ -13,7 +13,7 @@ class VoxCeleb2(AudioVisualDataset):
     """VoxCeleb2 for pre-training; see :class:`AudioVisualDataset` for the arguments."""
 
     TASK = 'unlabelled'
-    METAINFO: ClassVar[dict] = dict(
+    METAINFO: ClassVar[dict[str, Any]] = dict(
         name='VoxCeleb2',
         licence='CC BY 4.0 (metadata; the rights in the videos stay with their owners)',
         homepage='https://www.robots.ox.ac.uk/~vgg/data/voxceleb/vox2.html',

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hicmae_mm.datasets.av_dataset import AudioVisualDataset
 from hicmae_mm.registry import DATASETS
@@ -13,7 +13,7 @@ class WerewolfXL(AudioVisualDataset):
     """The speakers' clips with the raters' mean scores; see :class:`AudioVisualDataset` for the arguments."""
 
     TASK = 'regression'
-    METAINFO: ClassVar[dict] = dict(
+    METAINFO: ClassVar[dict[str, Any]] = dict(
         name='Werewolf-XL',
         licence='none stated; public download, the authors ask for citation',
         homepage='https://github.com/Xinda-Wu/Werewolf-XL-Baseline',

@@ -30,4 +30,5 @@ def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     high = np.minimum(first[..., :2] + first[..., 2:], second[..., :2] + second[..., 2:])
     common = np.clip(high - low, 0, None).prod(axis=-1)
     union = first[..., 2:].prod(axis=-1) + second[..., 2:].prod(axis=-1) - common
-    return np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+    overlaps: np.ndarray = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+    return overlaps

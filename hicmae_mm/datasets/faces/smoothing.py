@@ -48,7 +48,8 @@ def moving_average(values: np.ndarray, window: int) -> np.ndarray:
     steps = np.arange(len(values))
     half = np.minimum(np.minimum(steps, steps[::-1]), window // 2)
     totals = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
-    return (totals[steps + half + 1] - totals[steps - half]) / (2 * half + 1)[:, None]
+    means: np.ndarray = (totals[steps + half + 1] - totals[steps - half]) / (2 * half + 1)[:, None]
+    return means
 
 
 def savgol(values: np.ndarray, window: int) -> np.ndarray:

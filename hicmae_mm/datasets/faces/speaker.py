@@ -140,4 +140,5 @@ def _aligned(frame: np.ndarray, faces: Faces, place: int) -> np.ndarray:
     else:
         transform = box_transforms(faces.boxes[place][None], 0.0, _SIDE)[0]
     grey = cv2.cvtColor(cut_out(frame, transform, _SIDE), cv2.COLOR_RGB2GRAY).astype(np.float32)
-    return (grey - grey.mean()) / max(float(grey.std()), 1.0)
+    standardized: np.ndarray = (grey - grey.mean()) / max(float(grey.std()), 1.0)
+    return standardized

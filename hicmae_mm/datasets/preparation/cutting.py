@@ -142,7 +142,8 @@ def shown_frames(starts: Sequence[float], cut: Cut, rate: float) -> list[int]:
     end = min(cut.end_seconds, starts[-1] + 1 / rate)
     count = max(int(np.ceil((end - starts[first]) * rate - 1e-3 - _STAMP_ROUNDING_SECONDS * rate)), 1)
     moments = starts[first] + np.arange(count) / rate + _STAMP_ROUNDING_SECONDS
-    return (np.searchsorted(starts, moments, side='right') - 1).tolist()
+    indices: list[int] = (np.searchsorted(starts, moments, side='right') - 1).tolist()
+    return indices
 
 
 def summarize_cuts(outcomes: Sequence[Any]) -> dict[str, Any]:

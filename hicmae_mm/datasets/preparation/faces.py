@@ -38,7 +38,8 @@ class ExtractFaces:
     def _cropper(self) -> BaseFaceCropper:
         for name in self.imports:
             importlib.import_module(name)
-        return FACE_CROPPERS.build(dict(self.cropper))
+        cropper: BaseFaceCropper = FACE_CROPPERS.build(dict(self.cropper))
+        return cropper
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in vars(self).items() if key != '_cropper'}  # detectors cannot be pickled

@@ -217,4 +217,5 @@ def _remove(path: Path) -> None:
 def as_record(outcome: Outcome) -> dict[str, Any]:
     """An outcome as one flat dict, for reports."""
     record = asdict(outcome)
-    return record | record.pop('details')
+    whole: dict[str, Any] = record | record.pop('details')
+    return whole

@@ -78,7 +78,7 @@ def run_parallel(
     context = multiprocessing.get_context('forkserver')  # forking a process with threads may deadlock
     context.set_forkserver_preload(_PRELOADED)
     waiting = iter(items)
-    workers: list[_Worker] = []
+    workers: list[_Worker[T, R]] = []
     try:
         for item in waiting:
             workers.append(_Worker(context, function, item))
@@ -123,7 +123,7 @@ class _Worker(Generic[T, R]):
     def result(self) -> R | Failure:
         """The result of the item; to be called when the connection is ready."""
         try:
-            reply = self.connection.recv()
+            reply: R | Failure | _Raised = self.connection.recv()
         except (EOFError, ConnectionResetError):
             self._process.join()
             return Failure('crashed', f'the process that worked on it died ({_cause_of_death(self._process.exitcode)})')

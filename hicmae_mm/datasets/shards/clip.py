@@ -187,7 +187,8 @@ class PcmReader:
         if not 0 <= start <= stop <= self.num_samples:
             raise MediaError(f'{self._name}: samples {start}..{stop} wanted, {self.num_samples} there')
         data = self._source.read(self._start + 2 * start, self._start + 2 * stop)
-        return np.frombuffer(data, dtype='<i2').astype(np.float32) / np.float32(_FULL_SCALE)
+        samples: np.ndarray = np.frombuffer(data, dtype='<i2').astype(np.float32) / np.float32(_FULL_SCALE)
+        return samples
 
     def close(self) -> None:
         """See :class:`~hicmae_mm.datasets.audio_readers.AudioReader`."""

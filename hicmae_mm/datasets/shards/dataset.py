@@ -53,9 +53,9 @@ class AudioVisualShards(AudioVisualDataset):
     def __init__(
         self,
         data_root: str,
-        pipeline: Sequence[dict | Callable],
+        pipeline: Sequence[dict[str, Any] | Callable[..., Any]],
         ann_file: str = INDEX_FILE,
-        metainfo: dict | None = None,
+        metainfo: dict[str, Any] | None = None,
         task: str | None = None,
         num_classes: int | None = None,
         label_columns: Sequence[int] | None = None,
@@ -116,7 +116,7 @@ class AudioVisualShards(AudioVisualDataset):
         """Number of samples."""
         return len(self.index)
 
-    def get_data_info(self, idx: int) -> dict:
+    def get_data_info(self, idx: int) -> dict[str, Any]:
         """What the pipeline starts from: the place of a sample; :class:`OpenPackedClip` adds what is written there."""
         position = self.index.name_of(idx)
         return dict(
@@ -134,7 +134,7 @@ class AudioVisualShards(AudioVisualDataset):
         index = self.index
         return Place(index.names[index.shard[idx]], int(index.start[idx]), int(index.stop[idx]))
 
-    def __getitems__(self, indices: Sequence[int]) -> list[dict | SkippedSample]:
+    def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any] | SkippedSample]:
         """Reads a batch: by concurrent requests, where the shards are not on a disk. Called by torch's data loader."""
         self.storage.fetch([self._place(int(index)) for index in indices])
         return [self[index] for index in indices]

@@ -44,7 +44,7 @@ def shuffled_part(run_lengths: np.ndarray, part: range, seed: int, epoch: int, w
     firsts = (np.cumsum(run_lengths) - run_lengths)[shards]
     positions = np.arange(part.start, part.stop)
     slots = np.searchsorted(ends, positions, side='right')
-    samples = firsts[slots] + positions - (ends - lengths)[slots]
+    samples: np.ndarray = firsts[slots] + positions - (ends - lengths)[slots]
     random = np.random.default_rng((_WINDOWS, seed, epoch, part.start))
     # a phase, lest the same samples share a window in every epoch
     for start in range(int(random.integers(window)) - window, len(samples), window):

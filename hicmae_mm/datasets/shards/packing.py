@@ -229,4 +229,5 @@ def resampled_frames(starts: Sequence[float], wanted_fps: float) -> list[int]:
     """
     last = starts[-1] - starts[0] + _STAMP_ROUNDING_SECONDS
     moments = starts[0] + np.arange(int(last * wanted_fps) + 1) / wanted_fps + _STAMP_ROUNDING_SECONDS
-    return (np.searchsorted(starts, moments, side='right') - 1).tolist()
+    indices: list[int] = (np.searchsorted(starts, moments, side='right') - 1).tolist()
+    return indices

@@ -82,7 +82,8 @@ class ShardStorage:
         filesystem, folder = self._connect()
         if self.is_local:
             return read_regular(Path(folder) / name, _MOST_BYTES)
-        return filesystem.cat_file(f'{folder}/{name}')
+        content: bytes = filesystem.cat_file(f'{folder}/{name}')
+        return content
 
     def fetch(self, places: Sequence[Place]) -> None:
         """Gets clips by concurrent requests, for :meth:`open`. Does nothing on a disk; errors are left to it, too."""
@@ -103,7 +104,8 @@ class ShardStorage:
         filesystem, folder = self._connect()
         paths = [f'{folder}/{place.shard}' for place in places]
         starts, stops = [place.start for place in places], [place.stop for place in places]
-        return filesystem.cat_ranges(paths, starts, stops, on_error='return')
+        parts: list[bytes | Exception] = filesystem.cat_ranges(paths, starts, stops, on_error='return')
+        return parts
 
     def open(self, place: Place) -> FileBytes | MemoryBytes:
         """The bytes of a clip.

@@ -76,7 +76,8 @@ class PackingPlan:
             shard_megabytes=self.shard_megabytes,
             seed=self.seed,
         )
-        return json.loads(json.dumps(options))
+        plain: dict[str, Any] = json.loads(json.dumps(options))
+        return plain
 
     def order(self) -> np.ndarray:
         """Numbers of the clips in the order in which they are packed."""

@@ -136,7 +136,8 @@ def _move_head(expression: Expression, times: np.ndarray, rng: np.random.Generat
     rate = rng.uniform(0.8, 1.25)
 
     def wave(rate_hz: float, index: int) -> np.ndarray:
-        return np.sin(2 * np.pi * rate_hz * rate * times + phase[index])
+        values: np.ndarray = np.sin(2 * np.pi * rate_hz * rate * times + phase[index])
+        return values
 
     yaw = rng.normal(0, 0.07) + 0.05 * wave(0.35, 0) + 0.1 * expression.shake * wave(1.6, 1)
     pitch = rng.normal(0, 0.04) + 0.03 * wave(0.45, 2) + 0.1 * expression.nod * wave(1.3, 3) + 0.12 * expression.droop
@@ -186,4 +187,6 @@ def _draw_light(image_size: int, rng: np.random.Generator) -> np.ndarray:
     slope = np.cos(angle) * grid[None, :] + np.sin(angle) * grid[:, None]
     warmth = rng.normal(0, 0.02)
     colour = np.array([1 + warmth, 1.0, 1 - warmth], np.float32)
-    return (rng.uniform(0.8, 1.1) * (1 + rng.uniform(0, 0.2) * slope))[:, :, None].astype(np.float32) * colour
+    light = rng.uniform(0.8, 1.1) * (1 + rng.uniform(0, 0.2) * slope)
+    picture: np.ndarray = light[:, :, None].astype(np.float32) * colour
+    return picture

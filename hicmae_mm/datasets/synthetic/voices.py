@@ -172,7 +172,8 @@ def _plan_pitch(voice: VoiceIdentity, style: VocalStyle, envelope: np.ndarray, r
     accents = np.interp(position, np.linspace(-0.5, 0.5, len(knots)), knots)
     octaves = style.slope * position + 0.6 * style.pitch_range * (accents + envelope - 0.5)
     octaves = octaves + style.tremor * _tremor(count, rng) + style.jitter * rng.standard_normal(count)
-    return np.clip(voice.pitch_hz * style.pitch * 2**octaves, 55, 600)
+    pitch_hz: np.ndarray = np.clip(voice.pitch_hz * style.pitch * 2**octaves, 55, 600)
+    return pitch_hz
 
 
 def _tremor(count: int, rng: np.random.Generator) -> np.ndarray:
@@ -181,7 +182,8 @@ def _tremor(count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _upsampled(track: np.ndarray, num_samples: int) -> np.ndarray:
-    return np.interp(np.linspace(0, len(track) - 1, num_samples), np.arange(len(track)), track)
+    samples: np.ndarray = np.interp(np.linspace(0, len(track) - 1, num_samples), np.arange(len(track)), track)
+    return samples
 
 
 def _glottal_source(
@@ -198,7 +200,8 @@ def _glottal_source(
     closing = -0.5 * np.pi / falling * np.sin(0.5 * np.pi * (phase - rising) / falling)
     flow = np.where(phase < rising, opening, np.where(phase < voice.open_quotient, closing, 0.0))
     pulses = 0.2 * flow * shimmer[cycles.astype(int)] * _upsampled(strength, num_samples)
-    return signal.resample_poly(pulses, 1, _OVERSAMPLING)
+    source: np.ndarray = signal.resample_poly(pulses, 1, _OVERSAMPLING)
+    return source
 
 
 def _filtered(source: np.ndarray, style: VocalStyle, formants_hz: np.ndarray) -> np.ndarray:
@@ -215,5 +218,5 @@ def _filtered(source: np.ndarray, style: VocalStyle, formants_hz: np.ndarray) ->
         gain *= np.maximum(centre**2 / np.sqrt(power), 0.3)  # the floor stands for the higher formants
     octaves = np.log2(np.maximum(frequencies, 500.0) / 500.0)
     gain *= 10 ** (style.tilt_db_per_octave * octaves / 20)[:, None]
-    _, wave = signal.istft(spectrum * gain, SAMPLE_RATE_HZ, nperseg=_FILTER_WINDOW, noverlap=overlap)
+    wave: np.ndarray = signal.istft(spectrum * gain, SAMPLE_RATE_HZ, nperseg=_FILTER_WINDOW, noverlap=overlap)[1]
     return wave[: len(source)]

@@ -100,9 +100,11 @@ class PackStreams(BaseTransform):
     def _array(self, name: str, results: dict[str, Any], num_views: int) -> Tensor:
         if name == 'video':
             frames = torch.from_numpy(np.stack(results['imgs']))  # (V*T, H, W, 3)
-            return frames.unflatten(0, (num_views, -1))
+            views: Tensor = frames.unflatten(0, (num_views, -1))
+            return views
         if name == 'audio':
-            return results['spectrograms'].unsqueeze(1).contiguous()  # (V, T, F) -> (V, 1, T, F)
+            spectrograms: Tensor = results['spectrograms'].unsqueeze(1).contiguous()  # (V, T, F) -> (V, 1, T, F)
+            return spectrograms
         array = torch.as_tensor(results[name])
         if array.ndim < 1 or len(array) != num_views:
             raise ValueError(

@@ -117,7 +117,8 @@ def _sharpen(clip: WarpedClip, factor: float, **_: Any) -> WarpedClip:
 
 def _sharpen_frame(frame: np.ndarray, factor: float) -> np.ndarray:
     if min(frame.shape[:2]) < 3:  # all border
-        return frame.copy()
+        unchanged: np.ndarray = frame.copy()
+        return unchanged
     total = cv2.boxFilter(frame, cv2.CV_16U, (3, 3), normalize=False)
     smooth = frame.copy()
     total += np.uint16(4) * frame

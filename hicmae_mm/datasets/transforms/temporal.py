@@ -62,7 +62,8 @@ def train_frame_indices(n: int, end: int, clip_len: int, frame_interval: int) ->
         return np.clip(np.linspace(end - span, end, num=clip_len), end - span, end - 1).astype(np.int64)
     covered = np.linspace(0, n, num=n // frame_interval)
     filled = np.concatenate([covered, np.full(clip_len - len(covered), n)])
-    return np.clip(filled, 0, n - 1).astype(np.int64)
+    indices: np.ndarray = np.clip(filled, 0, n - 1).astype(np.int64)
+    return indices
 
 
 def view_frame_indices(n: int, num_clips: int, clip_len: int, frame_interval: int) -> list[np.ndarray]:

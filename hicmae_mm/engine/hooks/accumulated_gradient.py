@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
+from hicmae_mm.engine.wrappers.base import unwrapped
 from hicmae_mm.registry import HOOKS
 
 
@@ -64,4 +64,4 @@ def _is_spread(runner: Runner) -> bool:
 
 
 def _model(runner: Runner) -> nn.Module:
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
+    return unwrapped(runner.model)

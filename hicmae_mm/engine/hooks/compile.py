@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
+from hicmae_mm.engine.wrappers.base import unwrapped
 from hicmae_mm.registry import HOOKS
 
 TARGETS = ('encoders', 'fusion', 'decoders')
@@ -45,7 +45,7 @@ class CompileHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Compiles the targets."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         found = compile_parts(model, self.targets, self.backend, self.dynamic)
         runner.logger.info(f'Compiled with {self.backend}: {", ".join(found)}')
 

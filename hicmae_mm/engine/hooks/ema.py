@@ -8,9 +8,9 @@ from typing import Any
 
 from mmengine.hooks import EMAHook as MMEngineEMAHook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from hicmae_mm.engine.wrappers.base import unwrapped
 from hicmae_mm.registry import HOOKS
 
 
@@ -51,7 +51,7 @@ class EMAHook(MMEngineEMAHook):
 
     def before_run(self, runner: Runner) -> None:
         """Builds the average, unless this model has one already."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         if getattr(self, 'src_model', None) is model:
             return
         super().before_run(runner)

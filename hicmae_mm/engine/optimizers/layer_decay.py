@@ -6,10 +6,10 @@ import inspect
 from typing import Any
 
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from torch import nn
 
+from hicmae_mm.engine.wrappers.base import unwrapped
 from hicmae_mm.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
 
 
@@ -57,7 +57,7 @@ class LayerDecayOptimWrapperConstructor:
 
     def parameter_groups(self, model: nn.Module) -> list[dict[str, Any]]:
         """Groups of (params, lr, lr_scale, weight_decay), deepest layers first in the log."""
-        module: Any = model.module if is_model_wrapper(model) else model
+        module: Any = unwrapped(model)
         if self.layer_decay != 1 and not hasattr(module, 'layer_depth'):
             raise TypeError(
                 f'layer_decay={self.layer_decay} needs a model with layer_depth(name) -> (id, num_layers), which '
@@ -87,7 +87,8 @@ class LayerDecayOptimWrapperConstructor:
         if self.layer_decay == 1:
             return 1.0
         layer_id, num_layers = module.layer_depth(name)
-        return self.layer_decay ** (num_layers + 1 - layer_id)
+        scale: float = self.layer_decay ** (num_layers + 1 - layer_id)
+        return scale
 
 
 def _describe(groups: list[dict[str, Any]], num_frozen: int) -> str:

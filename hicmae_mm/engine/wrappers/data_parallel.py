@@ -76,7 +76,7 @@ class DataParallelModel(MMDistributedDataParallel):
 
     def train_step(self, data: Any, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
         """One iteration, and an optimizer step where one is due; losses for the log."""
-        losses = super().train_step(data, optim_wrapper)
+        losses: dict[str, Tensor] = super().train_step(data, optim_wrapper)
         self._has_trained = True
         return losses
 

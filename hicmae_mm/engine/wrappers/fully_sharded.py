@@ -135,15 +135,18 @@ class FullyShardedModel(nn.Module):
         """One iteration, and an optimizer step where one is due; losses for the log."""
         if self.is_sharded:
             self.module.set_requires_gradient_sync(optim_wrapper.should_sync())
-        return self.module.train_step(data, optim_wrapper)
+        losses: dict[str, Tensor] = self.module.train_step(data, optim_wrapper)
+        return losses
 
-    def val_step(self, data: Any) -> list:
+    def val_step(self, data: Any) -> list[Any]:
         """Predictions for a batch."""
-        return self.module.val_step(data)
+        results: list[Any] = self.module.val_step(data)
+        return results
 
-    def test_step(self, data: Any) -> list:
+    def test_step(self, data: Any) -> list[Any]:
         """Predictions for a batch."""
-        return self.module.test_step(data)
+        results: list[Any] = self.module.test_step(data)
+        return results
 
 
 def _fully_shard() -> Any:

@@ -35,13 +35,15 @@ def confusion_matrix(predictions: np.ndarray, labels: np.ndarray, num_classes: i
 
     predictions = check_labels(predictions, num_classes, 'prediction')
     labels = check_labels(labels, num_classes)
-    return metrics.confusion_matrix(labels, predictions, labels=np.arange(num_classes))
+    counts: np.ndarray = metrics.confusion_matrix(labels, predictions, labels=np.arange(num_classes))
+    return counts
 
 
 def class_recalls(confusion: np.ndarray) -> np.ndarray:
     """Recall of every class ``(C,)`` from counts ``(C, C)``; NaN for a class without a label."""
     support = confusion.sum(axis=1)
-    return np.divide(np.diag(confusion), support, out=np.full(len(support), np.nan), where=support > 0)
+    recalls: np.ndarray = np.divide(np.diag(confusion), support, out=np.full(len(support), np.nan), where=support > 0)
+    return recalls
 
 
 def unweighted_average_recall(confusion: np.ndarray) -> float:

@@ -28,7 +28,8 @@ def check_values(predictions: np.ndarray, targets: np.ndarray) -> tuple[np.ndarr
 
 def mean_absolute_error(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """MAE."""
-    return np.abs(predictions - targets).mean(axis=0)
+    errors: np.ndarray = np.abs(predictions - targets).mean(axis=0)
+    return errors
 
 
 def unit_range_accuracy(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -38,19 +39,22 @@ def unit_range_accuracy(predictions: np.ndarray, targets: np.ndarray) -> np.ndar
 
 def mean_squared_error(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """MSE."""
-    return np.square(predictions - targets).mean(axis=0)
+    errors: np.ndarray = np.square(predictions - targets).mean(axis=0)
+    return errors
 
 
 def root_mean_squared_error(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """RMSE of each dimension; the reported mean is the mean of these, not the root of the mean MSE."""
-    return np.sqrt(mean_squared_error(predictions, targets))
+    errors: np.ndarray = np.sqrt(mean_squared_error(predictions, targets))
+    return errors
 
 
 def pearson_correlation(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """PCC. 0 where one side is constant, since then nothing covaries."""
     x, y = predictions - predictions.mean(axis=0), targets - targets.mean(axis=0)
     scale = np.sqrt(np.square(x).sum(axis=0) * np.square(y).sum(axis=0))
-    return np.divide((x * y).sum(axis=0), scale, out=np.zeros_like(scale), where=scale > 0)
+    correlations: np.ndarray = np.divide((x * y).sum(axis=0), scale, out=np.zeros_like(scale), where=scale > 0)
+    return correlations
 
 
 def concordance_correlation(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -63,7 +67,8 @@ def concordance_correlation(predictions: np.ndarray, targets: np.ndarray) -> np.
     covariance = (x * y).sum(axis=0) / freedom
     spread = (np.square(x).sum(axis=0) + np.square(y).sum(axis=0)) / freedom
     scale = spread + np.square(predictions.mean(axis=0) - targets.mean(axis=0))
-    return np.divide(2 * covariance, scale, out=np.zeros_like(scale), where=scale > 0)
+    concordances: np.ndarray = np.divide(2 * covariance, scale, out=np.zeros_like(scale), where=scale > 0)
+    return concordances
 
 
 def regression_measures(predictions: np.ndarray, targets: np.ndarray) -> dict[str, np.ndarray]:

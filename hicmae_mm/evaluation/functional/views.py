@@ -15,7 +15,8 @@ def average_class_scores(view_logits: np.ndarray) -> np.ndarray:
     Returns:
         ``(..., C)`` probabilities.
     """
-    return softmax(np.asarray(view_logits, dtype=np.float64), axis=-1).mean(axis=-2)
+    probabilities: np.ndarray = softmax(np.asarray(view_logits, dtype=np.float64), axis=-1).mean(axis=-2)
+    return probabilities
 
 
 def average_values(view_values: np.ndarray) -> np.ndarray:
@@ -27,4 +28,5 @@ def average_values(view_values: np.ndarray) -> np.ndarray:
     Returns:
         ``(..., D)`` values.
     """
-    return np.asarray(view_values, dtype=np.float64).mean(axis=-2)
+    values: np.ndarray = np.asarray(view_values, dtype=np.float64).mean(axis=-2)
+    return values

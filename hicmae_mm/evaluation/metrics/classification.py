@@ -54,7 +54,7 @@ class ClassificationMetric(PerSampleMetric):
         self.auc = auc
         self.group_pattern = None if group_pattern is None else compile_group_pattern(group_pattern)
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:  # noqa: ARG002 (MMEngine's signature)
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:  # noqa: ARG002 (MMEngine's signature)
         """Keeps score and label of every clip.
 
         Raises:

@@ -29,7 +29,7 @@ class MERMultiMetric(ClassificationMetric):
     def __init__(self, prefix: str | None = None) -> None:
         super().__init__(topk=(), prefix=prefix)
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Keeps scores, label and values of every clip.
 
         Raises:

@@ -23,7 +23,7 @@ class RegressionMetric(PerSampleMetric):
         prefix: put before every key as ``prefix/key``.
     """
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:  # noqa: ARG002 (MMEngine's signature)
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:  # noqa: ARG002 (MMEngine's signature)
         """Keeps prediction and target of every clip.
 
         Raises:

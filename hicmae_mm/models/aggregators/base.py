@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mmengine.model import BaseModule
 from torch import Tensor
@@ -25,6 +25,7 @@ class BaseAggregator(BaseModule, metaclass=ABCMeta):
 
     out_channels: int
     level: str = 'clip'
+    __call__: Callable[..., Stream]
 
     @abstractmethod
     def forward(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -40,7 +41,7 @@ class FrameTokens(BaseAggregator):
         grids: Mapping[str, Sequence[int]],
         num_steps: int | None = None,
         streams: Sequence[str] | None = None,
-        init_cfg: dict | list[dict] | None = None,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.streams = tuple(fused) if streams is None else tuple(streams)
@@ -85,7 +86,8 @@ class FrameTokens(BaseAggregator):
         grid = self.grids.get(name)
         if grid is None or tokens.shape[1] == 1:
             return tokens
-        return tokens.unflatten(1, (grid[0], -1)).mean(dim=2)  # (B, T, rest, D) -> (B, T, D)
+        steps: Tensor = tokens.unflatten(1, (grid[0], -1)).mean(dim=2)  # (B, T, rest, D) -> (B, T, D)
+        return steps
 
 
 def _interpolate(tokens: Tensor, num_steps: int) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +40,7 @@ class HierarchicalFeatureAggregator(BaseAggregator):
         num_layers: Mapping[str, int],
         fused: Mapping[str, int],
         pool_fused: bool = True,
-        init_cfg: dict | list[dict] | None = None,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         if not pool_fused and len(streams) > 1:
@@ -79,7 +80,7 @@ class MeanPoolAggregator(BaseAggregator):
         init_cfg: MMEngine initialisation config.
     """
 
-    def __init__(self, fused: Mapping[str, int], init_cfg: dict | list[dict] | None = None) -> None:
+    def __init__(self, fused: Mapping[str, int], init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None) -> None:
         super().__init__(init_cfg)
         self.streams = tuple(fused)
         self.out_channels = sum(fused.values())

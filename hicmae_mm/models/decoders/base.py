@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.model import BaseModule
@@ -35,7 +36,7 @@ class BaseDecoder(BaseModule, metaclass=ABCMeta):
         out_channels: int,
         num_tokens: int,
         embed_dims: int,
-        init_cfg: dict | list[dict] | None = None,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.embed = nn.Linear(in_channels, embed_dims, bias=False)
@@ -61,7 +62,8 @@ class BaseDecoder(BaseModule, metaclass=ABCMeta):
         known = self.embed(visible) + visible_positions
         unknown = self.mask_token + gather_tokens(self.positions, where.masked)  # (B, M, D)
         x = self.decode(torch.cat([known, unknown.to(known.dtype)], dim=1), skips, visible_positions)
-        return self.head(self.norm(x[:, where.visible.shape[1] :]))
+        prediction: Tensor = self.head(self.norm(x[:, where.visible.shape[1] :]))
+        return prediction
 
     @abstractmethod
     def decode(self, x: Tensor, skips: Sequence[Tensor], visible_positions: Tensor) -> Tensor:

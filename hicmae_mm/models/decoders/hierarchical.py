@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -48,7 +49,7 @@ class HierarchicalDecoder(BaseDecoder):
         mlp_ratio: float = 4.0,
         qkv_bias: bool = True,
         checkpoint_activations: bool = False,
-        init_cfg: dict | list[dict] | None = None,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, num_tokens, embed_dims, init_cfg)
         self.checkpoint_activations = checkpoint_activations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABCMeta, abstractmethod
+from collections.abc import Callable
 from math import prod
 from typing import Any, NamedTuple
 
@@ -41,6 +42,7 @@ class BaseEncoder(BaseModule, metaclass=ABCMeta):
 
     embed_dims: int
     depth: int
+    __call__: Callable[..., EncoderOutput]
 
     @abstractmethod
     def forward(self, x: Any, mask: Tensor | TokenMask | None = None) -> EncoderOutput:
@@ -110,7 +112,7 @@ class ForeignEncoder(BaseEncoder):
         net: nn.Module,
         layer_pattern: str,
         embedding_pattern: str = r'(patch_)?embed',
-        init_cfg: dict | list[dict] | None = None,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.net = net

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -46,7 +48,7 @@ class VisionTransformerEncoder(MaskableEncoder):
 
     def __init__(
         self,
-        patch_embed: dict | PatchEmbed,
+        patch_embed: dict[str, Any] | PatchEmbed,
         embed_dims: int = 512,
         depth: int = 10,
         num_heads: int = 8,
@@ -57,7 +59,7 @@ class VisionTransformerEncoder(MaskableEncoder):
         drop_rate: float = 0.0,
         attn_drop_rate: float = 0.0,
         checkpoint_activations: bool = False,
-        init_cfg: dict | list[dict] | None = None,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.patch_embed: PatchEmbed = build_slot(patch_embed, 'patch_embed', embed_dims=embed_dims)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from mmengine.model import BaseModule
 from torch import Tensor
@@ -22,8 +23,11 @@ class BaseFusion(BaseModule, metaclass=ABCMeta):
     """
 
     depth: int
+    __call__: Callable[..., dict[str, Tensor]]
 
-    def __init__(self, streams: Mapping[str, int], init_cfg: dict | list[dict] | None = None) -> None:
+    def __init__(
+        self, streams: Mapping[str, int], init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None
+    ) -> None:
         super().__init__(init_cfg)
         self.out_dims = dict(streams)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -41,7 +42,7 @@ class ConcatFusion(BaseFusion):
         qkv_bias: bool = True,
         drop_path_rate: float = 0.0,
         checkpoint_activations: bool = False,
-        init_cfg: dict | list[dict] | None = None,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(streams, init_cfg)
         self.checkpoint_activations = checkpoint_activations

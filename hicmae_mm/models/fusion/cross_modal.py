@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -52,7 +53,7 @@ class CrossModalFusion(BaseFusion):
         attn_drop_rate: float = 0.0,
         updates: Sequence[str] | None = None,
         checkpoint_activations: bool = False,
-        init_cfg: dict | list[dict] | None = None,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(streams, init_cfg)
         if len(streams) != 2:

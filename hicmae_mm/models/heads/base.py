@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -52,6 +53,8 @@ class LinearHead(BaseHead):
         ValueError: An unknown level.
     """
 
+    __call__: Callable[..., Tensor]
+
     def __init__(
         self,
         in_channels: int,
@@ -60,7 +63,7 @@ class LinearHead(BaseHead):
         level: str = 'clip',
         target: str = 'label',
         ignore: float | None = None,
-        init_cfg: dict | list[dict] | None = None,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         if level not in LEVELS:
@@ -74,7 +77,8 @@ class LinearHead(BaseHead):
 
     def forward(self, features: Stream) -> Tensor:
         """``(..., in_channels) -> (..., out_channels)``; padding of sequences holds arbitrary values."""
-        return self.fc(self.norm(values_of(features)))
+        output: Tensor = self.fc(self.norm(values_of(features)))
+        return output
 
     def supervised_rows(
         self, outputs: Tensor, features: Stream, data_samples: list[EmotionDataSample]

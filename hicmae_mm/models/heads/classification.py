@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -34,12 +36,12 @@ class ClassificationHead(LinearHead):
         self,
         in_channels: int,
         num_classes: int,
-        loss: dict | nn.Module = {'type': 'SoftCrossEntropyLoss'},  # noqa: B006
+        loss: dict[str, Any] | nn.Module = {'type': 'SoftCrossEntropyLoss'},  # noqa: B006
         init_scale: float = 0.001,
         level: str = 'clip',
         target: str = 'label',
         ignore: int | None = None,
-        init_cfg: dict | list[dict] | None = None,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(in_channels, num_classes, init_scale, level, target, ignore, init_cfg)
         self.score_field, self.label_field = 'pred_score', 'pred_label'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from mmengine.model import BaseModule
@@ -28,8 +29,8 @@ class HierarchicalContrastiveHead(BaseModule):
     def __init__(
         self,
         layers: Sequence[int] = (3, 6, 9),
-        loss: dict | nn.Module = {'type': 'InfoNCELoss', 'loss_weight': 0.0025},  # noqa: B006
-        init_cfg: dict | list[dict] | None = None,
+        loss: dict[str, Any] | nn.Module = {'type': 'InfoNCELoss', 'loss_weight': 0.0025},  # noqa: B006
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.layers = tuple(layers)

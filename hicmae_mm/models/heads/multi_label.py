@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -41,7 +43,7 @@ class MultiLabelHead(LinearHead):
         ignore: float | None = None,
         pos_weight: list[float] | None = None,
         init_scale: float = 0.001,
-        init_cfg: dict | list[dict] | None = None,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(in_channels, num_labels, init_scale, level, target, ignore, init_cfg)
         if pos_weight is not None and len(pos_weight) != num_labels:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from mmengine.model import ModuleDict
 from torch import Tensor
@@ -34,9 +35,9 @@ class MultiTaskHead(BaseHead):
     def __init__(
         self,
         in_channels: int,
-        heads: Mapping[str, dict | BaseHead],
+        heads: Mapping[str, dict[str, Any] | BaseHead],
         loss_weights: Mapping[str, float] | None = None,
-        init_cfg: dict | list[dict] | None = None,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         if not heads:
@@ -44,7 +45,7 @@ class MultiTaskHead(BaseHead):
         unknown = set(loss_weights or {}) - set(heads)
         if unknown:
             raise ValueError(f'loss_weights names {sorted(unknown)}, but the tasks are {sorted(heads)}')
-        self.heads: Mapping[str, BaseHead] = ModuleDict(  # type: ignore[assignment]
+        self.heads: Mapping[str, BaseHead] = ModuleDict(
             {name: build_slot(cfg, f'head.heads.{name}', in_channels=in_channels) for name, cfg in heads.items()}
         )
         levels = {name: part.level for name, part in self.heads.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -29,9 +30,9 @@ class ReconstructionHead(BaseModule):
         self,
         patch: Sequence[int],
         in_channels: int,
-        target: dict | PatchTarget,
-        loss: dict | nn.Module,
-        init_cfg: dict | list[dict] | None = None,
+        target: dict[str, Any] | PatchTarget,
+        loss: dict[str, Any] | nn.Module,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.target: PatchTarget = build_slot(target, 'target', patch=patch, in_channels=in_channels)
@@ -41,8 +42,10 @@ class ReconstructionHead(BaseModule):
     def loss(self, prediction: Tensor, x: Tensor, mask: TokenMask) -> Tensor:
         """Scalar loss of predictions ``(B, M, P)`` for the masked tokens of the input ``x``."""
         weights = () if self.target.weights is None else (self.target.weights,)
-        return self.criterion(prediction, self.target(x, mask), *weights)
+        loss: Tensor = self.criterion(prediction, self.target(x, mask), *weights)
+        return loss
 
     def error_per_clip(self, prediction: Tensor, x: Tensor, mask: TokenMask) -> Tensor:
         """Mean squared error of each clip, ``(B,)``."""
-        return (prediction.float() - self.target(x, mask)).square().mean(dim=(1, 2))
+        errors: Tensor = (prediction.float() - self.target(x, mask)).square().mean(dim=(1, 2))
+        return errors

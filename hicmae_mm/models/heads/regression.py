@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -41,12 +43,12 @@ class RegressionHead(LinearHead):
         in_channels: int,
         num_outputs: int,
         activation: str | None = None,
-        loss: dict | nn.Module = {'type': 'MSELoss'},  # noqa: B006
+        loss: dict[str, Any] | nn.Module = {'type': 'MSELoss'},  # noqa: B006
         init_scale: float = 0.001,
         level: str = 'clip',
         target: str = 'values',
         ignore: float | None = None,
-        init_cfg: dict | list[dict] | None = None,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(in_channels, num_outputs, init_scale, level, target, ignore, init_cfg)
         self.prediction_field = f'pred_{target}'
@@ -58,7 +60,8 @@ class RegressionHead(LinearHead):
 
     def forward(self, features: Stream) -> Tensor:
         """``(..., in_channels) -> (..., num_outputs)``, after the activation."""
-        return self.activation(super().forward(features))
+        values: Tensor = self.activation(super().forward(features))
+        return values
 
     def loss(self, features: Stream, data_samples: list[EmotionDataSample]) -> dict[str, Tensor]:
         """Loss against the target."""

@@ -81,7 +81,8 @@ class Attention(nn.Module):
         dropout = self.attn_drop if self.training else 0.0
         out = F.scaled_dot_product_attention(q, k, v, attended, dropout)
         out = self.proj(rearrange(out, 'b h n d -> b n (h d)'))
-        return self.proj_drop(out if is_absent is None else out.masked_fill(is_absent, 0))
+        output: Tensor = self.proj_drop(out if is_absent is None else out.masked_fill(is_absent, 0))
+        return output
 
 
 class SelfAttention(Attention):
@@ -114,4 +115,5 @@ def attention_weights(q: Tensor, k: Tensor) -> Tensor:
 
     The models never make them: for measurements and pictures.
     """
-    return (q * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)).softmax(dim=-1)
+    weights: Tensor = (q * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)).softmax(dim=-1)
+    return weights

@@ -66,7 +66,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor, padding_mask: Tensor | None = None) -> Tensor:
         """``(B, N, D) -> (B, N, D)``; ``padding_mask (B, N)`` is True where ``x`` is padding."""
         x = x + self.drop_path(self.attn(self.norm1(x), padding_mask))
-        return x + self.drop_path(self.mlp(self.norm2(x)))
+        output: Tensor = x + self.drop_path(self.mlp(self.norm2(x)))
+        return output
 
 
 class CrossBlock(Block):

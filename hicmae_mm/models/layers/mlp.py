@@ -23,4 +23,5 @@ class Mlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(..., D) -> (..., D)``."""
-        return self.drop(self.fc2(self.act(self.fc1(x))))
+        output: Tensor = self.drop(self.fc2(self.act(self.fc1(x))))
+        return output

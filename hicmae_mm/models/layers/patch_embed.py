@@ -42,9 +42,11 @@ class PatchEmbed(nn.Module):
                 'make the pipeline and the patch embedding agree'
             )
         if indices is None:
-            return self.proj(x).flatten(2).transpose(1, 2)  # (B, D, *grid) -> (B, N, D)
+            output: Tensor = self.proj(x).flatten(2).transpose(1, 2)  # (B, D, *grid) -> (B, N, D)
+            return output
         patches = patchify(x, self.patch, indices)  # (B, K, C*P1*...)
-        tokens = self.proj(patches.reshape(-1, self.in_channels, *self.patch))  # (B*K, C, P1, ...) -> (B*K, D, 1, ...)
+        patches = patches.reshape(-1, self.in_channels, *self.patch)  # (B*K, C, P1, ...)
+        tokens: Tensor = self.proj(patches)  # (B*K, D, 1, ...)
         return tokens.reshape(*indices.shape, -1)  # (B, K, D)
 
 

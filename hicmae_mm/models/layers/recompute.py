@@ -28,11 +28,14 @@ def run_block(block: nn.Module, *inputs: Tensor | None, recompute: bool = False)
     What attention to many tokens puts out is stored all the same, a token's width each, unless its weights are dropped
     at random.
     """
-    if not recompute:
-        return block(*inputs)
-    is_compiling = torch.compiler.is_compiling()
-    contexts = partial(create_selective_checkpoint_contexts, _policy) if is_compiling else _contexts
-    return checkpoint(block, *inputs, use_reentrant=False, context_fn=contexts)
+    output: Tensor
+    if recompute:
+        is_compiling = torch.compiler.is_compiling()
+        contexts = partial(create_selective_checkpoint_contexts, _policy) if is_compiling else _contexts
+        output = checkpoint(block, *inputs, use_reentrant=False, context_fn=contexts)
+    else:
+        output = block(*inputs)
+    return output
 
 
 def is_recomputed() -> bool:
@@ -40,13 +43,13 @@ def is_recomputed() -> bool:
     return _is_recomputed.get()
 
 
-def _contexts() -> tuple[AbstractContextManager, AbstractContextManager]:
+def _contexts() -> tuple[AbstractContextManager[Any], AbstractContextManager[Any]]:
     forward, again = create_selective_checkpoint_contexts(_policy)
     return _region(forward), _region(again)
 
 
 @contextmanager
-def _region(selection: AbstractContextManager) -> Iterator[None]:
+def _region(selection: AbstractContextManager[Any]) -> Iterator[None]:
     token = _is_recomputed.set(True)
     try:
         with selection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from mmengine.model import BaseModule
 from torch import Tensor
@@ -58,7 +59,7 @@ class BaseObjective(BaseModule, metaclass=ABCMeta):
         init_cfg: MMEngine initialisation config.
     """
 
-    def __init__(self, loss_weight: float = 1.0, init_cfg: dict | list[dict] | None = None) -> None:
+    def __init__(self, loss_weight: float = 1.0, init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None) -> None:
         super().__init__(init_cfg)
         self.loss_weight = loss_weight
 

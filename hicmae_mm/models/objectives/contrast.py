@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -27,9 +28,9 @@ class HierarchicalContrast(BaseObjective):
     def __init__(
         self,
         layers: Sequence[int] = (3, 6, 9),
-        loss: dict | nn.Module = {'type': 'InfoNCELoss'},  # noqa: B006
+        loss: dict[str, Any] | nn.Module = {'type': 'InfoNCELoss'},  # noqa: B006
         loss_weight: float = 0.0025,
-        init_cfg: dict | list[dict] | None = None,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(loss_weight, init_cfg)
         self.head = HierarchicalContrastiveHead(layers, loss)

@@ -15,6 +15,8 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmengine.visualization.vis_backend import MLflowVisBackend
 from torch import nn
 
+from hicmae_mm.engine.wrappers.base import unwrapped
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -45,7 +47,8 @@ class PictureHook(Hook):
         """Position of the training as MMEngine logs validations: finished epochs, or iterations; 0 outside of one."""
         if runner._train_loop is None or isinstance(runner._train_loop, dict):
             return 0
-        return runner.epoch if isinstance(runner.train_loop, EpochBasedTrainLoop) else runner.iter
+        step: int = runner.epoch if isinstance(runner.train_loop, EpochBasedTrainLoop) else runner.iter
+        return step
 
     def is_due_after_validation(self, runner: Runner) -> bool:
         """Whether this validation is to be drawn; the same on every process, and after a resumption."""
@@ -53,8 +56,8 @@ class PictureHook(Hook):
         if step == 0:
             return True
         counts_epochs = isinstance(runner.train_loop, EpochBasedTrainLoop)
-        last = runner.max_epochs if counts_epochs else runner.max_iters
-        number = -(-step // runner.val_interval)
+        last: int = runner.max_epochs if counts_epochs else runner.max_iters
+        number: int = -(-step // runner.val_interval)
         return step == last or number % self.interval == 0
 
     @contextmanager
@@ -111,7 +114,7 @@ def evaluating(model: nn.Module) -> Iterator[nn.Module]:
         raise ValueError(
             f'{type(model).__name__} spreads the parameters over processes: one alone cannot run the model'
         )
-    inner: Any = model.module if is_model_wrapper(model) else model
+    inner: Any = unwrapped(model)
     if any(hasattr(parameter, 'to_local') for parameter in inner.parameters()):
         raise ValueError('the parameters are spread over processes: one alone cannot run the model')
     was_training = inner.training
