@@ -13,10 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import DictAction
-
 from hicmae_mm.apis.inferencer import EmotionInferencer, file_stems
 from hicmae_mm.apis.tables import write_window_csv
+from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.datasets.clips.inputs import ClipInput, as_clips
 from hicmae_mm.datasets.faces import CropOptions
 from hicmae_mm.datasets.faces.selection import SEVERAL_POLICIES
@@ -65,7 +64,11 @@ def add_model_arguments(parser: ArgumentParser) -> None:
         'is YuNet except for small square pictures)',
     )
     parser.add_argument(
-        '--face-cropper-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='such as score_threshold=0.7'
+        '--face-cropper-options',
+        nargs='+',
+        action=OverrideAction,
+        metavar='KEY=VALUE',
+        help='such as score_threshold=0.7',
     )
     parser.add_argument('--several', choices=SEVERAL_POLICIES, help='which of several faces (track: one person)')
     parser.add_argument('--window-seconds', type=float, help="default: what the model sees at a time; 'inf': the clip")

@@ -14,8 +14,9 @@ from mmengine.registry import Registry, init_default_scope
 
 from hicmae_mm import registry as R
 from hicmae_mm.config.checks import check_config
-from hicmae_mm.config.origins import base_files, config_origins
+from hicmae_mm.config.origins import config_origins
 from hicmae_mm.config.paths import configs_root
+from hicmae_mm.config.reading import base_files
 from hicmae_mm.datasets.writers import write_video, write_wav
 from hicmae_mm.engine import build_runner
 from hicmae_mm.registry import DATASETS

@@ -24,13 +24,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from mmengine.config import Config
 from rich.console import Console
 from rich.table import Table
 
 from hicmae_mm.commands.preloaded import PreloadedStep, can_preload, start_preloading
 from hicmae_mm.commands.side_by_side import Job, run_side_by_side
 from hicmae_mm.commands.steps import RunningStep, Step, StepMarks
+from hicmae_mm.config.reading import read_config
+from hicmae_mm.datasets.writers import write_picture
 from hicmae_mm.utils.files import write_text
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -109,7 +110,7 @@ def plan(work_dir: Path, data_root: Path, is_tiny: bool) -> Iterator[Step]:
 
 def last_checkpoint(config: Path, is_tiny: bool) -> str:
     """File name of the checkpoint of the last epoch."""
-    epochs = TINY_EPOCHS if is_tiny else Config.fromfile(ROOT / config).train_cfg.max_epochs
+    epochs = TINY_EPOCHS if is_tiny else read_config(ROOT / config).train_cfg.max_epochs
     return f'epoch_{epochs}.pth'
 
 
@@ -257,7 +258,7 @@ def draw_overview(work_dir: Path) -> None:
     width = min(picture.shape[1] for picture in right)
     column = np.vstack([scaled(picture, width / picture.shape[1]) for picture in right])
     column = scaled(column, left.shape[0] / column.shape[0])[: left.shape[0]]
-    cv2.imwrite(str(pictures / 'overview.png'), np.hstack([left[: column.shape[0]], column]))
+    write_picture(pictures / 'overview.png', np.hstack([left[: column.shape[0]], column])[..., ::-1])
 
 
 def scaled(picture: np.ndarray, factor: float) -> np.ndarray:

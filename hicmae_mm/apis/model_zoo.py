@@ -14,12 +14,17 @@ from mmengine.config import Config, ConfigDict
 from hicmae_mm.apis.config_text import read_config_text
 from hicmae_mm.checkpoints.loading import check_exists, read_checkpoint_meta
 from hicmae_mm.config.paths import configs_root
+from hicmae_mm.config.reading import read_config
+from hicmae_mm.datasets.text_files import decode_text
 from hicmae_mm.measuring.metafile import PRETRAINING, read_metafile
+from hicmae_mm.utils.files import read_regular
 
 LOCAL_DIR = 'local-dir:'
 _WEIGHTS_SUFFIXES = ('.safetensors', '.pth', '.pt', '.ckpt', '.bin')
 _HUB_ID = re.compile(r'[\w-][\w.-]*/[\w.-]*[\w-]')
 _LAST_CHECKPOINT = 'last_checkpoint'  # file in which MMEngine stores the path of the newest checkpoint
+_MOST_CONFIG_BYTES = 1 << 22
+_MOST_NOTE_BYTES = 1 << 16
 _HUB_FILES = ('*.safetensors', '*.pth', '*.py', '*.json')
 
 
@@ -99,7 +104,7 @@ def resolve_model(
 
 
 def _of_name(model: str, weights: str | None, trust_source: bool) -> ResolvedModel:
-    read = _read_config if trust_source else _read_as_data
+    read = read_config if trust_source else _read_as_data
     if model.startswith(LOCAL_DIR):
         folder = Path(model.removeprefix(LOCAL_DIR)).expanduser()
         if not folder.is_dir():
@@ -110,13 +115,13 @@ def _of_name(model: str, weights: str | None, trust_source: bool) -> ResolvedMod
         return _of_folder(path, weights, read)
     if path.is_file():
         if path.suffix == '.py':
-            return ResolvedModel(path.stem, _read_config(path), weights)
+            return ResolvedModel(path.stem, read_config(path), weights)
         return _of_weights(path, weights)
     shipped = _shipped()
     name = model.removesuffix('.py').removeprefix('configs/')
     if name in shipped:
         entry = shipped[name]
-        cfg = _read_config(configs_root() / Path(entry['Config']).name)
+        cfg = read_config(configs_root() / Path(entry['Config']).name)
         return ResolvedModel(name, cfg, weights or entry.get('Weights'))
     if path.suffix in ('.py', *_WEIGHTS_SUFFIXES) or model.startswith(('.', '/', '~')) or model.count('/') > 1:
         raise FileNotFoundError(f'{model}: no such file or folder')
@@ -130,17 +135,10 @@ def _of_name(model: str, weights: str | None, trust_source: bool) -> ResolvedMod
     )
 
 
-def _read_config(path: Path) -> Config:
-    try:
-        return Config.fromfile(path)
-    except (SyntaxError, KeyError, TypeError, AttributeError, ImportError) as error:
-        raise ValueError(f'{path}: not a config that can be read: {error}') from error
-
-
 def _read_as_data(path: Path) -> Config:
     """Reads the config that a training has written, without running it."""
     try:
-        return read_config_text(path.read_text(encoding='utf-8'), str(path))
+        return read_config_text(decode_text(read_regular(path, _MOST_CONFIG_BYTES), path), str(path))
     except ValueError as error:
         raise ValueError(
             f'{error}. A folder is read as data; --trust-source (trust_source=True) runs the config, and whatever code '
@@ -167,9 +165,10 @@ def _weights_of(folder: Path) -> Path:
     """Finds the last checkpoint of a training, or the newest weights if ``last_checkpoint`` names none."""
     note = folder / _LAST_CHECKPOINT
     if note.is_file():
-        name = Path(note.read_text(encoding='utf-8').strip()).name  # the folder may have been moved since
-        if (folder / name).is_file():
-            return folder / name
+        text = read_regular(note, _MOST_NOTE_BYTES).decode('utf-8', 'replace').replace('\0', '')
+        named = folder / Path(text.strip()).name  # the folder may have been moved since
+        if named.is_file():
+            return named
     found = [path for path in folder.iterdir() if path.suffix in _WEIGHTS_SUFFIXES and path.is_file()]
     newest = _newest(found)
     if newest is None:

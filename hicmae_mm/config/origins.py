@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmengine.config import Config
+
+from hicmae_mm.config.reading import base_files, read_config
 
 
 class Origin(NamedTuple):
@@ -52,7 +53,7 @@ def _origins_of_file(path: Path) -> dict[str, Origin]:
     inherited: dict[str, Origin] = {}
     for base in base_files(path):
         inherited |= _origins_of_file(base)
-    return _update(inherited, Config.fromfile(path).to_dict(), path.as_posix())
+    return _update(inherited, read_config(path).to_dict(), path.as_posix())
 
 
 def _update(known: dict[str, Origin], values: Mapping[str, Any], source: str) -> dict[str, Origin]:
@@ -65,29 +66,6 @@ def _update(known: dict[str, Origin], values: Mapping[str, Any], source: str) ->
 
 def _is_same(first: Any, second: Any) -> bool:
     return type(first) is type(second) and first == second
-
-
-def base_files(path: Path) -> list[Path]:
-    """Files that a config names in ``_base_``, as paths beside its own; those of other packages are left out."""
-    if path.suffix != '.py':
-        return []
-    for node in ast.parse(path.read_text(encoding='utf-8').replace('{{', '[[').replace('}}', ']]')).body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], 'id', None) == '_base_':
-            names = ast.literal_eval(node.value)
-            names = [names] if isinstance(names, str) else list(names)
-            return [_plain_path(path.parent / name) for name in names if '::' not in name]
-    return []
-
-
-def _plain_path(path: Path) -> Path:
-    """``a/./b`` and ``a/b/../c`` as people write them."""
-    parts: list[str] = []
-    for part in path.parts:
-        if part == '..' and parts and parts[-1] not in ('..', '/'):
-            parts.pop()
-        else:
-            parts.append(part)
-    return Path(*parts)
 
 
 def _flat(value: Any, prefix: str = '') -> Iterator[tuple[str, Any]]:

@@ -45,12 +45,36 @@ def _check_bases(path: Path, heirs: list[Path]) -> None:
     if resolved in heirs:
         chain = ' -> '.join(heir.name for heir in [*heirs[heirs.index(resolved) :], resolved])
         raise ValueError(f'config file {path} inherits from itself: {chain}; remove one of these _base_ entries')
+    read_regular(path, _MOST_BYTES)
+    for base in base_files(path):
+        _check_bases(base, [*heirs, resolved])
+
+
+def base_files(path: Path) -> list[Path]:
+    """Files that a config names in ``_base_``, as paths beside its own.
+
+    Those of other packages are left out, and those that are not written out or not there; reading the config says so.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is no regular file, or too large for a config.
+    """
+    if path.suffix != '.py':
+        return []
     text = read_regular(path, _MOST_BYTES)
-    if path.suffix != '.py' or b'_base_' not in text:
-        return
-    for base in _bases(text):
-        if '::' not in base and '{{' not in base and (resolved.parent / base).is_file():
-            _check_bases(resolved.parent / base, [*heirs, resolved])
+    found = (_plain_path(path.parent / name) for name in _bases(text) if '::' not in name and '{{' not in name)
+    return [base for base in found if base.is_file()]
+
+
+def _plain_path(path: Path) -> Path:
+    """``a/./b`` and ``a/b/../c`` as people write them."""
+    parts: list[str] = []
+    for part in path.parts:
+        if part == '..' and parts and parts[-1] not in ('..', '/'):
+            parts.pop()
+        else:
+            parts.append(part)
+    return Path(*parts)
 
 
 def _bases(text: bytes) -> list[str]:

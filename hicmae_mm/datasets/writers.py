@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import soundfile
 
@@ -85,7 +87,26 @@ def write_wav(path: str | Path, waveform: np.ndarray, sample_rate_hz: int = 1600
     if waveform.ndim not in (1, 2) or waveform.shape[0] == 0:
         raise ValueError(f'waveform must be (S,) or (S, C) with S > 0, got shape {waveform.shape}')
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(str(path), waveform, sample_rate_hz, subtype='PCM_16', format='WAV')
+    content = io.BytesIO()  # soundfile does not notice a full disk
+    soundfile.write(content, waveform, sample_rate_hz, subtype='PCM_16', format='WAV')
+    write_content(Path(path), content.getvalue())
+
+
+def write_picture(path: str | Path, frame: np.ndarray) -> None:
+    """Writes a picture ``(H, W, 3)`` RGB in the format that the end of its name says; JPEG in quality 95."""
+    is_encoded, content = cv2.imencode(Path(path).suffix, frame[..., ::-1])
+    if not is_encoded:
+        raise ValueError(f'{path}: a picture of shape {frame.shape} cannot be encoded')
+    write_content(Path(path), content.tobytes())
+
+
+def write_content(path: Path, content: bytes) -> None:
+    """Writes a file. An error of the operating system names it."""
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        error.filename = str(path)
+        raise
 
 
 def _check_frame(frame: np.ndarray, shape: tuple[int, ...]) -> None:

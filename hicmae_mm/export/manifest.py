@@ -13,12 +13,13 @@ from typing import Any
 from mmengine.config import Config
 
 from hicmae_mm.export.config_text import config_from_text
-from hicmae_mm.utils.files import write_text
+from hicmae_mm.utils.files import read_regular, write_text
 
 MANIFEST = 'model.json'
 FORMAT_VERSION = 1
 MODEL_FILES = {'onnx': 'model.onnx', 'torch-export': 'model.pt2'}
 _PARTIAL = '.partial'
+_MOST_BYTES = 1 << 24  # of a description, which holds a config
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def read_manifest(folder: str | Path) -> Manifest:
             f'{"" if Path(folder).is_dir() else " (there is no such folder)"}'
         )
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
+        content = json.loads(read_regular(path, _MOST_BYTES))
         if content['format_version'] > FORMAT_VERSION:
             raise ValueError(f'format_version {content["format_version"]} is of a later hicmae_mm')
         content.pop('classes', None)

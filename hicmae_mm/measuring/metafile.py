@@ -13,6 +13,7 @@ import yaml
 from mmengine.config import Config
 
 from hicmae_mm.config.facts import build_empty_model, dataset_facts
+from hicmae_mm.config.reading import read_config
 from hicmae_mm.measuring.complexity import count_complexity
 from hicmae_mm.measuring.random_batch import random_inputs, random_masks
 from hicmae_mm.models.layers import as_token_mask
@@ -76,7 +77,7 @@ def describe(path: Path, root: Path, sizes: dict[str, int] | None = None) -> dic
         root: Folder to which paths in the metafile are relative.
         sizes: Of :func:`measure`, if known already.
     """
-    cfg = Config.fromfile(path)
+    cfg = read_config(path)
     dataset = (cfg.get('train_dataloader') or cfg.get('test_dataloader') or {}).get('dataset') or {}
     data_name = dataset_facts(cfg).get('name') or Path(str(dataset.get('data_root', ''))).name or 'none'
     task = TASKS.get(str((cfg.model.get('head') or {}).get('type')), PRETRAINING)
@@ -104,7 +105,7 @@ def update(content: dict[str, Any], configs: list[Path], root: Path) -> dict[str
     measured: dict[str, dict[str, int]] = {}
     entries = []
     for path in configs:
-        cfg = Config.fromfile(path)
+        cfg = read_config(path)
         key = str(cfg.model)
         if key not in measured:
             measured[key] = measure(cfg)

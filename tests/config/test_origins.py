@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from hicmae_mm.config.origins import Origin, base_files, config_origins
+from hicmae_mm.config.origins import Origin, config_origins
 from hicmae_mm.config.overrides import load_config
 from hicmae_mm.config.paths import configs_root
+from hicmae_mm.config.reading import base_files
 
 
 @pytest.fixture
@@ -70,5 +71,15 @@ def test_every_shipped_value_has_one_origin() -> None:
 
 def test_configs_of_other_packages_and_forms_have_no_files_to_follow(tmp_path: Path) -> None:
     (tmp_path / 'a.py').write_text("_base_ = ['mmaction::_base_/default_runtime.py', '../b.py']\n")
+    (tmp_path.parent / 'b.py').touch()
     assert base_files(tmp_path / 'a.py') == [tmp_path.parent / 'b.py']
     assert base_files(tmp_path / 'a.json') == []
+
+
+def test_braces_of_dictionaries_are_no_variables(tmp_path: Path) -> None:
+    (tmp_path / 'a.py').write_text("_base_ = ['b.py']\nmodel = {'a': {'b': 1}}\n")
+    (tmp_path / 'b.py').write_text("model = {'a': {'b': 1, 'c': 2}}\n")
+    assert {key: Path(origin.source).name for key, origin in config_origins(tmp_path / 'a.py').items()} == {
+        'model.a.b': 'b.py',
+        'model.a.c': 'b.py',
+    }

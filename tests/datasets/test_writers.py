@@ -3,11 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 import soundfile
 
-from hicmae_mm.datasets.writers import write_video, write_wav
+from hicmae_mm.datasets.writers import write_picture, write_video, write_wav
 
 
 def _frames(num_frames: int = 12, size: tuple[int, int] = (48, 64)) -> np.ndarray:
@@ -82,3 +83,17 @@ def test_wav_reads_back(tmp_path: Path) -> None:
     np.testing.assert_allclose(samples, stereo, atol=1e-4)
     with pytest.raises(ValueError, match='S > 0'):
         write_wav(tmp_path / 'empty.wav', np.zeros(0))
+
+
+def test_picture_reads_back(tmp_path: Path) -> None:
+    frame = _frames()[5]
+    write_picture(tmp_path / 'frame.png', frame)
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / 'frame.png'))[..., ::-1], frame)
+
+
+@pytest.mark.parametrize('name', ['full.wav', 'full.jpg', 'full.png'])
+def test_a_full_disk_is_noticed(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.symlink_to('/dev/full')
+    with pytest.raises(OSError, match=rf'No space left .*{name}'):
+        write_wav(path, _tone()) if name == 'full.wav' else write_picture(path, _frames()[0])

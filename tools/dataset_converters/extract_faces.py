@@ -16,10 +16,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
-
 from hicmae_mm.config.checks import check_component
 from hicmae_mm.config.override_values import OverrideAction
+from hicmae_mm.config.reading import read_config
 from hicmae_mm.datasets.faces import CropOptions
 from hicmae_mm.datasets.faces.base import MISSING_POLICIES
 from hicmae_mm.datasets.faces.selection import SEVERAL_POLICIES
@@ -100,9 +99,7 @@ def read_plan(args: argparse.Namespace) -> ExtractFaces:
     if args.config is not None:
         if args.cropper or args.cropper_options:
             raise ValueError('--config names the cropper; leave out --cropper and --cropper-options')
-        if not args.config.is_file():
-            raise FileNotFoundError(f'config file {args.config} does not exist')
-        config = Config.fromfile(args.config)
+        config = read_config(args.config)
         cropper, options = dict(config.get('cropper', cropper)), dict(config.get('crop', {}))
         imports = tuple(config.get('custom_imports', {}).get('imports', ()))
     elif args.cropper:

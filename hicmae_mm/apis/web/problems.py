@@ -13,11 +13,17 @@ class VisitorError(ValueError):
     Args:
         title: One short sentence that says what is wrong.
         advice: What the visitor can do.
+
+    Attributes:
+        file (str): Name of the file that the error is about; empty if there is none.
     """
 
     def __init__(self, title: str, advice: str) -> None:
-        super().__init__(f'{title} {advice}')
-        self.title, self.advice = title, advice
+        super().__init__(title, advice)
+        self.title, self.advice, self.file = title, advice, ''
+
+    def __str__(self) -> str:
+        return ': '.join(filter(None, [self.file, f'{self.title} {self.advice}']))
 
 
 def nothing_chosen() -> VisitorError:

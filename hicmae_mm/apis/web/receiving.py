@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from hicmae_mm.apis.web.limits import Limits
 from hicmae_mm.apis.web.uploads import Uploads
 
+_LENGTH = re.compile('[0-9]{1,18}')
 _ENVELOPE_BYTES = 64 * 1024  # largest size of a form without its file
 _STALLED_SECONDS = 30.0
 _UPLOAD_SECONDS = 600.0
@@ -110,7 +112,7 @@ class Receiver:
         if not request.headers.get('content-type', '').startswith('multipart/form-data'):
             raise RefusalError(400, 'An upload must be a form with one file (multipart/form-data).')
         announced = request.headers.get('content-length', '0')
-        size = int(announced) if announced.isdecimal() else 0
+        size = int(announced) if _LENGTH.fullmatch(announced) else 0
         if size > self.limits.max_bytes + _ENVELOPE_BYTES:
             raise self._too_large()
         if self._num_arriving >= self.max_at_once or not self.uploads.has_room(size or self.limits.max_bytes):

@@ -104,7 +104,7 @@ class EmotionService:
         try:
             return self.analyse(path, stop)
         except problems.VisitorError as problem:
-            return problem_view(problem.title, problem.advice)
+            return problem_view(problem)
 
     def analyse(self, path: Path | None, stop: Stop | None = None) -> dict[str, Any]:
         """Analyses a file and makes the view of its result.
@@ -123,7 +123,15 @@ class EmotionService:
             raise problems.nothing_chosen()
         stop = stop or Stop(self.limits.max_analysis_seconds)
         try:
-            return self._threads.submit(self._analyse, path, stop).result()
+            return self._threads.submit(self._in_words, path, stop).result()
+        except problems.VisitorError as problem:
+            problem.file = path.name
+            raise
+
+    def _in_words(self, path: Path, stop: Stop) -> dict[str, Any]:
+        """Analyses; whatever goes wrong is a VisitorError."""
+        try:
+            return self._analyse(path, stop)
         except problems.VisitorError:
             raise
         except Exception as error:

@@ -13,6 +13,7 @@ import numpy as np
 
 from hicmae_mm.apis.clip import NO_FACE
 from hicmae_mm.apis.tables import window_rows
+from hicmae_mm.apis.web.problems import VisitorError
 from hicmae_mm.visualization.hooks.prediction_visualization import safe_file_name
 from hicmae_mm.visualization.timeline import Envelope, scores_over_time
 
@@ -62,17 +63,16 @@ def spoken(name: str) -> str:
     return _WORDS.get(name.lower(), name.replace('_', ' '))
 
 
-def problem_view(title: str, advice: str) -> dict[str, Any]:
+def problem_view(problem: VisitorError) -> dict[str, Any]:
     """Makes the values with which the page shows a problem.
 
     Args:
-        title: One sentence that says what is wrong.
-        advice: What the visitor can do.
+        problem: The error.
 
     Returns:
         The values, with ``kind='problem'``.
     """
-    return dict(kind='problem', title=title, advice=advice)
+    return dict(kind='problem', title=problem.title, advice=problem.advice, file=problem.file)
 
 
 def result_view(result: Mapping[str, Any], pictures: Pictures, is_video: bool) -> dict[str, Any]:

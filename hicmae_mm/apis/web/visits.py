@@ -44,7 +44,7 @@ class Visits:
         try:
             shown = self._result(file, session)
         except VisitorError as problem:
-            shown = problem_view(problem.title, problem.advice)
+            shown = problem_view(problem)
         finally:
             self.uploads.leave(session)
         # the mark makes each value unique, so that the page shows a repeated problem again

@@ -50,8 +50,9 @@ def _page(name: str) -> str:
 _OWN_CROPS = 'faces cut out of the videos by OpenFace; the corpus distributes none'
 _AUTHORS = "the author's answer in github.com/sunlicai/MAE-DFER, issue 7"
 _PAPER = 'the list of data sets of the HiCMAE paper'
+_FRAMES = Fact('frames; how faces were cut out of them is not said', _PAPER)
 _CREMAD = Crops(Fact(_OWN_CROPS, _AUTHORS), Fact(7442, _page('cremad')))
-_MAFW = Crops(Fact('frames with one face each', _PAPER), Fact(10045, _page('mafw')))
+_MAFW = Crops(_FRAMES, Fact(10045, _page('mafw')))
 _AVCAFFE = Crops(
     Fact("faces cut out by OpenFace; the corpus's own crops came later, at 16 frames a second", _page('avcaffe')),
     Fact(58112, _page('avcaffe')),
@@ -74,10 +75,10 @@ CROPS: dict[str, Crops] = {
     ),
     'MAFW': _MAFW,
     'MAFW43': _MAFW,
-    'MER2023': Crops(Fact('frames with one face each', _PAPER)),
-    'MSPIMPROV': Crops(Fact('frames with one face each', _PAPER), Fact(8438, _page('msp_improv'))),
+    'MER2023': Crops(_FRAMES),
+    'MSPIMPROV': Crops(_FRAMES, Fact(8438, _page('msp_improv'))),
     'IEMOCAP': Crops(Fact("the speaker's half of the dialogue's video", _page('iemocap'))),
-    'WerewolfXL': Crops(Fact('frames with one face each', _PAPER), Fact(14632, _page('werewolf_xl'))),
+    'WerewolfXL': Crops(_FRAMES, Fact(14632, _page('werewolf_xl'))),
     'AVCAFFEArousal': _AVCAFFE,
     'AVCAFFEValence': _AVCAFFE,
     'VoxCeleb2': Crops(

@@ -20,6 +20,7 @@ from hicmae_mm.datasets.faces.smoothing import SMOOTHING_METHODS, smooth
 from hicmae_mm.datasets.faces.sparse_search import search_sparsely
 from hicmae_mm.datasets.faces.speaker import clip_loudness, speaker_weights
 from hicmae_mm.datasets.source_clip import Clip
+from hicmae_mm.datasets.writers import write_content
 
 MISSING_POLICIES = ('nearest', 'skip', 'fail', 'keep')
 
@@ -230,7 +231,7 @@ def write_picture(folder: Path, number: int, picture: np.ndarray, quality: int) 
     is_encoded, data = cv2.imencode('.jpg', picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not is_encoded:
         raise ValueError(f'a picture of shape {picture.shape} cannot be written as JPEG')
-    (folder / f'{number:05d}.jpg').write_bytes(data.tobytes())
+    write_content(folder / f'{number:05d}.jpg', data.tobytes())
 
 
 def summarize(found: np.ndarray, num_pictures: int, num_several: int) -> dict[str, Any]:

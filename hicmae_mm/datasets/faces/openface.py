@@ -15,6 +15,7 @@ from hicmae_mm.datasets.faces.base import BaseFaceCropper, CropOptions, require_
 from hicmae_mm.datasets.faces.number_table import read_numbers
 from hicmae_mm.datasets.faces.selection import nearest_found
 from hicmae_mm.datasets.video_readers import read_image
+from hicmae_mm.datasets.writers import write_content
 from hicmae_mm.registry import FACE_CROPPERS
 
 ALIGNED_SUFFIX = '_aligned'
@@ -131,7 +132,7 @@ def _take_over(picture: Path, out_dir: Path, number: int, options: CropOptions) 
     image = read_image(picture)
     size = (options.size, options.size) if options.size else image.shape[:2]
     if image.shape[:2] == size and picture.suffix.lower() in ('.jpg', '.jpeg'):
-        (out_dir / f'{number:05d}.jpg').write_bytes(picture.read_bytes())
+        write_content(out_dir / f'{number:05d}.jpg', picture.read_bytes())
         return
     if image.shape[:2] != size:
         shrinks = size[0] < image.shape[0]

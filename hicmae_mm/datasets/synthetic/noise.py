@@ -9,7 +9,7 @@ import numpy as np
 
 from hicmae_mm.datasets.shards.packing import ClipPacker, read_list
 from hicmae_mm.datasets.shards.writing import PackingPlan, write_shards
-from hicmae_mm.datasets.writers import write_video, write_wav
+from hicmae_mm.datasets.writers import write_picture, write_video, write_wav
 
 SAMPLE_RATE_HZ = 16000
 FPS = 25
@@ -77,4 +77,4 @@ def write_frames(folder: Path, frames: np.ndarray) -> None:
     """Writes frames ``(T, H, W, 3)`` RGB as numbered JPEG files of quality 95."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, frame in enumerate(frames, start=1):
-        cv2.imwrite(str(folder / f'{number:05d}.jpg'), cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+        write_picture(folder / f'{number:05d}.jpg', frame)

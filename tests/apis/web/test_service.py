@@ -95,7 +95,7 @@ def test_problems(name: str, title: str, service: EmotionService, media: MediaFo
     elif name != 'gone.mp4':
         media.video(name, num_frames=150 if name == 'long.mp4' else 50, has_sound=name != 'mute.mp4')
     problem = service.view(path)
-    assert (problem['kind'], problem['title']) == ('problem', title)
+    assert (problem['kind'], problem['title'], problem['file']) == ('problem', title, path.name)
 
 
 def test_nothing_was_chosen(service: EmotionService):

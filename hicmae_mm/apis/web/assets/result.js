@@ -33,7 +33,8 @@ function showWaiting() {
 function showProblem(problem) {
   stage().append(
     h('div', { class: 'hm-problem', role: 'alert' }, h('span', { class: 'hm-sign', 'aria-hidden': 'true' }, '!'),
-      h('div', {}, h('h2', {}, problem.title), h('p', {}, problem.advice))),
+      h('div', {}, h('h2', {}, problem.title), h('p', {}, problem.advice),
+        problem.file ? h('p', { class: 'hm-file' }, problem.file) : null)),
   );
 }
 
