@@ -78,7 +78,7 @@ def test_the_tool_brings_a_metafile_up_to_date(tmp_path: Path, capsys: pytest.Ca
     folder = tmp_path / 'configs'
     folder.mkdir()
     (folder / '_base_').symlink_to(ROOT / 'configs' / '_base_')
-    name = 'hicmae_nano_audio_synthetic'
+    name = 'hicmae_nano_synthetic'
     (folder / f'{name}.py').write_text((ROOT / 'configs' / f'{name}.py').read_text())
     (folder / 'metafile.yml').write_text('Models:\n- Name: gone\n')
     tool = load_tool('model_converters/update_metafile.py')

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 from hicmae_mm.commands.steps import Step
@@ -57,8 +60,9 @@ def run_side_by_side(
                 raise ValueError(f'the steps {[step.name for step in waiting]} need each other')
             if ready and len(running) < num_jobs:
                 waiting.remove(ready[0])
-                job = start(ready[0])
-                running += [] if job is None else [job]
+                with _interrupt_afterwards():  # a step that is not in the list yet would not be ended
+                    job = start(ready[0])
+                    running += [] if job is None else [job]
                 continue
             for job in _wait_for_some(running):
                 finished(job.step, job.wait())
@@ -67,6 +71,22 @@ def run_side_by_side(
         for job in running:
             job.end()
         raise
+
+
+@contextmanager
+def _interrupt_afterwards() -> Iterator[None]:
+    """Ctrl-C takes effect when the block has ended. In a thread, which gets no signals, nothing changes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: received.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
+        if received:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _wait_for_some(running: Sequence[Job]) -> list[Job]:

@@ -1,4 +1,4 @@
-"""Multiply-accumulates of a forward pass: counted by tracing, and those of the published implementation.
+"""Multiply-accumulates of a forward pass: counted as it runs, and those of the published implementation.
 
 One multiply-accumulate (MAC) is two floating-point operations. Only matrix products and convolutions are counted; norms
 and activations are below one percent.
@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from mmengine.analysis import FlopAnalyzer, jit_handles, parameter_count
+from mmengine.analysis import parameter_count
 from torch import Size, Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.models.decoders import HierarchicalDecoder
@@ -22,30 +23,12 @@ from hicmae_mm.models.fusion import CrossModalFusion
 from hicmae_mm.models.layers import CrossBlock, as_token_mask
 
 Masks = Mapping[str, Tensor]
+ATTENTION_ON_CPU = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu  # torch counts the other kernels only
 
 
-def attention_macs(inputs: list[Any], outputs: list[Any]) -> float:  # noqa: ARG001 (MMEngine's signature)
-    """MACs of ``scaled_dot_product_attention``, which MMEngine's counter knows nothing of.
-
-    Args:
-        inputs: traced values; the first three are query ``(..., N, D)``, key ``(..., N', D)``, value ``(..., N', D')``.
-        outputs: traced values, not needed.
-    """
-    query, key, value = (tensor.type().sizes() for tensor in inputs[:3])
-    batch = Size(query[:-2]).numel()
-    return float(batch * query[-2] * key[-2] * (query[-1] + value[-1]))
-
-
-OPERATIONS = {
-    'aten::addmm': jit_handles.addmm_flop_jit,
-    'aten::bmm': jit_handles.bmm_flop_jit,
-    'aten::einsum': jit_handles.einsum_flop_jit,
-    'aten::linear': jit_handles.linear_flop_jit,
-    'aten::matmul': jit_handles.matmul_flop_jit,
-    'aten::mm': jit_handles.matmul_flop_jit,
-    'aten::_convolution': jit_handles.conv_flop_jit,
-    'aten::scaled_dot_product_attention': attention_macs,
-}
+def attention_flops(query: Size, key: Size, value: Size, *_: Any, out_shape: Any = None, **__: Any) -> int:  # noqa: ARG001
+    """Operations of attention, from the sizes of ``(B, H, N, D)``, ``(B, H, N', D)`` and ``(B, H, N', D')``."""
+    return 2 * Size(query[:-1]).numel() * key[-2] * (query[-1] + value[-1])
 
 
 @dataclass(frozen=True)
@@ -65,46 +48,41 @@ class Complexity:
     parameters_by_module: Mapping[str, int]
 
 
-class _Positional(nn.Module):
-    """The model as a function of tensors in a row, which is what tracing takes."""
-
-    def __init__(self, model: nn.Module, names: tuple[str, ...], masks: dict[str, Any] | None) -> None:
-        super().__init__()
-        self.model = model
-        self.names = names
-        self.masks = masks
-
-    def forward(self, *streams: Tensor) -> Any:
-        inputs = dict(zip(self.names, streams))
-        if self.masks is None:
-            return self.model(inputs, mode='tensor')
-        return self.model(inputs, masks=self.masks, mode='tensor')
-
-
 def count_complexity(model: nn.Module, inputs: Mapping[str, Tensor], masks: Masks | None = None) -> Complexity:
-    """Traces a forward pass and counts its multiply-accumulates.
+    """Runs a forward pass and counts its multiply-accumulates. On the meta device nothing is computed.
 
     Args:
         model: a model with ``mode='tensor'``, in evaluation mode afterwards as before.
         inputs: normalised input by stream.
         masks: ``(B, N)`` bool by stream, for pre-training.
     """
-    indexed = None if masks is None else {name: as_token_mask(mask, name) for name, mask in masks.items()}
+    given = {} if masks is None else {'masks': {name: as_token_mask(mask, name) for name, mask in masks.items()}}
     was_training = model.training
-    wrapped = _Positional(model, tuple(inputs), indexed).eval()
-    analyzer = FlopAnalyzer(wrapped, tuple(inputs.values()))
-    analyzer.clear_op_handles().set_op_handle(**OPERATIONS)
-    analyzer.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings('none')
-    with torch.no_grad():
-        total = float(analyzer.total())
-    by_module = Counter({_own_name(name): float(count) for name, count in analyzer.by_module().items()})
-    model.train(was_training)
+    counter = FlopCounterMode(display=False, custom_mapping={ATTENTION_ON_CPU: attention_flops})
+    try:
+        with torch.no_grad(), counter:
+            model.eval()(dict(inputs), **given, mode='tensor')
+    finally:
+        model.train(was_training)
+    counts = {name: sum(operations.values()) / 2 for name, operations in counter.get_flop_counts().items()}
     parameters = parameter_count(model)
-    return Complexity(total, parameters[''], by_module, parameters)
+    return Complexity(counter.get_total_flops() / 2, parameters[''], _by_module(model, counts), parameters)
 
 
-def _own_name(name: str) -> str:
-    return name.removeprefix('model').removeprefix('.')
+def _by_module(model: nn.Module, counts: Mapping[str, float]) -> Counter[str]:
+    """MACs below every module of the model, from those of the modules that were called.
+
+    Args:
+        model: the model.
+        counts: MACs by the counter's names, which begin with the class of the model.
+    """
+    root = type(model).__name__
+    found = Counter({name: counts.get(f'{root}.{name}' if name else root, 0.0) for name, _ in model.named_modules()})
+    for name in reversed(found):  # a container that is not called, such as a ModuleDict, has the work of its parts
+        if found[name] == 0:
+            parts = [part for part in found if part and part.rpartition('.')[0] == name]
+            found[name] = sum(found[part] for part in parts)
+    return found
 
 
 def published_macs(model: AudioVisualModel, masks: Masks | None = None) -> float:

@@ -101,6 +101,25 @@ def test_ctrl_c_ends_all(tmp_path: Path) -> None:
     assert not any(is_running(int(file.read_text())) for file in pids)
 
 
+def test_ctrl_c_while_a_step_is_started_ends_it_too() -> None:
+    started: list[RunningStep] = []
+
+    class Interrupted(Recorder):
+        def start(self, step: Step) -> RunningStep | None:
+            started.append(RunningStep(step))
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.1)  # time for the signal to arrive before the step is known to the caller
+            return started[0]
+
+    before = signal.getsignal(signal.SIGINT)
+    recorder = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        run_side_by_side([_step('a', 'exec sleep 100'), _step('b')], 1, recorder.start, recorder.finish)
+    assert len(started) == 1
+    assert not started[0].is_running()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 def test_what_cannot_be_run_is_refused() -> None:
     recorder = Recorder()
     with pytest.raises(ValueError, match=r"the steps \['a', 'b'\] need each other"):

@@ -14,12 +14,12 @@ CONFIG = """
 default_scope = 'hicmae_mm'
 train_dataloader = dict(batch_size=2, num_workers=4, dataset=dict(
     type='AudioVisualDataset', data_root={root!r}, ann_file='fold{{{{$FOLD:1}}}}/train.csv',
-    pipeline=[dict(type='OpenVideo', ann_file='no list')]))
+    pipeline=[dict(type='OpenVideo')]))
 val_dataloader = dict(dataset=dict(data_root={root!r}, ann_file='fold{{{{$FOLD:1}}}}/test.csv'))
 test_dataloader = dict(dataset=dict(type='AudioVisualDataset', data_root={root!r},
     ann_file='fold{{{{$FOLD:1}}}}/test.csv', metainfo=dict(classes=('a', 'b'))))
 test_evaluator = dict(type='ClassificationMetric')
-default_hooks = dict(checkpoint=dict(save_best='UAR'))
+default_hooks = dict(checkpoint=dict(type='CheckpointHook', save_best='UAR'))
 work_dir = 'work_dirs/fold{{{{$FOLD:1}}}}'
 """
 

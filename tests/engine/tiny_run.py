@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.models.tiny import encoder_configs, pretrainer_config
 
 NUM_CLIPS, CLASSES = 20, ('high', 'low')
 
+_RUN_NUMBERS = itertools.count()
 _READ = (
     dict(type='OpenVideo'),
     dict(type='SampleClips', mode='train', clip_len=4, frame_interval=2),
@@ -144,8 +146,11 @@ def pretrain_config(corpus: Path, work_dir: Path, **overrides: Any) -> Config:
 
 
 def train(cfg: Config) -> Any:
-    """Trains in this process and returns the runner."""
-    cfg = Config(cfg.to_dict() | dict(experiment_name=Path(cfg.work_dir).name))
+    """Trains in this process and returns the runner.
+
+    MMEngine keeps loggers by name, and two runs of one name that start in the same second would share one.
+    """
+    cfg = Config(cfg.to_dict() | dict(experiment_name=f'{Path(cfg.work_dir).name}_{next(_RUN_NUMBERS)}'))
     runner = build_runner(cfg)
     runner.train()
     return runner
