@@ -1,8 +1,8 @@
 """Reading annotation files: text lists ``video audio label`` and MMEngine-style JSON.
 
-A record is a dict of ``video``, ``audio`` (None: the video's own sound track), ``position`` (where it stands in the
-file, for error messages) and ``gt_label`` or ``gt_values``; from JSON also ``sample_id``, ``streams`` and
-``speaker``, if given.
+A record is a dict of ``video``, ``audio`` (None stands for the sound track of the video), ``position`` (its place in
+the file, for error messages) and ``gt_label`` or ``gt_values``. Records of a JSON file also have ``sample_id``,
+``streams`` and ``speaker``, if the file gives them.
 """
 
 from __future__ import annotations
@@ -23,24 +23,23 @@ __all__ = ['OWN_SOUND_TRACK', 'TASKS', 'LabelParser', 'TextRecords', 'load_annot
 
 OWN_SOUND_TRACK = '-'
 _FORM = "'video audio label'"
-_CHUNK_BYTES = 2**22  # of a list that is searched for line ends at once
-_LABELS_REMEMBERED = 4096  # different label columns; few in classification
+_CHUNK_BYTES = 2**22  # part of a list that is searched for line ends in one step
+_LABELS_REMEMBERED = 4096  # number of cached results; classification has few different labels
 _LabelsOf = Callable[[Mapping[str, Any]], LabelParser]
 
 
 class TextRecords(Sequence[dict[str, Any]]):
-    """The records of a text list, parsed when they are asked for.
+    """Sequence of the records of a text list, which are parsed on access.
 
-    A list of a million clips is held as the bytes of its file and 16 bytes a line, in a handful of objects: nothing is
-    made when it is read but these, and forked worker processes share them, for looking at a record writes to none.
-    Every line is checked once, when the list is opened.
+    The list is stored as the bytes of its file and 16 bytes per line, in a few objects. Access does not write to these
+    objects, so forked worker processes share them. The constructor checks every line once.
 
     Args:
         ann_file: Text file of ``video audio label`` lines.
-        labels: What makes labels of the label columns.
+        labels: Parser of the label columns.
 
     Raises:
-        ValueError: If a line is malformed; it is named.
+        ValueError: If a line is malformed. The message names the line.
     """
 
     def __init__(self, ann_file: str, labels: LabelParser) -> None:
@@ -50,7 +49,7 @@ class TextRecords(Sequence[dict[str, Any]]):
         self._rows = self._check(ann_file)
 
     def _check(self, ann_file: str) -> np.ndarray:
-        """Parses every line, keeps nothing; returns the numbers of the lines that are not empty, from 0 on."""
+        """Checks every line, and returns the numbers of the lines that are not empty, counted from 0."""
         parse_label = lru_cache(_LABELS_REMEMBERED)(lambda text: self._labels.parse(text.split()))
         empty, row = [], -1
         for row, line in enumerate(io.TextIOWrapper(io.BytesIO(self._content), encoding='utf-8', newline='\n')):
@@ -73,7 +72,7 @@ class TextRecords(Sequence[dict[str, Any]]):
         return np.delete(np.arange(row + 1), empty)
 
     def _hint(self, fields: Sequence[str]) -> str:
-        """What is likely wrong with the columns of a malformed line; empty if nothing is."""
+        """Returns a hint about the number of columns of a malformed line; empty if the number is usual."""
         if self._labels.task == 'classification' and self._labels.columns is None:
             usual = 3
         else:
@@ -100,7 +99,7 @@ class TextRecords(Sequence[dict[str, Any]]):
     def __getitem__(self, index: slice) -> TextRecords: ...
 
     def __getitem__(self, index: int | slice) -> dict[str, Any] | TextRecords:
-        """A record, made anew at every call; or some of them, without parsing them."""
+        """Parses and returns one record, or returns a part of the list without parsing it."""
         if isinstance(index, slice):
             return self._with_rows(self._rows[index])
         row = self._rows[index]
@@ -108,7 +107,7 @@ class TextRecords(Sequence[dict[str, Any]]):
         return _record(fields[0], fields[1], fields[2:], f'line {row + 1}', self._labels)
 
     def take(self, indices: Sequence[int]) -> TextRecords:
-        """The records listed, in that order, without parsing them."""
+        """Returns the records of these indices, in this order, without parsing them."""
         return self._with_rows(self._rows[np.asarray(indices, dtype=np.int64)])
 
     def _with_rows(self, rows: np.ndarray) -> TextRecords:
@@ -118,7 +117,10 @@ class TextRecords(Sequence[dict[str, Any]]):
 
 
 def _line_starts(content: bytes) -> np.ndarray:
-    """Where lines begin, and the end: ``(lines + 1,)`` int64, or one more after a line end at the end of the file."""
+    """Returns the positions where lines begin, and the length of the content, as int64.
+
+    The result has the shape ``(lines + 1,)``, or ``(lines + 2,)`` if the content ends with a line end.
+    """
     found = [np.zeros(1, np.int64)]
     codes = np.frombuffer(content, np.uint8)
     for start in range(0, len(codes), _CHUNK_BYTES):
@@ -127,7 +129,7 @@ def _line_starts(content: bytes) -> np.ndarray:
 
 
 def _utf8_with_line_feeds(content: bytes, name: str) -> bytes:
-    """The bytes of a text list as UTF-8 without byte order mark, lines ending in LF."""
+    """Converts the bytes of a text list to UTF-8 without a byte order mark, with LF as line end."""
     decoded = decode_text(content, name)
     if not content.isascii():
         content = decoded.encode()
@@ -141,14 +143,14 @@ def load_annotations(ann_file: str, labels: LabelParser | _LabelsOf) -> tuple[Se
 
     Args:
         ann_file: The file.
-        labels: What makes labels of the label columns; or a function that makes it of the file's meta information.
+        labels: Parser of the label columns, or a function that makes it from the meta information of the file.
 
     Returns:
-        The records (of text: :class:`TextRecords`), and the meta information of a JSON file (empty for text).
+        The records (:class:`TextRecords` for a text list), and the meta information of a JSON file (empty for text).
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it has no samples, or a record is malformed; the line is named.
+        ValueError: If the file has no samples, or a record is malformed. The message names the line.
     """
     path = Path(ann_file)
     if not path.exists():

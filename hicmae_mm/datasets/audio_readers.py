@@ -1,6 +1,6 @@
 """Random access to the samples of a sound file, or of the sound track of a video.
 
-soundfile reads wav and flac of one or two channels (only the part that is asked for), PyAV everything else.
+soundfile reads wav and flac files of one or two channels, and only the requested part of them. PyAV reads all others.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from hicmae_mm.datasets.pyav_audio import PyAVAudioReader, check_finite
 __all__ = ['AlignedAudio', 'AudioReader', 'PyAVAudioReader', 'SoundFileReader', 'open_audio']
 
 _SOUNDFILE_SUFFIXES = {'.wav', '.flac'}
-_MOST_SAMPLES_A_BYTE = 4  # of wav; a header that says more is of a pipe, or forged
+_MOST_SAMPLES_PER_BYTE = 4  # of a wav file; a header that states more comes from a pipe, or is forged
 
 
 class AudioReader(Protocol):
-    """What the transforms need of a reader.
+    """The interface of an audio reader, as the transforms use it.
 
     Attributes:
-        sample_rate_hz: Rate of the file.
-        num_samples: Length of the track, at that rate.
-        start_seconds: When the first sample is heard on the clock of the file, which starts with the first picture or
-            sample, whichever is earlier; 0 for files of sound alone.
-        note: What a user should know about the choice of the track, None if nothing.
+        sample_rate_hz: Sampling rate of the file.
+        num_samples: Length of the track, in samples of that rate.
+        start_seconds: Time of the first sample on the clock of the file. The clock starts with the first picture or the
+            first sample, whichever is earlier; so this is 0 for files that contain only sound.
+        note: Remark for the user about the choice of the track; None if there is none.
     """
 
     sample_rate_hz: int
@@ -38,18 +38,31 @@ class AudioReader(Protocol):
     note: str | None
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """Samples ``start..stop-1``, channels mixed to one: ``(S,)`` float32 in -1..1."""
+        """Reads the samples ``start`` to ``stop - 1``, and mixes the channels to one.
+
+        Returns:
+            ``(S,)`` float32 in -1..1. S is ``stop - start``, or less where the track ends earlier.
+
+        Raises:
+            MediaError: If the samples cannot be decoded.
+        """
 
     def close(self) -> None:
-        """Lets the file go."""
+        """Closes the file."""
 
 
 def open_audio(path: str | Path) -> AudioReader:
     """Opens a sound file, or the sound track of a video file.
 
+    Args:
+        path: The file.
+
+    Returns:
+        The opened reader.
+
     Raises:
         FileNotFoundError: If there is no such file.
-        MediaError: If the file is truncated, unreadable, empty or has no sound track.
+        MediaError: If the file is truncated, unreadable or empty, or has no sound track.
     """
     path = Path(path)
     if path.is_dir():
@@ -63,7 +76,7 @@ def open_audio(path: str | Path) -> AudioReader:
 
 
 def _open_sound_file(path: Path) -> AudioReader | None:
-    """A reader through soundfile; None for what PyAV is better at, or soundfile cannot open."""
+    """Opens a file with soundfile; returns None if PyAV should open it instead."""
     if path.suffix.lower() not in _SOUNDFILE_SUFFIXES:
         return None
     try:
@@ -71,23 +84,26 @@ def _open_sound_file(path: Path) -> AudioReader | None:
     except MediaError:
         return None
     is_wav, size = path.suffix.lower() == '.wav', path.stat().st_size
-    is_believable = reader.num_samples > 0 and (not is_wav or reader.num_samples <= _MOST_SAMPLES_A_BYTE * size)
-    if reader.num_channels <= 2 and is_believable:
+    is_plausible = reader.num_samples > 0 and (not is_wav or reader.num_samples <= _MOST_SAMPLES_PER_BYTE * size)
+    if reader.num_channels <= 2 and is_plausible:
         return reader
     reader.close()
     return None
 
 
 class SoundFileReader:
-    """wav or flac through soundfile.
+    """Reads a wav or flac file with soundfile; see :class:`AudioReader`.
 
     Args:
         file: Path, or a file in memory.
-        name: What errors call it; default: the path.
-        start_seconds: See :class:`AudioReader`.
+        name: Name of the file in error messages; by default its path.
+        start_seconds: Time of the first sample, see :class:`AudioReader`.
 
     Attributes:
-        num_channels: Of the file.
+        num_channels: Number of channels of the file.
+
+    Raises:
+        MediaError: If soundfile cannot open the file.
     """
 
     note: str | None = None
@@ -106,7 +122,9 @@ class SoundFileReader:
             self._file.seek(start)
             samples = self._file.read(stop - start, dtype='float32', always_2d=True)  # (S, channels)
         if len(samples) < stop - start:
-            raise MediaError(f'{self.name}: {stop - start} samples wanted at {start}, {len(samples)} there: truncated')
+            raise MediaError(
+                f'{self.name}: the file is truncated: at sample {start} it has {len(samples)} of {stop - start} samples'
+            )
         return check_finite(samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1), self.name)
 
     def close(self) -> None:
@@ -115,21 +133,24 @@ class SoundFileReader:
 
 
 class AlignedAudio:
-    """The sound of a clip on the clock of its pictures: sample 0 is heard at a given time, zeros where there is none.
+    """Shifts the sound of a clip so that sample 0 is heard at a given time; see :class:`AudioReader`.
+
+    Samples before the start of the track are zeros.
 
     Args:
-        reader: The sound as it is.
+        reader: Reader of the track.
         origin_seconds: Time of sample 0, on the clock of the file.
 
     Attributes:
-        peak: Largest magnitude of the samples that were read so far; None before any was.
+        peak: Largest magnitude of all samples that were read; None if no sample was read.
     """
 
     start_seconds = 0.0
 
     def __init__(self, reader: AudioReader, origin_seconds: float = 0.0) -> None:
         self._reader = reader
-        self._silent = round((reader.start_seconds - origin_seconds) * reader.sample_rate_hz)  # below 0: cut off
+        # number of zeros before the track; if negative, number of samples that are cut off
+        self._silent = round((reader.start_seconds - origin_seconds) * reader.sample_rate_hz)
         self.sample_rate_hz, self.note = reader.sample_rate_hz, reader.note
         self.num_samples = max(reader.num_samples + self._silent, 0)
         self.peak: float | None = None

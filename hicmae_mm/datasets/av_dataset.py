@@ -1,4 +1,4 @@
-"""The data set of clips with pictures, sound and labels."""
+"""The data set class for clips with pictures, sound and labels."""
 
 from __future__ import annotations
 
@@ -29,32 +29,47 @@ _STREAMS = ('video', 'audio')
 
 @DATASETS.register_module()
 class AudioVisualDataset(BaseDataset):
-    """Clips listed in a text file of ``video audio label`` lines, or in MMEngine-style JSON.
+    """Data set of the clips that a text file of ``video audio label`` lines, or a JSON file in MMEngine's form, lists.
 
-    Paths are relative to ``data_root``. The video is a file or a folder of numbered frames; the audio column may be
-    ``-`` for the video's own sound track. Labels are a class index or name, or several numbers (regression).
+    Paths are relative to ``data_root``. The video is a file or a folder of numbered frames. ``-`` in the audio column
+    stands for the sound track of the video. A label is a class index, a class name, or several numbers (regression).
 
-    Each sample of a :class:`~hicmae_mm.datasets.samplers.SeededSampler` is read under its own seed, made of the
-    sampler's seed, the epoch and the index: the result does not depend on the number of workers or ranks.
+    Each sample of a :class:`~hicmae_mm.datasets.samplers.SeededSampler` is read under its own seed, which is computed
+    from the seed of the sampler, the epoch and the index. Therefore a sample does not depend on the number of workers
+    or ranks.
 
     Args:
         ann_file: Annotation file, absolute or relative to ``data_root``.
         pipeline: Transforms, as configs or callables.
         data_root: Folder that relative paths start from.
-        data_prefix: Folders of the two columns below ``data_root``, ``dict(video='frames', audio='wav')``.
+        data_prefix: Folders below ``data_root`` for the two columns, such as ``dict(video='frames', audio='wav')``.
         metainfo: Meta information such as ``classes`` (names) or ``dimensions`` (names of regression values).
-        task: ``'classification'``, ``'regression'``, ``'multitask'`` (first label column: class, the others: values) or
-            ``'unlabelled'`` (label columns are ignored). None: what the data set is for, its ``TASK``.
-        num_classes: Number of classes; default: as many as ``metainfo`` names.
-        label_columns: Which label columns to use, 0-based, e.g. ``(1,)`` for the second; None: all.
-        streams: Which of ``'video'`` and ``'audio'`` to read. The other is not even opened.
-        on_error: ``'raise'``, or ``'skip'``: samples whose media are missing or broken come back as
-            :class:`~hicmae_mm.structures.SkippedSample`. For training only.
-        indices: Use only the first so many samples, or the ones listed.
+        task: ``'classification'``, ``'regression'``, ``'multitask'`` (the first label column is the class, the others
+            are values) or ``'unlabelled'`` (label columns are ignored). None means the ``TASK`` of the class.
+        num_classes: Number of classes; by default the number of ``classes`` in ``metainfo``.
+        label_columns: Label columns to use, counted from 0, such as ``(1,)`` for the second; None uses all.
+        streams: Streams to read, some of ``'video'`` and ``'audio'``. The file of the other stream is not opened.
+        on_error: ``'raise'``, or ``'skip'``, which returns samples whose media are missing or broken as
+            :class:`~hicmae_mm.structures.SkippedSample`. Use ``'skip'`` for training only.
+        indices: Number of samples to use from the start of the list, or the indices of the samples to use.
 
     Raises:
         FileNotFoundError: If there is no annotation file.
-        ValueError: If an option is unknown or the annotation malformed; the line is named.
+        ValueError: If an option is unknown, or the annotation is malformed. The message names the line.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> _ = Path(folder.name, 'train.txt').write_text('a.mp4 - happy\\nb.mp4 b.wav sad\\n')
+        >>> dataset = AudioVisualDataset(
+        ...     'train.txt', pipeline=[], data_root=folder.name, metainfo=dict(classes=('happy', 'sad'))
+        ... )
+        >>> len(dataset)
+        2
+        >>> dataset.get_data_info(1)['gt_label']
+        1
+        >>> folder.cleanup()
     """
 
     TASK = 'classification'
@@ -91,21 +106,21 @@ class AudioVisualDataset(BaseDataset):
         super().__init__(
             ann_file=ann_file, metainfo=metainfo, data_root=data_root, data_prefix=prefix, indices=indices, pipeline=[]
         )
-        # our own registry, so that names resolve without a default scope
+        # built from this package's registry, so that names resolve without a default scope
         self.pipeline = Compose([TRANSFORMS.build(step) if isinstance(step, Mapping) else step for step in pipeline])
 
     def load_data_list(self) -> Sequence[dict[str, Any]]:
-        """Reads the annotation file. Text lists are parsed clip by clip, when clips are asked for."""
+        """Reads the annotation file. The records of a text list are parsed one by one, when they are needed."""
         records, metainfo = load_annotations(self.ann_file, self._label_parser)
         for key, value in metainfo.items():
             self._metainfo.setdefault(key, tuple(value) if key == 'classes' else value)
         return records
 
     def _label_parser(self, file_metainfo: Mapping[str, Any] = MappingProxyType({})) -> LabelParser:
-        """What makes labels of the label columns; class names of the file count where the config names none.
+        """Makes the parser of the label columns. Class names of the file count where the config names none.
 
         Raises:
-            ValueError: If the file and the config number the same classes differently.
+            ValueError: If the file and the config list the same classes in a different order.
         """
         own, of_file = classes_of(self._metainfo), classes_of(file_metainfo)
         if own and of_file and own != of_file and set(own) == set(of_file):
@@ -121,10 +136,10 @@ class AudioVisualDataset(BaseDataset):
         )
 
     def full_init(self) -> None:
-        """Reads the annotation file, filters and cuts it, unless that was done.
+        """Reads the annotation file, filters it and takes the subset, if that was not done before.
 
-        A text list stays as it is: what MMEngine would make of it to share it with worker processes takes longer and
-        more memory than the list.
+        A text list is not serialized. MMEngine's serialization, which shares a list with worker processes, would take
+        more time and more memory than the list itself.
         """
         if self._fully_initialized:
             return
@@ -144,13 +159,13 @@ class AudioVisualDataset(BaseDataset):
         return subset
 
     def _serialize_data(self) -> tuple[np.ndarray, np.ndarray]:
-        """MMEngine's form of the list, which worker processes share; without its search for garbage (there is none)."""
+        """Serializes the list as MMEngine does, so that worker processes share it, but without a garbage collection."""
         buffers = [pickle.dumps(record, protocol=4) for record in self.data_list]
         self.data_list = []
         return np.frombuffer(b''.join(buffers), np.uint8), np.cumsum([len(buffer) for buffer in buffers])
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
-        """What the pipeline starts from: paths, label and name of a sample."""
+        """Returns the input of the pipeline: paths, label, name and streams of a sample."""
         record = super().get_data_info(idx)
         streams = tuple(name for name in self.streams if name in record.get('streams', self.streams))
         info = dict(
@@ -167,7 +182,7 @@ class AudioVisualDataset(BaseDataset):
         return info
 
     def get_cat_ids(self, idx: int) -> list[int]:
-        """The class of a sample, as MMEngine's ``ClassBalancedDataset`` asks for it."""
+        """Returns the class of a sample in a list, as MMEngine's ``ClassBalancedDataset`` needs it."""
         return [self.get_data_info(idx)['gt_label']]
 
     def __getitem__(self, idx: int) -> dict[str, Any] | SkippedSample:
@@ -202,7 +217,7 @@ class AudioVisualDataset(BaseDataset):
 
 @contextmanager
 def seeded(*entropy: int) -> Iterator[None]:
-    """Seeds Python's, NumPy's and torch's global generators for a while, and puts them back afterwards."""
+    """Seeds the global generators of Python, NumPy and torch within the block, and restores their state after it."""
     python_state, numpy_state, torch_state = random.getstate(), np.random.get_state(), torch.get_rng_state()
     seeds = np.random.SeedSequence(entropy).generate_state(3)
     random.seed(int(seeds[0]))

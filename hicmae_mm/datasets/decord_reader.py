@@ -1,4 +1,4 @@
-"""Video files through decord, for the plain ones among H.264 mp4 files."""
+"""Reads plain H.264 mp4 files with decord."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ _PLAIN_SUFFIXES = {'.mp4', '.m4v', '.mov'}
 
 
 class DecordReader:
-    """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`.
+    """Reads a video with decord; see :class:`~hicmae_mm.datasets.video_readers.VideoReader`.
 
-    decord knows nothing of edit lists, pixel shapes and open groups of pictures, and ends the whole process on some
-    forged headers. So PyAV looks at every file first, serves the time stamps, and is asked again where decord fails.
+    decord ignores edit lists, pixel shapes and open groups of pictures, and some forged headers make it end the whole
+    process. Therefore PyAV opens every file first. PyAV also provides the time stamps, and decodes the frames for which
+    decord fails.
 
     Args:
         path: The video.
-        exact: The same, opened by PyAV; None: it is opened here.
+        exact: PyAV's reader of the same file; None opens one.
 
     Raises:
-        MediaError: If the file is broken, or not :meth:`serves`.
+        MediaError: If the file is broken, or if :meth:`serves` is False for it.
     """
 
     def __init__(self, path: Path, exact: PyAVReader | None = None) -> None:
@@ -38,14 +39,14 @@ class DecordReader:
             self.close()
             raise MediaError(f"{path}: decord does not read files of this form exactly; use backend='pyav'")
         with decoder_errors(f'{path}: cannot be opened as a video'):
-            # fault_tol=1: one frame that has to be made up is an error, decord would repeat a neighbour silently
+            # fault_tol=1 makes a damaged frame an error; by default decord repeats the frame before it without a word
             self._reader: Any = decord.VideoReader(str(path), num_threads=1, fault_tol=1)
             if len(self._reader) != self.num_frames:
                 raise MediaError(f'{path}: decord finds {len(self._reader)} frames of {self.num_frames}')
 
     @staticmethod
     def serves(exact: PyAVReader) -> bool:
-        """Whether decord is proved to be exact on files of this form."""
+        """Tells whether decord decodes files of this format exactly (as the tests check)."""
         is_plain = exact.is_plain and exact.codec == 'h264' and exact.path.suffix.lower() in _PLAIN_SUFFIXES
         return is_plain and exact.is_upright()
 

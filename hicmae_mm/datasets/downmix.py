@@ -1,4 +1,4 @@
-"""Several channels of sound made into one, the same way wherever sound is read."""
+"""Mixes several channels of sound to one, in the same way for all readers."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _WEIGHTS = {
 
 
 def to_mono(samples: np.ndarray, channels: Sequence[str]) -> np.ndarray:
-    """Mixes channels as FFmpeg does, so that the result cannot clip: the mean of two, a weighted mean of more.
+    """Mixes channels with FFmpeg's weights: the mean of two channels, a weighted mean of more. The result cannot clip.
 
     Args:
         samples: ``(C, S)``.
-        channels: Name of each of the C channels, as FFmpeg calls them (``'FL'``, ``'FR'``, ``'FC'``, ...).
+        channels: Names of the C channels in FFmpeg's spelling (``'FL'``, ``'FR'``, ``'FC'``, ...).
 
     Returns:
         ``(S,)`` of the same type.
@@ -38,7 +38,7 @@ def to_mono(samples: np.ndarray, channels: Sequence[str]) -> np.ndarray:
 
 @lru_cache
 def _weights(channels: tuple[str, ...]) -> np.ndarray | None:
-    """Weight of every channel; None where all count alike, or one has no known place."""
+    """Returns the weight of every channel; None if all weights are equal, or if a channel is unknown."""
     weights = np.array([_WEIGHTS.get(name, np.nan) for name in channels])
     if not np.isfinite(weights).all() or np.ptp(weights) == 0 or weights.sum() == 0:
         return None

@@ -1,4 +1,4 @@
-"""The one error that means: this file is bad, not this program."""
+"""The error that means that a media file is bad, and not the program."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ from contextlib import contextmanager
 
 
 class MediaError(ValueError):
-    """A media file is broken, incomplete, or lacks what was asked of it.
+    """Error for a media file that is broken or incomplete, or lacks a requested stream.
 
-    Data sets with ``on_error='skip'`` skip samples on this error and on ``FileNotFoundError``, and on nothing else.
+    Data sets with ``on_error='skip'`` skip samples on this error and on ``FileNotFoundError`` only.
     """
 
 
 @contextmanager
 def decoder_errors(message: str) -> Iterator[None]:
-    """Turns whatever a decoder raises into a :class:`MediaError`.
+    """Turns every error of a decoder into a :class:`MediaError`.
 
     Decoders raise errors of many classes for a bad file: their own, ``OSError``, ``ValueError``, ``AttributeError`` for
-    an unknown codec, ``OverflowError`` and ``MemoryError`` for a forged header. None of them says which file it was.
+    an unknown codec, ``OverflowError`` and ``MemoryError`` for a forged header. None of them names the file.
 
     Args:
-        message: Names the file and what was tried. The decoder's own words are appended.
+        message: Text that names the file and the failed step. The message of the decoder is appended.
+
+    Raises:
+        MediaError: If the block raises any other error than ``FileNotFoundError``.
     """
     try:
         yield
@@ -32,7 +35,7 @@ def decoder_errors(message: str) -> Iterator[None]:
 
 
 def words_of(error: Exception) -> str:
-    """The last line of an error, without the file name that FFmpeg repeats in it."""
+    """Returns the last line of an error message, without the file name that FFmpeg repeats in it."""
     text = getattr(error, 'strerror', None) or str(error)
     lines = str(text).strip().splitlines()
     return lines[-1].strip() if lines else type(error).__name__

@@ -1,4 +1,4 @@
-"""Sound tracks through PyAV (FFmpeg), sample by sample at the times that the container gives them."""
+"""Reads sound tracks with PyAV (FFmpeg). Every sample is placed at the time that the container states."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ from hicmae_mm.datasets.tracks import (
 )
 
 _SEEKABLE_FORMATS = {'mov,mp4,m4a,3gp,3g2,mj2', 'matroska,webm', 'wav', 'w64', 'aiff'}
-_STATING_FORMATS = {'mov,mp4,m4a,3gp,3g2,mj2', 'wav', 'w64', 'aiff', 'flac'}  # their headers know the length
-_SAMPLE_FORMATS = {  # numpy's type, value of silence, full scale
+_STATING_FORMATS = {'mov,mp4,m4a,3gp,3g2,mj2', 'wav', 'w64', 'aiff', 'flac'}  # their headers state the length
+_SAMPLE_FORMATS = {  # NumPy type, value of silence, full scale
     **{'u8': ('u1', 128, 128), 's16': ('i2', 0, 2**15), 's32': ('i4', 0, 2**31), 's64': ('i8', 0, 2**63)},
     **{'flt': ('f4', 0, 1), 'dbl': ('f8', 0, 1)},
 }
-_PREROLL_SECONDS = 0.2  # decoded and dropped after a seek: lossy codecs need the packets before
-_SHORTFALL_SECONDS = 0.1  # headers may overstate a track by a few packets
-_JITTER_SECONDS = 0.03  # time stamps are rounded; up to so much, one frame is taken to follow the other
-_HELD_SECONDS = 30.0  # of decoded sound, for spans that overlap the one before
-_LEAST_BYTES_A_SECOND = 50  # of real sound; a header that promises more is not believed
+_PREROLL_SECONDS = 0.2  # decoded and dropped after a seek, because lossy codecs need the packets before
+_SHORTFALL_SECONDS = 0.1  # a track may be a few packets shorter than its header states
+_JITTER_SECONDS = 0.03  # time stamps are rounded; frames whose gap is at most this long are contiguous
+_HELD_SECONDS = 30.0  # decoded sound that stays in memory for spans that overlap
+_LEAST_BYTES_PER_SECOND = 50  # real sound needs at least this much; a header that states a longer track is wrong
 
 
 class PyAVAudioReader:
-    """See :class:`~hicmae_mm.datasets.audio_readers.AudioReader`.
+    """Reads a sound track with PyAV; see :class:`~hicmae_mm.datasets.audio_readers.AudioReader`.
 
-    Containers that find a time exactly are read from near it, all others from the start. Reading on from where the last
-    read ended decodes nothing twice.
+    If the container supports exact seeking, decoding starts shortly before the requested samples, else at the start of
+    the track. Consecutive reads decode no sample twice.
 
     Args:
         path: A sound file, or a video with a sound track.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        MediaError: If it is broken, or has no sound.
+        MediaError: If the file is broken, or has no sound track.
     """
 
     def __init__(self, path: Path) -> None:
@@ -80,16 +80,16 @@ class PyAVAudioReader:
         self.start_seconds = float(self._first_stamp * self._time_base - clock_start)
         length = (start + (duration or 0) - self._first_stamp) * self._time_base
         is_stated = self._container.format.name in _STATING_FORMATS and length > 0
-        if not is_stated or length * _LEAST_BYTES_A_SECOND > self.path.stat().st_size:
+        if not is_stated or length * _LEAST_BYTES_PER_SECOND > self.path.stat().st_size:
             length = self._length_of_packets()
         if max(abs(self.start_seconds), float(length)) > LONGEST_SECONDS:
             raise MediaError(f'{self.path}: sound of {float(length):.3g} s; the header is damaged')
         self.num_samples = max(round(length * self.sample_rate_hz), 0)
         self._held: list[tuple[int, np.ndarray]] = []
-        self._exact_from, self._decoded_to = self.num_samples + 1, 0  # the first read goes where it begins
+        self._exact_from, self._decoded_to = self.num_samples + 1, 0  # so that the first read seeks
 
     def _length_of_packets(self) -> Fraction:
-        """Length of the track in seconds, from its packets, where the header is silent or wrong."""
+        """Computes the length of the track in seconds from its packets, for headers that lack it or are wrong."""
         self._reopen()
         end = self._first_stamp
         for packet in self._container.demux(self._track):
@@ -126,7 +126,7 @@ class PyAVAudioReader:
         return check_finite(samples[: max(decoded_to - start, 0)], self.path)
 
     def _restart(self, start: int) -> None:
-        """Goes to where sample ``start`` can be decoded from."""
+        """Moves to a position from which sample ``start`` can be decoded."""
         seconds = Fraction(start, self.sample_rate_hz) - Fraction(_PREROLL_SECONDS)
         self._held = []
         self._exact_from = self._decoded_to = 0
@@ -141,7 +141,7 @@ class PyAVAudioReader:
         self._pieces = self._decode()
 
     def _decode(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Yields (number of the first sample, samples ``(S,)``)."""
+        """Yields pairs: index of the first sample, and samples ``(S,)``."""
         rate, at = self.sample_rate_hz, None
         for frame in decoded_frames(self._container, self._track):
             if frame.sample_rate != rate:
@@ -161,7 +161,7 @@ class PyAVAudioReader:
             self._exact_from = max(self._exact_from, at + len(mono))
 
     def _reopen(self) -> None:
-        """Goes back to the start of the file, which seeking does not do reliably in every container."""
+        """Goes back to the start of the file. Seeking to the start is not reliable in every container."""
         self._container.close()
         self._open()
 
@@ -171,9 +171,10 @@ class PyAVAudioReader:
 
 
 def samples_of(frame: av.AudioFrame) -> np.ndarray:
-    """Samples of a frame, ``(C, S)`` float32 in -1..1.
+    """Returns the samples of a decoded frame, ``(C, S)`` float32 in -1..1.
 
-    FFmpeg's converter has threads, which do not survive a fork, and PyAV's arrays go wrong from eight channels on.
+    This function does not use FFmpeg's converter, because its threads do not survive a fork, nor PyAV's arrays, which
+    are wrong for eight channels and more.
     """
     kind, count, channels = frame.format.name, frame.samples, len(frame.layout.channels)
     dtype, offset, scale = _SAMPLE_FORMATS[kind.removesuffix('p')]
@@ -189,10 +190,14 @@ def samples_of(frame: av.AudioFrame) -> np.ndarray:
 
 
 def check_finite(samples: np.ndarray, name: object) -> np.ndarray:
-    """Refuses samples that are no numbers, which float files may hold.
+    """Returns the samples if all of them are finite. Files of floating point samples can contain other values.
+
+    Args:
+        samples: ``(S,)``.
+        name: Name of the file in error messages.
 
     Raises:
-        MediaError: If one is NaN or infinite.
+        MediaError: If a sample is NaN or infinite.
     """
     if not np.isfinite(samples.sum()):
         raise MediaError(f'{name}: the sound has samples that are not finite (NaN or infinite); convert the file again')

@@ -1,4 +1,4 @@
-"""Video files through PyAV (FFmpeg): every picture that FFmpeg shows, at its time, in any order."""
+"""Reads video files with PyAV (FFmpeg): random access to every picture that FFmpeg shows, with its time."""
 
 from __future__ import annotations
 
@@ -17,18 +17,26 @@ from hicmae_mm.datasets.picture_index import index_by_decoding, index_of_packets
 from hicmae_mm.datasets.tracks import clock_start_seconds, decoded_frames, open_container, picture_track
 
 _LARGEST_RATE_HZ = 1000
-_RATE_TOLERANCE = 0.01  # headers may deviate so far from what the time stamps say
+_RATE_TOLERANCE = 0.01  # largest relative difference between the rate in the header and that of the time stamps
 
 
 class PyAVReader:
-    """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`.
+    """Reads a video with PyAV; see :class:`~hicmae_mm.datasets.video_readers.VideoReader`.
 
-    Opening reads the packets' time stamps, so that indices are exact. Where a container does not tell its pictures,
-    opening decodes them; see :mod:`hicmae_mm.datasets.picture_index`.
+    The constructor reads the time stamps of all packets, so that frame indices are exact. If the packets do not list
+    the pictures reliably, it decodes the whole track; see :mod:`hicmae_mm.datasets.picture_index`.
+
+    Args:
+        path: The video.
 
     Attributes:
         codec: Name of the codec.
-        is_plain: Whether pictures are stored as they are displayed, each shown, in groups that stand alone.
+        is_plain: Whether pictures are stored as they are displayed, every picture is shown, and groups of pictures are
+            independent.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        MediaError: If the file is broken, or has no pictures.
     """
 
     def __init__(self, path: Path) -> None:
@@ -94,14 +102,20 @@ class PyAVReader:
         return frames
 
     def frames(self) -> Iterator[np.ndarray]:
-        """Decodes every frame once, in order; reading part by part would begin at a key frame each time."""
+        """Decodes every frame once, in order. Reading in parts would start at a key frame for each part."""
         return self.forward(range(self.num_frames))
 
     def forward(self, indices: Sequence[int]) -> Iterator[np.ndarray]:
-        """Decodes frames, ascending, in one pass, and yields each ``(H, W, 3)`` uint8 RGB.
+        """Decodes frames in one pass and yields them one by one.
+
+        Args:
+            indices: Frame indices, ascending and without repetition.
+
+        Yields:
+            ``(H, W, 3)`` uint8 RGB.
 
         Raises:
-            MediaError: If one cannot be decoded.
+            MediaError: If a frame cannot be decoded.
         """
         for frame in self._decoded(indices):
             if (frame.width, frame.height) != self._size and not self._size_is_sure:
@@ -111,11 +125,11 @@ class PyAVReader:
             yield picture
 
     def is_upright(self) -> bool:
-        """Whether the first picture is displayed as it is stored; it is decoded for it."""
+        """Tells whether the first picture is displayed without rotation or mirroring. Decodes the first picture."""
         return next(self._decoded([0])).side_data.get(Type.DISPLAYMATRIX) is None
 
     def _take_size_of_first(self) -> None:
-        """Scales all pictures to the first, in place of the size in the header, which is not that of this one."""
+        """Scales all pictures to the size of the first one, because the size in the header is wrong."""
         first = PyAVReader(self.path)
         try:
             frame = next(first._decoded([0]))
@@ -125,7 +139,7 @@ class PyAVReader:
         self._converter = DisplayConverter(self._size, self._pixel_shape)
 
     def _decoded(self, indices: Sequence[int]) -> Iterator[Any]:
-        """The same before conversion. What cannot be had after a seek is tried again from the start of the file."""
+        """Yields the decoded frames before conversion. If decoding after a seek fails, it starts again from frame 0."""
         if self._kept:
             yield from (self._kept[index] for index in indices)
             return
@@ -170,7 +184,7 @@ class PyAVReader:
                 yield position, frame
 
     def _reopen(self) -> None:
-        """Goes back to the start of the file, which seeking does not do reliably in every container."""
+        """Goes back to the start of the file. Seeking to the start is not reliable in every container."""
         self._container.close()
         self._open()
 

@@ -1,7 +1,7 @@
 """Random access to the frames of a video file or of a folder of pictures.
 
-A reader decodes nothing when it is opened, and each frame that it is asked for once. Readers use one thread: data
-loader workers are the parallelism.
+A reader decodes each requested frame once. Readers use one thread, because the workers of a data loader already run in
+parallel.
 """
 
 from __future__ import annotations
@@ -35,44 +35,56 @@ __all__ = [
 ]
 
 BACKENDS = ('decord', 'pyav')
-_LARGEST_PICTURE = 2**25  # pixels, those of 8K video: more is an error of the header, or an attack
+_LARGEST_PICTURE = 2**25  # pixels, as in 8K video; a header that declares more is damaged or hostile
 _LARGEST_PICTURE_BYTES = 2**28
 
 
 class VideoReader(Protocol):
-    """What the transforms need of a reader.
+    """The interface of a video reader, as the transforms use it.
 
     Attributes:
-        num_frames: n, at least 1.
-        fps: Frames per second, None if unknown.
+        num_frames: Number of frames n, at least 1.
+        fps: Frames per second; None if they are not known.
     """
 
     num_frames: int
     fps: float | None
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
-        """Decodes frames, ``indices`` ascending and unique: ``(len(indices), H, W, 3)`` uint8 RGB."""
+        """Decodes frames.
+
+        Args:
+            indices: Frame indices, ascending and without repetition.
+
+        Returns:
+            The frames, ``(len(indices), H, W, 3)`` uint8 RGB.
+
+        Raises:
+            MediaError: If a frame cannot be decoded.
+        """
 
     def frame_seconds(self, index: int) -> tuple[float, float]:
-        """Start and end of a frame, on the clock of the file.
+        """Returns the start and the end of a frame in seconds, on the clock of the file.
 
-        The clock starts with the first picture or sample of the file, whichever is earlier, so that pictures and sound
-        of one file belong together by their times.
+        The clock starts with the first picture or the first sample of the file, whichever is earlier. Times of pictures
+        and times of sound from one file can therefore be compared.
         """
 
     def close(self) -> None:
-        """Lets the file go."""
+        """Closes the file."""
 
 
 def open_video(path: str | Path, backend: str | None = None, frame_folder_fps: float | None = None) -> VideoReader:
     """Opens a video file, or a folder of numbered frames.
 
     Args:
-        path: File or folder.
-        backend: ``'pyav'``, or None for the same: exact on every form, and the faster one. ``'decord'`` takes decord
-            for the files that it is proved to be exact on (plain H.264 mp4), where it is installed, and PyAV for all
-            others.
-        frame_folder_fps: Frame rate of folders, needed only where time stamps are asked for.
+        path: Video file, or folder of pictures.
+        backend: ``'pyav'`` (also the meaning of None) decodes every file format exactly. ``'decord'`` uses decord,
+            if it is installed, for plain H.264 mp4 files, which it decodes exactly, and PyAV for all other files.
+        frame_folder_fps: Frame rate of a folder of pictures. Only the time stamps of a folder need it.
+
+    Returns:
+        The opened reader.
 
     Raises:
         FileNotFoundError: If there is nothing at ``path``.
@@ -94,10 +106,17 @@ def open_video(path: str | Path, backend: str | None = None, frame_folder_fps: f
 
 
 class FrameFolderReader:
-    """Folder of numbered pictures, in the numeric order of their names (``2.jpg`` before ``10.jpg``).
+    """Reads a folder of numbered pictures, in the numeric order of their names (``2.jpg`` before ``10.jpg``).
+
+    Args:
+        path: The folder.
+        fps: Frames per second; None if they are not known.
 
     Attributes:
         files: The pictures in that order.
+
+    Raises:
+        MediaError: If the folder has no pictures.
     """
 
     def __init__(self, path: Path, fps: float | None = None) -> None:
@@ -140,16 +159,28 @@ def read_image(path: Path) -> np.ndarray:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        MediaError: If it is no picture, too large a one, or a JPEG without its end (which decoders fill with grey).
+        MediaError: If the file is not a picture, if the picture is too large, or if the end of a JPEG is missing
+            (decoders would fill it with grey).
     """
     status = path.stat()
     if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_PICTURE_BYTES:
-        raise MediaError(f'{path}: not a file of a picture; remove it, or prepare the clip again')
+        raise MediaError(f'{path}: this is not a picture file; remove it, or prepare the clip again')
     return decode_image(path.read_bytes(), path)
 
 
 def decode_image(data: bytes | memoryview, name: object) -> np.ndarray:
-    """Decodes a picture that is in memory; ``name`` is what an error calls it. Else as :func:`read_image`."""
+    """Decodes a picture from memory.
+
+    Args:
+        data: The encoded picture.
+        name: Name of the picture in error messages.
+
+    Returns:
+        ``(H, W, 3)`` uint8 RGB.
+
+    Raises:
+        MediaError: As in :func:`read_image`.
+    """
     encoded = bytes(data)
     is_cut = encoded[:2] == b'\xff\xd8' and encoded.rfind(b'\xff\xd9') < 0
     image, size = None, None if is_cut else picture_size(encoded)
