@@ -1,4 +1,4 @@
-"""Data sets, samplers and collation; the transforms are imported on their registry's first use."""
+"""Data sets, samplers and collation. The registry of transforms imports the transforms when it is first used."""
 
 from hicmae_mm.datasets.av_dataset import AudioVisualDataset
 from hicmae_mm.datasets.collate import collate_audio_visual, collate_streams

@@ -1,4 +1,4 @@
-"""Searching folders, without what operating systems and servers leave in them."""
+"""Searches folders, and ignores the files that operating systems and servers leave in them."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ _KINDS = {stat.S_IFDIR: 'a folder', stat.S_IFIFO: 'a pipe', stat.S_IFSOCK: 'a so
 
 
 def is_leftover(name: str) -> bool:
-    """Whether a file or folder of that name is hidden, or left by an operating system: ``._a.jpg``, ``Thumbs.db``."""
+    """Tells whether a name is that of a hidden file, or of a file of the operating system (``._a.jpg``, ``Thumbs.db``)."""
     return name.startswith('.') or name.lower() in _LEFTOVERS
 
 
 def walk(root: Path, skipped: Path | None = None) -> Iterator[tuple[Path, list[str]]]:
-    """Yields every folder at or below ``root``, and the sorted names of the files in it, without leftovers.
+    """Yields every folder at or below ``root`` with the sorted names of its files, without leftovers.
 
-    Links are followed; every real folder comes once, so links cannot lead in circles.
+    Links are followed. Every real folder comes only once, so circular links do no harm.
 
     Args:
-        root: Folder to look in.
-        skipped: A folder that is not looked into.
+        root: Folder to search.
+        skipped: Folder that is not searched.
     """
     seen = set() if skipped is None else {skipped.resolve()}
     for folder, folders, names in os.walk(root, followlinks=True):
@@ -61,10 +61,10 @@ def visible_names(folder: str | Path) -> Iterator[str]:
 
 
 def picture_files(folder: Path) -> list[Path]:
-    """The pictures in a folder, in the numeric order of their names: ``2.jpg`` before ``10.jpg``.
+    """Lists the pictures in a folder, in the numeric order of their names: ``2.jpg`` before ``10.jpg``.
 
     Raises:
-        MediaError: If something with the name of a picture is not a file.
+        MediaError: If a folder, a pipe or the like has the name of a picture.
     """
     names = []
     with os.scandir(folder) as entries:
@@ -96,6 +96,6 @@ def _kind(path: str) -> str:
 
 
 def _numeric_order(name: str) -> tuple[list[tuple[int, str]], str]:
-    """Sort key that compares runs of digits as numbers; equal numbers (``1.jpg``, ``01.jpg``) by text."""
+    """Makes a sort key that compares runs of digits as numbers, and equal numbers (``1.jpg``, ``01.jpg``) as text."""
     parts = _NUMBERS.split(os.path.splitext(name)[0])  # noqa: PTH122
     return [(int(part), '') if index % 2 else (-1, part) for index, part in enumerate(parts)], name

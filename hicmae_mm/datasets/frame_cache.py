@@ -1,4 +1,4 @@
-"""Decoded clips in memory, shared by the worker processes of a data loader."""
+"""Cache of decoded videos in memory, which the worker processes of a data loader share."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import numpy as np
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.video_readers import VideoReader
 
-_BYTES_PER_SLOT = 1 << 15  # one entry of the table for so much memory: smaller clips than this are not worth it
+_BYTES_PER_SLOT = 1 << 15  # memory per entry of the table; the table may fill up early if clips are smaller
 _ENTRY = np.dtype(
     [
         ('key', 'V16'),
         ('offset', 'i8'),
         ('shape', 'i8', 4),  # (n, H, W, 3); all 0 where the entry is free
-        ('fps', 'f8'),  # NaN: unknown
+        ('fps', 'f8'),  # NaN if it is unknown
         ('has_seconds', '?'),
     ]
 )
@@ -35,20 +35,21 @@ class _Clip:
 
 
 class FrameCache:
-    """Keeps the frames of videos that were read before, up to a number of bytes.
+    """Keeps the decoded frames of videos in memory, up to a number of bytes.
 
-    A small corpus is decoded in every epoch, many times over; from memory its clips come several times faster, and are
-    the same. The first use of a video decodes all its frames. A full cache keeps what it has and leaves the others to
-    their files: clips are visited once per epoch, so throwing out the oldest would throw out the next.
+    Without a cache, every epoch decodes all videos again. Reading from memory is several times faster and gives the
+    same frames. The first use of a video decodes all its frames. A full cache keeps its videos, and other videos are
+    read from their files. It does not replace the oldest video, because each video is used once per epoch, and the
+    oldest one is needed next.
 
-    Worker processes that are forked (the default on Linux) share it. Its anonymous shared memory takes no space in
-    ``/dev/shm``, and is used only as far as it is filled. A pickled copy (in a worker that is spawned) starts empty.
+    Forked worker processes (the default on Linux) share the cache. Its anonymous shared memory takes no space in
+    ``/dev/shm``, and the system allocates only the part that is filled. A pickled copy (in a spawned worker) is empty.
 
     Args:
-        max_bytes: Memory to use at most.
+        max_bytes: Largest size of the cache (bytes).
 
     Raises:
-        ValueError: Not above 0.
+        ValueError: If ``max_bytes`` is not above 0.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -65,20 +66,23 @@ class FrameCache:
         return FrameCache, (self.max_bytes,)
 
     def open(self, path: str | Path, open_file: Callable[[], VideoReader]) -> VideoReader:
-        """Returns a reader of a video's frames in memory, put there now if need be; or of its file if there is no room.
+        """Returns a reader of the cached frames of a video. It decodes and stores them first if they are not there yet.
 
         Args:
-            path: The video; another size or time of change makes it another one.
-            open_file: Opens its file.
+            path: The video. A file whose size or modification time changed counts as another video.
+            open_file: Opens the file.
+
+        Returns:
+            Reader of the cached frames, or the reader of the file if the frames do not fit into the cache.
 
         Raises:
             FileNotFoundError: If there is nothing at ``path``.
-            MediaError: As ``open_file``.
+            MediaError: If ``open_file`` raises it.
         """
         try:
             stat = Path(path).stat()
         except FileNotFoundError:
-            return open_file()  # has its own words for it
+            return open_file()  # which raises an error with its own message
         key = hashlib.blake2b(f'{path}|{stat.st_size}|{stat.st_mtime_ns}'.encode(), digest_size=16).digest()
         clip = self._find(key)
         if clip is not None:
@@ -92,7 +96,7 @@ class FrameCache:
         return CachedReader(decoded, open_file)
 
     def _decode(self, reader: VideoReader) -> _Clip | None:
-        """All frames of a video; None if they do not fit, or not all of them can be read."""
+        """Decodes all frames of a video; returns None if they do not fit, or if one of them cannot be read."""
         free = self.max_bytes - int(self._used[0])
         try:
             if reader.num_frames * (reader.read([0]).nbytes + 16) > free:
@@ -102,7 +106,7 @@ class FrameCache:
             return None
         try:
             seconds = np.array([reader.frame_seconds(index) for index in range(reader.num_frames)])
-        except (MediaError, ValueError):  # there are none, an error where somebody asks for them
+        except (MediaError, ValueError):  # there are no time stamps; frame_seconds raises the error again if it is called
             seconds = None
         return _Clip(frames, seconds, reader.fps)
 
@@ -135,7 +139,7 @@ class FrameCache:
         return _Clip(frames, seconds, None if np.isnan(entry['fps']) else float(entry['fps']))
 
     def _slot_of(self, key: bytes) -> int | None:
-        """Where a key is, or belongs; None if the table is full."""
+        """Returns the slot that holds a key, or the slot for a new key; None if the table is full."""
         num_slots = len(self._table)
         start = int.from_bytes(key[:8], 'little') % num_slots
         for step in range(num_slots):
@@ -147,7 +151,7 @@ class FrameCache:
 
 
 class CachedReader:
-    """Video in memory; see :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
+    """Reads a video from the cache; see :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
 
     def __init__(self, clip: _Clip, open_file: Callable[[], VideoReader]) -> None:
         self._clip = clip
@@ -156,7 +160,7 @@ class CachedReader:
         self.fps = clip.fps
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
-        """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`; a copy, so that it may be changed."""
+        """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`. The frames are a copy, which may be changed."""
         return self._clip.frames[np.asarray(indices, dtype=np.intp)]
 
     def frame_seconds(self, index: int) -> tuple[float, float]:

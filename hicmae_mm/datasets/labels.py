@@ -1,4 +1,4 @@
-"""Making labels of the label columns of a list, and checking them."""
+"""Parses and checks the label columns of a list."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from hicmae_mm.datasets.text_files import shown
 
 TASKS = ('classification', 'regression', 'multitask', 'unlabelled')
-_INTEGER = re.compile(r'[+-]?[0-9]{1,18}')  # int() takes more: other scripts' digits, underscores
+_INTEGER = re.compile(r'[+-]?[0-9]{1,18}')  # int() would also accept underscores and the digits of other scripts
 _NUMBER = re.compile(r'[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:nan|inf(?:inity)?)', re.IGNORECASE)
 
 
@@ -20,11 +20,21 @@ class LabelParser:
     """Turns the label columns of a record into ``gt_label`` or ``gt_values``, and checks them.
 
     Attributes:
-        task: ``'classification'``, ``'regression'``, ``'multitask'`` (first a class, then values) or ``'unlabelled'``.
-        classes: Class names, which may stand for indices; may be empty.
-        num_classes: Number of classes; None for tasks without.
-        num_values: Values per sample in regression; None until the first sample tells.
-        columns: Which label columns count, 0-based, and in which order; None: all.
+        task: ``'classification'``, ``'regression'``, ``'multitask'`` (a class, then values) or ``'unlabelled'``.
+        classes: Class names, which labels may use instead of indices; may be empty.
+        num_classes: Number of classes; None for tasks without classes.
+        num_values: Number of values per sample in regression; None takes the number of the first sample.
+        columns: Label columns to use, counted from 0, in this order; None uses all.
+
+    Raises:
+        ValueError: If the task is unknown, or the options contradict each other.
+
+    Example:
+        >>> labels = LabelParser('classification', classes=('happy', 'sad'))
+        >>> labels.parse(['sad']), labels.parse(['0'])
+        ({'gt_label': 1}, {'gt_label': 0})
+        >>> LabelParser('regression').parse(['0.5', '-1'])
+        {'gt_values': [0.5, -1.0]}
     """
 
     task: str
@@ -47,7 +57,17 @@ class LabelParser:
             raise ValueError(f'num_classes={self.num_classes}, but metainfo names {len(self.classes)} classes')
 
     def parse(self, fields: Sequence[Any]) -> dict[str, Any]:
-        """Parses label columns; raises ValueError without saying where, which the caller adds."""
+        """Parses the label columns of one record.
+
+        Args:
+            fields: Label columns, as text or as values of JSON.
+
+        Returns:
+            ``gt_label`` (int), ``gt_values`` (list of floats), both or none, according to the task.
+
+        Raises:
+            ValueError: If the columns do not fit the task. The caller adds file and line to the message.
+        """
         if self.task == 'unlabelled':
             return {}
         if self.columns is not None:
@@ -88,7 +108,7 @@ class LabelParser:
 
 
 def _integer(label: Any) -> int | None:
-    """A class index as written in text (``'3'``) or JSON (3, or 3.0 of programs without integers); None: it is none."""
+    """Converts a class index from text (``'3'``) or JSON (3 or 3.0) to int; returns None if it is not an integer."""
     if isinstance(label, str):
         return int(label) if _INTEGER.fullmatch(label) else None
     if isinstance(label, float) and label.is_integer():
@@ -97,7 +117,7 @@ def _integer(label: Any) -> int | None:
 
 
 def _number(field: Any) -> float | None:
-    """A number as written in text or JSON; None: it is none."""
+    """Converts a number from text or JSON to float; returns None if it is not a number."""
     if isinstance(field, str):
         return float(field) if _NUMBER.fullmatch(field) else None
     if isinstance(field, bool) or not isinstance(field, (int, float)):
@@ -109,10 +129,13 @@ def _number(field: Any) -> float | None:
 
 
 def classes_of(metainfo: Mapping[str, Any]) -> tuple[str, ...]:
-    """Class names in the meta information of a list; empty if it has none.
+    """Returns the class names in the meta information of a list; empty if there are none.
+
+    Args:
+        metainfo: Meta information, with the key ``classes`` or without it.
 
     Raises:
-        ValueError: If they are not different texts.
+        ValueError: If ``classes`` is not a list of different texts.
     """
     classes = metainfo.get('classes') or ()
     is_list = isinstance(classes, (list, tuple)) and all(isinstance(name, str) and name for name in classes)

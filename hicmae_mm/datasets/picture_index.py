@@ -1,7 +1,8 @@
-"""Which pictures a track shows, when, and where decoding may begin.
+"""Index of the pictures of a track: their time stamps, and the positions where decoding may begin.
 
-Two ways lead to it. Where a container stamps every packet and a codec makes one picture of each, the packets alone tell
-it, which takes a millisecond. Everything else is decoded once: no header of such a file can be trusted.
+There are two ways to make it. If every packet has a time stamp and the codec makes one picture from each packet, the
+packets are enough, and reading them takes about a millisecond. All other tracks are decoded once, because their headers
+are not reliable.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.tracks import LONGEST_SECONDS, decoded_frames
 
 _SEEKABLE_FORMATS = {'mov,mp4,m4a,3gp,3g2,mj2', 'matroska,webm'}
-_ONE_PICTURE_A_PACKET = {
+_ONE_PICTURE_PER_PACKET = {
     *('h264', 'hevc', 'vp8', 'vp9', 'av1', 'mpeg4', 'h263', 'mjpeg', 'png', 'prores', 'dnxhd', 'ffv1', 'qtrle'),
     *('libdav1d', 'dvvideo', 'rawvideo'),
 }
-_SMALLEST_PACKET = {'mpeg4': 10, 'h263': 10}  # bytes; smaller ones say that nothing changed, and give no picture
-_VP8_IS_SHOWN = 0x10  # bit of the first byte; the other pictures are references only
-_KEPT_BYTES = 2**26  # of decoded pictures, so that short clips are not decoded twice
+_SMALLEST_PACKET = {'mpeg4': 10, 'h263': 10}  # bytes; smaller packets mean "no change" and give no picture
+_VP8_IS_SHOWN = 0x10  # bit of the first byte; pictures without it are only references for others
+_KEPT_BYTES = 2**26  # decoded pictures up to this size are kept, so that short clips are not decoded twice
 
 
 class _Packet(NamedTuple):
@@ -40,15 +41,17 @@ class _Packet(NamedTuple):
 
 @dataclass(frozen=True)
 class PictureIndex:
-    """The pictures of a track in the order in which they are shown.
+    """The pictures of a track in the order in which they are shown. Time stamps are in units of the track's time base.
 
     Attributes:
-        stamps: Time stamp of every picture, in units of the track's time base, ascending.
-        end: Time stamp at which the last one ends.
-        key_stamps: Time stamps of pictures that decoding may begin at, ascending; empty: only from the start.
-        seek_stamps: What to seek to, for each of them.
-        is_plain: Whether every picture is shown, the first is a key picture, and no picture refers across a key one.
-        first_size: Width and height of the first picture, where it was decoded.
+        stamps: Time stamps of the pictures, ascending.
+        end: Time stamp at which the last picture ends.
+        key_stamps: Time stamps of the pictures at which decoding may begin, ascending. If it is empty, decoding may
+            begin only at the start of the track.
+        seek_stamps: Time stamp to seek to for each of ``key_stamps``.
+        is_plain: Whether every picture is shown, the first is a key picture, and no picture refers to pictures on the
+            other side of a key picture.
+        first_size: Width and height of the first picture (pixels); None if it was not decoded.
     """
 
     stamps: Sequence[int]
@@ -59,19 +62,27 @@ class PictureIndex:
     first_size: tuple[int, int] | None = None
 
     def seek_stamp(self, position: int) -> int | None:
-        """What to seek to before a picture is decoded; None: decode from the start."""
+        """Returns the time stamp to seek to before picture ``position`` is decoded; None means the start."""
         key = bisect_right(self.key_stamps, self.stamps[position]) - 1
         return self.seek_stamps[key] if key > 0 else None
 
 
 def index_of_packets(container: InputContainer, track: Any, path: Path) -> PictureIndex | None:
-    """Reads the index off the packets of a track; None where they do not tell it for sure.
+    """Makes the index from the packets of a track.
+
+    Args:
+        container: The opened file, at its start.
+        track: Its picture track.
+        path: Name of the file in error messages.
+
+    Returns:
+        The index; None if the packets are not enough to make it.
 
     Raises:
-        MediaError: If the time stamps cannot be.
+        MediaError: If the time stamps are impossible.
     """
     codec = track.codec_context.name
-    if container.format.name not in _SEEKABLE_FORMATS or codec not in _ONE_PICTURE_A_PACKET:
+    if container.format.name not in _SEEKABLE_FORMATS or codec not in _ONE_PICTURE_PER_PACKET:
         return None
     if codec in ('h264', 'hevc') and track.codec_context.field_order > 1:  # a packet may be half a picture
         return None
@@ -91,10 +102,13 @@ def index_of_packets(container: InputContainer, track: Any, path: Path) -> Pictu
 
 
 def _is_idr(packet: bytes) -> bool:
-    """Whether an H.264 picture is one that no picture refers across; a recovery point, also marked as key, is not."""
+    """Tells whether an H.264 picture is an IDR picture. Recovery points are also marked as key pictures, but are not.
+
+    No picture after an IDR picture refers to a picture before it.
+    """
     at = 0
     while at + 5 <= len(packet):
-        kind = packet[at + 4] & 31  # units of the stream follow their length, four bytes in all usual files
+        kind = packet[at + 4] & 31  # each unit of the stream follows its length, which has four bytes in usual files
         if kind in (1, 5):
             return kind == 5
         at += 4 + int.from_bytes(packet[at : at + 4], 'big')
@@ -103,7 +117,7 @@ def _is_idr(packet: bytes) -> bool:
 
 def _index_of(packets: list[_Packet], track: Any, path: Path) -> PictureIndex | None:
     if not packets or not packets[0].is_key or any(packet.stamp < packets[0].stamp for packet in packets):
-        return None  # pictures before the first key picture: whether they can be decoded, only the decoder knows
+        return None  # only the decoder knows whether pictures before the first key picture can be decoded
     shown = sorted(packet for packet in packets if packet.is_shown)
     stamps = [packet.stamp for packet in shown]
     if not shown or len(set(stamps)) < len(stamps):
@@ -126,13 +140,18 @@ def _index_of(packets: list[_Packet], track: Any, path: Path) -> PictureIndex | 
 
 
 def index_by_decoding(container: InputContainer, track: Any, path: Path) -> tuple[PictureIndex, list[Any]]:
-    """Makes the index by decoding a track from the start.
+    """Makes the index by decoding a track.
+
+    Args:
+        container: The opened file, at its start.
+        track: Its picture track.
+        path: Name of the file in error messages.
 
     Returns:
-        The index, and the pictures, if all of them together are small; else no pictures.
+        The index, and a list of all decoded pictures. The list is empty if the pictures are too large to be kept.
 
     Raises:
-        MediaError: If there are no pictures, or their time stamps cannot be.
+        MediaError: If there are no pictures, or their time stamps are impossible.
     """
     shown_stamps, decoding_stamps, durations = list[Any](), list[Any](), list[int]()
     kept, size = list[Any](), 0
@@ -155,9 +174,10 @@ def index_by_decoding(container: InputContainer, track: Any, path: Path) -> tupl
 
 
 def _ascending(shown: list[Any], decoding: list[Any], durations: list[int], step: int) -> list[int]:
-    """Time stamps of decoded frames in order: those to show them at, else those of decoding (AVI), as FFmpeg does.
+    """Returns ascending time stamps of decoded frames, as FFmpeg does.
 
-    What is missing or does not ascend is made up: a picture is shown when the one before has ended.
+    These are the presentation time stamps if they ascend, else the decoding time stamps (in AVI files). A time stamp
+    that is missing or too small is replaced by the end of the picture before.
     """
     chosen = shown if _is_ascending(shown) else decoding
     stamps = [0 if chosen[0] is None else chosen[0]]
@@ -172,7 +192,7 @@ def _is_ascending(stamps: list[Any]) -> bool:
 
 
 def _check_stamps(stamps: list[int], track: Any, path: Path) -> list[int]:
-    """Refuses time stamps that no real file has.
+    """Returns the time stamps if they are plausible.
 
     Raises:
         MediaError: If a time stamp lies beyond :data:`~hicmae_mm.datasets.tracks.LONGEST_SECONDS`.
@@ -184,7 +204,7 @@ def _check_stamps(stamps: list[int], track: Any, path: Path) -> list[int]:
 
 
 def _end(stamps: list[int], duration: int, track: Any) -> int:
-    """Where the last picture ends: by its own length, else it is shown as long as the one before."""
+    """Returns the end of the last picture. Without a plausible duration it is shown as long as the picture before."""
     step = stamps[-1] - stamps[-2] if len(stamps) > 1 else _usual_step(track)
     return stamps[-1] + (duration if 0 < duration <= 100 * step else step)
 

@@ -1,4 +1,4 @@
-"""Size of a picture from its header, before a decoder takes memory for it."""
+"""Reads the size of a picture from its header, before a decoder allocates memory for it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ _BARE_MARKERS = frozenset({0x01, *range(0xD0, 0xD9)})  # no length follows
 
 
 def picture_size(data: bytes) -> tuple[int, int] | None:
-    """Height and width that a picture declares; None if that cannot be told.
+    """Returns the height and the width (pixels) in the header of a picture; None if the header cannot be read.
 
-    JPEG and PNG are read here: Pillow takes 100 microseconds for it, a fifth of the time of decoding a face.
+    This function parses the headers of JPEG and PNG itself, because Pillow takes 100 microseconds, which is a fifth of
+    the time of decoding a face.
+
+    Args:
+        data: The encoded picture.
     """
     if data[:2] == b'\xff\xd8':
         return _jpeg_size(data)

@@ -1,4 +1,4 @@
-"""Sound at another sampling rate, in bounded memory whatever the two rates are."""
+"""Resamples sound, in bounded memory for every pair of rates."""
 
 from __future__ import annotations
 
@@ -10,15 +10,24 @@ import numpy as np
 import torch
 from torchaudio.transforms import Resample
 
-_LARGEST_KERNEL = 2**22  # numbers; torchaudio's has a row for every phase, gigabytes of them for rates like 44101 Hz
+# numbers; torchaudio's kernel has a row for every phase, which would be gigabytes for a rate such as 44101 Hz
+_LARGEST_KERNEL = 2**22
 _BLOCK = 2**16  # samples
 
 
 def resample_waveform(waveform: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
-    """Resamples a waveform ``(S,)`` float32 to ``(ceil(S * to_hz / from_hz),)``.
+    """Resamples a waveform.
 
-    Usual rates go through torchaudio, whose results models were trained on. Rates whose ratio does not reduce go
-    through FFmpeg's resampler.
+    torchaudio resamples between usual rates, because published models were trained on its results. FFmpeg's resampler
+    is used where torchaudio's kernel would be too large, because the two rates have no large common divisor.
+
+    Args:
+        waveform: ``(S,)`` float32.
+        from_hz: Sampling rate of the waveform.
+        to_hz: Sampling rate of the result.
+
+    Returns:
+        ``(ceil(S * to_hz / from_hz),)`` float32.
     """
     if from_hz == to_hz or not len(waveform):
         return waveform

@@ -1,4 +1,4 @@
-"""Samplers whose samples carry their own seed, so that augmentation does not depend on who reads them."""
+"""Samplers that give every sample its own seed, so that augmentation does not depend on workers and ranks."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from hicmae_mm.registry import DATA_SAMPLERS
 
 
 class SampleIndex(int):
-    """An index that knows the seed, the epoch and the index it was drawn with.
+    """An index that also stores the seed, the epoch and the index with which it was drawn.
 
-    Arithmetic that data set wrappers do (``index - offset``, ``index % length``) keeps them.
+    The arithmetic of data set wrappers (``index - offset``, ``index % length``) keeps these values.
 
     Attributes:
-        seed: The sampler's seed.
-        epoch: The sampler's epoch.
-        key: The index as drawn, before any wrapper changed it; repetitions of it differ by multiples of the data set's
-            size.
+        seed: Seed of the sampler.
+        epoch: Epoch of the sampler.
+        key: The drawn index, before a wrapper changed it. Keys of repetitions differ by multiples of the size of the
+            data set.
     """
 
     seed: int
@@ -29,7 +29,7 @@ class SampleIndex(int):
     key: int
 
     def __new__(cls, index: int, seed: int, epoch: int, key: int | None = None) -> SampleIndex:
-        """Makes an index; ``key`` defaults to the index itself."""
+        """Makes an index. ``key`` is by default the index itself."""
         self = super().__new__(cls, index)
         self.seed, self.epoch, self.key = seed, epoch, int(index) if key is None else key
         return self
@@ -46,22 +46,30 @@ class SampleIndex(int):
 
 @DATA_SAMPLERS.register_module()
 class SeededSampler(DefaultSampler):
-    """MMEngine's default sampler, yielding :class:`SampleIndex`, and able to start in the middle of an epoch.
+    """MMEngine's default sampler, which here yields :class:`SampleIndex` and can start in the middle of an epoch.
 
-    With ``num_repeats`` every sample is drawn several times in a row, each time under a seed of its own: the clips that
-    a batch holds of one video differ in place and augmentation (repeated augmentation, Hoffer et al., 2020; the
-    published code's ``num_sample``). An epoch still visits every sample, so it has ``num_repeats`` times as many clips;
-    batch sizes count clips, and should be multiples of ``num_repeats``.
+    With ``num_repeats`` above 1 every sample is drawn several times in a row, each time with a seed of its own. The
+    clips of one video in a batch then differ in time and augmentation (repeated augmentation, Hoffer et al., 2020;
+    ``num_sample`` in the published code). An epoch still visits every sample, so it has ``num_repeats`` times as many
+    clips. Batch sizes count clips, and should be multiples of ``num_repeats``.
 
     Args:
         dataset: The data set.
-        shuffle: Whether to shuffle, differently in every epoch.
-        seed: Seed of order and augmentation, the same on every rank. Default: one drawn and shared by all ranks.
-        round_up: Whether to repeat samples until every rank has equally many.
-        num_repeats: Clips of each sample.
+        shuffle: Whether to shuffle the samples, in another order in every epoch.
+        seed: Seed of order and augmentation, the same on every rank. None draws one and shares it with all ranks.
+        round_up: Whether to repeat samples until every rank has the same number.
+        num_repeats: Number of clips of each sample.
 
     Raises:
-        ValueError: An empty data set, or no clip per sample.
+        ValueError: If the data set is empty, or ``num_repeats`` is below 1.
+
+    Example:
+        >>> sampler = SeededSampler(range(3), shuffle=False, seed=0, num_repeats=2)
+        >>> len(sampler), list(sampler)
+        (6, [0, 0, 1, 1, 2, 2])
+        >>> sampler.skip_samples(4)  # resumes an epoch
+        >>> list(sampler)
+        [2, 2]
     """
 
     def __init__(
@@ -81,18 +89,18 @@ class SeededSampler(DefaultSampler):
         self._num_skipped = 0
 
     def __len__(self) -> int:
-        """Clips of this rank in an epoch."""
+        """Returns the number of clips of this rank in an epoch."""
         length: int = super().__len__() * self.num_repeats
         return length
 
     def skip_samples(self, num_samples: int) -> None:
-        """Leaves out the first clips of this rank in the next iteration, and only there.
+        """Leaves out the first clips of this rank in the next iteration, and only in this one.
 
         Args:
-            num_samples: How many, repetitions counted, 0 to ``len(self)``.
+            num_samples: Number of clips, including repetitions, 0 to ``len(self)``.
 
         Raises:
-            ValueError: If there are not that many.
+            ValueError: If an epoch has fewer clips.
         """
         if not 0 <= num_samples <= len(self):
             raise ValueError(f'cannot skip {num_samples} samples of an epoch of {len(self)}')
@@ -110,30 +118,39 @@ class SeededSampler(DefaultSampler):
             yield SampleIndex(index, self.seed, self.epoch, index + repeat * len(self.dataset))
 
     def _draws(self) -> Iterator[tuple[int, int]]:
-        """Yields what this rank draws in the current epoch: an index, and how often it was drawn on purpose before."""
+        """Yields pairs for this rank and epoch: an index, and how often it was drawn before in this epoch.
+
+        Repetitions by ``round_up`` do not count.
+        """
         return ((index, 0) for index in super().__iter__())
 
 
 @DATA_SAMPLERS.register_module()
 class ClassBalancedSampler(SeededSampler):
-    """Draws equally many clips of every class, as many in all as the data set has.
+    """Draws the same number of clips from every class. An epoch has as many draws as the data set has samples n.
 
-    An epoch has ``n // C`` clips of each of the C classes that occur, and one more of ``n % C`` random ones.
-    Clips of a class come in random order, every one before any comes again: those of rare classes several times, each
-    time with another augmentation, of frequent classes only some, others in every epoch.
+    An epoch has ``n // C`` clips of each of the C classes that occur, and one more of ``n % C`` random classes. Clips of
+    a class come in random order, and none comes again before all others of the class came. Clips of rare classes
+    therefore come several times, each time with another augmentation. Of frequent classes only a part comes, and
+    another part in every epoch.
 
     Args:
-        dataset: The data set; its clips have class labels.
-        shuffle: True, as in the place of another sampler; draws are random.
-        seed: Seed of order and augmentation, the same on every rank. Default: one drawn and shared by all ranks.
-        round_up: Whether to repeat samples until every rank has equally many.
-        num_repeats: Clips of each draw, see :class:`SeededSampler`.
+        dataset: The data set. Its samples have class labels.
+        shuffle: Must be True, because draws are random. The option exists so that configs can exchange samplers.
+        seed: Seed of order and augmentation, the same on every rank. None draws one and shares it with all ranks.
+        round_up: Whether to repeat samples until every rank has the same number.
+        num_repeats: Number of clips of each draw, see :class:`SeededSampler`.
 
     Raises:
-        ValueError: A data set that is empty or has no class labels, or no shuffling.
+        ValueError: If the data set is empty or has no class labels, or if ``shuffle`` is False.
 
     Example:
-        >>> sampler = dict(type='ClassBalancedSampler')  # in place of SeededSampler, in train_dataloader
+        >>> class Labelled(list):
+        ...     def get_data_info(self, index):
+        ...         return dict(gt_label=self[index])
+        >>> dataset = Labelled([0, 0, 0, 0, 0, 1])
+        >>> sorted(dataset[index] for index in ClassBalancedSampler(dataset, seed=0))
+        [0, 0, 0, 1, 1, 1]
     """
 
     def __init__(
@@ -167,10 +184,13 @@ class ClassBalancedSampler(SeededSampler):
 
 
 def class_labels(dataset: Any) -> list[int]:
-    """The class index of every sample of a data set, also of one that wraps others.
+    """Lists the class index of every sample of a data set.
+
+    Args:
+        dataset: A data set, or a wrapper of data sets, with the method ``get_data_info``.
 
     Raises:
-        ValueError: If samples have none.
+        ValueError: If the data set has no such method, or a sample has no class.
     """
     if not hasattr(dataset, 'get_data_info'):
         raise ValueError(f'{type(dataset).__name__} cannot list the classes of its samples, which balancing needs')

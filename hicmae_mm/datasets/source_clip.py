@@ -1,4 +1,4 @@
-"""A video whose frames are read one after the other, without holding more of them than memory allows."""
+"""Reads the frames of a video one after the other, with a limit on the memory for decoded frames."""
 
 from __future__ import annotations
 
@@ -16,19 +16,24 @@ _ASSUMED_FPS = 25.0
 
 
 class Clip:
-    """An opened video file or folder of frames; a context manager.
+    """An opened video file or folder of frames. It is a context manager that closes the file at its end.
 
     Args:
-        path: File or folder.
-        name: Path relative to the data set's folder, without extension: what other files of the clip are called.
-        backend: Of :func:`~hicmae_mm.datasets.video_readers.open_video`.
-        frame_folder_fps: Frame rate of folders.
-        held_bytes: Decoded frames that may be in memory at a time; a clip that fits is decoded once only.
+        path: Video file, or folder of pictures.
+        name: Path relative to the folder of the data set, without extension. Other files of the clip have the same
+            name. By default it is the name of the file.
+        backend: See :func:`~hicmae_mm.datasets.video_readers.open_video`.
+        frame_folder_fps: Frame rate of a folder of pictures; None if it is not known.
+        held_bytes: Largest size of the decoded frames in memory. A clip that fits is decoded only once.
 
     Attributes:
-        num_frames: n.
-        height: Of the frames (pixels).
-        width: Of the frames (pixels).
+        num_frames: Number of frames.
+        height: Height of the frames (pixels).
+        width: Width of the frames (pixels).
+
+    Raises:
+        FileNotFoundError: If there is nothing at ``path``.
+        MediaError: If the file is broken.
     """
 
     def __init__(
@@ -61,7 +66,7 @@ class Clip:
         """Yields every frame, ``(H, W, 3)`` uint8 RGB.
 
         Raises:
-            MediaError: If a frame cannot be decoded, or has another size than the first.
+            MediaError: If a frame cannot be decoded, or its size differs from that of the first frame.
         """
         if self._held is not None:
             yield from self._held
@@ -82,14 +87,14 @@ class Clip:
             yield from frames
 
     def moments(self) -> list[float]:
-        """When each frame is shown (seconds); 25 a second where nothing says it."""
+        """Returns the time at which each frame is shown (seconds). If it is unknown, 25 frames per second are assumed."""
         if self.reader.fps is None:
             return [index / _ASSUMED_FPS for index in range(self.num_frames)]
         return [self.reader.frame_seconds(index)[0] for index in range(self.num_frames)]
 
     @property
     def seconds(self) -> float | None:
-        """From the start of the first frame to the end of the last; None without time stamps."""
+        """Duration from the start of the first frame to the end of the last (seconds); None without time stamps."""
         if self.reader.fps is None:
             return None
         return self.reader.frame_seconds(self.num_frames - 1)[1] - self.reader.frame_seconds(0)[0]

@@ -1,4 +1,4 @@
-"""Small text files that stand where media should be: pointers of Git LFS, pages of a web server."""
+"""Recognizes small text files that take the place of media files: pointers of Git LFS, and pages of a web server."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ _FETCH_PAGES = 'a web page that was saved in place of the media (a login or erro
 
 
 def stand_in(head: bytes) -> str | None:
-    """What a file is instead of media, and what to do about it; None for anything else.
+    """Describes a text file that takes the place of a media file, and how to get the media.
 
     Args:
         head: The first bytes of the file.
+
+    Returns:
+        Text for an error message; None if the file is neither a pointer nor a page.
     """
     text = head.removeprefix(b'\xef\xbb\xbf').lstrip().lower()
     if text.startswith(_POINTER):
@@ -24,7 +27,7 @@ def stand_in(head: bytes) -> str | None:
 
 
 def describe_stand_in(path: str | Path) -> str | None:
-    """As :func:`stand_in`, of a file; None where there is none."""
+    """Calls :func:`stand_in` for the file at ``path``; returns None if there is no such file."""
     try:
         with open(path, 'rb') as file:  # noqa: PTH123 (pathlib would remember a part of every name)
             return stand_in(file.read(HEAD_BYTES))

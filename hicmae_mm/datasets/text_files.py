@@ -1,6 +1,6 @@
-"""Text files as people have them: with byte order marks, in UTF-16 (Excel's "Unicode text"), with any line ends.
+"""Reads text files with byte order marks, in UTF-16 (Excel's "Unicode text"), and with all line ends.
 
-All text tables and JSON files that come from outside are read here, so that one form is readable everywhere.
+All text tables and JSON files from outside are read with these functions, so that all commands accept the same forms.
 """
 
 from __future__ import annotations
@@ -14,34 +14,37 @@ from pathlib import Path
 from typing import Any
 
 _SHOWN_CHARACTERS = 80
-_MARKS = {  # those of UTF-32 first: one of them begins as one of UTF-16 does
+_MARKS = {  # UTF-32 comes first, because one of its marks begins with the bytes of a mark of UTF-16
     codecs.BOM_UTF32_LE: 'utf-32',
     codecs.BOM_UTF32_BE: 'utf-32',
     codecs.BOM_UTF16_LE: 'utf-16',
     codecs.BOM_UTF16_BE: 'utf-16',
     codecs.BOM_UTF8: 'utf-8-sig',
 }
-_DELIMITERS = (',', '\t', ';')  # of tables that programs call CSV; Excel writes the others in some languages
+_DELIMITERS = (',', '\t', ';')  # in tables that programs call CSV; Excel writes semicolons in some languages
 _LINE = re.compile(r'[^\r\n]*(?:\r\n|\r|\n|$)')
 
 
 def shown(value: object) -> str:
-    """A value for a message: its ``repr``, shortened if it is long."""
+    """Returns the ``repr`` of a value for a message, shortened if it is long."""
     text = repr(value[: _SHOWN_CHARACTERS * 2] if isinstance(value, (str, bytes)) else value)
     size = len(value) if isinstance(value, (str, bytes)) else len(text)
     return text if size <= _SHOWN_CHARACTERS else f'{text[:_SHOWN_CHARACTERS]}... ({size} characters)'
 
 
 def decode_text(content: bytes, name: object, errors: str = 'strict') -> str:
-    """Text of a file's bytes: UTF-8, or whatever its byte order mark says; the mark is removed.
+    """Decodes the bytes of a text file, and removes the byte order mark.
 
     Args:
-        content: The bytes.
-        name: What an error calls the file.
-        errors: Of :meth:`bytes.decode`; ``'replace'`` where free text may hold anything.
+        content: The bytes, in UTF-8 or in the encoding that the byte order mark names.
+        name: Name of the file in error messages.
+        errors: See :meth:`bytes.decode`; ``'replace'`` accepts every byte.
+
+    Returns:
+        The text, with its line ends.
 
     Raises:
-        ValueError: If it is not text; the line is named.
+        ValueError: If the bytes are not text. The message names the line.
     """
     encoding = next((encoding for mark, encoding in _MARKS.items() if content.startswith(mark)), 'utf-8')
     try:
@@ -51,7 +54,7 @@ def decode_text(content: bytes, name: object, errors: str = 'strict') -> str:
         place = f'{name}, line {len(_split(before))}'
         form = encoding.removesuffix('-sig').upper()
         raise ValueError(f'{place}: not {form} ({error.reason}); convert the file to UTF-8') from error
-    text = text.lstrip('\ufeff')  # a second mark, of a second program
+    text = text.lstrip('\ufeff')  # a second program may have added a second mark
     end = text.find('\0')
     if end >= 0:
         raise ValueError(
@@ -66,7 +69,7 @@ def read_text(path: Path, errors: str = 'strict') -> str:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no file, or no text.
+        ValueError: If ``path`` is not a file, or its content is not text.
     """
     if not path.exists():
         raise FileNotFoundError(f'{path} does not exist')
@@ -76,13 +79,13 @@ def read_text(path: Path, errors: str = 'strict') -> str:
 
 
 def text_lines(text: str) -> Iterator[str]:
-    """Yields the lines of a text without their ends: LF, CR LF, or CR alone (old programs for Mac)."""
+    """Yields the lines of a text without their ends, which may be LF, CR LF, or CR alone (old programs for Mac)."""
     lines = _split(text)
     yield from lines if lines[-1] else lines[:-1]
 
 
 def lines_with_ends(text: str) -> list[str]:
-    """The lines of a text, each with its end."""
+    """Returns the lines of a text, each with its line end."""
     return [line for line in _LINE.findall(text) if line]
 
 
@@ -91,17 +94,19 @@ def _split(text: str) -> list[str]:
 
 
 def read_rows(path: Path, delimiter: str | None = None, errors: str = 'strict') -> Iterator[tuple[int, list[str]]]:
-    """Yields number (from 1) and fields of every line that is not empty; fields come without white space around them.
+    """Yields the number (counted from 1) and the fields of every line that is not empty.
+
+    Fields have no white space around them.
 
     Args:
         path: The file.
-        delimiter: Of the columns, as in CSV files; a table whose first line has none of it, but tabs or semicolons, is
-            read by these. None: white space.
+        delimiter: Character between the columns of a CSV file. If the first line does not contain it, but tabs or
+            semicolons, these separate the columns. None means that white space separates them.
         errors: See :func:`decode_text`.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is not text, or a quotation does not end.
+        ValueError: If the file is not text, or a quotation does not end.
     """
     text = read_text(path, errors)
     if delimiter is None:
@@ -125,7 +130,8 @@ def read_json(path: Path) -> Any:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is malformed, nested too deeply, or an object has a key twice; file and line are named.
+        ValueError: If the content is malformed or nested too deeply, or an object has a key twice. The message names
+            the file, and the line if it is known.
     """
     text = read_text(path)
     try:
@@ -135,7 +141,7 @@ def read_json(path: Path) -> Any:
         end = ', the file ends too early' if not text[error.pos :].strip() else ''
         raise ValueError(f'{path}, line {line}: not valid JSON ({error.msg}{end}); write or fetch it again') from error
     except RecursionError as error:
-        raise ValueError(f'{path}: not valid JSON for this program (nested too deeply)') from error
+        raise ValueError(f'{path}: the JSON is nested too deeply for this program; write it with fewer levels') from error
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from error
 

@@ -1,6 +1,6 @@
-"""Media files opened through FFmpeg: which track holds the pictures, which the sound, and where their clock starts.
+"""Opens media files with FFmpeg, chooses the tracks of pictures and sound, and finds the start of their clock.
 
-Everything that opens a file goes through :func:`open_container`, so that limits and choices are the same everywhere.
+All code that opens a file uses :func:`open_container`, so that limits and choices are the same everywhere.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from hicmae_mm.datasets.containers import check_complete
 from hicmae_mm.datasets.errors import MediaError, decoder_errors
 
 LONGEST_SECONDS = 1e7
-"""Time stamps beyond this (116 days) are taken for damage."""
+"""Largest time stamp (116 days). A larger one means that the file is damaged."""
 
 MOST_PIXELS = 2**26
-"""Of a picture; twice as many as 8K video has."""
+"""Largest number of pixels of a picture, which is twice that of 8K video."""
 
 _SAMPLE_RATES_HZ = (100, 1_000_000)
 _NO_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
-# Containers and raw streams that hold pictures or sound. Playlists, which make FFmpeg open further files or addresses,
-# are not among them, nor are raw samples, which take any file for sound.
+# Containers and raw streams that contain pictures or sound. The list has no playlists, because they make FFmpeg open
+# further files or addresses, and no raw samples, because every file can be read as raw samples.
 _FORMATS = (
     'mov mp4 matroska webm avi flv live_flv kux mpegts mpeg mpegvideo asf asf_o ogg mxf gxf gif apng dv nut rm ivf obu '
     'wtv nsv swf nuv amr amrnb amrwb wav w64 aiff au caf flac mp3 aac loas ac3 eac3 dts ape wv tta tak mpc mpc8 shn '
@@ -37,25 +37,32 @@ _OPTIONS = {'format_whitelist': _FORMATS.replace(' ', ','), 'protocol_whitelist'
 
 
 def open_container(path: Path) -> InputContainer:
-    """Opens a media file; its first bytes are looked at before FFmpeg sees it.
+    """Opens a media file after a check of its first bytes; see :func:`~hicmae_mm.datasets.containers.check_complete`.
+
+    Args:
+        path: The file.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        MediaError: If it is truncated, or nothing that FFmpeg reads.
+        MediaError: If the file is truncated, or FFmpeg cannot read its format.
     """
     check_complete(path)
     with decoder_errors(f'{path}: cannot be opened as a video or sound file'):
         try:
             return av.open(f'file:{path}', options=_OPTIONS, metadata_errors='replace')
-        except av.error.ArgumentError as error:  # what FFmpeg answers for formats that are not in the list
-            raise MediaError(f'{path}: cannot be opened as a video or sound file: no form that is known') from error
+        except av.error.ArgumentError as error:  # FFmpeg's error for formats that are not in the list
+            raise MediaError(f'{path}: cannot be opened as a video or sound file: its format is not known') from error
 
 
 def picture_track(container: InputContainer, path: Path) -> Any:
-    """The first track of moving pictures; cover pictures are none.
+    """Returns the first track of moving pictures. Cover pictures do not count.
+
+    Args:
+        container: The opened file.
+        path: Name of the file in error messages.
 
     Raises:
-        MediaError: If there is none, its codec is not known, or its pictures are too large.
+        MediaError: If there is no such track, its codec is not known, or its pictures are too large.
     """
     tracks = picture_tracks(container)
     if not tracks:
@@ -70,15 +77,19 @@ def picture_track(container: InputContainer, path: Path) -> Any:
 
 
 def picture_tracks(container: InputContainer) -> list[Any]:
-    """Every track of moving pictures."""
+    """Returns all tracks of moving pictures."""
     return [track for track in container.streams.video if not track.disposition & _NO_PICTURES]
 
 
 def sound_track(container: InputContainer, path: Path) -> Any:
-    """The sound track that players take: the first that is marked as default, else the first.
+    """Returns the sound track that players choose: the first that is marked as default, else the first.
+
+    Args:
+        container: The opened file.
+        path: Name of the file in error messages.
 
     Raises:
-        MediaError: If there is none, or its codec or rate is not known.
+        MediaError: If there is no sound track, its codec is not known, or its sampling rate is impossible.
     """
     tracks = container.streams.audio
     if not tracks:
@@ -101,9 +112,10 @@ def _check_codec(track: Any, what: str, path: Path) -> None:
 
 
 def clock_start_seconds(container: InputContainer) -> Fraction:
-    """Where the clock of a file starts: at its first picture or sample, whichever is earlier.
+    """Returns the start of the clock of a file: the time of its first picture or sample, whichever is earlier.
 
-    Broadcasts and cut recordings start anywhere. All times of both readers count from here.
+    The time stamps of broadcasts and of cut recordings may start at any value. The video reader and the audio reader
+    subtract this start from all times.
     """
     tracks = (*picture_tracks(container), *container.streams.audio)
     starts = [track.start_time * (track.time_base or 1) for track in tracks if track.start_time is not None]
@@ -111,14 +123,14 @@ def clock_start_seconds(container: InputContainer) -> Fraction:
 
 
 def decoded_frames(container: InputContainer, track: Any) -> Iterator[Any]:
-    """Decodes a track from where its container stands.
+    """Decodes a track from the present position of its container, and yields the frames.
 
-    Broken packets before the first frame are skipped, as FFmpeg's own tools do: after a seek, or in a broadcast that
+    Broken packets before the first frame are skipped, as in FFmpeg's own tools. After a seek, or in a broadcast that
     was cut, the first packet is often the rest of a frame.
     """
     has_begun = False
     for packet in container.demux(track):
-        if not packet.size and packet.dts is not None:  # a dropped frame; the decoder would take it for the end
+        if not packet.size and packet.dts is not None:  # a dropped frame, which the decoder would treat as the end
             continue
         try:
             frames = packet.decode()

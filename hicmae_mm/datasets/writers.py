@@ -1,4 +1,4 @@
-"""Writers of the media files that the synthetic corpus and the tests are made of."""
+"""Writes the media files of the synthetic corpus, of the tests, and of cut recordings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 import soundfile
 
 _AUDIO_CHUNK = 1024  # samples per AAC frame
-# mbtree: with B-frames, x264 165's propagates uninitialised memory in small pictures, so the bytes would not repeat
+# mbtree=0: in x264 165, mbtree with B-frames reads uninitialised memory in small pictures, so the bytes would vary
 _VIDEO_OPTIONS = {'preset': 'veryfast', 'tune': 'fastdecode', 'x264-params': 'mbtree=0'}
 
 
@@ -28,19 +28,19 @@ def write_video(
 ) -> None:
     """Writes an mp4 with an H.264 (yuv420p) picture track and, if given, a mono AAC sound track.
 
-    The same input gives the same bytes: one encoder thread and no time stamps in the container.
+    The same input gives the same bytes, because there is one encoder thread and the container stores no creation time.
 
     Args:
-        path: The file to write; its folder is made if it is missing. Overwritten if it exists.
-        frames: ``(T, H, W, 3)`` uint8 RGB, or an iterable of ``(H, W, 3)`` (nothing but one frame is then held). H and
-            W even, T at least 1.
+        path: The file to write. An existing file is overwritten, and a missing folder is made.
+        frames: ``(T, H, W, 3)`` uint8 RGB, or an iterable of ``(H, W, 3)``, of which only one is in memory at a time. H
+            and W are even, T is at least 1.
         fps: Frames per second, above 0.
-        waveform: ``(S,)`` samples in -1..1, or None for no sound track.
-        sample_rate_hz: Rate of ``waveform`` (Hz); one that AAC has (8000, 16000, 22050, 44100, 48000, ...).
-        crf: H.264 rate factor, 0 (lossless) to 51; higher is smaller and quicker to decode.
+        waveform: ``(S,)`` samples in -1..1; None writes no sound track.
+        sample_rate_hz: Sampling rate of ``waveform``; one that AAC supports (8000, 16000, 22050, 44100, 48000, ...).
+        crf: H.264 rate factor, 0 (lossless) to 51. A larger value gives a smaller file.
 
     Raises:
-        ValueError: If a shape, the frame rate or the number of frames does not fit.
+        ValueError: If a shape, the frame rate or the number of frames is not valid.
         TypeError: If the frames are not uint8.
     """
     if fps <= 0:
@@ -76,9 +76,9 @@ def write_wav(path: str | Path, waveform: np.ndarray, sample_rate_hz: int = 1600
     """Writes a 16-bit PCM wav file.
 
     Args:
-        path: The file to write; its folder is made if it is missing.
+        path: The file to write. A missing folder is made.
         waveform: ``(S,)`` mono or ``(S, C)`` samples in -1..1.
-        sample_rate_hz: Sampling rate (Hz).
+        sample_rate_hz: Sampling rate of ``waveform``.
 
     Raises:
         ValueError: If the waveform is empty or has more than two dimensions.

@@ -26,8 +26,8 @@ class ObjectiveWeightHook(Hook):
         ValueError: The shares are not in order.
 
     Example:
-        >>> hook = ObjectiveWeightHook('contrast', start=0.0, stop=0.5, begin=0.2, end=0.6)
-        >>> [hook.weight(share) for share in (0.0, 0.2, 0.4, 1.0)]
+        >>> hook = ObjectiveWeightHook('contrast', start=0.0, stop=0.5, begin=0.25, end=0.75)
+        >>> [hook.weight(share) for share in (0.0, 0.25, 0.5, 1.0)]
         [0.0, 0.0, 0.25, 0.5]
     """
 
