@@ -90,7 +90,7 @@ class FileSource:
                     stop = min(round(end * self.sample_rate_hz), opened.audio.num_samples)
                     sound, heard = opened.audio.read(heard, max(stop, heard)), max(stop, heard)
                 yield Moment(start, reader.get([index])[0], sound)
-                reader.let_go([index])
+                reader.release([index])
 
 
 class LiveSource:

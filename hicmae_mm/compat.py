@@ -15,7 +15,7 @@ import yaml
 
 def patch_third_party() -> None:
     """Applies every patch that must precede an import of MMAction2. Idempotent and cheap: imports nothing heavy."""
-    _stand_in_for_missing_drn()
+    _add_missing_drn()
     _format_each_config_once()
     _read_yaml_without_code()
 
@@ -92,7 +92,7 @@ def _count_values(value: Any, left: list[int], depth: int) -> None:
         _count_values(item, left, depth + 1)
 
 
-def _stand_in_for_missing_drn() -> None:
+def _add_missing_drn() -> None:
     """Registers a placeholder for ``mmaction.models.localizers.drn``, which the published wheel lacks.
 
     Without it ``import mmaction.models`` fails (MMAction2 issue 2714). The placeholder class raises when built.

@@ -142,7 +142,7 @@ class WindowedClip:
         for number, plan in enumerate(plans):
             yield self._prepare(plan, reader)
             if reader is not None:
-                reader.let_go([frame for frame in plan.stored.tolist() if last_use[frame] == number])
+                reader.release([frame for frame in plan.stored.tolist() if last_use[frame] == number])
             plan.results = None
         if self.opened.audio is not None and self.opened.audio.peak == 0:
             self.warnings.append('the sound is silent: all samples are zero')

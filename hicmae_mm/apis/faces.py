@@ -249,7 +249,7 @@ def _read_in_order(reader: ForwardReader, wanted: Sequence[int], is_held: bool) 
         batch = wanted[start : start + _BATCH_FRAMES]
         yield from reader.get(batch)
         if not is_held:
-            reader.let_go(batch)
+            reader.release(batch)
 
 
 def _cut(indices: Sequence[int], frames: Sequence[np.ndarray], track: FaceTrack, crop: CropOptions) -> list[np.ndarray]:

@@ -15,7 +15,7 @@ from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from hicmae_mm.commands.steps import GRACE_SECONDS, Step, copy_output, stand_back
+from hicmae_mm.commands.steps import GRACE_SECONDS, Step, copy_output, lower_priority
 
 # what training, testing and drawing import between them
 HEAVY_MODULES = (
@@ -105,7 +105,7 @@ def _run_tool(
 ) -> None:
     """Becomes ``python COMMAND``, in a session of its own so that it can be ended with all its children."""
     os.setsid()
-    stand_back(os.getpid(), niceness)
+    lower_priority(os.getpid(), niceness)
     threading.Thread(target=_end_with_caller, daemon=True).start()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     multiprocessing.set_start_method(None, force=True)  # as in a process that was started afresh

@@ -103,7 +103,7 @@ class StepMarks:
         self.mark_of(step).unlink(missing_ok=True)
 
 
-def stand_back(pid: int, niceness: int) -> None:
+def lower_priority(pid: int, niceness: int) -> None:
     """Lets a process that leads a session, and what it will start, have the cores that others leave.
 
     Linux may share its cores among sessions first ("autogroups"), so the session's own niceness counts as well.
@@ -203,7 +203,7 @@ class RunningStep:
             preexec_fn=_die_with(os.getpid()),
             pass_fds=tuple(keep_open),
         )
-        stand_back(self._process.pid, step.niceness)
+        lower_priority(self._process.pid, step.niceness)
         self._copying = threading.Thread(target=copy_output, args=(self._process.stdout, log_file, label), daemon=True)
         if is_copied:
             self._copying.start()

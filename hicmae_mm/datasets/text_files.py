@@ -141,7 +141,9 @@ def read_json(path: Path) -> Any:
         end = ', the file ends too early' if not text[error.pos :].strip() else ''
         raise ValueError(f'{path}, line {line}: not valid JSON ({error.msg}{end}); write or fetch it again') from error
     except RecursionError as error:
-        raise ValueError(f'{path}: the JSON is nested too deeply for this program; write it with fewer levels') from error
+        raise ValueError(
+            f'{path}: the JSON is nested too deeply for this program; write it with fewer levels'
+        ) from error
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from error
 

@@ -59,7 +59,7 @@ class ClipResult:
         names = names_for(metainfo.get('dimensions'), len(predicted))
         return cls(name, names, predicted, None, None if target is None else _array(target), is_regression=True)
 
-    def see(self, inputs: Mapping[str, Any], view: int = 0) -> ClipResult:
+    def add_inputs(self, inputs: Mapping[str, Any], view: int = 0) -> ClipResult:
         """Keeps frames and spectrogram of one view of collated inputs (``video (V, T, H, W, 3)``, ``audio``)."""
         if 'video' in inputs:
             self.frames = np.asarray(inputs['video'][view].cpu())

@@ -72,7 +72,7 @@ def _shown_frames(opened: OpenClip, timeline: Timeline) -> Iterator[tuple[np.nda
     last: int | None = None
     for number, index in enumerate(stored):
         if last is not None and index != last:
-            reader.let_go([last])
+            reader.release([last])
         last = index
         yield (reader.get([index])[0], *timeline.frame_seconds(number))
 

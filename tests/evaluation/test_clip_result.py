@@ -36,7 +36,7 @@ def test_ranking() -> None:
 
 
 def test_what_a_clip_lacks_is_not_seen() -> None:
-    result = ClipResult('a', [], np.zeros(0)).see({'audio': torch.arange(12.0).reshape(2, 1, 3, 2)}, view=1)
+    result = ClipResult('a', [], np.zeros(0)).add_inputs({'audio': torch.arange(12.0).reshape(2, 1, 3, 2)}, view=1)
     assert result.frames is None
     assert result.spectrogram is not None
     assert result.spectrogram.tolist() == [[6, 7], [8, 9], [10, 11]]

@@ -73,7 +73,7 @@ def positions(dataset: Sequence[Any]) -> dict[str, int]:
 def look(result: ClipResult, dataset: Sequence[Any], index: int) -> None:
     """Reads what the model was given of a clip (its first view); says so if the media cannot be read."""
     try:
-        result.see(collate_audio_visual([dataset[SampleIndex(index, 0, 0)]])['inputs'])
+        result.add_inputs(collate_audio_visual([dataset[SampleIndex(index, 0, 0)]])['inputs'])
     except (MediaError, FileNotFoundError) as error:
         print(f'without pictures: {error}', file=sys.stderr)
 

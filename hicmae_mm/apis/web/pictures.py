@@ -92,7 +92,7 @@ def face_strip(
         src = _data_address(_crop(reader.get([index])[0], box), 'jpeg') if is_shown else None
         strip.append(dict(seconds=round(moment, 3), src=src))
         if is_shown:
-            reader.let_go([i for i in {w[1] for w in wanted} if i < index])
+            reader.release([i for i in {w[1] for w in wanted} if i < index])
     return strip
 
 

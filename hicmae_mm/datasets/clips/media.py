@@ -152,7 +152,7 @@ class ForwardReader:
         self._advance(max(indices))
         return [self._held[index] for index in indices]
 
-    def let_go(self, indices: Sequence[int]) -> None:
+    def release(self, indices: Sequence[int]) -> None:
         """Forgets frames."""
         for index in indices:
             self._held.pop(index, None)

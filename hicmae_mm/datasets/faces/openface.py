@@ -68,7 +68,7 @@ class OpenFace(BaseFaceCropper):
             raise MediaError(f'{source}: none of the tracked frames has a picture')
         out_dir.mkdir()
         for number, origin in plan.items():
-            _take_over(pictures[origin], out_dir, number, options)
+            _copy_or_encode(pictures[origin], out_dir, number, options)
         summary = summarize(found, len(plan), num_several)
         return summary if tracked is not None else summary | dict(face_frames=None, face_share=None)
 
@@ -128,7 +128,7 @@ def read_success(path: Path, face: int, min_confidence: float) -> dict[int, bool
     return tracked
 
 
-def _take_over(picture: Path, out_dir: Path, number: int, options: CropOptions) -> None:
+def _copy_or_encode(picture: Path, out_dir: Path, number: int, options: CropOptions) -> None:
     image = read_image(picture)
     size = (options.size, options.size) if options.size else image.shape[:2]
     if image.shape[:2] == size and picture.suffix.lower() in ('.jpg', '.jpeg'):

@@ -71,7 +71,7 @@ class Track:
         low, high = np.quantile(middles, [0.05, 0.95], axis=0)
         return float((high - low).max()) / self.side
 
-    def meets(self, other: Track) -> bool:
+    def shares_frame_with(self, other: Track) -> bool:
         """Whether some frame shows both."""
         return not set(self.frames).isdisjoint(other.frames)
 
@@ -127,7 +127,7 @@ def join_tracks(tracks: Sequence[Track]) -> list[Track]:
     joined: list[Track] = []
     for track in tracks:
         ended = [other for other in joined if other.frames[-1] < track.frames[0]]
-        fitting = [other for other in ended if _comes_back(other.boxes[-1], track.boxes[0])]
+        fitting = [other for other in ended if _is_same_face_later(other.boxes[-1], track.boxes[0])]
         if not fitting:
             joined.append(Track(*(list(values) for values in vars(track).values())))
             continue
@@ -137,7 +137,7 @@ def join_tracks(tracks: Sequence[Track]) -> list[Track]:
     return joined
 
 
-def _comes_back(last: np.ndarray, first: np.ndarray) -> bool:
+def _is_same_face_later(last: np.ndarray, first: np.ndarray) -> bool:
     side, other = last[2:].max(), first[2:].max()
     distance = np.linalg.norm(last[:2] + last[2:] / 2 - first[:2] - first[2:] / 2)
     return bool(distance < _REACH[0] * side and max(side / other, other / side) < _MOST_SIZE_RATIO)
@@ -156,11 +156,13 @@ def one_person(tracks: Sequence[Track], weights: Sequence[float], num_frames: in
         num_frames: Of the clip.
     """
     chosen: list[Track] = []
-    bystanders: list[Track] = []
+    rejected: list[Track] = []
     for number in np.argsort(-np.asarray(weights), kind='stable'):
         track = tracks[number]
-        if any(track.meets(other) for other in chosen) or any(_share_place(track, other) for other in bystanders):
-            bystanders.append(track)
+        if any(track.shares_frame_with(other) for other in chosen) or any(
+            _share_place(track, other) for other in rejected
+        ):
+            rejected.append(track)
         elif not chosen or track.side >= _LEAST_SIZE_RATIO * chosen[0].side:
             chosen.append(track)
     places = np.full(num_frames, -1)

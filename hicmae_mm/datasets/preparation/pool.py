@@ -89,9 +89,9 @@ def run_parallel(
             for worker in [worker for worker in workers if worker.connection in ready]:
                 yield worker.item, worker.result()
                 try:
-                    worker.give(next(waiting))
+                    worker.send(next(waiting))
                 except StopIteration:
-                    worker.dismiss()
+                    worker.stop()
                     workers.remove(worker)
     finally:
         for worker in workers:
@@ -104,7 +104,7 @@ class _Worker(Generic[T, R]):
     def __init__(self, context: Any, function: Callable[[T], R], item: T) -> None:
         self._context, self._function = context, function
         self._start()
-        self.give(item)
+        self.send(item)
 
     def _start(self) -> None:
         self.connection, far_end = self._context.Pipe()
@@ -112,7 +112,7 @@ class _Worker(Generic[T, R]):
         self._process.start()
         far_end.close()
 
-    def give(self, item: T) -> None:
+    def send(self, item: T) -> None:
         """Hands the next item over."""
         self.item = item
         if not self._process.is_alive():
@@ -131,7 +131,7 @@ class _Worker(Generic[T, R]):
             raise reply.error from WorkerError(reply.traceback)
         return reply
 
-    def dismiss(self) -> None:
+    def stop(self) -> None:
         """Lets an idle worker go."""
         self.connection.close()
         self._process.join()
@@ -139,7 +139,7 @@ class _Worker(Generic[T, R]):
     def kill(self) -> None:
         """Ends a worker at once."""
         self._process.kill()
-        self.dismiss()
+        self.stop()
 
 
 @dataclass(frozen=True)

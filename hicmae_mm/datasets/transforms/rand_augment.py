@@ -69,7 +69,7 @@ class ClipRandAugment(BaseTransform):
         if self.is_fused and clip.warp is not None:
             results['imgs'], results['pending_warp'] = clip.frames, clip.warp
         else:
-            results['imgs'] = clip.settle()
+            results['imgs'] = clip.apply_warp()
         return results
 
 
@@ -87,7 +87,7 @@ def _for_clips(operation: AugmentOp) -> Callable[..., WarpedClip]:
 
 
 def _map_frames(function: Any, clip: WarpedClip, *args: Any, **kwargs: Any) -> WarpedClip:
-    return WarpedClip([np.array(function(Image.fromarray(frame), *args, **kwargs)) for frame in clip.settle()])
+    return WarpedClip([np.array(function(Image.fromarray(frame), *args, **kwargs)) for frame in clip.apply_warp()])
 
 
 def _look_up(function: Any, is_linear: bool, clip: WarpedClip, *args: Any, **kwargs: Any) -> WarpedClip:
@@ -96,14 +96,14 @@ def _look_up(function: Any, is_linear: bool, clip: WarpedClip, *args: Any, **kwa
     A linear one may come before a warp that is still to be done, for interpolation is linear too.
     """
     table = np.array(function(Image.fromarray(_EVERY_VALUE), *args, **kwargs))
-    return (clip if is_linear else WarpedClip(clip.settle())).recolour(table)
+    return (clip if is_linear else WarpedClip(clip.apply_warp())).recolour(table)
 
 
 def _contrast(clip: WarpedClip, factor: float, **_: Any) -> WarpedClip:
     """Pillow's contrast: away from, or towards, the mean grey of each frame."""
     values = Image.fromarray(_EVERY_VALUE)
     frames = []
-    for frame in clip.settle():
+    for frame in clip.apply_warp():
         mean = int(ImageStat.Stat(Image.fromarray(frame).convert('L')).mean[0] + 0.5)
         table = np.array(Image.blend(Image.new('RGB', values.size, (mean, mean, mean)), values, factor))
         frames.append(cv2.LUT(frame, table))
@@ -112,7 +112,7 @@ def _contrast(clip: WarpedClip, factor: float, **_: Any) -> WarpedClip:
 
 def _sharpen(clip: WarpedClip, factor: float, **_: Any) -> WarpedClip:
     """Pillow's sharpness: away from, or towards, a 3x3 mean that counts the centre five times; borders stay."""
-    return WarpedClip([_sharpen_frame(frame, factor) for frame in clip.settle()])
+    return WarpedClip([_sharpen_frame(frame, factor) for frame in clip.apply_warp()])
 
 
 def _sharpen_frame(frame: np.ndarray, factor: float) -> np.ndarray:
@@ -133,7 +133,7 @@ def _warp(
     fillcolor: tuple[int, int, int],
     resample: Image.Resampling,
 ) -> WarpedClip:
-    frames = clip.settle()
+    frames = clip.apply_warp()
     height, width = frames[0].shape[:2]
     # Pillow's matrices map pixel centres at half-integers, OpenCV's at integers
     affine = matrix(amount, height, width)

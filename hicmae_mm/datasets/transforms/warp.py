@@ -54,7 +54,7 @@ class WarpedClip:
         """Frames that are yet to be warped."""
         return cls(frames, Warp(matrix, tuple(fill), interpolation))
 
-    def settle(self) -> Frames:
+    def apply_warp(self) -> Frames:
         """The frames, warped."""
         if self.warp is None:
             return self.frames

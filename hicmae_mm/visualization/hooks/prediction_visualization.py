@@ -67,7 +67,7 @@ class PredictionVisualizationHook(Hook):
     def _draw(self, inputs: dict[str, Any], sample: EmotionDataSample, metainfo: dict[str, Any]) -> None:
         from hicmae_mm.visualization import draw_prediction, save_figure  # matplotlib only where a picture is drawn
 
-        result = ClipResult.of(sample, metainfo).see({name: tensor[None] for name, tensor in inputs.items()})
+        result = ClipResult.of(sample, metainfo).add_inputs({name: tensor[None] for name, tensor in inputs.items()})
         if 'sample_id' not in sample:
             result.sample_id = f'clip_{self._seen}'
         figure = draw_prediction(

@@ -121,7 +121,7 @@ class WorstClipsHook(PictureHook):
                     for name, tensor in data_batch['inputs'].items()
                     if name not in present or bool(present[name][view])
                 }
-                self._worst = _worst_of([*self._worst, result.see(streams, view)], self.num_clips)
+                self._worst = _worst_of([*self._worst, result.add_inputs(streams, view)], self.num_clips)
             view += int(sample.get('num_views') or 1)
 
     def _is_among_worst(self, result: ClipResult) -> bool:

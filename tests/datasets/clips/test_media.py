@@ -51,7 +51,7 @@ def test_frames_are_decoded_forward_each_once(media: MediaFolder, backend: str):
     forward = ForwardReader(reader, [0, 4, 9, 20, 21, 49])
     assert [media.frame_number(frame) for frame in forward.get([0, 9])] == [0, 9]
     assert [media.frame_number(frame) for frame in forward.get([4, 20])] == [4, 20]  # 4 was kept for later
-    forward.let_go([0, 4, 9, 20])
+    forward.release([0, 4, 9, 20])
     with pytest.raises(KeyError):
         forward.get([9])
     assert [media.frame_number(frame) for frame in forward.get([21, 49])] == [21, 49]

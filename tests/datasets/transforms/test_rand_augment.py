@@ -29,7 +29,7 @@ def test_every_operation_is_timms(picture: np.ndarray, interpolation: str) -> No
         operation.prob = original.prob = 1.0
         for seed in range(6):
             random.seed(seed)
-            first, second = operation(WarpedClip([picture, picture])).settle()
+            first, second = operation(WarpedClip([picture, picture])).apply_warp()
             random.seed(seed)
             expected = np.array(original(Image.fromarray(picture))).astype(int)
             np.testing.assert_array_equal(first, second)
@@ -78,7 +78,7 @@ def test_fill_follows_the_colours() -> None:
     invert.prob = 1.0
     matrix = np.array([[1.0, 0.0, 2.0], [0.0, 1.0, 0.0]])
     clip = invert(WarpedClip.warped([np.full((3, 4, 3), 10, np.uint8)], matrix, (128, 0, 255), cv2.INTER_LINEAR))
-    assert clip.settle()[0][1].tolist() == [[245] * 3, [245] * 3, [127, 255, 0], [127, 255, 0]]
+    assert clip.apply_warp()[0][1].tolist() == [[245] * 3, [245] * 3, [127, 255, 0], [127, 255, 0]]
 
 
 def test_no_pictures_no_draws() -> None:
