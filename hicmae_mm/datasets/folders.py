@@ -30,7 +30,7 @@ _KINDS = {stat.S_IFDIR: 'a folder', stat.S_IFIFO: 'a pipe', stat.S_IFSOCK: 'a so
 
 
 def is_leftover(name: str) -> bool:
-    """Tells whether a name is that of a hidden file, or of a file of the operating system (``._a.jpg``, ``Thumbs.db``)."""
+    """Tells whether a name is that of a hidden file or of a file of the operating system, such as ``Thumbs.db``."""
     return name.startswith('.') or name.lower() in _LEFTOVERS
 
 

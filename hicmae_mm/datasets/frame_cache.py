@@ -106,10 +106,7 @@ class FrameCache:
             return None
         try:
             seconds = np.array([reader.frame_seconds(index) for index in range(reader.num_frames)])
-        except (
-            MediaError,
-            ValueError,
-        ):  # there are no time stamps; frame_seconds raises the error again if it is called
+        except (MediaError, ValueError):  # without time stamps; frame_seconds raises this error again if it is called
             seconds = None
         return _Clip(frames, seconds, reader.fps)
 

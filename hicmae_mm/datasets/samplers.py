@@ -129,8 +129,8 @@ class SeededSampler(DefaultSampler):
 class ClassBalancedSampler(SeededSampler):
     """Draws the same number of clips from every class. An epoch has as many draws as the data set has samples n.
 
-    An epoch has ``n // C`` clips of each of the C classes that occur, and one more of ``n % C`` random classes. Clips of
-    a class come in random order, and none comes again before all others of the class came. Clips of rare classes
+    An epoch has ``n // C`` clips of each of the C classes that occur, and one more of ``n % C`` random classes. Clips
+    of a class come in random order, and none comes again before all others of the class came. Clips of rare classes
     therefore come several times, each time with another augmentation. Of frequent classes only a part comes, and
     another part in every epoch.
 

@@ -87,7 +87,7 @@ class Clip:
             yield from frames
 
     def moments(self) -> list[float]:
-        """Returns the time at which each frame is shown (seconds). If it is unknown, 25 frames per second are assumed."""
+        """Returns the time at which each frame is shown (seconds). An unknown frame rate counts as 25 per second."""
         if self.reader.fps is None:
             return [index / _ASSUMED_FPS for index in range(self.num_frames)]
         return [self.reader.frame_seconds(index)[0] for index in range(self.num_frames)]

@@ -1,4 +1,4 @@
-"""What a user may hand in: paths, folders, arrays, and any mixture of them, made into one form."""
+"""Converts the inputs of a user (paths, folders, arrays, and mixtures of them) to one form."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class ClipInput:
     """One clip of a user.
 
     Attributes:
-        name: What results call it.
+        name: Name of the clip in results.
         video: A video file, a folder of numbered pictures, or frames ``(T, H, W, 3)`` uint8 RGB; None without pictures.
         audio: A file with a sound track, or a waveform ``(S,)`` float32 in -1..1; None without sound.
-        fps: Of frames and folders of pictures.
-        sample_rate_hz: Of a waveform.
+        fps: Frame rate of ``video`` if it is an array or a folder.
+        sample_rate_hz: Sampling rate of ``audio`` if it is an array.
     """
 
     name: str
@@ -41,12 +41,12 @@ class ClipInput:
 
     @property
     def shares_clock(self) -> bool:
-        """Whether pictures and sound lie in one file, whose time stamps say what belongs together."""
+        """Whether pictures and sound come from one file, so that its time stamps align them."""
         return isinstance(self.audio, Path) and isinstance(self.video, Path) and self.audio == self.video
 
     @property
     def sound(self) -> Path | np.ndarray | None:
-        """The sound, if there really is some: a video file may lack a sound track."""
+        """The sound; None if there is none, for example in a video file without a sound track."""
         is_silent = isinstance(self.audio, Path) and 'audio' not in tracks_of(self.audio)
         return None if is_silent else self.audio
 
@@ -55,14 +55,20 @@ def as_clips(inputs: Any, frame_folder_fps: float = 25.0) -> list[ClipInput]:
     """Lists the clips of an input.
 
     Args:
-        inputs: A path of a media file; a folder of media files, which is searched in depth, or of numbered pictures,
-            which is one clip; a dictionary (see :func:`clip_of_dict`); or a sequence of any of these.
+        inputs: The path of a media file; the path of a folder of media files, which is searched recursively; the path
+            of a folder of numbered pictures, which is one clip; a dictionary (see :func:`clip_of_dict`); a
+            :class:`ClipInput`; or a sequence of any of these.
         frame_folder_fps: Frame rate of folders of pictures.
 
     Raises:
         FileNotFoundError: If a path does not exist.
         TypeError: If an input is none of these.
         ValueError: If a folder has no media files, or a dictionary is not complete.
+
+    Example:
+        >>> silence = dict(waveform=np.zeros(16000), sample_rate_hz=16000, name='silence')
+        >>> [clip.name for clip in as_clips([silence])]
+        ['silence']
     """
     if isinstance(inputs, (str, Path)):
         return list(_clips_of_path(Path(inputs).expanduser(), frame_folder_fps))
@@ -100,15 +106,16 @@ def _clip_of_file(path: Path) -> ClipInput:
 
 
 def clip_of_dict(record: Mapping[str, Any], frame_folder_fps: float = 25.0) -> ClipInput:
-    """One clip of a dictionary.
+    """Makes a clip from a dictionary.
 
     Args:
         record: ``video`` (path of a file or a folder of pictures) or ``frames`` ((T, H, W, 3) uint8 RGB, with ``fps``);
-            ``audio`` (path) or ``waveform`` ((S,) or (C, S) in -1..1, with ``sample_rate_hz``); ``name``. A video file
-            without ``audio`` brings its own sound track; ``audio=None`` leaves it out.
-        frame_folder_fps: Frame rate of folders of pictures, unless ``fps`` says it.
+            ``audio`` (path) or ``waveform`` ((S,) or (C, S) in -1..1, with ``sample_rate_hz``); ``name``. Without the
+            key ``audio`` the sound track of a video file is used; ``audio=None`` leaves the sound out.
+        frame_folder_fps: Frame rate of a folder of pictures if the record has no ``fps``.
 
     Raises:
+        FileNotFoundError: If a path does not exist.
         TypeError: If frames or a waveform have the wrong type.
         ValueError: If a key is unknown or missing, or an array has the wrong shape.
     """
@@ -158,7 +165,7 @@ def _checked_frames(given: Any, fps: float | None) -> np.ndarray:
 def _checked_waveform(waveform: Any, sample_rate_hz: int | None) -> np.ndarray:
     samples = np.asarray(waveform)
     if not np.issubdtype(samples.dtype, np.floating):
-        raise TypeError(f'a waveform must be of floating point numbers in -1..1, got {samples.dtype}')
+        raise TypeError(f'a waveform must have floating point numbers in -1..1, got {samples.dtype}')
     if samples.ndim not in (1, 2) or samples.size == 0 or (samples.ndim == 2 and len(samples) > samples.shape[1]):
         raise ValueError(f'a waveform must be (S,) or (C, S), C channels, S at least 1, got {samples.shape}')
     if sample_rate_hz is None or sample_rate_hz < 1:
@@ -168,11 +175,11 @@ def _checked_waveform(waveform: Any, sample_rate_hz: int | None) -> np.ndarray:
 
 
 def tracks_of(path: Path) -> set[str]:
-    """Which of ``'video'`` and ``'audio'`` a media file has; cover art is no video.
+    """Returns which of ``'video'`` and ``'audio'`` a media file has. Cover art does not count as video.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        MediaError: If it is truncated, or no media file.
+        MediaError: If the file is truncated, or not a media file.
     """
     with open_container(path) as container:
         found = {'video': picture_tracks(container), 'audio': container.streams.audio}

@@ -1,4 +1,4 @@
-"""Opened clips: time lines of their frames, and one pass over those frames that are used."""
+"""Opens clips, maps times to their frames, and reads the frames that are used in one pass."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from hicmae_mm.datasets.clips.inputs import ClipInput, tracks_of
 from hicmae_mm.datasets.video_readers import PyAVReader, VideoReader, open_video
 
 _LATEST_START_SECONDS = 0.5
-_HELD_BYTES = 2**26  # frames that are decoded at a time
+_HELD_BYTES = 2**26  # size of the frames that are decoded in one step
 
 
 class ArrayVideo:
-    """Frames in memory; see :class:`~hicmae_mm.datasets.video_readers.VideoReader`.
+    """Reads frames from an array; see :class:`~hicmae_mm.datasets.video_readers.VideoReader`.
 
     Args:
         frames: ``(T, H, W, 3)`` uint8 RGB.
@@ -44,11 +44,11 @@ class ArrayVideo:
 
 
 class ArrayAudio:
-    """A waveform in memory; see :class:`~hicmae_mm.datasets.audio_readers.AudioReader`.
+    """Reads samples from an array; see :class:`~hicmae_mm.datasets.audio_readers.AudioReader`.
 
     Args:
         waveform: ``(S,)`` float32 in -1..1.
-        sample_rate_hz: Its rate.
+        sample_rate_hz: Sampling rate of the waveform.
     """
 
     start_seconds = 0.0
@@ -68,19 +68,20 @@ class ArrayAudio:
 
 
 class Timeline:
-    """When the frames of a video are shown; nothing is decoded.
+    """Maps frames of a video to the times at which they are shown. It decodes nothing.
 
-    Time runs as in the file, or from the first frame where that starts late; see :func:`origin_seconds`.
+    Times are those of the file. If the first frame starts late, times count from it; see :func:`origin_seconds`.
 
     Args:
-        reader: The video.
-        frame_rate_hz: Takes frames at this rate, repeating or leaving out; None: every frame counts once.
+        reader: Reader of the video.
+        frame_rate_hz: Rate at which frames are taken, by repeating or omitting frames of the file; None takes every
+            frame once.
 
     Attributes:
-        num_frames: n, of the rate asked for.
-        fps: The rate asked for, or the measured one.
-        seconds: End of the last frame.
-        origin_seconds: Where the line starts, on the clock of the file.
+        num_frames: Number of frames n at the rate ``fps``.
+        fps: ``frame_rate_hz``, or the measured frame rate of the file.
+        seconds: End of the last frame (seconds).
+        origin_seconds: Start of the timeline on the clock of the file (seconds).
     """
 
     def __init__(self, reader: VideoReader, frame_rate_hz: float | None = None) -> None:
@@ -90,7 +91,7 @@ class Timeline:
         last = self._start(count - 1)
         shown = last - self._start(0)
         measured = (count - 1) / shown if shown > 0 else float(reader.fps or 25.0)
-        self.seconds = last + 1 / measured  # the end stamps of last frames are often missing or made up
+        self.seconds = last + 1 / measured  # the end of the last frame is often missing or wrong in the file
         self.fps = frame_rate_hz or measured
         self._is_retimed = frame_rate_hz is not None
         self.num_frames = max(1, round(self.seconds * self.fps)) if self._is_retimed else count
@@ -99,21 +100,21 @@ class Timeline:
         return float(self._reader.frame_seconds(index)[0]) - self._origin
 
     def frame_seconds(self, index: int) -> tuple[float, float]:
-        """Start and end of a frame."""
+        """Returns the start and the end of a frame (seconds)."""
         if self._is_retimed:
             return index / self.fps, (index + 1) / self.fps
         start, end = self._reader.frame_seconds(index)
         return float(start) - self._origin, float(end) - self._origin
 
     def index_at(self, seconds: float) -> int:
-        """The first frame that starts at or after a time; n where there is none."""
+        """Returns the index of the first frame that starts at or after a time; n if there is none."""
         early = seconds - 0.25 / self.fps  # time stamps are rounded
         if self._is_retimed:
             return min(max(int(np.ceil(early * self.fps)), 0), self.num_frames)
         return bisect_left(range(self.num_frames), early, key=self._start)
 
     def stored_indices(self, indices: np.ndarray) -> np.ndarray:
-        """Which frames of the file are shown at frames of this line, ``(n,)`` int."""
+        """Returns the frames of the file for frames of this timeline, both ``(n,)`` int."""
         if not self._is_retimed:
             return indices
         moments = indices / self.fps + 0.25 / self.fps
@@ -122,17 +123,20 @@ class Timeline:
 
 
 def origin_seconds(video: VideoReader | None) -> float:
-    """Where the time of a clip starts, on the clock of its file: 0, or the first frame if there are none for long."""
+    """Returns the start of the time of a clip, on the clock of its file (seconds).
+
+    This is 0, or the start of the first frame if that is more than 0.5 s or below 0.
+    """
     first = 0.0 if video is None else float(video.frame_seconds(0)[0])
     return 0.0 if 0 <= first <= _LATEST_START_SECONDS else first
 
 
 class ForwardReader:
-    """Frames of a video in one pass forward: each is decoded once, and held until it is let go.
+    """Reads frames of a video in one forward pass. Each frame is decoded once, and stays in memory until released.
 
     Args:
-        reader: The video.
-        wanted: Frames that will be asked for, ascending.
+        reader: Reader of the video.
+        wanted: Indices of all frames that will be read, ascending.
     """
 
     def __init__(self, reader: VideoReader, wanted: Sequence[int]) -> None:
@@ -144,16 +148,16 @@ class ForwardReader:
         self._chunk: int | None = None
 
     def get(self, indices: Sequence[int]) -> list[np.ndarray]:
-        """Frames ``(H, W, 3)`` uint8 RGB, of which none was let go.
+        """Returns frames ``(H, W, 3)`` uint8 RGB. None of them may have been released before.
 
         Raises:
-            MediaError: If one cannot be decoded.
+            MediaError: If a frame cannot be decoded.
         """
         self._advance(max(indices))
         return [self._held[index] for index in indices]
 
     def release(self, indices: Sequence[int]) -> None:
-        """Forgets frames."""
+        """Removes frames from memory."""
         for index in indices:
             self._held.pop(index, None)
 
@@ -170,24 +174,26 @@ class ForwardReader:
     def _read(self, indices: Sequence[int]) -> list[np.ndarray]:
         if not isinstance(self._reader, PyAVReader):
             return list(self._reader.read(indices))
-        if self._decoded is None:  # one pass for all; reading part by part would begin at a key frame each time
+        if self._decoded is None:  # one pass for all frames; reading in parts would start at a key frame for each part
             self._decoded = self._reader.forward(self._wanted)
         return list(islice(self._decoded, len(indices)))
 
 
 class OpenClip:
-    """The readers of a clip; a context manager.
+    """Opens the readers of a clip. It is a context manager that closes them at its end.
 
     Args:
-        clip: What to open.
-        streams: Which of ``'video'`` and ``'audio'`` to open.
-        backend: Of :func:`~hicmae_mm.datasets.video_readers.open_video`.
+        clip: The clip.
+        streams: Streams to open, some of ``'video'`` and ``'audio'``.
+        backend: See :func:`~hicmae_mm.datasets.video_readers.open_video`.
 
     Attributes:
-        video: None if left out or not there.
-        audio: None if left out or not there. Its first sample is heard where the time of the clip starts.
-        notes: What a user should know about the choice of the tracks.
-        missing: Why a wanted stream is not there, by its name.
+        clip: The clip.
+        video: Reader of the pictures; None if they are missing or not requested.
+        audio: Reader of the sound, whose first sample is at the start of the time of the clip; None if it is missing
+            or not requested.
+        notes: Remarks for the user about the choice of the tracks.
+        missing: Name of each requested stream that is missing, and the reason.
 
     Raises:
         FileNotFoundError: If a file is missing.
@@ -237,13 +243,13 @@ class OpenClip:
             self.audio = AlignedAudio(reader, self._sound_origin(reader))
 
     def _sound_origin(self, reader: AudioReader) -> float:
-        """Where the time of the clip starts on the clock of the sound; files of their own start with it."""
+        """Returns the start of the time of the clip, on the clock of the sound. Separate files start at 0."""
         if not self.clip.shares_clock:
             return 0.0
         return reader.start_seconds if self.video is None else origin_seconds(self.video)
 
     def close(self) -> None:
-        """Lets the files go."""
+        """Closes the files."""
         for reader in (self.video, self.audio):
             if reader is not None:
                 reader.close()
@@ -256,5 +262,5 @@ class OpenClip:
 
     @property
     def path(self) -> Path | None:
-        """Of the video, if it is a file or folder."""
+        """Path of the video; None if the clip has frames in memory, or no video."""
         return self.clip.video if isinstance(self.clip.video, Path) else None

@@ -159,9 +159,8 @@ def one_person(tracks: Sequence[Track], weights: Sequence[float], num_frames: in
     rejected: list[Track] = []
     for number in np.argsort(-np.asarray(weights), kind='stable'):
         track = tracks[number]
-        if any(track.shares_frame_with(other) for other in chosen) or any(
-            _share_place(track, other) for other in rejected
-        ):
+        is_beside = any(track.shares_frame_with(other) for other in chosen)
+        if is_beside or any(_share_place(track, other) for other in rejected):
             rejected.append(track)
         elif not chosen or track.side >= _LEAST_SIZE_RATIO * chosen[0].side:
             chosen.append(track)

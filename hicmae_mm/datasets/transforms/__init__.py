@@ -1,4 +1,4 @@
-"""Pipeline transforms; importing this package registers them."""
+"""Pipeline transforms. The import of this package registers them."""
 
 from hicmae_mm.datasets.transforms.audio_aug import RandomGain, SpecMasking
 from hicmae_mm.datasets.transforms.audio_io import Filterbank, LoadAudio

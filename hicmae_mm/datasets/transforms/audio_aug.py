@@ -1,4 +1,4 @@
-"""Augmentation of sound. For training pipelines only: nothing here asks whether it is training."""
+"""Augmentation of sound. It belongs into training pipelines only, because it is always active."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from hicmae_mm.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class RandomGain(BaseTransform):
-    """Multiplies a clip's waveforms by one random gain, ``Beta(alpha, alpha) + 0.5``, so in 0.5..1.5.
+    """Multiplies the waveforms of a clip by one random gain in 0.5..1.5, drawn as ``Beta(alpha, alpha) + 0.5``.
 
-    Required key: ``waveforms`` (absent without an audio stream: then nothing happens).
+    Required key: ``waveforms``. Without this key (no audio stream) nothing happens.
 
     Args:
-        alpha: Parameter of the Beta distribution; 10 in HiCMAE and AST.
+        alpha: Parameter of the Beta distribution, above 0. HiCMAE and AST use 10.
+
+    Raises:
+        ValueError: If ``alpha`` is not above 0.
     """
 
     def __init__(self, alpha: float = 10.0) -> None:
@@ -37,13 +40,16 @@ class RandomGain(BaseTransform):
 
 @TRANSFORMS.register_module()
 class SpecMasking(BaseTransform):
-    """Hides one band of mel bins and one span of time (SpecAugment, Park et al., 2019) by zeros, the normalised mean.
+    """Sets one band of mel bins and one span of time to 0, the normalised mean (SpecAugment, Park et al., 2019).
 
-    Required key: ``spectrograms`` (V, T, F) (absent without an audio stream: then nothing happens).
+    Required key: ``spectrograms`` (V, T, F). Without this key (no audio stream) nothing happens.
 
     Args:
-        freq_mask: Widest band, in mel bins; 0 hides none.
-        time_mask: Longest span, in spectrogram frames; 0 hides none.
+        freq_mask: Largest width of the band in mel bins; 0 masks no band.
+        time_mask: Largest length of the span in spectrogram frames; 0 masks no span.
+
+    Raises:
+        ValueError: If one of them is below 0.
     """
 
     def __init__(self, freq_mask: int = 0, time_mask: int = 0) -> None:
@@ -59,6 +65,6 @@ class SpecMasking(BaseTransform):
         """Masks the spectrograms."""
         if 'spectrograms' in results:
             for mask in self.masks:
-                # the library wants (..., F, T)
+                # torchaudio expects (..., F, T)
                 results['spectrograms'] = mask(results['spectrograms'].transpose(-1, -2)).transpose(-1, -2)
         return results

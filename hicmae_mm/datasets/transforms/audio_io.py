@@ -1,4 +1,4 @@
-"""From a path to the filterbank of a clip's sound."""
+"""Reads the sound of a clip, and computes its filterbank."""
 
 from __future__ import annotations
 
@@ -20,20 +20,24 @@ from hicmae_mm.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class LoadAudio(BaseTransform):
-    """Reads the sound of each clip: its span only, channels averaged, resampled.
+    """Reads the audio span of each view, mixes the channels to one, and resamples it.
 
-    Sound that the video's own track lacks, at the start or the end of a span, is zeros. A span that comes to
-    ``min_samples`` or fewer is replaced by the whole track, if that is shorter than ``whole_track_below_seconds`` (the
-    published rule for clips of very few frames). Does nothing where there is no audio stream.
+    If the sound comes from the file of the video, parts of a span outside of the track are zeros. A span of at most
+    ``min_samples`` samples is replaced by the whole track, if the track is shorter than ``whole_track_below_seconds``
+    (the published rule for clips of very few frames). Without an audio stream nothing happens.
 
-    Required keys: ``audio_path`` (None: the video's own sound track) and ``video_path``, or ``packed_clip``;
-    ``audio_spans``. Added keys: ``waveforms``, a list of V ``(S,)`` float32 arrays in -1..1, ``sample_rate_hz``, and
-    ``audio_seconds``, a list of V pairs: where on the track each waveform begins and ends.
+    Required keys: ``streams``, ``audio_spans``, and ``audio_path`` (None stands for the sound track of the video) with
+    ``video_path``, or ``packed_clip``. Added keys: ``waveforms``, a list of V ``(S,)`` float32 arrays in -1..1,
+    ``sample_rate_hz``, and ``audio_seconds``, a list of V pairs: start and end of each waveform on the track in
+    seconds.
 
     Args:
-        sample_rate_hz: Rate of the waveforms.
-        min_samples: Samples (at ``sample_rate_hz``) that a span must exceed.
-        whole_track_below_seconds: Longest track that may stand in for a shorter span.
+        sample_rate_hz: Sampling rate of the waveforms.
+        min_samples: Number of samples (at ``sample_rate_hz``) that a span must exceed.
+        whole_track_below_seconds: Only shorter tracks may replace a span that is too short.
+
+    Raises:
+        ValueError: If ``sample_rate_hz`` is below 1.
     """
 
     def __init__(
@@ -60,13 +64,13 @@ class LoadAudio(BaseTransform):
         return results
 
     def _edges(self, reader: AudioReader, span: AudioSpan, may_exceed: bool) -> tuple[int, int]:
-        """First sample of a span, and the one after its last, at the track's own rate.
+        """Returns the first sample of a span and the one after its last, at the sampling rate of the track.
 
         Args:
-            reader: The track.
+            reader: Reader of the track.
             span: The span.
-            may_exceed: Whether the span may end behind the track, which is silent from there on. A sound file of its
-                own ends the span, as published.
+            may_exceed: Whether the span may end after the end of the track, where zeros follow. The published code cuts
+                a span at the end of a separate sound file.
         """
         rate, length = reader.sample_rate_hz, reader.num_samples
         scale = length if span.unit == 'fraction' else rate
@@ -88,20 +92,29 @@ class LoadAudio(BaseTransform):
 
 @TRANSFORMS.register_module()
 class Filterbank(BaseTransform):
-    """Kaldi log-mel filterbank of each waveform, cut or zero-padded to one length, normalised: ``(x - mean) / 2 std``.
+    """Computes the Kaldi log-mel filterbank of each waveform, normalised by ``(x - mean) / (2 * std)``.
 
-    The waveform loses its mean first. Hanning window, HTK compatible, no dither, no energy, as in HiCMAE and AST (Gong
-    et al., 2021). A silent waveform is legal: all its values become ``(log(float32 epsilon) - mean) / 2 std``, -1.28
-    with the defaults. Does nothing where there is no audio stream.
+    The mean of the waveform is subtracted first. The filterbank has a Hanning window, is HTK compatible, and has no
+    dither and no energy, as in HiCMAE and AST (Gong et al., 2021). It is cut, or padded with zeros before the
+    normalisation, to one length. A silent waveform is allowed: all its values become
+    ``(log(float32 epsilon) - mean) / (2 * std)``, which is -1.28 with the defaults. Without an audio stream nothing
+    happens.
 
-    Required keys: ``waveforms``, ``sample_rate_hz``. Removed key: ``waveforms``. Added key: ``spectrograms`` (V, T, F)
-    float32.
+    Required keys: ``streams``, ``waveforms``, ``sample_rate_hz``. Removed key: ``waveforms``. Added key:
+    ``spectrograms`` (V, T, F) float32.
 
     Args:
-        num_mel_bins: F.
-        target_length: T, frames of 10 ms.
+        num_mel_bins: Number of mel bins F.
+        target_length: Number of frames T, one per 10 ms.
         mean: Mean of the log energies over the training corpus.
-        std: Their standard deviation.
+        std: Standard deviation of the log energies over the training corpus.
+
+    Raises:
+        ValueError: If ``std`` is not above 0.
+
+    Example:
+        >>> Filterbank(num_mel_bins=64, target_length=100).filterbank(torch.zeros(16000), sample_rate_hz=16000).shape
+        torch.Size([100, 64])
     """
 
     def __init__(
@@ -123,7 +136,14 @@ class Filterbank(BaseTransform):
         return results
 
     def filterbank(self, waveform: np.ndarray | Tensor, sample_rate_hz: int) -> Tensor:
-        """Filterbank of one waveform: ``(S,)`` in -1..1 to ``(T, F)``.
+        """Computes the filterbank of one waveform.
+
+        Args:
+            waveform: ``(S,)`` float32 in -1..1.
+            sample_rate_hz: Sampling rate of the waveform.
+
+        Returns:
+            ``(T, F)`` float32.
 
         Raises:
             MediaError: If the waveform is shorter than one window (25 ms), or not finite.

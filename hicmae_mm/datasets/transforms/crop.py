@@ -1,4 +1,4 @@
-"""Random crop, resize and flip of a clip in one go."""
+"""Random crop, resize and flip of a clip in one step."""
 
 from __future__ import annotations
 
@@ -15,20 +15,23 @@ from hicmae_mm.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class RandomResizedCropFlip(BaseTransform):
-    """A random box of the frames, resized to a square and perhaps mirrored, the same in every frame.
+    """Crops a random box, resizes it to a square, and flips it at random. All frames of a clip get the same box.
 
-    The box is drawn as MMAction2's ``RandomResizedCrop`` draws it. Together with a warp that ``ClipRandAugment`` has
-    left to do (``is_fused=True``), every output pixel is sampled once, bilinearly, from the decoded frame: less work
-    than warping whole frames first, and less blur.
+    The box is drawn as in MMAction2's ``RandomResizedCrop``. If ``ClipRandAugment(is_fused=True)`` left a warp, this
+    transform joins both: it samples every output pixel once, bilinearly, from the decoded frame. This takes less time
+    and blurs less than two separate steps.
 
-    Required keys: ``imgs`` (absent without a video stream: then nothing happens), ``img_shape``. Removed key:
+    Required keys: ``imgs``, ``img_shape``. Without ``imgs`` (no video stream) nothing happens. Removed key:
     ``pending_warp``. Changed keys: ``imgs``, ``img_shape``.
 
     Args:
-        size: Height and width of the result.
-        area_range: Area of the box over that of the frame.
-        aspect_ratio_range: Width over height of the box.
-        flip_ratio: Probability of a mirror image.
+        size: Height and width of the result (pixels).
+        area_range: Smallest and largest area of the box, as a share of the frame.
+        aspect_ratio_range: Smallest and largest ratio of width to height of the box.
+        flip_ratio: Probability of a horizontal flip.
+
+    Raises:
+        ValueError: If an argument is out of range.
     """
 
     def __init__(
@@ -73,7 +76,10 @@ class RandomResizedCropFlip(BaseTransform):
         return [cv2.flip(frame, 1) for frame in resized] if is_flipped else resized
 
     def _box_matrix(self, box: tuple[int, int, int, int], is_flipped: bool) -> np.ndarray:
-        """From result to frame coordinates ``(2, 3)``, pixel centres at integers as in ``cv2.resize``."""
+        """Returns the map ``(2, 3)`` from coordinates of the result to coordinates of the frame.
+
+        Pixel centres lie at integers. The map samples the same points as ``cv2.resize``.
+        """
         left, top, right, bottom = box
         across, down = (right - left) / self.size, (bottom - top) / self.size
         first_column = left + 0.5 * across - 0.5

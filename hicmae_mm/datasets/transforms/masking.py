@@ -1,7 +1,7 @@
-"""Which tokens are hidden from the encoder: pure functions, and the transforms that draw with them.
+"""Masks of tokens that the encoder does not see: pure functions, and the transforms that call them.
 
-A mask is a flat bool array over the token grid in row-major order, **True = masked**, with an exact number of masked
-tokens. Functions take the generator to draw from, so that a mask can be repeated.
+A mask is a flat bool array over the token grid in row-major order, **True = masked**. The number of masked tokens is
+exact. The functions take the random generator as an argument, so that a mask can be repeated.
 """
 
 from __future__ import annotations
@@ -18,10 +18,14 @@ Rng = np.random.Generator | np.random.RandomState
 
 
 def count_masked(ratio: float, num_tokens: int) -> int:
-    """Number of masked tokens, ``int(ratio * num_tokens)``.
+    """Returns the number of masked tokens, ``int(ratio * num_tokens)``.
 
     Raises:
-        ValueError: If that leaves no token visible, or masks none.
+        ValueError: If no token would be masked, or no token would stay visible.
+
+    Example:
+        >>> count_masked(0.9, 100)
+        90
     """
     num_masked = int(ratio * num_tokens)
     if not 0 < num_masked < num_tokens:
@@ -33,19 +37,23 @@ def count_masked(ratio: float, num_tokens: int) -> int:
 
 
 def random_mask(num_tokens: int, ratio: float, rng: Rng) -> np.ndarray:
-    """Masks exactly ``int(ratio * num_tokens)`` tokens anywhere: ``(num_tokens,)`` bool."""
+    """Masks exactly ``int(ratio * num_tokens)`` random tokens.
+
+    Returns:
+        ``(num_tokens,)`` bool.
+    """
     mask = np.arange(num_tokens) >= num_tokens - count_masked(ratio, num_tokens)
     rng.shuffle(mask)
     return mask
 
 
 def tube_mask(grid: tuple[int, int, int], ratio: float, rng: Rng) -> np.ndarray:
-    """One random mask of a frame, repeated over time (VideoMAE, Tong et al., 2022).
+    """Draws a random mask of one frame and repeats it over time (VideoMAE, Tong et al., 2022).
 
     Args:
-        grid: Tokens along time, height and width.
-        ratio: Share of masked tokens; ``int(ratio * height * width)`` per frame are.
-        rng: Generator to draw from.
+        grid: Numbers of tokens along time, height and width.
+        ratio: Share of masked tokens; ``int(ratio * height * width)`` tokens per frame are masked.
+        rng: Random generator.
 
     Returns:
         ``(time * height * width,)`` bool.
@@ -56,24 +64,27 @@ def tube_mask(grid: tuple[int, int, int], ratio: float, rng: Rng) -> np.ndarray:
 def symmetric_window_mask(
     grid: tuple[int, int, int], ratio: float, window: tuple[int, int], symmetry: str | None, rng: Rng
 ) -> np.ndarray:
-    """A tube mask with equally many visible tokens in every window, and those in one half of the face only.
+    """Draws a tube mask with the same number of visible tokens in every window, in one half of each window.
 
-    The frame is cut into windows of ``window`` tokens; ``int(ratio * window tokens)`` of each are masked. Faces are
-    nearly symmetric, so visible tokens of one half let a model copy the other: with ``symmetry`` all of them lie in the
-    left or all in the right half of their window (MAE-DFER, Sun et al., 2023).
+    The frame is divided into windows of ``window`` tokens; ``int(ratio * window tokens)`` of each are masked. Faces are
+    nearly symmetric, so a model could copy masked tokens of one half from visible tokens of the other half. With
+    ``symmetry`` all visible tokens of a window lie in its left half, or all in its right half (MAE-DFER, Sun et al.,
+    2023).
 
     Args:
-        grid: Tokens along time, height and width.
+        grid: Numbers of tokens along time, height and width.
         ratio: Share of masked tokens.
-        window: Height and width of a window; divides the grid, with symmetry its width is even.
-        symmetry: ``'global'``: one half chosen for the whole frame; ``'local'``: per window; None: no halves.
-        rng: Generator to draw from.
+        window: Height and width of a window in tokens. They divide the grid; with ``symmetry`` the width is even.
+        symmetry: ``'global'`` draws one half for the whole frame, ``'local'`` draws one for each window, and None
+            does not restrict the visible tokens to a half.
+        rng: Random generator.
 
     Returns:
         ``(time * height * width,)`` bool.
 
     Raises:
-        ValueError: If the window does not divide the grid, or a half has fewer tokens than must stay visible.
+        ValueError: If ``symmetry`` is unknown, the window does not divide the grid, or half of a window has fewer
+            tokens than must stay visible.
     """
     _check_window(grid, ratio, window, symmetry)
     rows, columns = window
@@ -107,7 +118,7 @@ def _check_window(grid: tuple[int, int, int], ratio: float, window: tuple[int, i
 
 
 def _draw_rng() -> np.random.Generator:
-    """A generator that depends on NumPy's global one, which the data set seeds per sample."""
+    """Makes a generator whose seed is drawn from NumPy's global generator, which the data set seeds per sample."""
     return np.random.default_rng(int(np.random.randint(0, 2**31)))
 
 
@@ -118,12 +129,17 @@ def _store(results: dict[str, Any], stream: str, mask: np.ndarray) -> dict[str, 
 
 @TRANSFORMS.register_module()
 class TubeMask(BaseTransform):
-    """Puts :func:`tube_mask` into ``masks[stream]``, if the data set has that stream.
+    """Adds the mask of :func:`tube_mask` as ``masks[stream]``, if the sample has this stream.
+
+    Required key: ``streams``. Changed key: ``masks``.
 
     Args:
         ratio: Share of masked tokens.
-        grid: Tokens along time, height and width.
+        grid: Numbers of tokens along time, height and width.
         stream: Name of the stream.
+
+    Raises:
+        ValueError: If the ratio masks no token or all tokens.
     """
 
     def __init__(self, ratio: float = 0.9, grid: tuple[int, int, int] = (8, 10, 10), stream: str = 'video') -> None:
@@ -141,12 +157,17 @@ class TubeMask(BaseTransform):
 
 @TRANSFORMS.register_module()
 class RandomMask(BaseTransform):
-    """Puts :func:`random_mask` into ``masks[stream]``, if the data set has that stream.
+    """Adds the mask of :func:`random_mask` as ``masks[stream]``, if the sample has this stream.
+
+    Required key: ``streams``. Changed key: ``masks``.
 
     Args:
         ratio: Share of masked tokens.
-        grid: Tokens along each axis; only their product counts.
+        grid: Numbers of tokens along each axis. Only their product matters.
         stream: Name of the stream.
+
+    Raises:
+        ValueError: If the ratio masks no token or all tokens.
     """
 
     def __init__(self, ratio: float = 0.8, grid: tuple[int, ...] = (16, 8), stream: str = 'audio') -> None:
@@ -164,14 +185,19 @@ class RandomMask(BaseTransform):
 
 @TRANSFORMS.register_module()
 class SymmetricWindowMask(BaseTransform):
-    """Puts :func:`symmetric_window_mask` into ``masks[stream]``, if the data set has that stream.
+    """Adds the mask of :func:`symmetric_window_mask` as ``masks[stream]``, if the sample has this stream.
+
+    Required key: ``streams``. Changed key: ``masks``.
 
     Args:
         ratio: Share of masked tokens.
-        grid: Tokens along time, height and width.
-        window: Height and width of a window, in tokens.
+        grid: Numbers of tokens along time, height and width.
+        window: Height and width of a window in tokens.
         symmetry: ``'global'``, ``'local'`` or None.
         stream: Name of the stream.
+
+    Raises:
+        ValueError: As in :func:`symmetric_window_mask`.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The sound of a sample, on the clock of its pictures."""
+"""Opens the sound of a sample, aligned to the clock of its pictures."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from hicmae_mm.datasets.audio_readers import AlignedAudio, AudioReader, open_aud
 def open_sound(results: dict[str, Any]) -> AudioReader:
     """Opens the sound of a sample.
 
-    Sound from the file of the pictures is placed by the time stamps of that file: before it starts, there are zeros.
-    Sound from a file of its own starts with the pictures.
+    The time stamps of the file place the sound that comes from the file of the pictures, with zeros before its start.
+    Sound from a separate file starts with the pictures.
 
     Args:
-        results: ``packed_clip``, or ``audio_path`` (None: the video's own sound) and ``video_path``; ``streams``.
+        results: The results of the pipeline, with ``streams``, and ``packed_clip`` or ``audio_path`` (None stands for
+            the sound track of the video) with ``video_path``.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        MediaError: If it is broken, or has no sound.
+        MediaError: If the file is broken, or has no sound track.
     """
     packed = results.get('packed_clip')
     reader: AudioReader = (
@@ -28,7 +29,7 @@ def open_sound(results: dict[str, Any]) -> AudioReader:
 
 
 def follows_pictures(results: dict[str, Any]) -> bool:
-    """Whether the time stamps of one file say which sound of a sample belongs to which picture."""
+    """Tells whether sound and pictures of a sample come from one file, so that its time stamps align them."""
     if 'video' not in results['streams']:
         return False
     packed = results.get('packed_clip')

@@ -1,8 +1,7 @@
-"""Spatial transforms that MMAction2 lacks; resize, random resized crop, multi-scale crop and flip are its own.
+"""Spatial transforms that MMAction2 lacks: a fixed crop, random erasing and test views.
 
-RandAugment has its own file, ``rand_augment.py``.
-
-All work on ``imgs``, a list of V*T ``(H, W, 3)`` uint8 arrays, and do nothing where there is none.
+All of them work on ``imgs``, a list of V*T ``(H, W, 3)`` uint8 arrays. Without this key (no video stream) the crop and
+the erasing do nothing. RandAugment is in ``rand_augment.py``.
 """
 
 from __future__ import annotations
@@ -23,13 +22,16 @@ IMAGENET_STD = (58.395, 57.12, 57.375)
 
 @TRANSFORMS.register_module()
 class FixedCrop(BaseTransform):
-    """Cuts the same rectangle out of every frame.
+    """Crops the same rectangle of every frame.
 
     Args:
         top: First row.
         left: First column.
-        height: Rows.
-        width: Columns.
+        height: Number of rows.
+        width: Number of columns.
+
+    Raises:
+        ValueError: If the rectangle is empty, or ``top`` or ``left`` is below 0.
     """
 
     def __init__(self, top: int, left: int, height: int, width: int) -> None:
@@ -41,14 +43,14 @@ class FixedCrop(BaseTransform):
         """Crops the frames.
 
         Raises:
-            ValueError: If the rectangle leaves the frame.
+            ValueError: If the rectangle does not lie within the frame.
         """
         if 'imgs' not in results:
             return results
         bottom, right = self.top + self.height, self.left + self.width
         if bottom > results['img_shape'][0] or right > results['img_shape'][1]:
             raise ValueError(
-                f'rows {self.top}:{bottom}, columns {self.left}:{right} leave the frame of '
+                f'rows {self.top}:{bottom} and columns {self.left}:{right} do not lie within the frame of '
                 f'{results["img_shape"][0]}x{results["img_shape"][1]}; resize first, or change FixedCrop'
             )
         results['imgs'] = [img[self.top : bottom, self.left : right] for img in results['imgs']]
@@ -58,19 +60,22 @@ class FixedCrop(BaseTransform):
 
 @TRANSFORMS.register_module()
 class ClipRandomErasing(BaseTransform):
-    """Random erasing (Zhong et al., 2020): the same boxes in all frames of the clip, by default one, filled with noise.
+    """Random erasing (Zhong et al., 2020). It fills the same boxes (by default one) in all frames of a clip with noise.
 
-    The noise has the mean and deviation that frames have before normalisation, so that it is N(0, 1) after it.
+    The noise has the mean and the standard deviation of frames before normalisation, so that it is N(0, 1) after it.
 
     Args:
         prob: Probability of erasing.
-        mode: What fills a box, by timm's names: ``'pixel'`` noise for every pixel, ``'rand'`` one random colour for the
-            box, ``'const'`` the mean colour, which is 0 after normalisation.
-        max_count: Largest number of boxes; each clip draws 1 to so many, which share the area.
-        area_range: Smallest and largest share of the frame.
-        aspect_range: Smallest and largest height / width.
+        mode: Content of a box, with timm's names: ``'pixel'`` draws noise for every pixel, ``'rand'`` draws one colour
+            for the box, and ``'const'`` takes the mean colour, which is 0 after normalisation.
+        max_count: Largest number of boxes. Each clip draws a number from 1 to ``max_count``; the boxes share the area.
+        area_range: Smallest and largest area of all boxes, as a share of the frame.
+        aspect_range: Smallest and largest ratio of height to width.
         mean: Mean per colour channel (0..255).
         std: Standard deviation per colour channel.
+
+    Raises:
+        ValueError: If an argument is out of range.
     """
 
     def __init__(
@@ -108,7 +113,7 @@ class ClipRandomErasing(BaseTransform):
         frames = list(results['imgs'])
         for _ in range(count):
             top, left, rows, columns, _ = RandomErasing.get_params(canvas, area_range, self.aspect_range, [0.0])
-            if (rows, columns) == (height, width):  # no box of the wanted shape fits
+            if (rows, columns) == (height, width):  # no box of the drawn shape fits
                 continue
             for index, patch in enumerate(self._fill(len(frames), rows, columns)):
                 if frames[index] is results['imgs'][index]:
@@ -118,7 +123,7 @@ class ClipRandomErasing(BaseTransform):
         return results
 
     def _fill(self, num_frames: int, rows: int, columns: int) -> np.ndarray:
-        """What a box is filled with, ``(T, rows, columns, 3)`` uint8 or broadcast to it."""
+        """Draws the content of a box, ``(T, rows, columns, 3)`` uint8, or a shape that broadcasts to it."""
         shape = {'pixel': (num_frames, rows, columns, 3), 'rand': (1, 1, 1, 3), 'const': (1, 1, 1, 3)}[self.mode]
         noise = np.zeros(shape) if self.mode == 'const' else np.random.standard_normal(shape)
         pixels = np.clip(np.rint(noise.astype(np.float32) * self.std + self.mean), 0, 255).astype(np.uint8)
@@ -127,16 +132,20 @@ class ClipRandomErasing(BaseTransform):
 
 @TRANSFORMS.register_module()
 class SpatialViews(BaseTransform):
-    """Test views: the short side to ``size``, then evenly placed square crops along the long side (one: its centre).
+    """Makes spatial test views: resizes the short side to ``size`` and crops squares evenly along the long side.
 
-    Views are ordered by time first: clip 0 crop 0, clip 0 crop 1, clip 1 crop 0, ... The spectrogram of a clip is
-    repeated for each of its crops. Changed keys: ``imgs``, ``img_shape``, ``num_clips``, ``spectrograms`` (if there).
+    A single view is the central square. Views are ordered by time first: clip 0 crop 0, clip 0 crop 1, clip 1 crop 0,
+    and so on. The spectrogram of a clip is repeated for each of its crops. Changed keys: ``imgs``, ``img_shape``,
+    ``num_clips``, ``spectrograms`` (the streams that the sample has).
 
     Args:
-        num_views: Crops per clip.
-        size: Side of a crop, pixels.
-        merge_identical_views: Keep one crop where all of them coincide (square frames, or no video); averaged scores
-            do not change.
+        num_views: Number of crops per clip.
+        size: Side of a crop (pixels).
+        merge_identical_views: Whether to keep only one crop if all of them are equal (square frames, or no video). The
+            averaged scores do not change.
+
+    Raises:
+        ValueError: If ``num_views`` or ``size`` is below 1.
     """
 
     def __init__(self, num_views: int = 2, size: int = 160, merge_identical_views: bool = True) -> None:
@@ -172,7 +181,7 @@ class SpatialViews(BaseTransform):
         return int(self.size * height / width), self.size
 
     def _crop_corners(self, height: int, width: int) -> list[tuple[int, int]]:
-        """Top and left of every crop in the resized frame."""
+        """Returns the top and the left edge of every crop in the resized frame."""
         new_height, new_width = self._resized_shape(height, width)
         slack = max(new_height, new_width) - self.size
         if self.num_views == 1:

@@ -1,4 +1,4 @@
-"""From a path to the frames of a clip: open, choose frames and sound, decode."""
+"""Opens a video, chooses the frames and the audio spans of its clips, and decodes the frames."""
 
 from __future__ import annotations
 
@@ -21,27 +21,31 @@ from hicmae_mm.datasets.transforms.temporal import (
 from hicmae_mm.datasets.video_readers import BACKENDS, VideoReader, open_video
 from hicmae_mm.registry import TRANSFORMS
 
-_PLACEHOLDER_SHAPE = (256, 256)  # what spatial transforms see where there are no pictures
+_PLACEHOLDER_SHAPE = (256, 256)  # img_shape for spatial transforms if there are no pictures
 
 
 @TRANSFORMS.register_module()
 class OpenVideo(BaseTransform):
-    """Opens a video file or a folder of numbered frames; decodes nothing.
+    """Opens a video file or a folder of numbered frames.
 
-    Where the data set leaves the video out (``streams=('audio',)``) the video is not touched: frames are counted on the
-    sound track at ``nominal_fps``, so that the same sampling rules cut the same time spans from it.
+    If the sample has no video stream (``streams=('audio',)``), the video is not opened. Frames are then counted on the
+    sound track at ``nominal_fps``, so that the same sampling rules choose the same time spans.
 
-    Required keys: ``streams``, ``video_path``, ``audio_path``; or ``packed_clip``, a clip from a shard, whose readers
-    are taken instead. Added keys: ``video_reader`` (None without video), ``total_frames``, ``avg_fps``, ``img_shape``
-    and ``modality`` (placeholders that MMAction2's transforms want).
+    Required keys: ``streams``, and ``video_path`` with ``audio_path``, or ``packed_clip``, which is a clip of a shard.
+    Added keys: ``video_reader`` (None without video), ``total_frames``, ``avg_fps``, ``img_shape`` and ``modality``.
+    The last two are placeholders that MMAction2's transforms need.
 
     Args:
-        backend: ``'pyav'``, None for the same, or ``'decord'``: decord for plain H.264 mp4, PyAV for all else.
-        frame_folder_fps: Frame rate of folders of frames; needed only with time stamps.
-        nominal_fps: Frames per second that stand in for a video that is left out.
-        cache_gigabytes: Memory (10^9 bytes) in which decoded videos stay for the epochs to come, shared by the workers
-            of a data loader; 0 keeps none. For corpora that fit, or nearly: a video takes frames x height x width x 3
-            bytes. Clips from shards are not kept.
+        backend: ``'pyav'`` (also the meaning of None), or ``'decord'``, which uses decord for plain H.264 mp4 files and
+            PyAV for all others.
+        frame_folder_fps: Frame rate of folders of frames. Only time stamps need it.
+        nominal_fps: Assumed frame rate of samples without a video stream.
+        cache_gigabytes: Memory (10^9 bytes) for decoded videos, which the workers of a data loader share and keep over
+            epochs; 0 keeps none. It pays if most of the corpus fits: a video takes frames x height x width x 3 bytes.
+            Clips of shards are not cached.
+
+    Raises:
+        ValueError: If the backend is unknown, or ``cache_gigabytes`` is below 0.
     """
 
     def __init__(
@@ -87,21 +91,26 @@ class OpenVideo(BaseTransform):
 
 @TRANSFORMS.register_module()
 class SampleClips(BaseTransform):
-    """Chooses the frames and the span of sound of one clip (training) or of several views (testing).
+    """Chooses the frames and the audio span of one clip (training) or of several views (testing).
 
-    Required keys: ``video_reader``, ``total_frames``, ``avg_fps``. Added keys: ``frame_inds`` (V*T,), ``clip_len``,
-    ``frame_interval``, ``num_clips`` = V, ``audio_spans`` (V spans).
+    Required keys: ``streams``, ``video_reader``, ``total_frames``, ``avg_fps``. Added keys: ``frame_inds`` (V*T,),
+    ``clip_len``, ``frame_interval``, ``num_clips`` = V, and ``audio_spans``, a list of V spans, which is empty without
+    an audio stream.
 
     Args:
         mode: ``'pretrain'``, ``'train'`` (fine-tuning) or ``'test'``; the rules are in ``temporal.py``.
-        clip_len: T, frames in a clip.
-        frame_interval: Distance of neighbouring frames.
-        num_clips: Temporal views; more than one only for ``mode='test'``.
-        audio_alignment: How the sound follows the frames: ``'timestamps'``, or ``'fraction'``, which takes relative
-            frame positions for relative times: of the sound file, or of the time that the pictures take where the sound
-            is the video's own. Default, as published: time stamps for pre-training, else fractions.
-        merge_identical_views: Keep one view where a short video makes all of them the same; averaged scores do not
-            change.
+        clip_len: Number of frames T of a clip.
+        frame_interval: Distance between neighbouring frames.
+        num_clips: Number of temporal views; more than one needs ``mode='test'``.
+        audio_alignment: ``'timestamps'`` places the audio span by the times of the frames. ``'fraction'`` uses the
+            relative positions of the frames: relative to the length of a separate sound file, or relative to the
+            duration of the pictures if the sound is in the file of the video. None means, as published, time stamps
+            for pre-training and fractions else.
+        merge_identical_views: Whether to keep only one view if all of them are equal, as for short videos. The
+            averaged scores do not change.
+
+    Raises:
+        ValueError: If an argument is unknown or out of range.
     """
 
     def __init__(
@@ -170,17 +179,20 @@ class SampleClips(BaseTransform):
 
 
 def _on_pictures(span: AudioSpan, reader: VideoReader, num_frames: int) -> AudioSpan:
-    """A span of the time that the pictures take, in seconds: the sound of their file may start and end elsewhere."""
+    """Converts a fraction of the duration of the pictures to seconds on the clock of the file.
+
+    The sound in the same file may start and end at other times than the pictures.
+    """
     start, end = reader.frame_seconds(0)[0], reader.frame_seconds(num_frames - 1)[1]
     return AudioSpan(start + span.start * (end - start), start + span.end * (end - start), 'seconds')
 
 
 @TRANSFORMS.register_module()
 class DecodeFrames(BaseTransform):
-    """Decodes the chosen frames, each once, and closes the reader. Does nothing where there is no video stream.
+    """Decodes each of the chosen frames once, and closes the reader. Without a video stream nothing is decoded.
 
     Required keys: ``video_reader``, ``frame_inds``. Removed key: ``video_reader``. Added keys: ``imgs``, a list of V*T
-    writable ``(H, W, 3)`` uint8 RGB arrays of which no two share memory, ``original_shape``, ``img_shape``.
+    writable ``(H, W, 3)`` uint8 RGB arrays that do not share memory, ``original_shape`` and ``img_shape``.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -191,7 +203,7 @@ class DecodeFrames(BaseTransform):
         unique, inverse = np.unique(results['frame_inds'], return_inverse=True)
         frames = reader.read(unique.tolist())
         reader.close()
-        # one copy per use: transforms that work in place would otherwise meet a repeated frame twice
+        # a repeated frame gets a copy per use, because transforms that work in place would change a shared one twice
         frames = frames[inverse] if len(unique) < len(inverse) or (np.diff(inverse) != 1).any() else frames
         results['imgs'] = list(frames)
         results['original_shape'] = results['img_shape'] = frames.shape[1:3]

@@ -1,4 +1,4 @@
-"""Frames with a warp that has not been carried out yet, so that it can be joined with the crop that follows."""
+"""Frames with a pending warp, which can be joined with the crop that follows, so that pixels are sampled once."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Warp:
     """An affine map of pixels.
 
     Attributes:
-        matrix: ``(2, 3)``, from output to input coordinates, pixel centres at integers.
-        fill: Colour of what lies outside the input.
-        interpolation: OpenCV's constant.
+        matrix: Map ``(2, 3)`` from output to input coordinates. Pixel centres lie at integers.
+        fill: Colour of pixels outside of the input.
+        interpolation: OpenCV's constant of the interpolation.
     """
 
     matrix: np.ndarray
@@ -25,25 +25,30 @@ class Warp:
     interpolation: int
 
     def apply(self, frames: Frames, height: int, width: int) -> Frames:
-        """Samples frames of a size."""
+        """Warps frames, each to ``(height, width, 3)``."""
         flags = self.interpolation | cv2.WARP_INVERSE_MAP
         return [
             cv2.warpAffine(frame, self.matrix, (width, height), flags=flags, borderValue=self.fill) for frame in frames
         ]
 
     def after(self, matrix: np.ndarray, interpolation: int) -> Warp:
-        """This warp seen through another map ``(2, 3)``, from its output coordinates to this warp's."""
+        """Joins this warp with a second map that follows it.
+
+        Args:
+            matrix: Map ``(2, 3)`` from the final output coordinates to the output coordinates of this warp.
+            interpolation: OpenCV's constant for the joint warp.
+        """
         whole = self.matrix @ np.vstack([matrix, [0.0, 0.0, 1.0]])
         return replace(self, matrix=whole, interpolation=interpolation)
 
 
 @dataclass(frozen=True)
 class WarpedClip:
-    """A clip on its way through an augmentation.
+    """The frames of a clip, and a warp that is not applied yet.
 
     Attributes:
-        frames: ``(H, W, 3)`` uint8 each.
-        warp: What is still to be done to them; None: nothing.
+        frames: Frames ``(H, W, 3)`` uint8.
+        warp: The pending warp; None if there is none.
     """
 
     frames: Frames
@@ -51,17 +56,21 @@ class WarpedClip:
 
     @classmethod
     def warped(cls, frames: Frames, matrix: np.ndarray, fill: tuple[int, ...], interpolation: int) -> WarpedClip:
-        """Frames that are yet to be warped."""
+        """Makes a clip with a pending warp; see :class:`Warp`."""
         return cls(frames, Warp(matrix, tuple(fill), interpolation))
 
     def apply_warp(self) -> Frames:
-        """The frames, warped."""
+        """Returns the frames after the pending warp."""
         if self.warp is None:
             return self.frames
         return self.warp.apply(self.frames, *self.frames[0].shape[:2])
 
     def recolour(self, table: np.ndarray) -> WarpedClip:
-        """Looks every value up in ``table`` (1, 256, 3) uint8, also the colour of what will come from outside."""
+        """Replaces every value by its entry in a table, also the values of the fill colour.
+
+        Args:
+            table: ``(1, 256, 3)`` uint8.
+        """
         frames = [cv2.LUT(frame, table) for frame in self.frames]
         if self.warp is None:
             return WarpedClip(frames)

@@ -72,5 +72,5 @@ def test_options_are_checked() -> None:
 
 def test_a_warp_that_nobody_does_is_an_error() -> None:
     results = dict(num_clips=1, streams=('video',), imgs=[np.zeros((4, 4, 3), np.uint8)], pending_warp=object())
-    with pytest.raises(ValueError, match='left a warp to RandomResizedCropFlip, which is not there'):
+    with pytest.raises(ValueError, match='was not applied; put RandomResizedCropFlip after it'):
         PackAudioVisual()(results)

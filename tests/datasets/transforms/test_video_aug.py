@@ -21,7 +21,7 @@ def test_fixed_crop() -> None:
     results = FixedCrop(top=2, left=5, height=8, width=10)(_results(frames))
     np.testing.assert_array_equal(np.stack(results['imgs']), frames[:, 2:10, 5:15])
     assert results['img_shape'] == (8, 10)
-    with pytest.raises(ValueError, match='rows 0:21, columns 0:10 leave the frame of 20x30'):
+    with pytest.raises(ValueError, match='rows 0:21 and columns 0:10 do not lie within the frame of 20x30'):
         FixedCrop(top=0, left=0, height=21, width=10)(_results(frames))
     with pytest.raises(ValueError, match='must lie in the frame'):
         FixedCrop(top=-1, left=0, height=1, width=1)
