@@ -71,7 +71,9 @@ class PackStreams(BaseTransform):
             ValueError: A stream is not in the results, or a warp was planned and not carried out.
         """
         if 'pending_warp' in results:
-            raise ValueError('ClipRandAugment(is_fused=True) left a warp to RandomResizedCropFlip, which is not there')
+            raise ValueError(
+                'the warp of ClipRandAugment(is_fused=True) was not applied; put RandomResizedCropFlip after it'
+            )
         num_views = results.get('num_clips', 1)
         inputs: dict[str, Stream] = {}
         for name in self.arrays:
