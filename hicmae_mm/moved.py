@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 MODULES = {
+    'apis.config_text': 'config.plain_text',
     'apis.inputs': 'datasets.clips.inputs',
     'apis.media': 'datasets.clips.media',
     'datasets.preparation.clip': 'datasets.source_clip',
@@ -21,6 +22,7 @@ MODULES = {
     'engine.hooks.reconstruction': 'visualization.hooks.reconstruction',
     'engine.hooks.save_features': 'features.hook',
     'engine.hooks.validation_pictures': 'visualization.hooks.validation_pictures',
+    'export.config_text': 'config.plain_text',
     'utils.benchmark': 'measuring',
     'utils.benchmark.loading': 'measuring.loading',
     'utils.benchmark.model': 'measuring.model',

@@ -8,9 +8,9 @@ from typing import Any
 from mmengine.config import Config
 from torch import nn
 
-from hicmae_mm.apis.config_text import read_config_text
 from hicmae_mm.apis.model_zoo import ResolvedModel
 from hicmae_mm.checkpoints.loading import load_weights, read_checkpoint
+from hicmae_mm.config.plain_text import read_config_text
 from hicmae_mm.kernels import use_cpu_kernels
 from hicmae_mm.models.heads.base import average_views
 from hicmae_mm.registry import MODELS

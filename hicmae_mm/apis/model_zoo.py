@@ -11,9 +11,9 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from hicmae_mm.apis.config_text import read_config_text
 from hicmae_mm.checkpoints.loading import check_exists, read_checkpoint_meta
 from hicmae_mm.config.paths import configs_root
+from hicmae_mm.config.plain_text import read_config_text
 from hicmae_mm.config.reading import read_config
 from hicmae_mm.datasets.text_files import decode_text
 from hicmae_mm.measuring.metafile import PRETRAINING, read_metafile

@@ -32,8 +32,8 @@ from hicmae_mm.engine.hooks.thread_competition import ThreadCompetitionHook
 from hicmae_mm.engine.logging import shorten_console, silence_known_warnings
 from hicmae_mm.engine.resume import check_order, check_resumable
 from hicmae_mm.engine.schedule import ConfiguredSchedule
-from hicmae_mm.engine.wrappers import DataParallelModel, FullyShardedModel
-from hicmae_mm.engine.wrappers.base import unwrapped
+from hicmae_mm.engine.wrappers import DataParallelModel
+from hicmae_mm.engine.wrappers.base import sharding_of, unwrapped
 from hicmae_mm.kernels import use_cpu_kernels
 from hicmae_mm.registry import FUNCTIONS, MODEL_WRAPPERS, RUNNERS
 from hicmae_mm.utils.files import replaced_file
@@ -173,16 +173,13 @@ class AudioVisualRunner(Runner):
             self.logger.info('No load_from and nothing to resume: the weights start from their initial values')
         if not torch.cuda.is_available():
             self.register_hook(ThreadCompetitionHook())
-        if isinstance(self.model, FullyShardedModel):  # the optimizer must find the shards
-            self.model.check_hooks(self.hooks)
-            self._init_model_weights()
-            self.model.shard()
+        sharding_of(self.model).prepare_training(self.hooks, self._init_model_weights)
         model: nn.Module = super().train()
         return model
 
     def _init_model_weights(self) -> None:
         """Sets initial weights; checkpoints named by ``init_cfg`` run no code either."""
-        if isinstance(self.model, FullyShardedModel) and self.model.is_sharded:
+        if sharding_of(self.model).is_sharded:
             return  # done before
         with weights_only():
             super()._init_model_weights()
@@ -191,8 +188,8 @@ class AudioVisualRunner(Runner):
         """Builds the optimizer; that of a sharded model saves and loads the state of the whole model."""
         is_built = isinstance(optim_wrapper, OptimWrapper)
         built = super().build_optim_wrapper(optim_wrapper)
-        if isinstance(self.model, FullyShardedModel) and self.model.is_sharded and not is_built:
-            self.model.adopt(built)
+        if not is_built:
+            sharding_of(self.model).adopt(built)
         return built
 
     def val(self) -> dict[str, Any]:
@@ -251,8 +248,7 @@ class AudioVisualRunner(Runner):
         The schedule of the checkpoint is continued exactly where the config asks for the same one. With another
         ``max_epochs``, learning rate, warm-up, batch size or number of ranks, it is the config's that continues.
         """
-        if isinstance(self.model, FullyShardedModel):
-            map_location = 'cpu'  # a whole training state may be too large for one device
+        map_location = sharding_of(self.model).resume_location or map_location
         self.optim_wrapper: Any = self.build_optim_wrapper(self.optim_wrapper)
         if self.param_schedulers is not None:
             self.param_schedulers: Any = self.build_param_scheduler(self.param_schedulers)
@@ -269,8 +265,8 @@ class AudioVisualRunner(Runner):
         of its name only once it is complete: a training killed in the middle of writing leaves the older one.
         """
         if not is_main_process():
-            if isinstance(self.model, FullyShardedModel):
-                self.model.take_part_in_saving(self.optim_wrapper if kwargs.get('save_optimizer', True) else None)
+            optim_wrapper = self.optim_wrapper if kwargs.get('save_optimizer', True) else None
+            sharding_of(self.model).take_part_in_saving(optim_wrapper)
             return
         meta = {**(meta or {}), 'iters_per_epoch': len(self.train_dataloader)}
         backend = get_file_backend(str(out_dir), backend_args=kwargs.get('backend_args'))

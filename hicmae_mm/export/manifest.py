@@ -12,7 +12,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from hicmae_mm.export.config_text import config_from_text
+from hicmae_mm.config.plain_text import config_from_text
 from hicmae_mm.utils.files import read_regular, write_text
 
 MANIFEST = 'model.json'

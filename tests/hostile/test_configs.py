@@ -13,7 +13,7 @@ from mmengine.config import Config
 from hicmae_mm.config.folds import parse_folds
 from hicmae_mm.config.limits import check_numbers
 from hicmae_mm.config.overrides import load_config
-from hicmae_mm.export.config_text import config_from_text
+from hicmae_mm.config.plain_text import config_from_text
 
 LEVELS = [b'l%d: &l%d [%s]' % (n, n, b','.join([b'*l%d' % (n - 1)] * 9)) for n in range(1, 12)]
 LAUGHS = b'\n'.join([b'l0: &l0 [x,x]', *LEVELS])

@@ -11,7 +11,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch import nn
 
-from hicmae_mm.engine.wrappers.base import unwrapped
+from hicmae_mm.engine.wrappers.base import sharding_of, unwrapped
 from hicmae_mm.registry import HOOKS
 
 
@@ -60,7 +60,7 @@ class AccumulatedGradientHook(Hook):
 
 def _is_spread(runner: Runner) -> bool:
     """Whether this process has but its own share of the gradients."""
-    return runner.world_size > 1 or getattr(runner.model, 'is_sharded', False)
+    return runner.world_size > 1 or sharding_of(runner.model).is_sharded
 
 
 def _model(runner: Runner) -> nn.Module:

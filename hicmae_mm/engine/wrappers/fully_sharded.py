@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -44,6 +44,8 @@ class FullyShardedModel(nn.Module):
         ImportError: PyTorch is older than 2.7.
     """
 
+    resume_location: str | None = 'cpu'  # a whole training state may be too large for one device
+
     def __init__(
         self,
         module: BaseModel,
@@ -62,6 +64,16 @@ class FullyShardedModel(nn.Module):
         self.reshard_after_forward = reshard_after_forward
         self.shard_size = shard_size
         self.is_sharded = False
+
+    def prepare_training(self, hooks: Iterable[Hook], init_weights: Callable[[], None]) -> None:
+        """Shards the model with its initial weights, so that the optimizer finds the shards.
+
+        Raises:
+            ValueError: A hook that needs the whole model, or a model that has none of the units.
+        """
+        self.check_hooks(hooks)
+        init_weights()
+        self.shard()
 
     @staticmethod
     def check_hooks(hooks: Iterable[Hook]) -> None:
@@ -117,8 +129,9 @@ class FullyShardedModel(nn.Module):
 
     def adopt(self, optim_wrapper: OptimWrapper) -> None:
         """Makes the state of an optimizer of the sharded parameters that of a whole model when saved or loaded."""
-        optim_wrapper.optimizer.register_state_dict_post_hook(_whole_moments)
-        optim_wrapper.optimizer.register_load_state_dict_pre_hook(_shard_moments)
+        if self.is_sharded:
+            optim_wrapper.optimizer.register_state_dict_post_hook(_whole_moments)
+            optim_wrapper.optimizer.register_load_state_dict_pre_hook(_shard_moments)
 
     def take_part_in_saving(self, optim_wrapper: OptimWrapper | None) -> None:
         """Sends this rank's shards to the first rank, which saves a checkpoint; its part in ``save_checkpoint``."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from torch import nn
 
 from hicmae_mm.engine.hooks import CheckpointHook, EMAHook
 from hicmae_mm.engine.wrappers import DataParallelModel, FullyShardedModel
+from hicmae_mm.engine.wrappers.base import WholeTraining, sharding_of, unwrapped
 from tests.engine.wrappers.scenarios import recognizer
 
 
@@ -31,3 +33,38 @@ def test_hooks_that_need_the_whole_model_are_named() -> None:
     FullyShardedModel.check_hooks([CheckpointHook()])
     with pytest.raises(ValueError, match='EMAHook cannot work with a FullyShardedModel'):
         FullyShardedModel.check_hooks([CheckpointHook(), EMAHook()])
+
+
+def test_a_wrapper_is_trained_as_sharded_for_what_it_can_do() -> None:
+    class Halves(nn.Module):
+        """Somebody else's wrapper, without a common base class."""
+
+        is_sharded = True
+        resume_location = None
+
+        def prepare_training(self, hooks: object, init_weights: object) -> None: ...
+        def adopt(self, optim_wrapper: object) -> None: ...
+        def take_part_in_saving(self, optim_wrapper: object) -> None: ...
+
+    wrapper, sharded = Halves(), FullyShardedModel(recognizer())
+    assert sharding_of(wrapper) is wrapper
+    assert sharding_of(sharded) is sharded
+    assert sharding_of(sharded).resume_location == 'cpu'
+    whole = sharding_of(recognizer())
+    assert isinstance(whole, WholeTraining)
+    assert not whole.is_sharded
+
+
+def test_hooks_are_checked_before_the_weights_are_touched() -> None:
+    initialised: list[bool] = []
+    with pytest.raises(ValueError, match='EMAHook cannot work with a FullyShardedModel'):
+        FullyShardedModel(recognizer()).prepare_training([EMAHook()], lambda: initialised.append(True))
+    assert not initialised
+    sharding_of(recognizer()).prepare_training([EMAHook()], lambda: initialised.append(True))
+    assert not initialised
+
+
+def test_a_wrapped_model_is_unwrapped_and_another_stays() -> None:
+    model = recognizer()
+    assert unwrapped(FullyShardedModel(model)) is model
+    assert unwrapped(model) is model

@@ -4,7 +4,7 @@ import pytest
 from mmengine.config import Config
 
 from hicmae_mm.config.paths import configs_root
-from hicmae_mm.export.config_text import config_from_text
+from hicmae_mm.config.plain_text import config_from_text
 
 
 @pytest.mark.parametrize('name', ['hicmae_nano_synthetic', 'hicmae_base_mer2023', 'hicmae_base_werewolf_xl'])
