@@ -124,6 +124,15 @@ def test_extract_faces_keeps_the_rest_when_a_video_is_broken(raw: Path, tmp_path
     assert 'truncated' in failed['reason']
 
 
+def test_extract_faces_of_some_names(raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    options = ('--out-dir', tmp_path / 'faces', '--cropper', 'WholeFrame', '--size', 64, *IN_PROCESS)
+    assert call(EXTRACT_FACES, raw, *options, '--match', '[hs]*y.mp4') == 0
+    assert {path.parent.name for path in (tmp_path / 'faces').rglob('*.jpg')} == {'happy'}
+    capsys.readouterr()
+    assert call(EXTRACT_FACES, raw, *options, '--match', '02-*') == 1
+    assert 'none of 5 clips below' in capsys.readouterr().err
+
+
 def test_extract_faces_takes_boxes_a_config_and_frame_folders(
     raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

@@ -73,6 +73,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='of the videos (mp4, avi, mkv, ...)',
     )
     parser.add_argument(
+        '--match', default='*', metavar='PATTERN', help="only clips whose file or folder is called so, such as '01-*'"
+    )
+    parser.add_argument(
         '--input-type', choices=INPUT_TYPES, default='video', help='video files or folders of frames (default: video)'
     )
     parser.add_argument(
@@ -125,7 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Extracts, and returns 1 if a video failed."""
     args = parse_args(argv)
     work = read_plan(args)
-    jobs = work.find_jobs(args.out_dir, args.extensions, args.input_type)
+    jobs = work.find_jobs(args.out_dir, args.extensions, args.input_type, args.match)
     settings = dict(made_by='extract_faces', **work.settings())
     outcomes = run_jobs(work, jobs, args.out_dir, settings, args.num_workers, args.force)
     if args.sheet:

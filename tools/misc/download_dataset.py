@@ -82,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Downloads; returns the exit status."""
     args = parse_args(argv)
     corpus = DOWNLOADS[args.corpus](args.base_url)
-    print(f'{corpus.title}, {corpus.homepage}. Licence:', *corpus.licences, sep='\n  ', flush=True)
+    print(corpus.licence_text(), flush=True)
     if not args.list and not args.accept_licence:
         raise PermissionError('read the licence above; --accept-licence says that you accept it')
     try:

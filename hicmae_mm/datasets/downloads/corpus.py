@@ -53,6 +53,11 @@ class PublishedCorpus(ABC):
     def __init__(self, base_url: str | None = None) -> None:
         self.base_url = None if base_url is None else base_url.rstrip('/')
 
+    @classmethod
+    def licence_text(cls) -> str:
+        """What whoever downloads it must have read."""
+        return '\n  '.join([f'{cls.title}, {cls.homepage}. Licence:', *cls.licences])
+
     @abstractmethod
     def list_files(self, streams: Sequence[str], root: Path, progress: Progress = lambda _: None) -> list[CorpusFile]:
         """Asks the owners which files there are.

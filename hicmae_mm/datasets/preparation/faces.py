@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,9 @@ class ExtractFaces:
         """What determines the pictures, with the cropper's defaults filled in."""
         return dict(cropper=dict(self.cropper), options=asdict(self._cropper.resolve(self.options)))
 
-    def find_jobs(self, out_dir: Path, extensions: Iterable[str], input_type: str = 'video') -> list[Job]:
+    def find_jobs(
+        self, out_dir: Path, extensions: Iterable[str], input_type: str = 'video', pattern: str = '*'
+    ) -> list[Job]:
         """Lists what there is to do.
 
         Args:
@@ -61,6 +64,7 @@ class ExtractFaces:
             extensions: Of videos.
             input_type: ``'video'`` or ``'frames'`` (folders of pictures). A cropper that takes the output of another
                 program over looks for that instead.
+            pattern: What the names of files or folders must match, as shells write it.
 
         Raises:
             FileNotFoundError: If there is no such folder.
@@ -69,10 +73,15 @@ class ExtractFaces:
         if input_type not in INPUT_TYPES:
             raise ValueError(f'the input type must be one of {INPUT_TYPES}, got {input_type!r}')
         if self._cropper.reads == 'openface':
-            return self._openface_jobs(out_dir)
-        if input_type == 'frames':
-            return mirrored_jobs(self.root, find_frame_folders(self.root, out_dir), out_dir)
-        return mirrored_jobs(self.root, find_files(self.root, tuple(extensions), out_dir), out_dir)
+            jobs = self._openface_jobs(out_dir)
+        elif input_type == 'frames':
+            jobs = mirrored_jobs(self.root, find_frame_folders(self.root, out_dir), out_dir)
+        else:
+            jobs = mirrored_jobs(self.root, find_files(self.root, tuple(extensions), out_dir), out_dir)
+        matching = [job for job in jobs if fnmatch(job.source.name, pattern)]
+        if not matching:
+            raise ValueError(f'none of {len(jobs)} clips below {self.root} matches {pattern!r}, such as {jobs[0].name}')
+        return matching
 
     def _openface_jobs(self, out_dir: Path) -> list[Job]:
         folders = [path for path in find_frame_folders(self.root, out_dir) if path.name.endswith(ALIGNED_SUFFIX)]
