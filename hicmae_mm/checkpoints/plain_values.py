@@ -251,6 +251,8 @@ def fill(made: Any, state: Any) -> None:
             raise pickle.UnpicklingError('it holds a forged array of numpy')
         made.__setstate__(state)
     elif isinstance(made, _FILLED) and isinstance(state, dict) and all(isinstance(name, str) for name in state):
+        if isinstance(made, HistoryBuffer):
+            HistoryBuffer()  # MMEngine registers the methods of all buffers when the first one is made
         made.__dict__.update(state)
     else:
         raise pickle.UnpicklingError(f'it changes a {type(made).__name__} in a way that is not allowed')

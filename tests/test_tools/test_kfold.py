@@ -170,7 +170,7 @@ def test_the_files_of_a_run(killed: dict[str, Any]) -> None:
     assert [row['row'] for row in rows] == ['fold', 'fold', 'pooled', 'mean', 'std'] * 2
     for kind in ('best', 'last'):
         dumps = [load(work_dir / f'fold{fold}_seed0' / f'test_{kind}' / 'predictions.pkl') for fold in (1, 2)]
-        right = [[int(s['pred_label']) == int(s['gt_label']) for s in samples] for samples in dumps]
+        right = [[s['pred_label'].item() == s['gt_label'].item() for s in samples] for samples in dumps]
         result = table['results'][kind]
         assert [run['measures']['WAR'] for run in result['runs']] == [sum(r) / NUM_TEST_CLIPS for r in right]
         assert result['pooled'][0]['measures']['WAR'] == pytest.approx(sum(map(sum, right)) / (2 * NUM_TEST_CLIPS))
@@ -184,15 +184,13 @@ def test_another_config_is_trained_anew_and_a_failure_is_named(
 ) -> None:
     work_dir = killed['work_dir']
     weights = (work_dir / 'fold1_seed0' / f'epoch_{EPOCHS}.pth').read_bytes()
-    changed = [*killed['arguments'], '--cfg-options', 'model.head.num_clases=3']
+    changed = [*killed['arguments'], '--cfg-options', 'load_from=absent.pth']
     assert kfold.main(changed) == 1
     output, error = capsys.readouterr()
-    assert (
-        'fold 1, seed 0: is trained again, for this has changed:\n  config.model.head.num_clases: None -> 3' in output
-    )
+    assert "fold 1, seed 0: is trained again, for this has changed:\n  config.load_from: None -> 'absent.pth'" in output
     log = work_dir / 'fold1_seed0' / 'train.log'
     assert error == f"error: fold 1, seed 0: the step 'train' failed with status 1; see {log}\n"
-    assert "did you mean 'num_classes'" in log.read_text()
+    assert "'absent.pth' does not exist" in log.read_text()
     assert (work_dir / 'outdated' / 'fold1_seed0_1' / f'epoch_{EPOCHS}.pth').read_bytes() == weights
     assert (work_dir / 'fold2_seed0' / f'epoch_{EPOCHS}.pth').is_file()
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 from mmengine.config import Config
 
-from hicmae_mm.checkpoints.loading import read_checkpoint
+from hicmae_mm.checkpoints.loading import read_checkpoint, read_checkpoint_meta
 from hicmae_mm.engine import build_runner, set_resume
 from tests.engine.tiny_run import finetune_config, train
 from tests.test_tools.model_converters import run, same
@@ -30,7 +31,7 @@ def trained(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Config:
 def test_a_published_training_scores_what_it_says(trained: Config, tmp_path: Path) -> None:
     checkpoint = Path(trained.work_dir) / 'epoch_1.pth'
     metafile = tmp_path / 'metafile.yml'
-    name = Path(trained.work_dir).name
+    name = re.sub(r'_\d{8}_\d{6}$', '', read_checkpoint_meta(checkpoint)['experiment_name'])
     metafile.write_text(f'# a comment\nModels:\n- Name: {name}\n  Metadata: {{}}\n  Results: [{{Task: x}}]\n')
     arguments = ('--record', metafile, '--url', 'https://example.org/models/')
     for suffix in ('.pth', '.safetensors'):

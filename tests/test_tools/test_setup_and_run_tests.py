@@ -51,6 +51,10 @@ def checkout(tmp_path: Path) -> Path:
     for name in ('tools/run_tests.sh', 'tools/setup_env.sh', 'pyproject.toml', '.ci/run'):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
+    settings = (tmp_path / 'pyproject.toml').read_text().partition('[tool.importlinter]')[0]
+    contract = 'name = "no"\ntype = "forbidden"\nsource_modules = ["hicmae_mm"]\nforbidden_modules = ["torch"]\n'
+    layers = f'[tool.importlinter]\nroot_package = "hicmae_mm"\ninclude_external_packages = true\n\n[[tool.importlinter.contracts]]\n{contract}'
+    (tmp_path / 'pyproject.toml').write_text(settings + layers)
     (tmp_path / 'hicmae_mm').mkdir()
     (tmp_path / 'hicmae_mm' / '__init__.py').write_text('"""A package."""\n\nVALUE: int = 1\n')
     (tmp_path / 'docs').mkdir()
@@ -69,7 +73,7 @@ def test_run_tests_passes_and_fails_with_its_steps(checkout: Path) -> None:
     done = bash('bash .ci/run', checkout, HICMAE_VENV=sys.prefix)
     assert done.returncode == 0, done.stdout + done.stderr
     assert [line.split()[:2] for line in done.stdout.partition('== summary')[2].strip().splitlines()] == [
-        ['ok', step] for step in ('lint', 'format', 'types', 'spelling', 'docs', 'unit', 'slow')
+        ['ok', step] for step in ('lint', 'format', 'types', 'layers', 'spelling', 'docs', 'unit', 'coverage', 'slow')
     ]
 
     (checkout / 'hicmae_mm' / '__init__.py').write_text('"""A package."""\n\nVALUE: int = "2"\n')

@@ -90,7 +90,9 @@ def test_a_dropped_modality_is_not_even_opened(
     assert test_tool(arguments) == 0
     _, scores = _forward(config_file, checkpoint, kept)
     predicted: list[dict[str, Any]] = load(tmp_path / 'pred.pkl')
-    torch.testing.assert_close(torch.stack([sample['pred_score'] for sample in predicted]), scores, atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        torch.tensor(np.stack([sample['pred_score'] for sample in predicted])), scores, atol=1e-5, rtol=0
+    )
     _, complete = _forward(config_file, checkpoint, 'video', 'audio')
     assert not torch.allclose(scores, complete, atol=1e-3)
 

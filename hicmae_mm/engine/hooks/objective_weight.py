@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from hicmae_mm.engine.wrappers.base import unwrapped
 from hicmae_mm.registry import HOOKS
 
 
@@ -52,7 +52,7 @@ class ObjectiveWeightHook(Hook):
         Raises:
             ValueError: The model has no objective of that name.
         """
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         objectives = getattr(model, 'objectives', {})
         if self.objective not in objectives:
             raise ValueError(f'the model has the objectives {list(objectives)}, but no {self.objective!r}')
