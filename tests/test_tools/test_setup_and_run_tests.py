@@ -45,6 +45,18 @@ def test_sourced_setup_puts_environment_and_checkout_first(tmp_path: Path) -> No
     assert done.stdout.splitlines() == [f'{sys.prefix}/bin/python', f'{ROOT}:/elsewhere', '1', '[unset]']
 
 
+LAYERS = """[tool.importlinter]
+root_package = "hicmae_mm"
+include_external_packages = true
+
+[[tool.importlinter.contracts]]
+name = "No torch"
+type = "forbidden"
+source_modules = ["hicmae_mm"]
+forbidden_modules = ["torch"]
+"""
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A project of one module and two tests, with the scripts and settings of this one."""
@@ -52,9 +64,7 @@ def checkout(tmp_path: Path) -> Path:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     settings = (tmp_path / 'pyproject.toml').read_text().partition('[tool.importlinter]')[0]
-    contract = 'name = "no"\ntype = "forbidden"\nsource_modules = ["hicmae_mm"]\nforbidden_modules = ["torch"]\n'
-    layers = f'[tool.importlinter]\nroot_package = "hicmae_mm"\ninclude_external_packages = true\n\n[[tool.importlinter.contracts]]\n{contract}'
-    (tmp_path / 'pyproject.toml').write_text(settings + layers)
+    (tmp_path / 'pyproject.toml').write_text(settings + LAYERS)
     (tmp_path / 'hicmae_mm').mkdir()
     (tmp_path / 'hicmae_mm' / '__init__.py').write_text('"""A package."""\n\nVALUE: int = 1\n')
     (tmp_path / 'docs').mkdir()
