@@ -99,8 +99,11 @@ def read_manifest(folder: str | Path) -> Manifest:
         )
     try:
         content = json.loads(read_regular(path, _MOST_BYTES))
-        if content['format_version'] > FORMAT_VERSION:
-            raise ValueError(f'format_version {content["format_version"]} is of a later hicmae_mm')
+        version = content['format_version']
+        if not _is_count(version):
+            raise ValueError(f'format_version is {str(version)[:40]}, expected a number from 1 on')
+        if version > FORMAT_VERSION:
+            raise ValueError(f'format_version {str(version)[:40]} is of a later hicmae_mm')
         content.pop('classes', None)
         manifest = Manifest(**content)
         _check(manifest)
@@ -120,10 +123,16 @@ def _check(manifest: Manifest) -> None:
     for part in manifest.outputs.values():
         if part['kind'] not in ('probabilities', 'values') or not all(isinstance(name, str) for name in part['names']):
             raise ValueError('an output is described wrongly')
-    if not all(type(size) is int and size > 0 for shape in manifest.input_shapes.values() for size in shape):
+    if not all(_is_count(size) for shape in manifest.input_shapes.values() for size in shape):
         raise ValueError('the shape of an input is no list of sizes')
     if not isinstance(manifest.config, str):
         raise ValueError('its config is no text')
+    if manifest.batch_size is not None and not _is_count(manifest.batch_size):
+        raise ValueError(f'batch_size is {str(manifest.batch_size)[:40]}, expected a number from 1 on, or null')
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value > 0
 
 
 @contextmanager
