@@ -182,14 +182,14 @@ class FaceFinder:
 
     def _loudness(self, seconds: Sequence[float]) -> np.ndarray | None:
         """Measures the loudness at frames of the file, also if the model uses no sound; None without sound."""
-        clip, origin = self._clip.clip, origin_seconds(self._clip.video)
-        moments = [moment - origin for moment in seconds]
+        clip = self._clip.clip
         if self._clip.audio is not None:
-            return loudness_of(self._clip.audio, moments)
+            origin = origin_seconds(self._clip.video)
+            return loudness_of(self._clip.audio, [moment - origin for moment in seconds])
         if isinstance(clip.sound, Path) and clip.shares_clock:
             return clip_loudness(clip.sound, seconds)
         with OpenClip(clip, ('audio',)) as opened:
-            return None if opened.audio is None else loudness_of(opened.audio, moments)
+            return None if opened.audio is None else loudness_of(opened.audio, seconds)
 
     def cut(self, indices: Sequence[int], frames: Sequence[np.ndarray]) -> FacePictures:
         """Cuts the face out of searched frames.

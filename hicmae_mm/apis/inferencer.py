@@ -323,7 +323,7 @@ class EmotionInferencer(BaseInferencer):
             if 'error' in result:
                 files.append(None)
                 continue
-            with OpenClip(clip, ('video', 'audio') if clip.shares_clock else ('audio',)) as opened:
+            with OpenClip(clip, ('video', 'audio')) as opened:
                 figure = draw_timeline(result, read_envelope(opened.audio))
             files.append(str(save_figure(figure, Path(out_dir) / f'{stem}.png')))
         return files

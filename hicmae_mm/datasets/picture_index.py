@@ -174,12 +174,12 @@ def index_by_decoding(container: InputContainer, track: Any, path: Path) -> tupl
 
 
 def _ascending(shown: list[Any], decoding: list[Any], durations: list[int], step: int) -> list[int]:
-    """Returns ascending time stamps of decoded frames, as FFmpeg does.
+    """Returns ascending time stamps of decoded frames.
 
-    These are the presentation time stamps if they ascend, else the decoding time stamps (in AVI files). A time stamp
-    that is missing or too small is replaced by the end of the picture before.
+    These are the presentation time stamps, or the decoding time stamps if fewer of those are wrong (in AVI files). A
+    time stamp that is missing or too small is replaced by the end of the picture before.
     """
-    chosen = shown if _is_ascending(shown) else decoding
+    chosen = shown if _num_wrong(shown) <= _num_wrong(decoding) else decoding
     stamps = [0 if chosen[0] is None else chosen[0]]
     for stamp, duration in zip(chosen[1:], durations):
         earliest = stamps[-1] + (duration or step)
@@ -187,8 +187,9 @@ def _ascending(shown: list[Any], decoding: list[Any], durations: list[int], step
     return stamps
 
 
-def _is_ascending(stamps: list[Any]) -> bool:
-    return None not in stamps and all(first < second for first, second in pairwise(stamps))
+def _num_wrong(stamps: list[Any]) -> int:
+    """How many time stamps are missing, or not behind the one before."""
+    return sum(stamp is None or (last is not None and stamp <= last) for last, stamp in pairwise([None, *stamps]))
 
 
 def _check_stamps(stamps: list[int], track: Any, path: Path) -> list[int]:

@@ -78,6 +78,8 @@ def run(pipeline: Sequence[Any], **sample: Any) -> dict[str, Any]:
 def test_training_and_testing(clip: tuple[Path, float], mode: str, alignment: str) -> None:
     path, expected = clip
     assert delay(run(steps(mode, alignment), video_path=str(path))) == pytest.approx(expected, abs=FRAME_SECONDS)
+    named_twice = run(steps(mode, alignment), video_path=str(path), audio_path=str(path))
+    assert delay(named_twice) == pytest.approx(expected, abs=FRAME_SECONDS)
     cached = steps(mode, alignment, cache_gigabytes=0.01)
     for _ in range(2):
         assert delay(run(cached, video_path=str(path))) == pytest.approx(expected, abs=FRAME_SECONDS)

@@ -233,7 +233,8 @@ class OpenClip:
             self.missing['audio'] = 'there is no sound'
         elif isinstance(audio, np.ndarray):
             assert self.clip.sample_rate_hz is not None
-            self.audio = AlignedAudio(ArrayAudio(audio, self.clip.sample_rate_hz))
+            sound = ArrayAudio(audio, self.clip.sample_rate_hz)
+            self.audio = AlignedAudio(sound, self._sound_origin(sound))
         elif 'audio' not in tracks_of(audio):
             self.missing['audio'] = 'the file has no sound track'
         else:
@@ -243,10 +244,10 @@ class OpenClip:
             self.audio = AlignedAudio(reader, self._sound_origin(reader))
 
     def _sound_origin(self, reader: AudioReader) -> float:
-        """Returns the start of the time of the clip, on the clock of the sound. Separate files start at 0."""
-        if not self.clip.shares_clock:
-            return 0.0
-        return reader.start_seconds if self.video is None else origin_seconds(self.video)
+        """Returns the start of the time of the clip on the clock of the sound, which a separate file shares."""
+        if self.video is None:
+            return reader.start_seconds if self.clip.shares_clock else 0.0
+        return origin_seconds(self.video)
 
     def close(self) -> None:
         """Closes the files."""

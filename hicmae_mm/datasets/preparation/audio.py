@@ -85,8 +85,8 @@ class ExtractAudio:
         """Makes ``target`` of ``job.source``.
 
         Returns:
-            ``seconds`` of sound, ``peak_db``, ``rms_db``, ``silent`` and ``offset_seconds``, by which the sound starts
-            later than the pictures (None without pictures).
+            ``seconds`` of sound, ``peak_db``, ``rms_db``, ``silent``, ``offset_seconds``, by which the sound starts
+            later than the pictures (None without pictures), and ``note``, which of several tracks it is.
 
         Raises:
             FileNotFoundError: If there is no such file.
@@ -108,6 +108,7 @@ class ExtractAudio:
             rms_db=loudness.rms_db,
             silent=loudness.is_silent(self.silent_db),
             offset_seconds=offset_seconds,
+            note=reader.note,
         )
 
     def _write(self, reader: AudioReader, target: Path, loudness: Loudness) -> None:
@@ -143,8 +144,10 @@ def _offset_seconds(source: Path, sound_start_seconds: float) -> float | None:
 
 
 def summarize_audio(outcomes: Iterable[Outcome]) -> dict[str, Any]:
-    """Totals over clips: seconds of sound, and how many are silent."""
+    """Totals over clips: seconds of sound, how many are silent, and how many have several sound tracks."""
     details = [outcome.details for outcome in outcomes if outcome.details]
     return dict(
-        seconds=round(sum(clip['seconds'] for clip in details), 3), silent=sum(clip['silent'] for clip in details)
+        seconds=round(sum(clip['seconds'] for clip in details), 3),
+        silent=sum(clip['silent'] for clip in details),
+        several_tracks=sum(clip.get('note') is not None for clip in details),
     )

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from hicmae_mm.datasets.annotations import LabelParser, load_annotations
-from hicmae_mm.datasets.audio_readers import open_audio
+from hicmae_mm.datasets.audio_readers import AlignedAudio, AudioReader, open_audio
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.resampling import resample_waveform
 from hicmae_mm.datasets.shards.clip import SOUND, clip_members
@@ -209,11 +209,14 @@ class ClipPacker:
         path = clip.audio or clip.video
         if path is None:
             raise MediaError('the list names no sound; pack the pictures alone with --streams video')
-        reader = open_audio(path)
+        reader: AudioReader = open_audio(path)
+        with_pictures = 'video' in clip.streams
         try:
+            shares_clock = with_pictures and path == clip.video
+            start_seconds = reader.start_seconds if shares_clock else None
+            if with_pictures and not shares_clock:
+                reader = AlignedAudio(reader)
             rate, samples = reader.sample_rate_hz, reader.read(0, reader.num_samples)
-            is_own = clip.audio is None and 'video' in clip.streams
-            start_seconds = reader.start_seconds if is_own else None
         finally:
             reader.close()
         wanted = self.sample_rate_hz or rate

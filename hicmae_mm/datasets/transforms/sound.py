@@ -10,8 +10,8 @@ from hicmae_mm.datasets.audio_readers import AlignedAudio, AudioReader, open_aud
 def open_sound(results: dict[str, Any]) -> AudioReader:
     """Opens the sound of a sample.
 
-    The time stamps of the file place the sound that comes from the file of the pictures, with zeros before its start.
-    Sound from a separate file starts with the pictures.
+    With pictures, the time stamps of the file that holds the sound place it, with zeros before its start. The clock of
+    a separate file, such as one by ``extract_audio.py``, is taken to be that of the pictures.
 
     Args:
         results: The results of the pipeline, with ``streams``, and ``packed_clip`` or ``audio_path`` (None stands for
@@ -25,7 +25,7 @@ def open_sound(results: dict[str, Any]) -> AudioReader:
     reader: AudioReader = (
         open_audio(results['audio_path'] or results['video_path']) if packed is None else packed.open_audio()
     )
-    return AlignedAudio(reader) if follows_pictures(results) else reader
+    return AlignedAudio(reader) if 'video' in results['streams'] else reader
 
 
 def follows_pictures(results: dict[str, Any]) -> bool:
@@ -33,4 +33,7 @@ def follows_pictures(results: dict[str, Any]) -> bool:
     if 'video' not in results['streams']:
         return False
     packed = results.get('packed_clip')
-    return results.get('audio_path', '') is None if packed is None else packed.shares_clock
+    if packed is not None:
+        return bool(packed.shares_clock)
+    audio_path = results.get('audio_path', '')
+    return audio_path is None or audio_path == results.get('video_path')

@@ -91,7 +91,7 @@ def test_a_file_without_sound_or_a_broken_one_is_an_error(media: MediaFolder) ->
 
 def test_silence_is_written_and_reported(media: MediaFolder) -> None:
     details = extract(media.wav(waveform=np.zeros(8000)), media.root / 'part')
-    assert details == dict(seconds=0.5, peak_db=None, rms_db=None, silent=True, offset_seconds=None)
+    assert details == dict(seconds=0.5, peak_db=None, rms_db=None, silent=True, offset_seconds=None, note=None)
     assert soundfile.info(media.root / 'part').frames == 8000
     faint = media.wav('faint.wav', 0.01 * media.tone(1.0))  # peak 0.005, -46 dB
     assert extract(faint, media.root / 'part')['silent'] is False
