@@ -6,12 +6,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from torch import nn
 
 from hicmae_mm.engine.hooks import ObjectiveWeightHook
 
 
+class Model(nn.Module):
+    def __init__(self, objectives: dict[str, Any]) -> None:
+        super().__init__()
+        self.objectives = objectives
+
+
 def runner(iteration: int, **objectives: Any) -> Any:
-    return SimpleNamespace(iter=iteration, max_iters=10, model=SimpleNamespace(objectives=objectives))
+    return SimpleNamespace(iter=iteration, max_iters=10, model=Model(objectives))
 
 
 @pytest.mark.parametrize(('iteration', 'expected'), [(0, 1.0), (2, 1.0), (4, 0.75), (6, 0.5), (9, 0.5)])
