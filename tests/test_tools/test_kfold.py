@@ -187,7 +187,7 @@ def test_another_config_is_trained_anew_and_a_failure_is_named(
     changed = [*killed['arguments'], '--cfg-options', 'load_from=absent.pth']
     assert kfold.main(changed) == 1
     output, error = capsys.readouterr()
-    assert "fold 1, seed 0: is trained again, for this has changed:\n  config.load_from: None -> 'absent.pth'" in output
+    assert 'fold 1, seed 0: is trained again, for this has changed:\n  config.load_from: None -> absent.pth' in output
     log = work_dir / 'fold1_seed0' / 'train.log'
     assert error == f"error: fold 1, seed 0: the step 'train' failed with status 1; see {log}\n"
     assert "'absent.pth' does not exist" in log.read_text()
