@@ -55,7 +55,7 @@ class DecordReader:
         try:
             frames: np.ndarray = self._reader.get_batch(list(indices)).asnumpy()
             return frames
-        except Exception:
+        except Exception:  # whatever decord cannot read, the exact reader reads or names
             return self._exact.read(indices)
 
     def frame_seconds(self, index: int) -> tuple[float, float]:

@@ -35,7 +35,7 @@ def read_plain(content: bytes) -> Any:
     """Reads a pickle.
 
     Args:
-        content: Of the file. Time and memory are bounded by its size.
+        content: Bytes of the file. Time and memory are bounded by its size.
 
     Returns:
         Lists, tuples, dictionaries, text, numbers and numpy arrays; tensors are arrays as well.

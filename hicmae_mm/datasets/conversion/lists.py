@@ -27,7 +27,7 @@ def write_folds(args: argparse.Namespace, folds: Folds, protocol: Protocol | Non
     Args:
         args: Options of :func:`converter_parser`.
         folds: Clips by fold and part.
-        protocol: Of the corpus: its sizes are printed beside ours, and whether train and test share speakers.
+        protocol: The published protocol. Its sizes are printed beside ours, and whether train and test share speakers.
 
     Raises:
         FileNotFoundError: If media are missing, without ``--allow-missing``.

@@ -153,7 +153,7 @@ def one_person(tracks: Sequence[Track], weights: Sequence[float], num_frames: in
     Args:
         tracks: Of everybody.
         weights: Of each.
-        num_frames: Of the clip.
+        num_frames: Number of frames of the clip.
     """
     chosen: list[Track] = []
     rejected: list[Track] = []

@@ -94,7 +94,7 @@ def parse_index(content: bytes, name: str) -> ShardIndex:
     """Reads an index file.
 
     Args:
-        content: Of the file.
+        content: What the index file holds.
         name: What errors call it.
 
     Raises:
