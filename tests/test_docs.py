@@ -96,6 +96,8 @@ def test_block_declares_its_language_and_its_check(block: Block) -> None:
         assert re.match(r'run$|check, \w+', block.directive), 'bash blocks need <!-- ci: ... -->'
     else:
         assert not block.directive
+    if block.language == 'python':
+        compile(block.code, block.where, 'exec')  # the slow tests run it
 
 
 @pytest.mark.parametrize('page', PAGES, ids=name_of)
@@ -235,16 +237,16 @@ def run_python(code: str, checkout: Path, exported: dict[str, str], where: str) 
 
 
 def run_forked(code: str, checkout: Path, exported: dict[str, str], output: Path) -> None:
-    with output.open('w') as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-        sys.stdout, sys.stderr = file, file
-        os.chdir(checkout)
-        os.environ.clear()
-        os.environ.update(exported)
-        sys.path.insert(0, str(checkout))
-        torch.set_num_threads(1)  # OpenMP's threads are not forked
-        exec(compile(code, 'block', 'exec'), {'__name__': '__main__'})
+    file = output.open('w')  # stays open: an error of the code is written there after this function
+    os.dup2(file.fileno(), 1)
+    os.dup2(file.fileno(), 2)
+    sys.stdout, sys.stderr = file, file
+    os.chdir(checkout)
+    os.environ.clear()
+    os.environ.update(exported)
+    sys.path.insert(0, str(checkout))
+    torch.set_num_threads(1)  # OpenMP's threads are not forked
+    exec(compile(code, 'block', 'exec'), {'__name__': '__main__'})
 
 
 def test_components_page_lists_every_registered_component() -> None:

@@ -139,6 +139,6 @@ def test_testing_real_media(
     expected = torch.stack([scores_by_hand(recognizer, tmp_path, *clip) for clip in zip(names, views)])
     found = load(out)
     assert [sample['gt_label'].item() for sample in found] == [0, 5]
-    scores = torch.stack([sample['pred_score'] for sample in found])
+    scores = torch.stack([torch.as_tensor(sample['pred_score']) for sample in found])
     torch.testing.assert_close(scores, expected, rtol=TOLERANCE, atol=1e-5)
     assert (expected[0] - expected[1]).abs().max() > 1e-3  # the clips do differ
