@@ -5,6 +5,7 @@ import torch
 
 from hicmae_mm.models.aggregators import HierarchicalFeatureAggregator, MeanPoolAggregator
 from hicmae_mm.models.heads import ClassificationHead, HierarchicalContrastiveHead, MultiTaskHead, RegressionHead
+from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import EmotionDataSample
 
 
@@ -130,3 +131,12 @@ def test_one_stream_may_leave_its_pooled_top_layer_out() -> None:
     assert (mix(hidden, fused).tolist(), mix.out_channels) == ([[5.0]], 1)
     with pytest.raises(ValueError, match='pool_fused=False is for one stream'):
         HierarchicalFeatureAggregator(*[dict(video=1, audio=1)] * 3, pool_fused=False)
+
+
+@pytest.mark.parametrize('kind', ['ClassificationHead', 'RegressionHead', 'MultiLabelHead'])
+def test_a_head_without_norm_is_one_linear_layer(kind: str) -> None:
+    size = dict(ClassificationHead='num_classes', RegressionHead='num_outputs', MultiLabelHead='num_labels')[kind]
+    head = MODELS.build({'type': kind, 'in_channels': 4, size: 3, 'norm': False, 'init_scale': 1.0})
+    features = torch.randn(2, 4)
+    torch.testing.assert_close(head(features), features @ head.fc.weight.T + head.fc.bias)
+    assert [name for name, _ in head.named_parameters()] == ['fc.weight', 'fc.bias']

@@ -38,7 +38,7 @@ class BaseHead(BaseModule, metaclass=ABCMeta):
 
 
 class LinearHead(BaseHead):
-    """Base class of heads of one task: LayerNorm and a linear layer whose first weights are scaled down.
+    """Base class of heads of one task: LayerNorm and a linear layer whose initial weights are scaled down.
 
     Args:
         in_channels: Length of the feature; injected by the model.
@@ -47,6 +47,7 @@ class LinearHead(BaseHead):
         level: ``'clip'``, or ``'frame'`` for a prediction per time step.
         target: Name of the target in the data samples.
         ignore: Value of targets that do not count; ``None``: all count.
+        norm: Whether the features pass a LayerNorm first.
         init_cfg: MMEngine initialisation config.
 
     Raises:
@@ -63,13 +64,14 @@ class LinearHead(BaseHead):
         level: str = 'clip',
         target: str = 'label',
         ignore: float | None = None,
+        norm: bool = True,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         if level not in LEVELS:
             raise ValueError(f'level must be one of {LEVELS}, got {level!r}')
         self.level, self.target, self.ignore = level, target, ignore
-        self.norm = nn.LayerNorm(in_channels, eps=NORM_EPS)
+        self.norm = nn.LayerNorm(in_channels, eps=NORM_EPS) if norm else nn.Identity()
         self.fc = nn.Linear(in_channels, out_channels)
         nn.init.trunc_normal_(self.fc.weight, std=0.02)
         self.fc.weight.data.mul_(init_scale)

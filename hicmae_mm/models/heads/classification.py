@@ -29,6 +29,7 @@ class ClassificationHead(LinearHead):
         level: ``'clip'``, or ``'frame'`` for classes per time step.
         target: Name of the target in the data samples.
         ignore: Class index of clips or frames that do not count, such as -1.
+        norm: Whether the features pass a LayerNorm first.
         init_cfg: MMEngine initialisation config.
     """
 
@@ -41,9 +42,10 @@ class ClassificationHead(LinearHead):
         level: str = 'clip',
         target: str = 'label',
         ignore: int | None = None,
+        norm: bool = True,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
-        super().__init__(in_channels, num_classes, init_scale, level, target, ignore, init_cfg)
+        super().__init__(in_channels, num_classes, init_scale, level, target, ignore, norm, init_cfg)
         self.score_field, self.label_field = 'pred_score', 'pred_label'
         if target != 'label':
             self.score_field, self.label_field = f'pred_{target}_score', f'pred_{target}'

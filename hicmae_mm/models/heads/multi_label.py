@@ -28,6 +28,7 @@ class MultiLabelHead(LinearHead):
         ignore: Value of single labels that do not count, such as -1.
         pos_weight: Factor of the loss of labels that are there, one per label; ``None``: 1.
         init_scale: Multiplies the linear layer's initial weights.
+        norm: Whether the features pass a LayerNorm first.
         init_cfg: MMEngine initialisation config.
 
     Raises:
@@ -43,9 +44,10 @@ class MultiLabelHead(LinearHead):
         ignore: float | None = None,
         pos_weight: list[float] | None = None,
         init_scale: float = 0.001,
+        norm: bool = True,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
-        super().__init__(in_channels, num_labels, init_scale, level, target, ignore, init_cfg)
+        super().__init__(in_channels, num_labels, init_scale, level, target, ignore, norm, init_cfg)
         if pos_weight is not None and len(pos_weight) != num_labels:
             raise ValueError(f'pos_weight has {len(pos_weight)} entries, there are {num_labels} labels')
         weight = None if pos_weight is None else torch.tensor(pos_weight)

@@ -32,6 +32,7 @@ class RegressionHead(LinearHead):
         level: ``'clip'``, or ``'frame'`` for values per time step.
         target: Name of the target in the data samples.
         ignore: Value of clips or frames that do not count, such as -5. One such value excludes the whole row.
+        norm: Whether the features pass a LayerNorm first.
         init_cfg: MMEngine initialisation config.
 
     Raises:
@@ -48,9 +49,10 @@ class RegressionHead(LinearHead):
         level: str = 'clip',
         target: str = 'values',
         ignore: float | None = None,
+        norm: bool = True,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
-        super().__init__(in_channels, num_outputs, init_scale, level, target, ignore, init_cfg)
+        super().__init__(in_channels, num_outputs, init_scale, level, target, ignore, norm, init_cfg)
         self.prediction_field = f'pred_{target}'
         if activation not in ACTIVATIONS:
             raise ValueError(f'activation must be one of {list(ACTIVATIONS)}, got {activation!r}')
