@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -22,8 +22,7 @@ class MixupCutmix(nn.Module):
 
     Mixup (Zhang et al., 2018) blends the inputs by ``lam ~ Beta(mixup_alpha)``. Cutmix (Yun et al., 2019) takes a box
     of the other video, in all frames, and a segment of the other spectrogram in time, of the same share. Labels become
-    ``lam * own + (1 - lam) * other``: soft scores for classes, blended values wherever the samples carry values. The
-    box is timm's.
+    ``lam * own + (1 - lam) * other``: soft scores for classes, blended values wherever the samples carry values.
 
     Any stream of float tensors can be mixed up. Cutmix pastes a box of frames ``(B, C, T, H, W)`` and a segment of
     spectrograms ``(B, C, T, F)``. A batch with a stream that is neither in ``streams`` nor in ``untouched`` is refused,
@@ -71,9 +70,6 @@ class MixupCutmix(nn.Module):
             raise ValueError(f'mode must be one of {MODES}, got {mode!r}')
         if cutmix_minmax is not None and not 0 < cutmix_minmax[0] < cutmix_minmax[1] <= 1:
             raise ValueError(f'cutmix_minmax must be two growing shares of 0..1, got {cutmix_minmax}')
-        from timm.data.mixup import cutmix_bbox_and_lam  # costs a second and 100 MB, so only where needed
-
-        self._box_and_share: Callable[..., tuple[tuple[int, int, int, int], float]] = cutmix_bbox_and_lam
         self.num_classes = num_classes
         self.mixup_alpha = mixup_alpha
         self.cutmix_alpha = cutmix_alpha if cutmix_minmax is None else 1.0
@@ -173,7 +169,9 @@ class MixupCutmix(nn.Module):
         sounds = [name for name in outputs if name not in videos]
         if videos or self.cutmix_minmax is not None:
             plane = inputs[(videos or sounds)[0]]
-            (top, bottom, left, right), lam = self._box_and_share(plane.shape, lam, self.cutmix_minmax)
+            height, width = plane.shape[-2:]
+            top, bottom, left, right = draw_box(height, width, lam, self.cutmix_minmax)
+            lam = 1 - (bottom - top) * (right - left) / (height * width)
         for name in videos:
             for i, other in partners.items():
                 outputs[name][i, ..., top:bottom, left:right] = inputs[name][other, ..., top:bottom, left:right]
@@ -206,6 +204,40 @@ def _mixup(inputs: dict[str, Tensor], outputs: dict[str, Tensor], partners: dict
         for i, other in partners.items():
             output[i].lerp_(inputs[name][other], 1 - lam)
     return lam
+
+
+def draw_box(
+    height: int, width: int, lam: float, minmax: tuple[float, float] | None = None
+) -> tuple[int, int, int, int]:
+    """Draws the box that cutmix pastes, with NumPy's global generator.
+
+    The published implementation draws it as timm 0.4 did: as far from its centre to either side, so a box of an odd
+    side is a pixel smaller. Later versions of timm draw other boxes from the same seed.
+
+    Args:
+        height: Of the frame.
+        width: Of the frame.
+        lam: Share of the frame that the box should leave. What it leaves is more where the frame cuts the box.
+        minmax: Smallest and largest side of the box over the frame's, in place of ``lam``.
+
+    Returns:
+        First row, row after the last, first column, column after the last.
+    """
+    if minmax is not None:
+        box_height, box_width = (
+            int(np.random.randint(int(side * minmax[0]), int(side * minmax[1]))) for side in (height, width)
+        )
+        top, left = int(np.random.randint(height - box_height + 1)), int(np.random.randint(width - box_width + 1))
+        return top, top + box_height, left, left + box_width
+    scale = np.sqrt(1 - lam)
+    half_height, half_width = int(height * scale) // 2, int(width * scale) // 2
+    row, column = int(np.random.randint(height)), int(np.random.randint(width))
+    return (
+        max(row - half_height, 0),
+        min(row + half_height, height),
+        max(column - half_width, 0),
+        min(column + half_width, width),
+    )
 
 
 def mirror_partners(num_clips: int, mixed: Sequence[str], present: Mapping[str, Tensor]) -> list[int]:

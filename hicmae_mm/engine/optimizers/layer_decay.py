@@ -24,18 +24,24 @@ class LayerDecayOptimWrapperConstructor:
 
     Args:
         optim_wrapper_cfg: ``optimizer`` (with ``lr``) and arguments of the optimizer wrapper.
-        paramwise_cfg: ``layer_decay`` in (0, 1], 1 by default: weight-decay rule only.
+        paramwise_cfg: ``layer_decay`` in (0, 1], 1 by default: weight-decay rule only. ``no_decay``: names of further
+            parameters without weight decay, whole or their last parts, such as ``('decoders.video.mask_token',)``.
 
     Raises:
-        ValueError: Unknown key of ``paramwise_cfg``, decay outside (0, 1], or a frozen model.
+        ValueError: Unknown key of ``paramwise_cfg``, decay outside (0, 1], ``no_decay`` that names no parameter, or a
+            frozen model.
         TypeError: Layer decay for a model without ``layer_depth``.
     """
 
     def __init__(self, optim_wrapper_cfg: dict[str, Any], paramwise_cfg: dict[str, Any] | None = None) -> None:
         options = dict(paramwise_cfg or {})
         self.layer_decay = float(options.pop('layer_decay', 1.0))
+        no_decay = options.pop('no_decay', ())
+        self.no_decay = (no_decay,) if isinstance(no_decay, str) else tuple(no_decay)
         if options:
-            raise ValueError(f"paramwise_cfg has unknown keys {sorted(options)}; expected 'layer_decay' only")
+            raise ValueError(
+                f"paramwise_cfg has unknown keys {sorted(options)}; expected 'layer_decay' and 'no_decay' only"
+            )
         if not 0 < self.layer_decay <= 1:
             raise ValueError(f'layer_decay={self.layer_decay} is outside (0, 1]')
         if 'lr' not in optim_wrapper_cfg.get('optimizer', {}):
@@ -64,12 +70,13 @@ class LayerDecayOptimWrapperConstructor:
                 f'{type(module).__name__} lacks; set layer_decay=1'
             )
         base_lr, base_decay = self.optimizer_cfg['lr'], self.optimizer_cfg.get('weight_decay', 0.0)
+        self._check_no_decay(module)
         groups: dict[tuple[float, float], dict[str, Any]] = {}
         for name, parameter in module.named_parameters():
             if not parameter.requires_grad:
                 continue
             scale = self.lr_scale(module, name)
-            is_decayed = parameter.ndim > 1 and not name.endswith('.positions')
+            is_decayed = parameter.ndim > 1 and not name.endswith('.positions') and not self._is_exempt(name)
             decay = base_decay if is_decayed else 0.0
             group = groups.setdefault(
                 (scale, decay), dict(params=[], lr=base_lr * scale, lr_scale=scale, weight_decay=decay)
@@ -81,6 +88,15 @@ class LayerDecayOptimWrapperConstructor:
         num_frozen = sum(not parameter.requires_grad for parameter in module.parameters())
         print_log(_describe(ordered, num_frozen), logger='current')
         return ordered
+
+    def _is_exempt(self, name: str) -> bool:
+        return any(f'.{name}'.endswith(f'.{ending}') for ending in self.no_decay)
+
+    def _check_no_decay(self, module: nn.Module) -> None:
+        names = [f'.{name}' for name, _ in module.named_parameters()]
+        unknown = [ending for ending in self.no_decay if not any(name.endswith(f'.{ending}') for name in names)]
+        if unknown:
+            raise ValueError(f'paramwise_cfg.no_decay={unknown} names no parameter of {type(module).__name__}')
 
     def lr_scale(self, module: Any, name: str) -> float:
         """Returns the learning-rate factor of a parameter."""

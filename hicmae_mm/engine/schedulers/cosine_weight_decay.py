@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmengine.optim import BaseOptimWrapper
 from torch.optim import Optimizer
 
-from hicmae_mm.engine.schedulers.warmup_cosine import WarmupCosineLR, warmup_cosine_factor
+from hicmae_mm.engine.schedulers.warmup_cosine import WarmupCosineLR
 from hicmae_mm.registry import PARAM_SCHEDULERS
 
 
@@ -48,6 +48,5 @@ class CosineWeightDecay(WarmupCosineLR):
         super().__init__(optimizer, warmup, 0.0, begin, end, last_step, by_epoch, verbose)
 
     def _get_value(self) -> list[float]:
-        step = max(self.last_step - self.warmup_steps, 0)
-        factor = warmup_cosine_factor(step, self.end - self.begin - self.warmup_steps, 0, 0.0)
+        factor = self._factor(0.0, has_warmup=False)
         return [self.end_value + (base - self.end_value) * factor if base > 0 else base for base in self.base_values]

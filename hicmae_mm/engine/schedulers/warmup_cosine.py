@@ -35,8 +35,10 @@ def warmup_cosine_factor(step: int, total_steps: int, warmup_steps: int, eta_min
 class WarmupCosineLR(_ParamScheduler):
     """Linear warm-up from zero and cosine decay, as a closed form of the step.
 
-    Every parameter group keeps its own ratio to the base learning rate, so the schedule goes with layer decay. With
-    gradient accumulation the steps are still iterations of the data loader.
+    Every parameter group keeps its own ratio to the base learning rate, so the schedule goes with layer decay.
+
+    Lengths are iterations of the data loader. With gradient accumulation the value changes only with the optimizer's
+    steps, as in the published implementation: it is that of a schedule over so many fewer steps.
 
     Args:
         optimizer: Given by the runner.
@@ -54,6 +56,7 @@ class WarmupCosineLR(_ParamScheduler):
     """
 
     param_name = 'lr'
+    accumulated = 1  # iterations per optimizer step
 
     def __init__(
         self,
@@ -76,8 +79,11 @@ class WarmupCosineLR(_ParamScheduler):
             )
         self.warmup_steps = round(warmup)
         self.eta_min_ratio = eta_min_ratio
+        accumulated = getattr(optimizer, '_accumulative_counts', 1)
+        if accumulated > 1 and not by_epoch:
+            self.accumulated = accumulated
         super().__init__(optimizer, self.param_name, begin, end, last_step, by_epoch, verbose)
-        if getattr(optimizer, '_accumulative_counts', 1) > 1:
+        if accumulated > 1:
             # With gradient accumulation the first optimizer step comes later than the first schedule step, on purpose:
             # without this the base class warns about their order.
             optimizer._global_step = 0  # type: ignore[union-attr]
@@ -110,5 +116,18 @@ class WarmupCosineLR(_ParamScheduler):
         )
 
     def _get_value(self) -> list[float]:
-        factor = warmup_cosine_factor(self.last_step, self.end - self.begin, self.warmup_steps, self.eta_min_ratio)
+        factor = self._factor(self.eta_min_ratio)
         return [base * factor for base in self.base_values]
+
+    def _factor(self, eta_min_ratio: float, has_warmup: bool = True) -> float:
+        """Present fraction of the base value, in steps of the optimizer."""
+        step, length = self.last_step, self.end - self.begin
+        warmup = self.warmup_steps
+        if not has_warmup:
+            step, length, warmup = max(step - warmup, 0), length - warmup, 0
+        return warmup_cosine_factor(
+            step // self.accumulated,
+            math.ceil(length / self.accumulated),
+            round(warmup / self.accumulated),
+            eta_min_ratio,
+        )

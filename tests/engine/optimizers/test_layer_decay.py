@@ -51,6 +51,13 @@ def test_without_layer_decay_two_groups_suffice_for_any_model() -> None:
     ]
 
 
+def test_named_parameters_do_not_decay() -> None:
+    groups = _constructor(no_decay=['block.weight'])(_Layered()).optimizer.param_groups
+    assert [(len(group['params']), group['weight_decay']) for group in groups] == [(2, 0.05), (4, 0.0)]
+    with pytest.raises(ValueError, match=r"no_decay=\['lock.weight'\] names no parameter of _Layered"):
+        _constructor(no_decay='lock.weight')(_Layered())
+
+
 def test_errors_name_what_is_wrong() -> None:
     with pytest.raises(TypeError, match='Sequential lacks'):
         _constructor(layer_decay=0.5)(nn.Sequential(nn.Linear(2, 2)))
