@@ -21,7 +21,7 @@ from mmengine.structures import BaseDataElement
 from hicmae_mm import registry as R
 from hicmae_mm.datasets import SampleIndex, collate_audio_visual
 from hicmae_mm.evaluation.predictions import read_predictions
-from hicmae_mm.structures import EmotionDataSample
+from hicmae_mm.structures import EmotionDataSample, Padded
 from tests.datasets.shards.packed import pack
 from tests.engine.tiny_run import finetune_config, pretrain_config, train, write_corpus
 from tests.models.tiny import pretrainer_config, recognizer_config
@@ -40,6 +40,11 @@ REGRESSOR = RECOGNIZER | dict(
 FRAMES = REGRESSOR | dict(
     aggregator=dict(type='FrameTokens', num_steps=2),
     head=dict(type='RegressionHead', num_outputs=1, level='frame', target='course'),
+)
+FEATURES = REGRESSOR | dict(
+    encoders={name: dict(type='FeatureMLPEncoder', in_channels=6, widths=(8,)) for name in ('face', 'words')},
+    fusion=None,
+    aggregator=dict(type='StreamAttentionAggregator', widths=(8,)),
 )
 PRETRAINER = pretrainer_config(
     data_preprocessor=dict(type='AudioVisualDataPreprocessor'),
@@ -99,6 +104,10 @@ MODEL_CASES = {
     'SpectrogramPatchTarget': ModelCase(PRETRAINER, 'heads.audio.target', dict(normalize=False)),
     'MaskedMSELoss': ModelCase(PRETRAINER, 'heads.audio.loss', dict(loss_weight=0.5)),
     'FrameTokens': ModelCase(FRAMES, 'aggregator', dict(num_steps=4)),
+    'FeatureMLPEncoder': ModelCase(FEATURES, 'encoders.face', dict(in_channels=6, widths=(4, 8), input_drop=0.1)),
+    'FeatureLSTMEncoder': ModelCase(FEATURES, 'encoders.words', dict(in_channels=6, hidden_dims=8)),
+    'StreamAttentionAggregator': ModelCase(FEATURES, 'aggregator', dict(widths=(16, 8), order=('words', 'face'))),
+    'StreamMLPAggregator': ModelCase(FEATURES, 'aggregator', dict(widths=(4,))),
     'MultiLabelHead': ModelCase(REGRESSOR, 'head', dict(num_labels=2, target='units', ignore=-1)),
     'HierarchicalContrast': ModelCase(
         PRETRAINER | dict(objectives=dict(contrast=dict(type='HierarchicalContrast', layers=(2,)))),
@@ -135,6 +144,8 @@ TRANSFORM_CASES = {
     'ClipRandomErasing': TransformCase('finetune', 'ClipRandomErasing', dict(prob=1.0)),
     'SpatialViews': TransformCase('finetune', 'Resize', dict(num_views=2, size=32), replaces=False),
     'LoadAudio': TransformCase('finetune', 'LoadAudio', dict(sample_rate_hz=8000)),
+    'AddNoise': TransformCase('finetune', 'RandomGain', dict(noise='{corpus}', snr_db=(0,))),
+    'PyramidBlur': TransformCase('finetune', 'DecodeFrames', dict(rates=(2,)), replaces=False),
     'RandomGain': TransformCase('finetune', 'RandomGain', dict(alpha=2.0)),
     'Filterbank': TransformCase('finetune', 'Filterbank', dict(num_mel_bins=32, target_length=32, std=1.0)),
     'SpecMasking': TransformCase('finetune', 'SpecMasking', dict(freq_mask=8)),
@@ -284,6 +295,8 @@ def raw_batch(num_clips: int = 4) -> dict[str, Any]:
         inputs=dict(
             video=torch.randint(0, 256, (num_clips, 4, 32, 32, 3), dtype=torch.uint8, generator=generator),
             audio=torch.randn(num_clips, 1, 32, 32, generator=generator),
+            face=torch.randn(num_clips, 6, generator=generator),
+            words=Padded(torch.randn(num_clips, 5, 6, generator=generator), torch.arange(2, num_clips + 2)),
         ),
         masks=dict(video=hidden < 5, audio=hidden[:, :4] < 2),
         data_samples=samples,
@@ -301,6 +314,7 @@ def test_model_component_is_swapped_in_and_trains(name: str) -> None:
     assert type(component).__name__ == name
 
     batch = raw_batch()
+    batch['inputs'] = {name: value for name, value in batch['inputs'].items() if name in model.encoders}
     if case.base['type'] != PRETRAINER['type']:
         batch.pop('masks')
     losses = model(**model.data_preprocessor(batch, training=True), mode='loss')
@@ -333,8 +347,9 @@ def test_transform_is_swapped_into_the_pipeline(name: str, corpus: Path, tmp_pat
     dataset = make(corpus, tmp_path).train_dataloader.dataset
     steps = [step['type'].removeprefix('mmaction.') for step in dataset.pipeline]
     position = steps.index(case.step)
+    options = {key: corpus.as_posix() if value == '{corpus}' else value for key, value in case.options.items()}
     start, stop = position + (not case.replaces), position + (not case.precedes)
-    dataset.pipeline[start:stop] = [dict(type=name, **case.options)]
+    dataset.pipeline[start:stop] = [dict(type=name, **options)]
 
     built = R.DATASETS.build(dataset)
     assert name in [type(step).__name__ for step in built.pipeline.transforms]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from hicmae_mm.models.encoders import BaseEncoder, EncoderOutput
@@ -68,8 +69,9 @@ def encode_present(encoder: BaseEncoder, x: Stream | None, presence: Presence | 
         return encoder(x)
     assert presence is not None
     if x is None or presence.is_missing:
-        reference = next(encoder.parameters())
-        nothing = reference.new_zeros(presence.num_rows, 1, encoder.embed_dims).detach()
+        weight = next(encoder.parameters(), None)  # an encoder of features may have none
+        dtype = torch.get_default_dtype() if weight is None else weight.dtype
+        nothing = torch.zeros(presence.num_rows, 1, encoder.embed_dims, dtype=dtype, device=presence.rows.device)
         return EncoderOutput(nothing, (nothing,) * encoder.depth)
     part = encoder(presence.select(x))
     hidden = tuple(presence.spread(layer) for layer in part.hidden)

@@ -45,6 +45,15 @@ def test_measures_are_those_of_the_config(config_file: Path, tmp_path: Path, cap
     assert 'AUC ' in printed
 
 
+def test_models_of_several_folds_are_averaged(config_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    parts = [dump(tmp_path / f'{i}.pkl', 0.75, i) for i in range(3)]
+    with DefaultScope.overwrite_default_scope('hicmae_mm'):
+        assert load_tool(EVALUATE).main([str(config_file), *map(str, parts)]) == 0
+    logits = np.mean([[sample['pred_score'].log().numpy() for sample in mmengine.load(path)] for path in parts], axis=0)
+    labels = [int(sample['gt_label']) for sample in mmengine.load(parts[0])]
+    assert f'WAR          {np.mean(logits.argmax(axis=1) == labels):.4f}' in capsys.readouterr().out
+
+
 def test_a_difference_and_none(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     first, better, same = (dump(tmp_path / f'{i}.pkl', right, i) for i, right in enumerate((0.5, 0.95, 0.5)))
     main, out = load_tool(COMPARE).main, tmp_path / 'comparison.json'

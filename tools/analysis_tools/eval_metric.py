@@ -2,6 +2,10 @@
 
 python tools/analysis_tools/eval_metric.py CONFIG predictions.pkl --out metrics.json
 
+The predictions of models of several folds on one list are averaged: the logits of classes, and the values.
+
+python tools/analysis_tools/eval_metric.py CONFIG fold1.pkl fold2.pkl fold3.pkl
+
 No model is built and no file of the data set is opened. Other metrics: `--cfg-options test_evaluator.auc=True`.
 """
 
@@ -20,6 +24,7 @@ from mmengine.registry import init_default_scope
 from hicmae_mm.config.folds import dataset_meta
 from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.config.overrides import load_config
+from hicmae_mm.evaluation.ensembles import average_models
 from hicmae_mm.evaluation.folds import FoldEvaluator
 from hicmae_mm.evaluation.predictions import read_predictions
 from hicmae_mm.utils.files import replaced_file
@@ -34,7 +39,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = ArgumentParser(description='Measure stored predictions')
     parser.add_argument('config', help='config file')
-    parser.add_argument('predictions', help='predictions (.pkl, tools/test.py --out)')
+    parser.add_argument(
+        'predictions', nargs='+', help='predictions (.pkl, tools/test.py --out); those of several models are averaged'
+    )
     parser.add_argument('--out', help='also write the measures to this file (.json, .yaml, .pkl)')
     parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
     point_elsewhere(parser, ELSEWHERE)
@@ -49,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
     if not cfg.get('test_evaluator'):
         raise ValueError(f'{args.config} has no test_evaluator')
-    samples = read_predictions(args.predictions)
+    parts = [read_predictions(path) for path in args.predictions]
+    samples = parts[0] if len(parts) == 1 else average_models(parts)
     measures = FoldEvaluator(cfg.test_evaluator, dataset_meta(cfg)).measure(samples)
     if args.out is not None:
         with replaced_file(Path(args.out)) as partial:

@@ -4,8 +4,13 @@ from hicmae_mm.checkpoints.systems.key_rules import KeyRules, Unused
 
 __all__ = ['KeyRules', 'Unused', 'rules_of', 'system_names']
 
-# system -> module below this package that holds its KeyRules as ``RULES``
-_MODULES: dict[str, str] = {}
+# system -> module below this package that holds its KeyRules, and their name there (RULES, if none is given)
+_MODULES: dict[str, str] = {
+    'mer2023': 'mer:ATTENTION_2023',
+    'mer2023_mlp': 'mer:MLP_2023',
+    'mer2024': 'mer:ATTENTION_2024',
+    'mer2024_frames': 'mer:FRAMES_2024',
+}
 
 
 def system_names() -> list[str]:
@@ -23,5 +28,6 @@ def rules_of(system: str) -> KeyRules:
 
     if system not in _MODULES:
         raise ValueError(f'no table of parameter names for the system {system!r}; known are {system_names()}')
-    rules: KeyRules = import_module(f'{__name__}.{_MODULES[system]}').RULES
+    module, _, name = _MODULES[system].partition(':')
+    rules: KeyRules = getattr(import_module(f'{__name__}.{module}'), name or 'RULES')
     return rules

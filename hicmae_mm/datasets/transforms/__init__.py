@@ -2,6 +2,7 @@
 
 from hicmae_mm.datasets.transforms.audio_aug import RandomGain, SpecMasking
 from hicmae_mm.datasets.transforms.audio_io import Filterbank, LoadAudio
+from hicmae_mm.datasets.transforms.corruption import AddNoise, PyramidBlur
 from hicmae_mm.datasets.transforms.crop import RandomResizedCropFlip
 from hicmae_mm.datasets.transforms.drop_stream import DropStream
 from hicmae_mm.datasets.transforms.formatting import PackAudioVisual, PackStreams
@@ -11,6 +12,7 @@ from hicmae_mm.datasets.transforms.video_aug import ClipRandomErasing, FixedCrop
 from hicmae_mm.datasets.transforms.video_io import DecodeFrames, OpenVideo, SampleClips
 
 __all__ = [
+    'AddNoise',
     'ClipRandAugment',
     'ClipRandomErasing',
     'DecodeFrames',
@@ -21,6 +23,7 @@ __all__ = [
     'OpenVideo',
     'PackAudioVisual',
     'PackStreams',
+    'PyramidBlur',
     'RandomGain',
     'RandomMask',
     'RandomResizedCropFlip',

@@ -21,11 +21,12 @@ from hicmae_mm.evaluation.functional.regression import (
     root_mean_squared_error,
     unit_range_accuracy,
 )
-from hicmae_mm.evaluation.functional.views import average_class_scores, average_values
+from hicmae_mm.evaluation.functional.views import average_class_scores, average_fold_scores, average_values
 
 __all__ = [
     'area_under_curve',
     'average_class_scores',
+    'average_fold_scores',
     'average_values',
     'class_recalls',
     'classification_measures',

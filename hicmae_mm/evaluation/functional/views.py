@@ -30,3 +30,21 @@ def average_values(view_values: np.ndarray) -> np.ndarray:
     """
     values: np.ndarray = np.asarray(view_values, dtype=np.float64).mean(axis=-2)
     return values
+
+
+def average_fold_scores(scores: np.ndarray) -> np.ndarray:
+    """Mean of the logits of models of several folds, as MER2023's baseline merges them.
+
+    Probabilities will do for logits: their logarithms differ from the logits by a number per clip and fold, which
+    changes no softmax of the mean.
+
+    Args:
+        scores: ``(F, ..., C)`` probabilities of F folds.
+
+    Returns:
+        ``(..., C)`` probabilities.
+    """
+    smallest = np.finfo(np.float32).tiny
+    logits = np.log(np.maximum(np.asarray(scores, dtype=np.float64), smallest)).mean(axis=0)
+    probabilities: np.ndarray = softmax(logits, axis=-1)
+    return probabilities

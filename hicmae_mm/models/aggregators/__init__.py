@@ -3,5 +3,13 @@
 from hicmae_mm.models.aggregators.base import BaseAggregator
 from hicmae_mm.models.aggregators.frames import FrameTokens
 from hicmae_mm.models.aggregators.hierarchical import HierarchicalFeatureAggregator, MeanPoolAggregator
+from hicmae_mm.models.aggregators.vectors import StreamAttentionAggregator, StreamMLPAggregator
 
-__all__ = ['BaseAggregator', 'FrameTokens', 'HierarchicalFeatureAggregator', 'MeanPoolAggregator']
+__all__ = [
+    'BaseAggregator',
+    'FrameTokens',
+    'HierarchicalFeatureAggregator',
+    'MeanPoolAggregator',
+    'StreamAttentionAggregator',
+    'StreamMLPAggregator',
+]

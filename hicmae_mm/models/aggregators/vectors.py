@@ -1,0 +1,139 @@
+"""Aggregators over one vector per stream: attention over the streams, or an MLP over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hicmae_mm.models.aggregators.base import BaseAggregator
+from hicmae_mm.models.layers import LinearStack, mean_tokens
+from hicmae_mm.registry import MODELS
+
+
+class VectorAggregator(BaseAggregator):
+    """Base class of aggregators over one vector per stream: the summary of its encoder, or else its mean token.
+
+    Args:
+        fused: Width of each stream after fusion; injected by the model.
+        order: Streams in the order in which their vectors are concatenated; ``None``: the model's order.
+        init_cfg: MMEngine initialisation config.
+
+    Raises:
+        ValueError: ``order`` does not name every stream once.
+    """
+
+    def __init__(
+        self,
+        fused: Mapping[str, int],
+        order: Sequence[str] | None = None,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.order = tuple(fused) if order is None else tuple(order)
+        if sorted(self.order) != sorted(fused):
+            raise ValueError(f'order must name each of the streams {list(fused)} once, got {list(self.order)}')
+
+    def vectors(
+        self,
+        fused: dict[str, Tensor],
+        padding: dict[str, Tensor] | None = None,
+        summary: dict[str, Tensor] | None = None,
+    ) -> list[Tensor]:
+        """One vector ``(B, D_i)`` per stream, in order."""
+        summaries, padded = summary or {}, padding or {}
+        return [
+            summaries[name].mean(dim=1) if name in summaries else mean_tokens(fused[name], padded.get(name))
+            for name in self.order
+        ]
+
+
+@MODELS.register_module()
+class StreamAttentionAggregator(VectorAggregator):
+    """Weighted sum of the streams' vectors; the weights come from an MLP over all of them (MER2023, MERTools).
+
+    The weights are used as they are, without softmax, as published.
+
+    Args:
+        fused: Width of each stream after fusion, which must agree; injected by the model.
+        widths: Widths of the MLP.
+        drop: Probability of dropping an element behind every layer of the MLP.
+        input_drop: Probability of dropping an element of the MLP's input.
+        order: Streams in the order in which their vectors are concatenated; ``None``: the model's order.
+        init_cfg: MMEngine initialisation config.
+
+    Raises:
+        ValueError: Streams of different width, or an ``order`` of other streams.
+    """
+
+    def __init__(
+        self,
+        fused: Mapping[str, int],
+        widths: Sequence[int] = (256, 128),
+        drop: float = 0.0,
+        input_drop: float = 0.0,
+        order: Sequence[str] | None = None,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(fused, order, init_cfg)
+        if len(set(fused.values())) != 1:
+            raise ValueError(f'{type(self).__name__} needs streams of one width, got {dict(fused)}')
+        self.out_channels = next(iter(fused.values()))
+        self.stack = LinearStack(sum(fused.values()), widths, drop, input_drop)
+        self.weights = nn.Linear(self.stack.out_channels, len(self.order))
+
+    def forward(
+        self,
+        hidden: dict[str, Sequence[Tensor]],  # noqa: ARG002 (of the contract)
+        fused: dict[str, Tensor],
+        padding: dict[str, Tensor] | None = None,
+        summary: dict[str, Tensor] | None = None,
+    ) -> Tensor:
+        """See :meth:`BaseAggregator.forward`."""
+        vectors = self.vectors(fused, padding, summary)
+        weights = self.weights(self.stack(torch.cat(vectors, dim=-1)))  # (B, S)
+        feature: Tensor = (weights.unsqueeze(-1) * torch.stack(vectors, dim=1)).sum(dim=1)  # (B, S, D) -> (B, D)
+        return feature
+
+
+@MODELS.register_module()
+class StreamMLPAggregator(VectorAggregator):
+    """An MLP over the concatenated vectors of all streams (MER2023 baseline, early fusion).
+
+    Args:
+        fused: Width of each stream after fusion; injected by the model.
+        widths: Widths of the MLP; none of them passes the concatenated vectors on.
+        drop: Probability of dropping an element behind every layer.
+        input_drop: Probability of dropping an element of the input.
+        order: Streams in the order in which their vectors are concatenated; ``None``: the model's order.
+        init_cfg: MMEngine initialisation config.
+
+    Raises:
+        ValueError: An ``order`` of other streams.
+    """
+
+    def __init__(
+        self,
+        fused: Mapping[str, int],
+        widths: Sequence[int] = (256, 128),
+        drop: float = 0.0,
+        input_drop: float = 0.0,
+        order: Sequence[str] | None = None,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(fused, order, init_cfg)
+        self.stack = LinearStack(sum(fused.values()), widths, drop, input_drop)
+        self.out_channels = self.stack.out_channels
+
+    def forward(
+        self,
+        hidden: dict[str, Sequence[Tensor]],  # noqa: ARG002 (of the contract)
+        fused: dict[str, Tensor],
+        padding: dict[str, Tensor] | None = None,
+        summary: dict[str, Tensor] | None = None,
+    ) -> Tensor:
+        """See :meth:`BaseAggregator.forward`."""
+        feature: Tensor = self.stack(torch.cat(self.vectors(fused, padding, summary), dim=-1))
+        return feature
