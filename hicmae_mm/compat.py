@@ -16,6 +16,7 @@ import yaml
 def patch_third_party() -> None:
     """Applies every patch that must precede an import of MMAction2. Idempotent and cheap: imports nothing heavy."""
     _add_missing_drn()
+    _leave_out_vindlu()
     _format_each_config_once()
     _read_yaml_without_code()
 
@@ -113,3 +114,18 @@ def _add_missing_drn() -> None:
     module.DRN = DRN  # type: ignore[attr-defined]
     sys.modules[package.__name__] = package
     sys.modules[name] = module
+
+
+def _leave_out_vindlu() -> None:
+    """Leaves out ``mmaction.models.multimodal.vindlu`` where the installed transformers lacks what it imports.
+
+    Without it ``import mmaction.models`` fails as soon as a version of transformers is installed that no longer has
+    these functions. Its models are then not registered, as without transformers.
+    """
+    name = 'mmaction.models.multimodal.vindlu'
+    spec = importlib.util.find_spec('transformers')
+    if spec is None or spec.origin is None or name in sys.modules:
+        return
+    module = Path(spec.origin).parent / 'modeling_utils.py'
+    if not module.is_file() or 'apply_chunking_to_forward' not in module.read_text(encoding='utf-8'):
+        sys.modules[name] = ModuleType(name)

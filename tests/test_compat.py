@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
 from mmengine.config import Config
 from mmengine.config import config as module
 
@@ -20,3 +25,19 @@ def test_a_config_is_formatted_once() -> None:
     assert (after.misses - before.misses, after.hits - before.hits) == (1, 1)
     cfg.model.width = 4
     assert 'width=4' in cfg.pretty_text
+
+
+@pytest.mark.parametrize('content', ['', 'def apply_chunking_to_forward(): ...\n'], ids=['new', 'old'])
+def test_mmaction_is_imported_beside_any_transformers(tmp_path: Path, content: str) -> None:
+    folder = tmp_path / 'transformers'
+    folder.mkdir()
+    (folder / '__init__.py').write_text('')
+    (folder / 'modeling_utils.py').write_text(content)
+    code = (
+        'import sys; from hicmae_mm.compat import patch_third_party; patch_third_party(); '
+        "print('mmaction.models.multimodal.vindlu' in sys.modules)"
+    )
+    found = subprocess.run(
+        [sys.executable, '-c', code], env={'PYTHONPATH': f'{tmp_path}:{Path.cwd()}'}, capture_output=True, text=True
+    )
+    assert (found.stdout.strip(), found.stderr) == (str(not content), '')
