@@ -1,8 +1,8 @@
-"""Reading annotation files: text lists ``video audio label`` and MMEngine-style JSON.
+"""Reading annotation files: text lists ``video audio label``, MMEngine-style JSON, and tables with named columns.
 
 A record is a dict of ``video``, ``audio`` (None stands for the sound track of the video), ``position`` (its place in
-the file, for error messages) and ``gt_label`` or ``gt_values``. Records of a JSON file also have ``sample_id``,
-``streams`` and ``speaker``, if the file gives them.
+the file, for error messages) and ``gt_label`` or ``gt_values``. :mod:`hicmae_mm.datasets.records` says what records of
+JSON files and tables have besides.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from typing import Any, overload
 import numpy as np
 
 from hicmae_mm.datasets.labels import TASKS, LabelParser
+from hicmae_mm.datasets.records import OWN_SOUND_TRACK, named_record
+from hicmae_mm.datasets.tables import is_table, read_table
 from hicmae_mm.datasets.text_files import decode_text, read_json, shown
 
 __all__ = ['OWN_SOUND_TRACK', 'TASKS', 'LabelParser', 'TextRecords', 'load_annotations']
 
-OWN_SOUND_TRACK = '-'
 _FORM = "'video audio label'"
 _CHUNK_BYTES = 2**22  # part of a list that is searched for line ends in one step
 _LABELS_REMEMBERED = 4096  # number of cached results; classification has few different labels
@@ -146,7 +147,7 @@ def load_annotations(ann_file: str, labels: LabelParser | _LabelsOf) -> tuple[Se
         labels: Parser of the label columns, or a function that makes it from the meta information of the file.
 
     Returns:
-        The records (:class:`TextRecords` for a text list), and the meta information of a JSON file (empty for text).
+        The records (:class:`TextRecords` for a text list), and the meta information of a JSON file (empty for others).
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -161,6 +162,8 @@ def load_annotations(ann_file: str, labels: LabelParser | _LabelsOf) -> tuple[Se
     records: Sequence[dict[str, Any]]
     if path.suffix.lower() == '.json':
         records, metainfo = _load_json(ann_file, labels)
+    elif is_table(path):
+        records = _load_table(path, labels if isinstance(labels, LabelParser) else labels({}))
     else:
         records = TextRecords(ann_file, labels if isinstance(labels, LabelParser) else labels({}))
     if not records:
@@ -183,34 +186,22 @@ def _load_json(ann_file: str, labels: LabelParser | _LabelsOf) -> tuple[list[dic
     for number, item in enumerate(items):
         position = f'data_list[{number}]'
         try:
-            records.append(_json_record(item, position, parser))
+            records.append(named_record(item, position, parser))
         except ValueError as error:
             raise ValueError(f'{ann_file}, {position}: {error}') from error
     return records, metainfo
 
 
-def _json_record(item: Any, position: str, labels: LabelParser) -> dict[str, Any]:
-    if not isinstance(item, dict):
-        raise ValueError(f"expected a dict such as {{'video': 'a.mp4', 'label': 0}}, got {shown(item)}")
-    video, audio = (OWN_SOUND_TRACK if item.get(key) is None else item[key] for key in ('video', 'audio'))
-    for key, path in (('video', video), ('audio', audio)):
-        if not isinstance(path, str) or not path.strip() or '\0' in path:
-            raise ValueError(f"{key} must be a path, or '-' for none, got {shown(path)}")
-    label = item.get('label', [])
-    fields = list(label) if isinstance(label, (list, tuple)) else [label]
-    record = _record(video, audio, fields, position, labels)
-    for key in ('sample_id', 'speaker'):
-        if key in item:
-            if isinstance(item[key], bool) or not isinstance(item[key], (str, int)):
-                raise ValueError(f'{key} must be a text, got {shown(item[key])}')
-            record[key] = str(item[key])
-    if 'streams' in item:
-        streams = item['streams']
-        is_list = isinstance(streams, list) and all(isinstance(stream, str) for stream in streams)
-        if not is_list or not streams or not set(streams) <= {'video', 'audio'}:
-            raise ValueError(f"streams must be some of 'video' and 'audio', got {shown(streams)}")
-        record['streams'] = tuple(streams)
-    return record
+def _load_table(path: Path, labels: LabelParser) -> list[dict[str, Any]]:
+    records = []
+    for position, row in read_table(path):
+        try:
+            records.append(named_record(row, position, labels))
+        except ValueError as error:
+            raise ValueError(f'{path}, {position}: {error}') from error
+    if not records:
+        raise ValueError(f'annotation file {path} has no samples, expected a row per sample below the names of columns')
+    return records
 
 
 def _record(video: str, audio: str, fields: Sequence[Any], position: str, labels: LabelParser) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The data set class for clips with pictures, sound and labels."""
+"""The data set class for clips with pictures, sound, other streams and labels."""
 
 from __future__ import annotations
 
@@ -20,16 +20,21 @@ from torch.utils.data import get_worker_info
 from hicmae_mm.datasets.annotations import TextRecords, load_annotations
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.labels import LabelParser, classes_of
+from hicmae_mm.datasets.records import PIPELINE_KEYS, is_column_name
 from hicmae_mm.datasets.samplers import SampleIndex
 from hicmae_mm.registry import DATASETS, TRANSFORMS
 from hicmae_mm.structures import SkippedSample
 
 _STREAMS = ('video', 'audio')
+_LABEL_KEYS = ('gt_label', 'gt_values', 'gt_score')
 
 
 @DATASETS.register_module()
 class AudioVisualDataset(BaseDataset):
-    """Data set of the clips that a text file of ``video audio label`` lines, or a JSON file in MMEngine's form, lists.
+    """Data set of the clips of a list: text of ``video audio label`` lines, MMEngine's JSON, or a table.
+
+    A table (CSV, Parquet, JSON lines) names its columns; ``docs/data_format.md`` says which names have a meaning. Every
+    other column reaches the pipeline under its own name, and the model as meta information.
 
     Paths are relative to ``data_root``. The video is a file or a folder of numbered frames. ``-`` in the audio column
     stands for the sound track of the video. A label is a class index, a class name, or several numbers (regression).
@@ -42,13 +47,13 @@ class AudioVisualDataset(BaseDataset):
         ann_file: Annotation file, absolute or relative to ``data_root``.
         pipeline: Transforms, as configs or callables.
         data_root: Folder that relative paths start from.
-        data_prefix: Folders below ``data_root`` for the two columns, such as ``dict(video='frames', audio='wav')``.
+        data_prefix: Folders below ``data_root`` for streams, such as ``dict(video='frames', audio='wav')``.
         metainfo: Meta information such as ``classes`` (names) or ``dimensions`` (names of regression values).
         task: ``'classification'``, ``'regression'``, ``'multitask'`` (the first label column is the class, the others
             are values) or ``'unlabelled'`` (label columns are ignored). None means the ``TASK`` of the class.
         num_classes: Number of classes; by default the number of ``classes`` in ``metainfo``.
         label_columns: Label columns to use, counted from 0, such as ``(1,)`` for the second; None uses all.
-        streams: Streams to read, some of ``'video'`` and ``'audio'``. The file of the other stream is not opened.
+        streams: Streams to read: ``'video'``, ``'audio'`` and any other names. Files of other streams are not opened.
         on_error: ``'raise'``, or ``'skip'``, which returns samples whose media are missing or broken as
             :class:`~hicmae_mm.structures.SkippedSample`. Use ``'skip'`` for training only.
         indices: Number of samples to use from the start of the list, or the indices of the samples to use.
@@ -90,8 +95,9 @@ class AudioVisualDataset(BaseDataset):
         on_error: str = 'raise',
         indices: int | Sequence[int] | None = None,
     ) -> None:
-        if not streams or not set(streams) <= set(_STREAMS):
-            raise ValueError(f'streams must be some of {_STREAMS}, got {tuple(streams)}')
+        names_are_good = not isinstance(streams, str) and all(map(is_column_name, streams))
+        if not streams or not names_are_good or len(set(streams)) < len(streams):
+            raise ValueError(f"streams must list different names, such as ('video', 'audio', 'text'), got {streams!r}")
         if on_error not in ('raise', 'skip'):
             raise ValueError(f"on_error must be 'raise' or 'skip', got {on_error!r}")
         self.task = self.TASK if task is None else task
@@ -100,8 +106,10 @@ class AudioVisualDataset(BaseDataset):
         self.streams = tuple(streams)
         self.on_error = on_error
         prefix = dict(video='', audio='')
-        if not set(data_prefix or {}) <= set(prefix):
-            raise ValueError(f"data_prefix has the keys 'video' and 'audio', got {sorted(data_prefix or {})}")
+        if not set(data_prefix or {}) <= {*prefix, *streams}:
+            raise ValueError(
+                f'data_prefix has folders of {sorted(data_prefix or {})}, but streams are {tuple(streams)}'
+            )
         prefix.update(data_prefix or {})
         super().__init__(
             ann_file=ann_file, metainfo=metainfo, data_root=data_root, data_prefix=prefix, indices=indices, pipeline=[]
@@ -127,12 +135,14 @@ class AudioVisualDataset(BaseDataset):
             raise ValueError(
                 f'the file numbers its classes {list(of_file)}, the config {list(own)}; write them in one order'
             )
+        dimensions = self._metainfo.get('dimensions', file_metainfo.get('dimensions', ()))
         return LabelParser(
             self.task,
             classes=own or of_file,
             num_classes=self.num_classes,
-            num_values=len(self._metainfo.get('dimensions', file_metainfo.get('dimensions', ()))) or None,
+            num_values=len(dimensions) or None,
             columns=self.label_columns,
+            value_names=tuple(dimensions),
         )
 
     def full_init(self) -> None:
@@ -165,25 +175,38 @@ class AudioVisualDataset(BaseDataset):
         return np.frombuffer(b''.join(buffers), np.uint8), np.cumsum([len(buffer) for buffer in buffers])
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
-        """Returns the input of the pipeline: paths, label, name and streams of a sample."""
+        """Returns the input of the pipeline: paths, labels, name, streams and further columns of a sample."""
         record = super().get_data_info(idx)
-        streams = tuple(name for name in self.streams if name in record.get('streams', self.streams))
+        has, lacks = record.get('streams', self.streams), record.get('absent', ())
+        streams = tuple(name for name in self.streams if name in has and name not in lacks)
         info = dict(
             sample_idx=int(record['sample_idx']),
-            sample_id=record.get('sample_id') or record['video'] or record['audio'],
+            sample_id=_name_of(record),
             streams=streams,
             absent_streams=tuple(name for name in self.streams if name not in streams),
             position=record['position'],
+            data_folders={'': self.data_root, **self.data_prefix},
         )
         for stream in _STREAMS:
             path = record[stream]
             info[f'{stream}_path'] = None if path is None else join_path(self.data_prefix[stream], path)
-        info.update({key: record[key] for key in ('gt_label', 'gt_values') if key in record})
+        info.update({key: record[key] for key in _LABEL_KEYS if key in record})
+        if 'gt_candidates' in record:
+            info['targets'] = dict(candidates=np.array(record['gt_candidates']))
+        columns = {key: record[key] for key in ('speaker',) if key in record} | record.get('columns', {})
+        if columns:
+            info['columns'] = columns
+            info.update({key: columns[key] for key in columns if key not in info and key not in PIPELINE_KEYS})
+        if 'span' in record:
+            info['span'] = record['span']
         return info
 
     def get_cat_ids(self, idx: int) -> list[int]:
         """Returns the class of a sample in a list, as MMEngine's ``ClassBalancedDataset`` needs it."""
-        return [self.get_data_info(idx)['gt_label']]
+        info = self.get_data_info(idx)
+        if 'gt_label' not in info:
+            raise ValueError(f'{self.ann_file}, {info["position"]}: balancing of classes needs one class per sample')
+        return [info['gt_label']]
 
     def __getitem__(self, idx: int) -> dict[str, Any] | SkippedSample:
         """Reads a sample and runs the pipeline.
@@ -198,10 +221,6 @@ class AudioVisualDataset(BaseDataset):
         try:
             if not info['streams']:
                 raise MediaError(f'the sample has none of the streams {self.streams} that are read')
-            if 'video' in info['streams'] and info['video_path'] is None:
-                raise MediaError(
-                    "the sample names no video, and streams has 'video'; leave it out by streams=('audio',)"
-                )
             if isinstance(idx, SampleIndex):
                 with seeded(idx.seed, idx.epoch, idx.key):
                     sample: dict[str, Any] = self.pipeline(info)
@@ -213,6 +232,15 @@ class AudioVisualDataset(BaseDataset):
             if self.on_error == 'skip':
                 return SkippedSample(info['sample_id'], reason)
             raise (FileNotFoundError if isinstance(error, FileNotFoundError) else MediaError)(reason) from error
+
+
+def _name_of(record: Mapping[str, Any]) -> str:
+    """Returns the name of a sample: its own, or that of its file, with the span of a longer file."""
+    name: str = record.get('sample_id') or record['video'] or record['audio'] or record['position']
+    if 'sample_id' in record or 'span' not in record:
+        return name
+    start, end = record['span']
+    return f'{name}@{start:g}-{end:g}'
 
 
 @contextmanager

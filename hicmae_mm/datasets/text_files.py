@@ -135,7 +135,7 @@ def read_json(path: Path) -> Any:
     """
     text = read_text(path)
     try:
-        return json.loads(text, object_pairs_hook=_object)
+        return json.loads(text, object_pairs_hook=unique_object)
     except json.JSONDecodeError as error:
         line = len(_split(text[: error.pos]))
         end = ', the file ends too early' if not text[error.pos :].strip() else ''
@@ -148,7 +148,8 @@ def read_json(path: Path) -> Any:
         raise ValueError(f'{path}: {error}') from error
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Makes the dict of a JSON object, and refuses an object that has a key twice (a hook of :func:`json.loads`)."""
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]

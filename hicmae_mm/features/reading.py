@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from hicmae_mm.datasets.tables import import_parquet
 from hicmae_mm.features.parts import INFO_FILE, Column
 from hicmae_mm.features.per_clip import INDEX_FILE, read_per_clip
-from hicmae_mm.features.storage import PARQUET_FILE, import_parquet
+from hicmae_mm.features.storage import PARQUET_FILE
 
 
 def read_info(folder: str | Path) -> dict[str, Any]:

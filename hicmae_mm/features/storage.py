@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from hicmae_mm.datasets.tables import import_parquet
 from hicmae_mm.features.parts import BAD_FILE, INFO_FILE, Column, PartFolder
 from hicmae_mm.features.per_clip import INDEX_FILE, write_per_clip
 from hicmae_mm.utils.files import replaced_file, write_text
@@ -21,22 +22,6 @@ from hicmae_mm.utils.files import replaced_file, write_text
 FORMATS = ('parquet', 'npy', 'per-clip')
 PARQUET_FILE = 'features.parquet'
 METADATA_KEY = b'hicmae_mm'
-
-
-def import_parquet() -> tuple[ModuleType, ModuleType]:
-    """``pyarrow`` and ``pyarrow.parquet``.
-
-    Raises:
-        ImportError: If it is not installed; the fix is named.
-    """
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise ImportError(
-            'Parquet needs pyarrow: pip install "hicmae_mm[features]", or write npy files (--format npy)'
-        ) from error
-    return pyarrow, pyarrow.parquet
 
 
 def merge(parts: PartFolder, folder: Path, file_format: str, info: Mapping[str, Any]) -> dict[str, Any]:

@@ -185,11 +185,17 @@ class MixupCutmix(nn.Module):
                 outputs[name][i, ..., start : start + segment, :] = inputs[name][other, ..., start : start + segment, :]
         return float(lam)
 
+    def _score(self, sample: BaseDataElement) -> Tensor:
+        """Soft label of a clip, ``(C,)``: the distribution of its annotation, or its class."""
+        if 'gt_score' in sample:
+            score: Tensor = sample.gt_score
+            return score
+        return F.one_hot(sample.gt_label[0], self.num_classes or -1).float()
+
     def _mix_labels(self, data_samples: list[BaseDataElement], partners: list[int], share: Tensor) -> None:
         """Mixes classes and values; ``share (B, 1)`` is that of the partner."""
         if self.num_classes is not None:
-            labels = torch.cat([sample.gt_label for sample in data_samples])
-            scores = F.one_hot(labels, self.num_classes).float()  # (B, C)
+            scores = torch.stack([self._score(sample) for sample in data_samples])  # (B, C)
             for sample, score in zip(data_samples, scores.lerp(scores[partners], share)):
                 sample.gt_score = score
         if self.num_classes is None or any('gt_values' in sample for sample in data_samples):

@@ -178,10 +178,11 @@ def test_silent_track_is_legal_and_constant(media: MediaFolder) -> None:
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (dict(streams=('text',)), 'streams must be some of'),
-        (dict(streams=()), 'streams must be some of'),
+        (dict(streams='text'), "streams must list different names, .* got 'text'"),
+        (dict(streams=('audio', 'audio')), 'streams must list different names'),
+        (dict(streams=()), 'streams must list different names'),
         (dict(on_error='ignore'), "on_error must be 'raise' or 'skip'"),
-        (dict(data_prefix=dict(img='x')), "data_prefix has the keys 'video' and 'audio'"),
+        (dict(data_prefix=dict(img='x')), r"data_prefix has folders of \['img'\], but streams"),
         (dict(num_classes=None), 'needs num_classes'),
     ],
 )
@@ -284,9 +285,9 @@ def test_a_clip_may_lack_a_stream_by_its_annotation(media: MediaFolder) -> None:
     assert batch['present']['video'].tolist() == has_picture
     with pytest.raises(MediaError, match=r"data_list\[1\]: the sample has none of the streams \('audio',\)"):
         _dataset(media, ann_file='ann.json', streams=('audio',))[1]
-    clips[1]['streams'] = ['sound']
+    clips[1]['streams'] = ['sound track']
     (media.root / 'ann.json').write_text(json.dumps(dict(data_list=clips)))
-    with pytest.raises(ValueError, match=r"data_list\[1\]: streams must be some of .* got \['sound'\]"):
+    with pytest.raises(ValueError, match=r"data_list\[1\]: streams must be some of .* got \['sound track'\]"):
         len(_dataset(media, ann_file='ann.json'))
 
 
@@ -319,3 +320,40 @@ def test_classes_may_stand_in_the_list_itself(media: MediaFolder) -> None:
     for classes in ('calm', [1, 2], ['a', 'a'], {'a': 0}, ['']):
         with pytest.raises(ValueError, match=r'ann\.json: metainfo.classes must be a list of different names'):
             read(classes, [0])
+
+
+def test_columns_reach_pipeline_and_sample(media: MediaFolder) -> None:
+    clips = [
+        dict(text='so be it', label=0, speaker='s1', votes=[2, 1], masks=7),
+        dict(text=None, label='0:1|2:3', note='x', sample_id='b'),
+    ]
+    (media.root / 'ann.json').write_text(json.dumps(dict(data_list=clips)))
+    dataset = AudioVisualDataset('ann.json', [], str(media.root), num_classes=3, streams=('text', 'video'))
+    first, second = dataset[0], dataset[1]
+    assert (first['text'], first['votes'], first['speaker']) == ('so be it', [2, 1], 's1')
+    assert 'masks' not in first  # this key belongs to the pipeline
+    assert first['columns'] == dict(text='so be it', speaker='s1', votes=[2, 1], masks=7)
+    assert (first['streams'], first['absent_streams']) == (('text', 'video'), ())
+    assert (second['streams'], second['absent_streams'], second['sample_id']) == (('video',), ('text',), 'b')
+    assert second['gt_score'] == [0.25, 0.0, 0.75]
+    pack = dict(type='PackStreams', arrays=('votes',))
+    words = AudioVisualDataset('ann.json', [_votes, pack], str(media.root), num_classes=3, streams=('votes',))
+    sample = words[0]['data_samples']
+    assert sample.columns['text'] == 'so be it'
+    assert sample.gt_label.tolist() == [0]
+    assert words[1]['data_samples'].gt_score.tolist() == [0.25, 0.0, 0.75]
+
+
+def _votes(results: dict) -> dict:
+    return results | dict(votes=np.array([[1.0, 2.0]]))
+
+
+def test_candidate_classes_are_a_target(media: MediaFolder) -> None:
+    dataset = _dataset(
+        media, 'a - 0|2', ann_file='ann.csv', pipeline=[_votes, dict(type='PackStreams', arrays=('votes',))]
+    )
+    sample = dataset[0]['data_samples']
+    assert sample.target('candidates').tolist() == [True, False, True]
+    assert 'gt_label' not in sample
+    with pytest.raises(ValueError, match='line 1: balancing of classes needs one class per sample'):
+        dataset.get_cat_ids(0)

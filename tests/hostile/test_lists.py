@@ -98,7 +98,7 @@ JSON: list[tuple[Any, str]] = [
     ),
     *(
         (dict(data_list=[RECORD, {**RECORD, 'streams': value}]), r'data_list\[1\]: streams must be')
-        for value in ([], 'video', ['text'], [['video']], None, {}, [1], 1)
+        for value in ([], 'video', ['two words'], [['video']], None, {}, [1], 1)
     ),
     *(
         (dict(data_list=[RECORD, {**RECORD, key: value}]), rf'data_list\[1\]: {key} must be a text')

@@ -211,3 +211,11 @@ def test_two_cameras_are_cut_alike() -> None:
     mixed = MixupCutmix(num_classes=4, mixup_alpha=0.0, streams=('face', 'scene'))(inputs, _labelled())
     assert torch.equal(mixed['face'], mixed['scene'])
     assert 0 < (mixed['face'][0] == 3).float().mean() < 1
+
+
+def test_distributions_are_mixed_as_they_are() -> None:
+    samples = [EmotionDataSample().set_gt_label(0).set_gt_score([0.75, 0.25]), *_labelled(2)[1:]]
+    inputs = dict(audio=torch.stack([torch.zeros(1, 4, 4), torch.ones(1, 4, 4)]))
+    mixed = MixupCutmix(num_classes=2, cutmix_alpha=0.0, streams=('audio',))(inputs, samples)
+    own = 1 - float(mixed['audio'][0].mean())
+    assert samples[0].gt_score.tolist() == pytest.approx([0.75 * own, 0.25 * own + 1 - own], abs=1e-6)

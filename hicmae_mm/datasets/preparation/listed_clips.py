@@ -16,6 +16,7 @@ from mmengine.fileio import join_path
 from hicmae_mm.datasets.annotations import OWN_SOUND_TRACK, load_annotations
 from hicmae_mm.datasets.corpora.protocols import PROTOCOLS
 from hicmae_mm.datasets.labels import LabelParser
+from hicmae_mm.datasets.tables import is_table
 from hicmae_mm.datasets.text_files import lines_with_ends, read_json, read_text
 
 STREAMS = ('video', 'audio')
@@ -150,6 +151,10 @@ def count_labels(clips: Sequence[ListedClip]) -> dict[str, int]:
     return dict(sorted(Counter(str(clip.labels[0]) for clip in clips).items()))
 
 
+def _has_header(ann_file: Path) -> bool:
+    return ann_file.suffix.lower() != '.jsonl' and is_table(ann_file)
+
+
 def clean_list(ann_file: Path, clips: Sequence[ListedClip], is_clean: Sequence[bool]) -> str:
     """The list without the clips that have problems: the other lines, or items of JSON, are as they were.
 
@@ -164,10 +169,13 @@ def clean_list(ann_file: Path, clips: Sequence[ListedClip], is_clean: Sequence[b
     kept = [clip for clip, clean in zip(clips, is_clean, strict=True) if clean]
     if not kept:
         raise ValueError(f'no clip of {ann_file} is clean, so there is no clean list to write; check --data-root')
+    if ann_file.suffix.lower() == '.parquet':
+        raise ValueError(f'{ann_file}: the list without problems is text; write the table as CSV or JSON lines')
     if ann_file.suffix.lower() == '.json':
         content = read_json(ann_file)
         content['data_list'] = [content['data_list'][clip.index] for clip in kept]
         return json.dumps(content, indent=1, ensure_ascii=False) + '\n'
     lines = lines_with_ends(read_text(ann_file))
-    texts = (lines[int(clip.position.removeprefix('line ')) - 1] for clip in kept)
+    header = [next(line for line in lines if line.strip())] if _has_header(ann_file) else []
+    texts = header + [lines[int(clip.position.removeprefix('line ')) - 1] for clip in kept]
     return ''.join(text if text.endswith('\n') else text.rstrip('\r') + '\n' for text in texts)

@@ -73,6 +73,11 @@ def read_list(
         paths = {key: record[key] and os.path.join(root, record[key]) for key in ('video', 'audio')}  # noqa: PTH118
         has = tuple(name for name in streams if name in record.get('streams', streams))
         name = record.get('sample_id') or record['video'] or record['audio']
+        if name is None or 'span' in record:
+            raise ValueError(
+                f'{ann_file}, {record["position"]}: shards hold whole files of pictures and sound, and this row names '
+                f'{"a part of a longer file" if name else "neither"}; cut the file, or train on the table itself'
+            )
         clips.append(ListedClip(name, record['position'], record['label'], has, **paths))
     return clips, metainfo
 

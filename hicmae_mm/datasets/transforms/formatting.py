@@ -31,7 +31,8 @@ class PackStreams(BaseTransform):
             spectrograms, float32 (V, 1, T, F). Any other name is the key under which a transform left ``(V, ...)``.
         sequences: Streams whose length differs between clips: name of the stream, and the key under which a transform
             left ``(T, ...)``, or a list of V of them.
-        meta_keys: Further keys of the results to keep as meta information of the sample.
+        meta_keys: Further keys of the results to keep as meta information of the sample. The columns of a table, other
+            than paths and labels, are kept as ``columns``.
         optional: Whether a clip may do without some of the streams. The batch then refuses it, unless a transform
             dropped the stream on purpose.
 
@@ -107,6 +108,10 @@ class PackStreams(BaseTransform):
         if name == 'audio':
             spectrograms: Tensor = results['spectrograms'].unsqueeze(1).contiguous()  # (V, T, F) -> (V, 1, T, F)
             return spectrograms
+        if isinstance(results[name], str):
+            raise ValueError(
+                f'{name} is a text; is a transform missing that reads it, such as LoadFeature or Tokenize?'
+            )
         array = torch.as_tensor(results[name])
         if array.ndim < 1 or len(array) != num_views:
             raise ValueError(
@@ -116,12 +121,16 @@ class PackStreams(BaseTransform):
         return array
 
     def _data_sample(self, results: dict[str, Any], num_views: int) -> EmotionDataSample:
-        keys = [*_META_KEYS, *self.meta_keys]
+        keys = [*_META_KEYS, *(key for key in ('columns', 'span') if key in results), *self.meta_keys]
         sample = EmotionDataSample(metainfo=dict(num_views=num_views, **{key: results.get(key) for key in keys}))
         if 'gt_label' in results:
             sample.set_gt_label(results['gt_label'])
         if 'gt_values' in results:
             sample.set_gt_values(results['gt_values'])
+        if 'gt_score' in results:
+            sample.set_gt_score(results['gt_score'])
+        for name, target in results.get('targets', {}).items():
+            sample.set_target(name, target)
         return sample
 
 
@@ -144,6 +153,8 @@ class PackAudioVisual(PackStreams):
 
 def _sequences(value: Any, num_views: int) -> Padded:
     """One sequence for all views, or a list of one per view."""
+    if isinstance(value, str):
+        raise ValueError(f'expected a sequence, got the text {value[:40]!r}; is a transform missing, such as Tokenize?')
     views = value if isinstance(value, (list, tuple)) else [value] * num_views
     if len(views) != num_views:
         raise ValueError(f'expected {num_views} sequences, one per view, got {len(views)}')

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from hicmae_mm.datasets.audio_readers import AlignedAudio, AudioReader, open_audio
+from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.spans import AudioPart
 
 
 def open_sound(results: dict[str, Any]) -> AudioReader:
@@ -15,17 +17,20 @@ def open_sound(results: dict[str, Any]) -> AudioReader:
 
     Args:
         results: The results of the pipeline, with ``streams``, and ``packed_clip`` or ``audio_path`` (None stands for
-            the sound track of the video) with ``video_path``.
+            the sound track of the video) with ``video_path``. ``span`` is a part of a longer file (seconds).
 
     Raises:
         FileNotFoundError: If there is no such file.
-        MediaError: If the file is broken, or has no sound track.
+        MediaError: If the file is broken, or has no sound track, or the sample names no file.
     """
-    packed = results.get('packed_clip')
-    reader: AudioReader = (
-        open_audio(results['audio_path'] or results['video_path']) if packed is None else packed.open_audio()
-    )
-    return AlignedAudio(reader) if 'video' in results['streams'] else reader
+    packed, span = results.get('packed_clip'), results.get('span')
+    path = results['audio_path'] or results['video_path']
+    if packed is None and path is None:
+        raise MediaError("the sample names no audio and no video, and streams has 'audio'; leave it out of streams")
+    reader: AudioReader = open_audio(path) if packed is None else packed.open_audio()
+    if 'video' in results['streams'] or span is not None:
+        reader = AlignedAudio(reader)
+    return reader if span is None else AudioPart(reader, span, path)
 
 
 def follows_pictures(results: dict[str, Any]) -> bool:

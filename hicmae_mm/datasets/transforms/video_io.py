@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.frame_cache import FrameCache
+from hicmae_mm.datasets.spans import VideoPart
 from hicmae_mm.datasets.transforms.sound import follows_pictures, open_sound
 from hicmae_mm.datasets.transforms.temporal import (
     AudioSpan,
@@ -32,6 +34,7 @@ class OpenVideo(BaseTransform):
     sound track at ``nominal_fps``, so that the same sampling rules choose the same time spans.
 
     Required keys: ``streams``, and ``video_path`` with ``audio_path``, or ``packed_clip``, which is a clip of a shard.
+    If the sample is a ``span`` of a longer file, all later steps see only the frames and the sound of the span.
     Added keys: ``video_reader`` (None without video), ``total_frames``, ``avg_fps``, ``img_shape`` and ``modality``.
     The last two are placeholders that MMAction2's transforms need.
 
@@ -74,6 +77,8 @@ class OpenVideo(BaseTransform):
                 reader = packed.open_video()
             else:
                 reader = self._open(results['video_path'])
+            if results.get('span') is not None:
+                reader = VideoPart(reader, results['span'], results['video_path'])
             results['video_reader'] = reader
             results['total_frames'], results['avg_fps'] = reader.num_frames, reader.fps
             return results
@@ -84,7 +89,9 @@ class OpenVideo(BaseTransform):
         results['total_frames'], results['avg_fps'] = max(int(seconds * self.nominal_fps), 1), self.nominal_fps
         return results
 
-    def _open(self, path: str) -> VideoReader:
+    def _open(self, path: str | None) -> VideoReader:
+        if path is None:
+            raise MediaError("the sample names no video, and streams has 'video'; leave it out by streams=('audio',)")
         open_file = partial(open_video, path, self.backend, self.frame_folder_fps)
         return open_file() if self.cache is None else self.cache.open(path, open_file)
 
