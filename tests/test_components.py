@@ -46,6 +46,32 @@ FEATURES = REGRESSOR | dict(
     fusion=None,
     aggregator=dict(type='StreamAttentionAggregator', widths=(8,)),
 )
+WAVEFORMS = REGRESSOR | dict(
+    encoders=dict(
+        voice=dict(
+            type='Emotion2VecEncoder',
+            embed_dims=12,
+            depth=1,
+            prenet_depth=1,
+            num_heads=3,
+            conv_layers=[(8, 10, 5), (8, 4, 4)],
+            position_groups=4,
+        )
+    ),
+    fusion=None,
+)
+PROMPTED = dict(type='PromptedViTEncoder', embed_dims=12, depth=2, num_heads=2, num_prompts=1, prompt_interval=1)
+EXCHANGE = dict(
+    type='ExchangeRecognizer',
+    data_preprocessor=dict(type='AudioVisualDataPreprocessor'),
+    encoders=dict(
+        video=dict(PROMPTED, patch_embed=dict(type='ImageEmbed', image_size=32)),
+        audio=dict(PROMPTED, patch_embed=dict(type='SpectrogramEmbed', num_frames=32, num_mel_bins=32)),
+    ),
+    exchange=dict(type='GatedExchange', bottleneck=4),
+    aggregator=dict(type='TemporalTransformerAggregator', num_frames=4, out_channels=8, num_heads=2, mlp_dims=8),
+    head=dict(type='ClassificationHead', num_classes=3, norm=False, init_scale=1.0),
+)
 PRETRAINER = pretrainer_config(
     data_preprocessor=dict(type='AudioVisualDataPreprocessor'),
     contrastive=dict(type='HierarchicalContrastiveHead', layers=(0, 2), loss=dict(type='InfoNCELoss')),
@@ -108,6 +134,18 @@ MODEL_CASES = {
     'FeatureLSTMEncoder': ModelCase(FEATURES, 'encoders.words', dict(in_channels=6, hidden_dims=8)),
     'StreamAttentionAggregator': ModelCase(FEATURES, 'aggregator', dict(widths=(16, 8), order=('words', 'face'))),
     'StreamMLPAggregator': ModelCase(FEATURES, 'aggregator', dict(widths=(4,))),
+    'Emotion2VecEncoder': ModelCase(
+        WAVEFORMS,
+        'encoders.voice',
+        WAVEFORMS['encoders']['voice'] | dict(scale_per_layer=True),
+    ),
+    'ExchangeRecognizer': ModelCase(EXCHANGE, ''),
+    'GatedExchange': ModelCase(EXCHANGE, 'exchange', dict(bottleneck=6)),
+    'PromptedViTEncoder': ModelCase(EXCHANGE, 'encoders.video', EXCHANGE['encoders']['video'] | dict(mlp_ratio=2.0)),
+    'ImageEmbed': ModelCase(EXCHANGE, 'encoders.video.patch_embed', dict(image_size=32)),
+    'TemporalTransformerAggregator': ModelCase(
+        EXCHANGE, 'aggregator', dict(num_frames=4, out_channels=6, depth=2, num_heads=2, mlp_dims=8)
+    ),
     'MultiLabelHead': ModelCase(REGRESSOR, 'head', dict(num_labels=2, target='units', ignore=-1)),
     'HierarchicalContrast': ModelCase(
         PRETRAINER | dict(objectives=dict(contrast=dict(type='HierarchicalContrast', layers=(2,)))),
@@ -296,6 +334,7 @@ def raw_batch(num_clips: int = 4) -> dict[str, Any]:
             video=torch.randint(0, 256, (num_clips, 4, 32, 32, 3), dtype=torch.uint8, generator=generator),
             audio=torch.randn(num_clips, 1, 32, 32, generator=generator),
             face=torch.randn(num_clips, 6, generator=generator),
+            voice=Padded(torch.randn(num_clips, 900, generator=generator), torch.arange(num_clips) * 50 + 700),
             words=Padded(torch.randn(num_clips, 5, 6, generator=generator), torch.arange(2, num_clips + 2)),
         ),
         masks=dict(video=hidden < 5, audio=hidden[:, :4] < 2),

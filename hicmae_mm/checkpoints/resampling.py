@@ -86,3 +86,23 @@ def adapt_positions(table: Tensor, grid: Sequence[int], new_grid: Sequence[int])
         rows = resample_abs_pos_embed(rows, new, old, num_prefix_tokens=0)
         table = rearrange(rows, '1 r (t d) -> t r d', d=dims)
     return table.reshape(1, -1, dims).contiguous()
+
+
+def resize_position_grid(table: Tensor, grid: Sequence[int], new_grid: Sequence[int]) -> Tensor:
+    """Resizes a position table of two axes bicubically, without antialiasing, and keeps leading tokens.
+
+    MMA-DFER fits the tables of its pre-trained encoders in this way.
+
+    Args:
+        table: ``(1, P + N, D)``: P leading tokens, such as a class token, then the grid.
+        grid: Its tokens per axis, N in product.
+        new_grid: Those wanted.
+
+    Returns:
+        ``(1, P + N', D)``.
+    """
+    num_leading = table.shape[1] - math.prod(grid)
+    leading, cells = table[:, :num_leading], table[:, num_leading:]
+    cells = rearrange(cells, '1 (h w) d -> 1 d h w', h=grid[0])
+    resized = F.interpolate(cells, size=tuple(new_grid), mode='bicubic', align_corners=False)
+    return torch.cat([leading, rearrange(resized, '1 d h w -> 1 (h w) d')], dim=1)

@@ -4,6 +4,7 @@ from hicmae_mm.models import aggregators, decoders, encoders, fusion, heads, lay
 from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.models.batch_augment import MixupCutmix
 from hicmae_mm.models.data_preprocessor import AudioVisualDataPreprocessor
+from hicmae_mm.models.exchange import ExchangeRecognizer
 from hicmae_mm.models.pretrainer import AudioVisualPretrainer
 from hicmae_mm.models.recognizer import AudioVisualRecognizer
 
@@ -12,6 +13,7 @@ __all__ = [
     'AudioVisualModel',
     'AudioVisualPretrainer',
     'AudioVisualRecognizer',
+    'ExchangeRecognizer',
     'MixupCutmix',
     'aggregators',
     'decoders',

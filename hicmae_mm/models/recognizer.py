@@ -81,9 +81,7 @@ class AudioVisualRecognizer(AudioVisualModel):
         if self.missing_streams == 'error':
             self.check_streams(inputs, present)
         presence = find_presence(self.encoders, inputs, present)
-        encoded = self.encode_each(
-            lambda name: encode_present(self.encoders[name], inputs.get(name), presence.get(name))
-        )
+        encoded = self.encode(inputs, presence)
         tokens = {name: output.tokens for name, output in encoded.items()}
         lengths = {name: output.padding for name, output in encoded.items() if output.padding is not None}
         padding = {name: part.padding(tokens[name].shape[1]) for name, part in presence.items()} | lengths
@@ -97,6 +95,10 @@ class AudioVisualRecognizer(AudioVisualModel):
             features=self._aggregate(encoded, fused, padding if lengths else {}),
             run=lambda inputs, present=None: self.run_pass(inputs, data_samples, present),
         )
+
+    def encode(self, inputs: Inputs, presence: Mapping[str, Presence]) -> dict[str, EncoderOutput]:
+        """Encodes every stream; ``presence`` has the streams that some rows of the batch lack."""
+        return self.encode_each(lambda name: encode_present(self.encoders[name], inputs.get(name), presence.get(name)))
 
     def _aggregate(
         self, encoded: dict[str, EncoderOutput], fused: dict[str, Tensor], padding: dict[str, Tensor]

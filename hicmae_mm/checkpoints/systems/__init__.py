@@ -6,10 +6,12 @@ __all__ = ['KeyRules', 'Unused', 'rules_of', 'system_names']
 
 # system -> module below this package that holds its KeyRules, and their name there (RULES, if none is given)
 _MODULES: dict[str, str] = {
+    'emotion2vec': 'emotion2vec',
     'mer2023': 'mer:ATTENTION_2023',
     'mer2023_mlp': 'mer:MLP_2023',
     'mer2024': 'mer:ATTENTION_2024',
     'mer2024_frames': 'mer:FRAMES_2024',
+    'mma_dfer': 'mma_dfer',
 }
 
 

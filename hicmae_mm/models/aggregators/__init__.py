@@ -3,6 +3,7 @@
 from hicmae_mm.models.aggregators.base import BaseAggregator
 from hicmae_mm.models.aggregators.frames import FrameTokens
 from hicmae_mm.models.aggregators.hierarchical import HierarchicalFeatureAggregator, MeanPoolAggregator
+from hicmae_mm.models.aggregators.temporal import TemporalTransformerAggregator
 from hicmae_mm.models.aggregators.vectors import StreamAttentionAggregator, StreamMLPAggregator
 
 __all__ = [
@@ -12,4 +13,5 @@ __all__ = [
     'MeanPoolAggregator',
     'StreamAttentionAggregator',
     'StreamMLPAggregator',
+    'TemporalTransformerAggregator',
 ]

@@ -1,15 +1,19 @@
 """Encoders of one stream."""
 
 from hicmae_mm.models.encoders.base import BaseEncoder, EncoderOutput, ForeignEncoder, MaskableEncoder
+from hicmae_mm.models.encoders.emotion2vec import Emotion2VecEncoder
 from hicmae_mm.models.encoders.features import FeatureLSTMEncoder, FeatureMLPEncoder
+from hicmae_mm.models.encoders.prompted_vit import PromptedViTEncoder
 from hicmae_mm.models.encoders.vit import VisionTransformerEncoder
 
 __all__ = [
     'BaseEncoder',
+    'Emotion2VecEncoder',
     'EncoderOutput',
     'FeatureLSTMEncoder',
     'FeatureMLPEncoder',
     'ForeignEncoder',
     'MaskableEncoder',
+    'PromptedViTEncoder',
     'VisionTransformerEncoder',
 ]

@@ -100,3 +100,20 @@ class SpectrogramEmbed(PatchEmbed):
         patch = (patch_size, patch_size)
         proj = nn.Conv2d(in_channels, embed_dims, kernel_size=patch, stride=patch)
         super().__init__((num_frames, num_mel_bins), patch, proj)
+
+
+@MODELS.register_module()
+class ImageEmbed(PatchEmbed):
+    """Embeds patches of single images.
+
+    Args:
+        embed_dims: Width D; injected by the encoder.
+        image_size: Height and width of the square images in pixels.
+        patch_size: Patch side in pixels.
+        in_channels: Colour channels.
+    """
+
+    def __init__(self, embed_dims: int, image_size: int = 224, patch_size: int = 16, in_channels: int = 3) -> None:
+        patch = (patch_size, patch_size)
+        proj = nn.Conv2d(in_channels, embed_dims, kernel_size=patch, stride=patch)
+        super().__init__((image_size, image_size), patch, proj)

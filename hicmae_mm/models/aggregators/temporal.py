@@ -1,0 +1,114 @@
+"""A small transformer over the frames of a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from hicmae_mm.models.aggregators.base import BaseAggregator
+from hicmae_mm.registry import MODELS
+
+
+@MODELS.register_module()
+class TemporalTransformerAggregator(BaseAggregator):
+    """Adds the summary tokens of all streams per frame, and reads the sequence of frames by a class token.
+
+    A stream with one summary token adds it to every frame. Source: MMA-DFER (Chumachenko et al., 2024).
+
+    Args:
+        fused: Width of each stream after fusion, equal for all; injected by the model.
+        num_frames: Number of frames.
+        out_channels: Width of the transformer and of the feature.
+        depth: Number of layers.
+        num_heads: Heads per layer.
+        head_dims: Width of a head.
+        mlp_dims: Hidden width of the MLPs.
+        drop_rate: Dropout of what attention and MLP put out.
+        init_cfg: MMEngine initialisation config.
+
+    Raises:
+        ValueError: Streams of different widths.
+    """
+
+    def __init__(
+        self,
+        fused: Mapping[str, int],
+        num_frames: int = 16,
+        out_channels: int = 512,
+        depth: int = 1,
+        num_heads: int = 8,
+        head_dims: int = 64,
+        mlp_dims: int = 1024,
+        drop_rate: float = 0.0,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if len(set(fused.values())) != 1:
+            raise ValueError(f'TemporalTransformerAggregator adds the streams, their widths must be equal, got {fused}')
+        self.streams, self.out_channels, self.num_frames = tuple(fused), out_channels, num_frames
+        self.proj = nn.Linear(next(iter(fused.values())), out_channels)
+        self.cls_token = nn.Parameter(torch.randn(1, 1, out_channels))
+        self.positions = nn.Parameter(torch.randn(1, 1 + num_frames, out_channels))
+        self.layers = nn.ModuleList(
+            TemporalLayer(out_channels, num_heads, head_dims, mlp_dims, drop_rate) for _ in range(depth)
+        )
+
+    def forward(
+        self,
+        hidden: dict[str, Sequence[Tensor]],  # noqa: ARG002 (of the contract)
+        fused: dict[str, Tensor],  # noqa: ARG002 (of the contract)
+        padding: dict[str, Tensor] | None = None,  # noqa: ARG002 (of the contract)
+        summary: dict[str, Tensor] | None = None,
+    ) -> Tensor:
+        """See :meth:`BaseAggregator.forward`; ``summary`` has ``(B, num_frames or 1, D)`` of every stream."""
+        missing = [name for name in self.streams if name not in (summary or {})]
+        if missing:
+            raise ValueError(f'the encoders of {missing} give no summary tokens, which this aggregator reads')
+        assert summary is not None
+        first, *others = (summary[name] for name in self.streams)
+        for other in others:
+            first = first + other  # (B, T, D) + (B, 1, D)
+        frames = self.proj(first)  # (B, T, out)
+        if frames.shape[1] != self.num_frames:
+            raise ValueError(f'num_frames={self.num_frames}, but the clip has {frames.shape[1]} frames')
+        sequence = torch.cat([self.cls_token.expand(len(frames), -1, -1), frames], dim=1) + self.positions
+        for layer in self.layers:
+            sequence = layer(sequence)
+        return sequence[:, 0]
+
+
+class TemporalLayer(BaseModule):
+    """A pre-norm transformer layer whose heads have a width of their own.
+
+    Args:
+        embed_dims: Width D.
+        num_heads: Number of heads.
+        head_dims: Width of a head.
+        mlp_dims: Hidden width of the MLP.
+        drop_rate: Dropout of what attention and MLP put out.
+    """
+
+    def __init__(self, embed_dims: int, num_heads: int, head_dims: int, mlp_dims: int, drop_rate: float) -> None:
+        super().__init__()
+        self.num_heads, inner = num_heads, num_heads * head_dims
+        self.norm1, self.norm2 = nn.LayerNorm(embed_dims), nn.LayerNorm(embed_dims)
+        self.q, self.kv = nn.Linear(embed_dims, inner, bias=False), nn.Linear(embed_dims, 2 * inner, bias=False)
+        self.proj = nn.Linear(inner, embed_dims)
+        self.fc1, self.fc2 = nn.Linear(embed_dims, mlp_dims), nn.Linear(mlp_dims, embed_dims)
+        self.drop = nn.Dropout(drop_rate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, N, D) -> (B, N, D)``."""
+        normed = self.norm1(x)
+        q = rearrange(self.q(normed), 'b n (h d) -> b h n d', h=self.num_heads)
+        k, v = rearrange(self.kv(normed), 'b n (part h d) -> part b h n d', part=2, h=self.num_heads)
+        attended = rearrange(F.scaled_dot_product_attention(q, k, v), 'b h n d -> b n (h d)')
+        x = x + self.drop(self.proj(attended))
+        output: Tensor = x + self.drop(self.fc2(F.gelu(self.fc1(self.norm2(x)), approximate='tanh')))
+        return output
