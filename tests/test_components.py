@@ -119,6 +119,17 @@ MODEL_CASES = {
         'encoders.audio',
         dict(patch_embed=dict(type='SpectrogramEmbed', **SOUND), embed_dims=16, depth=3, num_heads=4),
     ),
+    'TPSBTEncoder': ModelCase(
+        RECOGNIZER,
+        'encoders.video',
+        dict(
+            patch_embed=dict(type='TubeletEmbed', **VIDEO),
+            embed_dims=16,
+            stage_depths=(1, 2),
+            num_heads=2,
+            bottleneck_tokens=2,
+        ),
+    ),
     'TubeletEmbed': ModelCase(PRETRAINER, 'encoders.video.patch_embed', VIDEO | dict(tubelet_size=2)),
     'SpectrogramEmbed': ModelCase(RECOGNIZER, 'encoders.audio.patch_embed', SOUND),
     'CrossModalFusion': ModelCase(RECOGNIZER, 'fusion', dict(depth=1, num_heads=4)),

@@ -93,7 +93,11 @@ class AudioVisualModel(BaseModel):
             streams=self.widths,
             num_layers={name: encoder.depth for name, encoder in encoders},
             fused=self.fused_widths,
-            grids={name: encoder.grid for name, encoder in encoders if isinstance(encoder, _HasGrid)},
+            grids={
+                name: getattr(encoder, 'output_grid', encoder.grid)
+                for name, encoder in encoders
+                if isinstance(encoder, _HasGrid)
+            },
         )
 
     def init_weights(self) -> None:

@@ -67,6 +67,12 @@ class AudioVisualPretrainer(AudioVisualModel):
         for name, encoder in self.encoders.items():
             if self.skip_layers and max(self.skip_layers) >= encoder.depth:
                 raise ValueError(f'skip_layers={self.skip_layers}, but the {name} encoder has {encoder.depth} layers')
+            skippable = getattr(encoder, 'skip_layers', range(encoder.depth))
+            if set(self.skip_layers) - set(skippable):
+                raise ValueError(
+                    f'skip_layers={self.skip_layers}, but of the {name} encoder {type(encoder).__name__} only the '
+                    f'layers {skippable.start} to {skippable.stop - 1} have a token for every visible patch'
+                )
             if not hasattr(encoder, 'grid'):  # encoders of version 0.1 have one without being a MaskableEncoder
                 raise ValueError(
                     f'the {name} encoder {type(encoder).__name__} has no grid of patches that could be masked; '

@@ -7,6 +7,7 @@ __all__ = ['KeyRules', 'Unused', 'rules_of', 'system_names']
 # system -> module below this package that holds its KeyRules, and their name there (RULES, if none is given)
 _MODULES: dict[str, str] = {
     'emotion2vec': 'emotion2vec',
+    'svfap': 'svfap',
     'mer2023': 'mer:ATTENTION_2023',
     'mer2023_mlp': 'mer:MLP_2023',
     'mer2024': 'mer:ATTENTION_2024',

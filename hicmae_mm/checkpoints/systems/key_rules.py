@@ -40,6 +40,8 @@ class KeyRules:
         rules: Pairs of templates.
         unused: Published parameters that take no part in the computation. They are dropped.
         prefixes: Beginnings that published names may have, such as ``'module.'``.
+        other_forms: Rules of the system's other checkpoints, such as those after pre-training, where they name the same
+            parameters differently. A whole state is renamed by the first form that knows all of its names.
 
     Example:
         >>> rules = KeyRules((('encoder.blocks.{i}.', 'encoders.video.blocks.{i}.'), ('head.', 'head.fc.')))
@@ -52,6 +54,7 @@ class KeyRules:
     rules: tuple[tuple[str, str], ...]
     unused: tuple[Unused, ...] = ()
     prefixes: tuple[str, ...] = ('module.', '_orig_mod.')
+    other_forms: tuple[KeyRules, ...] = ()
 
     @cached_property
     def _to_ours(self) -> list[Callable[[str], str | None]]:
@@ -87,7 +90,7 @@ class KeyRules:
         Raises:
             KeyError: Names that no rule knows; all of them are counted.
         """
-        return _rename(state, self.ours)
+        return _rename(state, self._form_of(state, 'ours').ours)
 
     def to_published(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Renames weights of this package, and adds the parameters that the system has but does not use.
@@ -95,13 +98,28 @@ class KeyRules:
         Raises:
             KeyError: Names that the published system lacks; all of them are counted.
         """
-        renamed = _rename(state, self.published)
-        for unused in self.unused:
+        form = self._form_of(state, 'published')
+        renamed = _rename(state, form.published)
+        for unused in form.unused:
             if unused.like is not None:
                 rename = _renaming(unused.like, unused.name)
                 same_shape = {rename(name): weight for name, weight in renamed.items()}
                 renamed |= {name: torch.full_like(weight, unused.value) for name, weight in same_shape.items() if name}
         return renamed
+
+    def _form_of(self, names: Iterable[str], direction: str) -> KeyRules:
+        """The form that knows all names; this one if none does."""
+        known = list(names)
+        fitting = (form for form in (self, *self.other_forms) if form._knows(known, direction))
+        return next(fitting, self)
+
+    def _knows(self, names: Iterable[str], direction: str) -> bool:
+        try:
+            for name in names:
+                getattr(self, direction)(name)
+        except KeyError:
+            return False
+        return True
 
     def check(self, model: nn.Module, state: Mapping[str, Tensor]) -> None:
         """Compares renamed weights with a model, which may lie on the ``meta`` device.

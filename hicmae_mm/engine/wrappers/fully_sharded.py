@@ -33,7 +33,7 @@ class FullyShardedModel(nn.Module):
 
     Args:
         module: The model.
-        units: Names of the classes that are gathered as one.
+        units: Names of the classes that are gathered as one, their subclasses included.
         reshard_after_forward: Free gathered parameters after the forward pass, and gather them again for the
             backward pass. False takes more memory and sends less.
         shard_size: Ranks that share one copy of the model, such as those of a node; copies are kept equal
@@ -100,7 +100,9 @@ class FullyShardedModel(nn.Module):
         fully_shard = _fully_shard()
         for value in (*self.module.parameters(), *self.module.buffers()):
             broadcast(value.data)
-        units = [part for part in self.module.modules() if type(part).__name__ in self.units]
+        units = [
+            part for part in self.module.modules() if any(kind.__name__ in self.units for kind in type(part).__mro__)
+        ]
         if not units:
             raise ValueError(
                 f'the model has no part of the classes {self.units}: set model_wrapper_cfg.units to its blocks'

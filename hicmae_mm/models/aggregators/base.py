@@ -16,7 +16,7 @@ class BaseAggregator(BaseModule, metaclass=ABCMeta):
 
     The model injects what an aggregator's constructor names: ``streams`` (width of each stream's encoder),
     ``num_layers`` (of each encoder), ``fused`` (width of each stream after fusion) and ``grids`` (tokens per axis of
-    the encoders that have a grid).
+    the encoders that have a grid, after the encoder).
 
     Attributes:
         out_channels: Length of the feature.

@@ -3,7 +3,9 @@
 from hicmae_mm.models.encoders.base import BaseEncoder, EncoderOutput, ForeignEncoder, MaskableEncoder
 from hicmae_mm.models.encoders.emotion2vec import Emotion2VecEncoder
 from hicmae_mm.models.encoders.features import FeatureLSTMEncoder, FeatureMLPEncoder
+from hicmae_mm.models.encoders.patches import PatchEncoder
 from hicmae_mm.models.encoders.prompted_vit import PromptedViTEncoder
+from hicmae_mm.models.encoders.tpsbt import TPSBTEncoder
 from hicmae_mm.models.encoders.vit import VisionTransformerEncoder
 
 __all__ = [
@@ -14,6 +16,8 @@ __all__ = [
     'FeatureMLPEncoder',
     'ForeignEncoder',
     'MaskableEncoder',
+    'PatchEncoder',
     'PromptedViTEncoder',
+    'TPSBTEncoder',
     'VisionTransformerEncoder',
 ]

@@ -19,7 +19,7 @@ class EncoderOutput(NamedTuple):
 
     Attributes:
         tokens: ``(B, K, D)``, the tokens that a fusion takes: the last layer's, normed.
-        hidden: One ``(B, K, D)`` per layer, normed.
+        hidden: One ``(B, K, D)`` per layer, normed. K may differ from layer to layer.
         padding: ``(B, K)`` bool, True = padding, for input of different lengths; ``None``: every token is real.
         summary: ``(B, R, D)`` tokens that stand for the whole clip, such as a class token; ``None``: there are none.
     """
@@ -53,7 +53,7 @@ class BaseEncoder(BaseModule, metaclass=ABCMeta):
                 (:class:`~hicmae_mm.structures.Padded`) for an encoder that takes them. Padding must not change the
                 result of the other clips, and the output says which of its tokens are padding.
             mask: ``(B, N)`` bool, **True = masked**, equally many per clip, or its indexed form; only the ``K``
-                visible tokens are encoded. ``None``: all tokens, ``K = N``.
+                visible tokens are encoded. ``None``: all tokens, ``K = N``, or as many as :attr:`output_grid` has.
 
         Raises:
             ValueError: An input of another size, or a mask the encoder does not accept.
@@ -88,6 +88,16 @@ class MaskableEncoder(BaseEncoder):
     grid: tuple[int, ...]
     patch: tuple[int, ...]
     in_channels: int
+
+    @property
+    def output_grid(self) -> tuple[int, ...]:
+        """Grid of its output tokens when nothing is masked."""
+        return self.grid
+
+    @property
+    def skip_layers(self) -> range:
+        """Layers with one token for each visible patch, which can be handed to a decoder."""
+        return range(self.depth)
 
 
 class ForeignEncoder(BaseEncoder):

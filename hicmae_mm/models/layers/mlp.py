@@ -12,16 +12,17 @@ class Mlp(nn.Module):
         embed_dims: Width D of input and output.
         hidden_dims: Width between.
         drop: Probability of dropping an element of the output.
+        out_dims: Width of the output; ``None``: D.
     """
 
-    def __init__(self, embed_dims: int, hidden_dims: int, drop: float = 0.0) -> None:
+    def __init__(self, embed_dims: int, hidden_dims: int, drop: float = 0.0, out_dims: int | None = None) -> None:
         super().__init__()
         self.fc1 = nn.Linear(embed_dims, hidden_dims)
         self.act = nn.GELU()
-        self.fc2 = nn.Linear(hidden_dims, embed_dims)
+        self.fc2 = nn.Linear(hidden_dims, embed_dims if out_dims is None else out_dims)
         self.drop = nn.Dropout(drop)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(..., D) -> (..., D)``."""
+        """``(..., D) -> (..., D)``, or to ``out_dims``."""
         output: Tensor = self.drop(self.fc2(self.act(self.fc1(x))))
         return output

@@ -65,3 +65,13 @@ def test_every_system_has_a_table() -> None:
         assert rules.rules
     with pytest.raises(ValueError, match="no table of parameter names for the system 'nothing'"):
         rules_of('nothing')
+
+
+def test_a_state_is_renamed_by_the_form_that_knows_all_of_its_names() -> None:
+    rules = KeyRules((('a.', 'x.'), ('head.', 'y.')), other_forms=(KeyRules((('encoder.a.', 'x.'), ('mask', 'z'))),))
+    weight = torch.ones(1)
+    for published, ours in (('a.w', 'head.w'), ('x.w', 'y.w')), (('encoder.a.w', 'mask'), ('x.w', 'z')):
+        assert list(rules.to_ours(dict.fromkeys(published, weight))) == list(ours)
+        assert list(rules.to_published(dict.fromkeys(ours, weight))) == list(published)
+    with pytest.raises(KeyError, match=r"1 parameter names that no rule knows, such as \['mask'\]"):
+        rules.to_ours({'a.w': weight, 'mask': weight})
