@@ -1,6 +1,6 @@
 """Evaluation: pure functions in ``functional``, registered metrics in ``metrics``."""
 
 from hicmae_mm.evaluation.dump import DumpPredictions
-from hicmae_mm.evaluation.metrics import ClassificationMetric, MERMultiMetric, RegressionMetric
+from hicmae_mm.evaluation.metrics import ClassificationMetric, MERMultiMetric, OpenVocabularyMetric, RegressionMetric
 
-__all__ = ['ClassificationMetric', 'DumpPredictions', 'MERMultiMetric', 'RegressionMetric']
+__all__ = ['ClassificationMetric', 'DumpPredictions', 'MERMultiMetric', 'OpenVocabularyMetric', 'RegressionMetric']
