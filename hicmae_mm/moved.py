@@ -23,6 +23,7 @@ MODULES = {
     'engine.hooks.save_features': 'features.hook',
     'engine.hooks.validation_pictures': 'visualization.hooks.validation_pictures',
     'export.config_text': 'config.plain_text',
+    'features.reading': 'datasets.stored_features',
     'utils.benchmark': 'measuring',
     'utils.benchmark.loading': 'measuring.loading',
     'utils.benchmark.model': 'measuring.model',

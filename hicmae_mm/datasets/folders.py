@@ -78,7 +78,7 @@ def picture_files(folder: Path) -> list[Path]:
                     f'{entry.path}: {kind} with the name of a picture; remove it, or prepare the clip again'
                 )
             names.append(name)
-    return [folder / name for name in sorted(names, key=_numeric_order)]
+    return [folder / name for name in sorted(names, key=numeric_order)]
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
@@ -96,7 +96,7 @@ def _kind(path: str) -> str:
     return _KINDS.get(stat.S_IFMT(mode), 'a device')
 
 
-def _numeric_order(name: str) -> tuple[list[tuple[int, str]], str]:
+def numeric_order(name: str) -> tuple[list[tuple[int, str]], str]:
     """Makes a sort key that compares runs of digits as numbers, and equal numbers (``1.jpg``, ``01.jpg``) as text."""
     stem = name[: name.rindex('.')]
     if stem.isascii() and stem.isdigit():  # nearly all names; the same result as below in a third of the time

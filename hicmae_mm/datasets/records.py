@@ -23,8 +23,8 @@ PIPELINE_KEYS = frozenset(
         r'\w+',
         """
         absent_streams columns data_folders packed_clip place position span targets
-        avg_fps clip_len frame_inds frame_interval imgs num_clips total_frames video_reader
-        audio_seconds audio_spans sample_rate_hz spectrograms waveforms masks pending_warp
+        avg_fps clip_len first_frame frame_inds frame_interval imgs num_clips total_frames video_reader
+        audio_seconds audio_spans sample_rate_hz spectrograms waveform waveforms masks pending_warp
         crop_bbox crop_quadruple flip flip_direction img_fields img_shape input_shape keep_ratio lazy modality
         original_shape scale scale_factor start_index
         """,

@@ -23,6 +23,9 @@ class VideoPart:
         span: Start and end (seconds).
         name: Name of the video in error messages.
 
+    Attributes:
+        first_frame: Number of the first frame of the span in the video.
+
     Raises:
         MediaError: If the frame rate is not known, or no frame starts within the span.
     """
@@ -33,19 +36,19 @@ class VideoPart:
         if reader.fps is None:
             raise MediaError(f'{name}: start and end need times of frames; give OpenVideo the frame_folder_fps')
         times = _FrameStarts(reader)
-        self._first = bisect_left(times, span[0])
-        self.num_frames = (bisect_left(times, span[1]) if math.isfinite(span[1]) else len(times)) - self._first
+        self.first_frame = bisect_left(times, span[0])
+        self.num_frames = (bisect_left(times, span[1]) if math.isfinite(span[1]) else len(times)) - self.first_frame
         if self.num_frames < 1:
             last = times[len(times) - 1]
             raise MediaError(f'{name}: no frame lies within {_shown(span)}; the last frame starts at {last:.2f} s')
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
         """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
-        return self._reader.read([self._first + index for index in indices])
+        return self._reader.read([self.first_frame + index for index in indices])
 
     def frame_seconds(self, index: int) -> tuple[float, float]:
         """Returns the start and the end of a frame in seconds, from the start of the span."""
-        start, end = self._reader.frame_seconds(self._first + index)
+        start, end = self._reader.frame_seconds(self.first_frame + index)
         return start - self._start_seconds, end - self._start_seconds
 
     def close(self) -> None:

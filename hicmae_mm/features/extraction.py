@@ -18,11 +18,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from hicmae_mm.checkpoints.loading import LoadingReport, read_checkpoint
+from hicmae_mm.datasets.stored_features import read_info
 from hicmae_mm.datasets.tables import import_parquet
 from hicmae_mm.features.data import build_dataset, clip_loader, dataset_configs, list_sha256
 from hicmae_mm.features.extractor import FeatureExtractor
 from hicmae_mm.features.parts import MADE_BY, PartFolder, claim, make_columns
-from hicmae_mm.features.reading import read_info
 from hicmae_mm.features.rows import RowMaker
 from hicmae_mm.features.storage import FORMATS, merge
 from hicmae_mm.kernels import use_cpu_kernels

@@ -14,29 +14,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hicmae_mm.datasets.stored_features import INDEX_FILE, INFO_FILE, PARQUET_FILE, Column
 from hicmae_mm.utils.files import write_text
 
-PARTS_FOLDER, SETTINGS_FILE, INFO_FILE, BAD_FILE = 'parts', 'settings.json', 'features.json', 'bad_clips.json'
-OUTPUTS = (INFO_FILE, BAD_FILE, 'features.parquet', 'index.csv')
+PARTS_FOLDER, SETTINGS_FILE, BAD_FILE = 'parts', 'settings.json', 'bad_clips.json'
+OUTPUTS = (INFO_FILE, BAD_FILE, PARQUET_FILE, INDEX_FILE)
 MADE_BY = 'extract_features'
 _OFFSETS = '__offsets'  # ending of the arrays that say where the rows of a clip begin
 _ABOUT = '__about'
-
-
-class Column(NamedTuple):
-    """Values of a column for consecutive clips.
-
-    Attributes:
-        values: ``(N, ...)``, or the rows of all clips, one clip after the other, if clips have several.
-        offsets: ``(N + 1,)`` int64, where the rows of every clip begin; None: one row per clip.
-    """
-
-    values: np.ndarray
-    offsets: np.ndarray | None = None
-
-    def of_clip(self, clip: int) -> np.ndarray:
-        """The value of one clip."""
-        return self.values[clip] if self.offsets is None else self.values[self.offsets[clip] : self.offsets[clip + 1]]
 
 
 def make_columns(rows: Sequence[Mapping[str, Any]], ragged: frozenset[str], float_type: str) -> dict[str, Column]:

@@ -4,29 +4,14 @@ from __future__ import annotations
 
 import csv
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from hicmae_mm.features.parts import Column
+from hicmae_mm.datasets.stored_features import INDEX_FILE, Column, clip_file, feature_folder
 from hicmae_mm.utils.files import replaced_file
-
-INDEX_FILE = 'index.csv'
-
-
-def feature_folder(name: str, is_ragged: bool) -> str:
-    """Name of a feature's folder: ``-UTT`` for one row per clip, ``-FRA`` for several (MERTools' endings)."""
-    return f'{name}-{"FRA" if is_ragged else "UTT"}'
-
-
-def clip_file(sample_id: str) -> PurePosixPath:
-    """Where the files of a clip lie below a feature's folder: its path in the list with ``.npy`` for its ending."""
-    path = PurePosixPath(sample_id)
-    if path.is_absolute() or '..' in path.parts:
-        path = PurePosixPath(path.name)
-    return path.with_name(f'{path.stem}.npy')
 
 
 def write_per_clip(
@@ -66,24 +51,3 @@ def write_per_clip(
                 for name, path in folders.items():
                     (path / file).parent.mkdir(parents=True, exist_ok=True)
                     np.save(path / file, block[name].of_clip(clip))
-
-
-def read_per_clip(folder: Path, info: Mapping[str, Any], names: Sequence[str]) -> dict[str, Column]:
-    """Columns of all clips, in the order of the list."""
-    with (folder / INDEX_FILE).open(encoding='utf-8', newline='') as file:
-        lines = list(csv.reader(file))
-    index = dict(zip(lines[0], zip(*lines[1:])))
-    found = {}
-    for name in names:
-        facts = info['columns'][name]
-        if name in index:
-            found[name] = Column(np.array(index[name]).astype(str if facts['dtype'] == 'str' else facts['dtype']))
-            continue
-        path = folder / feature_folder(name, facts['is_ragged'])
-        values = [np.load(path / clip_file(sample_id)) for sample_id in index['sample_id']]
-        if facts['is_ragged']:
-            offsets = np.cumsum([0, *map(len, values)])
-            found[name] = Column(np.concatenate(values), offsets)
-        else:
-            found[name] = Column(np.stack(values))
-    return found

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from hicmae_mm.datasets.stored_features import INDEX_FILE, INFO_FILE, PARQUET_FILE, Column
 from hicmae_mm.datasets.tables import import_parquet
-from hicmae_mm.features.parts import BAD_FILE, INFO_FILE, Column, PartFolder
-from hicmae_mm.features.per_clip import INDEX_FILE, write_per_clip
+from hicmae_mm.features.parts import BAD_FILE, PartFolder
+from hicmae_mm.features.per_clip import write_per_clip
 from hicmae_mm.utils.files import replaced_file, write_text
 
 FORMATS = ('parquet', 'npy', 'per-clip')
-PARQUET_FILE = 'features.parquet'
 METADATA_KEY = b'hicmae_mm'
 
 

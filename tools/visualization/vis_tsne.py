@@ -29,8 +29,8 @@ from mmengine.registry import init_default_scope
 from hicmae_mm.config.folds import dataset_meta
 from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.config.overrides import load_config
+from hicmae_mm.datasets.stored_features import load_features, read_info
 from hicmae_mm.evaluation.clip_result import names_for
-from hicmae_mm.features.reading import load_features, read_info
 from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.models.heads.base import average_views
 from hicmae_mm.utils.files import write_text

@@ -5,11 +5,16 @@ from hicmae_mm.datasets.transforms.audio_io import Filterbank, LoadAudio
 from hicmae_mm.datasets.transforms.corruption import AddNoise, PyramidBlur
 from hicmae_mm.datasets.transforms.crop import RandomResizedCropFlip
 from hicmae_mm.datasets.transforms.drop_stream import DropStream
+from hicmae_mm.datasets.transforms.features import LoadFeature
 from hicmae_mm.datasets.transforms.formatting import PackAudioVisual, PackStreams
+from hicmae_mm.datasets.transforms.frame_targets import LoadFrameTargets
 from hicmae_mm.datasets.transforms.masking import RandomMask, SymmetricWindowMask, TubeMask
+from hicmae_mm.datasets.transforms.multi_view import MultiView
 from hicmae_mm.datasets.transforms.rand_augment import ClipRandAugment
+from hicmae_mm.datasets.transforms.text import Tokenize
 from hicmae_mm.datasets.transforms.video_aug import ClipRandomErasing, FixedCrop, SpatialViews
 from hicmae_mm.datasets.transforms.video_io import DecodeFrames, OpenVideo, SampleClips
+from hicmae_mm.datasets.transforms.whole_track import WholeTrack
 
 __all__ = [
     'AddNoise',
@@ -20,6 +25,9 @@ __all__ = [
     'Filterbank',
     'FixedCrop',
     'LoadAudio',
+    'LoadFeature',
+    'LoadFrameTargets',
+    'MultiView',
     'OpenVideo',
     'PackAudioVisual',
     'PackStreams',
@@ -31,5 +39,7 @@ __all__ = [
     'SpatialViews',
     'SpecMasking',
     'SymmetricWindowMask',
+    'Tokenize',
     'TubeMask',
+    'WholeTrack',
 ]

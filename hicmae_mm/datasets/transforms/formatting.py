@@ -28,7 +28,8 @@ class PackStreams(BaseTransform):
 
     Args:
         arrays: Streams of one size. ``video`` comes from the frames, uint8 (V, T, H, W, 3), ``audio`` from the
-            spectrograms, float32 (V, 1, T, F). Any other name is the key under which a transform left ``(V, ...)``.
+            spectrograms, float32 (V, 1, T, F), if a transform read any. Otherwise the name is the key under which a
+            transform left ``(V, ...)``.
         sequences: Streams whose length differs between clips: name of the stream, and the key under which a transform
             left ``(T, ...)``, or a list of V of them.
         meta_keys: Further keys of the results to keep as meta information of the sample. The columns of a table, other
@@ -78,7 +79,7 @@ class PackStreams(BaseTransform):
         num_views = results.get('num_clips', 1)
         inputs: dict[str, Stream] = {}
         for name in self.arrays:
-            if _ARRAY_KEYS.get(name, name) in results:
+            if _ARRAY_KEYS.get(name, name) in results or name in results:
                 inputs[name] = self._array(name, results, num_views)
         for name, key in self.sequences.items():
             if key in results:
@@ -101,11 +102,11 @@ class PackStreams(BaseTransform):
         return packed
 
     def _array(self, name: str, results: dict[str, Any], num_views: int) -> Tensor:
-        if name == 'video':
+        if name == 'video' and 'imgs' in results:
             frames = torch.from_numpy(np.stack(results['imgs']))  # (V*T, H, W, 3)
             views: Tensor = frames.unflatten(0, (num_views, -1))
             return views
-        if name == 'audio':
+        if name == 'audio' and 'spectrograms' in results:
             spectrograms: Tensor = results['spectrograms'].unsqueeze(1).contiguous()  # (V, T, F) -> (V, 1, T, F)
             return spectrograms
         if isinstance(results[name], str):

@@ -34,7 +34,8 @@ class OpenVideo(BaseTransform):
     sound track at ``nominal_fps``, so that the same sampling rules choose the same time spans.
 
     Required keys: ``streams``, and ``video_path`` with ``audio_path``, or ``packed_clip``, which is a clip of a shard.
-    If the sample is a ``span`` of a longer file, all later steps see only the frames and the sound of the span.
+    If the sample is a ``span`` of a longer file, all later steps see only the frames and the sound of the span, and
+    ``first_frame`` is the number of its first frame in the file.
     Added keys: ``video_reader`` (None without video), ``total_frames``, ``avg_fps``, ``img_shape`` and ``modality``.
     The last two are placeholders that MMAction2's transforms need.
 
@@ -78,7 +79,8 @@ class OpenVideo(BaseTransform):
             else:
                 reader = self._open(results['video_path'])
             if results.get('span') is not None:
-                reader = VideoPart(reader, results['span'], results['video_path'])
+                part = VideoPart(reader, results['span'], results['video_path'])
+                reader, results['first_frame'] = part, part.first_frame
             results['video_reader'] = reader
             results['total_frames'], results['avg_fps'] = reader.num_frames, reader.fps
             return results

@@ -1,20 +1,36 @@
-"""Reading features back, all at once or clip by clip."""
+"""Reads features that ``tools/extract_features.py`` wrote, all at once or clip by clip."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from hicmae_mm.datasets.tables import import_parquet
-from hicmae_mm.features.parts import INFO_FILE, Column
-from hicmae_mm.features.per_clip import INDEX_FILE, read_per_clip
-from hicmae_mm.features.storage import PARQUET_FILE
+
+INFO_FILE, INDEX_FILE, PARQUET_FILE = 'features.json', 'index.csv', 'features.parquet'
+
+
+class Column(NamedTuple):
+    """Values of a column for consecutive clips.
+
+    Attributes:
+        values: ``(N, ...)``, or the rows of all clips, one clip after the other, if clips have several.
+        offsets: ``(N + 1,)`` int64, where the rows of every clip begin; None: one row per clip.
+    """
+
+    values: np.ndarray
+    offsets: np.ndarray | None = None
+
+    def of_clip(self, clip: int) -> np.ndarray:
+        """The value of one clip."""
+        return self.values[clip] if self.offsets is None else self.values[self.offsets[clip] : self.offsets[clip + 1]]
 
 
 def read_info(folder: str | Path) -> dict[str, Any]:
@@ -87,7 +103,7 @@ def _blocks(folder: Path, info: dict[str, Any], names: list[str]) -> Iterator[di
         yield _npy_columns(folder, info, names)
         return
     if info['format'] == 'per-clip':
-        yield read_per_clip(folder, info, names)
+        yield _per_clip_columns(folder, info, names)
         return
     pa, pq = import_parquet()
     with pq.ParquetFile(folder / PARQUET_FILE) as file:
@@ -125,3 +141,78 @@ def _npy_columns(folder: Path, info: dict[str, Any], names: list[str]) -> dict[s
         offsets = np.load(folder / f'{name}_offsets.npy') if facts['is_ragged'] else None
         found[name] = Column(values, offsets)
     return found
+
+
+def feature_folder(name: str, is_ragged: bool) -> str:
+    """Name of a feature's folder: ``-UTT`` for one row per clip, ``-FRA`` for several (MERTools' endings)."""
+    return f'{name}-{"FRA" if is_ragged else "UTT"}'
+
+
+def clip_file(sample_id: str) -> PurePosixPath:
+    """Where the files of a clip lie below a feature's folder: its path in the list with ``.npy`` for its ending."""
+    path = PurePosixPath(sample_id)
+    if path.is_absolute() or '..' in path.parts:
+        path = PurePosixPath(path.name)
+    return path.with_name(f'{path.stem}.npy')
+
+
+def _per_clip_columns(folder: Path, info: Mapping[str, Any], names: Sequence[str]) -> dict[str, Column]:
+    """Columns of all clips, in the order of the list."""
+    with (folder / INDEX_FILE).open(encoding='utf-8', newline='') as file:
+        lines = list(csv.reader(file))
+    index = dict(zip(lines[0], zip(*lines[1:])))
+    found = {}
+    for name in names:
+        facts = info['columns'][name]
+        if name in index:
+            found[name] = Column(np.array(index[name]).astype(str if facts['dtype'] == 'str' else facts['dtype']))
+            continue
+        path = folder / feature_folder(name, facts['is_ragged'])
+        values = [np.load(path / clip_file(sample_id)) for sample_id in index['sample_id']]
+        if facts['is_ragged']:
+            offsets = np.cumsum([0, *map(len, values)])
+            found[name] = Column(np.concatenate(values), offsets)
+        else:
+            found[name] = Column(np.stack(values))
+    return found
+
+
+class StoredFeature:
+    """One column of a folder of features, by the names of the clips.
+
+    Args:
+        folder: That ``tools/extract_features.py`` wrote.
+        column: Name of the column; None takes the only column of features.
+
+    Raises:
+        FileNotFoundError: If the folder has no features, or their extraction has not finished.
+        ValueError: If there is no such column, the folder has several, or two clips have one name.
+    """
+
+    def __init__(self, folder: str | Path, column: str | None = None) -> None:
+        info = read_info(folder)
+        features = [name for name, facts in info['columns'].items() if facts['shape'] and not _is_about_clip(name)]
+        if column is None and len(features) != 1:
+            raise ValueError(f'{folder} has the features {features}; name one of them as column')
+        self.column = features[0] if column is None else column
+        loaded = load_features(folder, ['sample_id', self.column])
+        names = [str(name) for name in loaded['sample_id']]
+        self._places = {name: place for place, name in enumerate(names)}
+        if len(self._places) < len(names):
+            raise ValueError(f'{folder}: two clips have one name, so a clip cannot be found by its name')
+        self._values = loaded[self.column]
+
+    def of(self, sample_id: str) -> np.ndarray | None:
+        """The feature of a clip; None if the folder does not have the clip."""
+        place = self._places.get(sample_id)
+        return None if place is None else self._values[place]
+
+
+@lru_cache(maxsize=16)
+def open_stored_feature(folder: str, column: str | None) -> StoredFeature:
+    """Opens a column of features once per process; see :class:`StoredFeature`."""
+    return StoredFeature(folder, column)
+
+
+def _is_about_clip(name: str) -> bool:
+    return name.startswith(('gt_', 'pred_')) or name.endswith('_seconds')
