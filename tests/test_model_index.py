@@ -18,10 +18,11 @@ from hicmae_mm.measuring.metafile import describe, read_metafile
 from tests.test_tools.modules import load_tool
 
 ROOT = Path(__file__).resolve().parents[1]
-METAFILE = ROOT / 'configs' / 'metafile.yml'
-LEAVES = sorted((ROOT / 'configs').glob('*.py'))
-CONTENT = read_metafile(METAFILE)
-MODELS: dict[str, dict[str, Any]] = {entry['Name']: entry for entry in CONTENT['Models']}
+METAFILES = sorted((ROOT / 'configs').rglob('metafile.yml'))
+LEAVES = sorted(path for path in (ROOT / 'configs').rglob('*.py') if '_base_' not in path.parts)
+CONTENTS = {path.parent: read_metafile(path) for path in METAFILES}
+ENTRIES: list[dict[str, Any]] = [entry for content in CONTENTS.values() for entry in content['Models']]
+MODELS: dict[str, dict[str, Any]] = {entry['Name']: entry for entry in ENTRIES}
 HINT = 'run tools/model_converters/update_metafile.py'
 
 
@@ -31,16 +32,19 @@ def test_the_index_imports_every_metafile() -> None:
 
 
 def test_every_config_is_described_once() -> None:
-    assert Counter(entry['Config'] for entry in CONTENT['Models']) == Counter(
+    assert Counter(entry['Config'] for entry in ENTRIES) == Counter(
         path.relative_to(ROOT).as_posix() for path in LEAVES
     ), HINT
-    assert all(entry['Config'] == f'configs/{entry["Name"]}.py' for entry in CONTENT['Models'])
+    for folder, content in CONTENTS.items():
+        place = folder.relative_to(ROOT).as_posix()
+        assert all(entry['Config'] == f'{place}/{entry["Name"]}.py' for entry in content['Models'])
 
 
 def test_collections_are_described() -> None:
-    names = {collection['Name'] for collection in CONTENT['Collections']}
-    assert {entry['In Collection'] for entry in CONTENT['Models']} == names
-    assert all((ROOT / collection['README']).is_file() for collection in CONTENT['Collections'])
+    for content in CONTENTS.values():
+        names = {collection['Name'] for collection in content['Collections']}
+        assert {entry['In Collection'] for entry in content['Models']} == names
+        assert all((ROOT / collection['README']).is_file() for collection in content['Collections'])
 
 
 def test_entries_say_what_the_configs_say() -> None:
@@ -57,7 +61,7 @@ def test_entries_say_what_the_configs_say() -> None:
             assert entry['Results'][0][field] == expected['Results'][0][field], f'{path.stem}: {HINT}'
 
 
-@pytest.mark.parametrize('entry', CONTENT['Models'], ids=lambda entry: entry['Name'])
+@pytest.mark.parametrize('entry', ENTRIES, ids=lambda entry: entry['Name'])
 def test_numbers_and_weights_are_honest(entry: dict[str, Any]) -> None:
     """Published numbers stand in the config's header as well; measured ones come with the weights that score them."""
     opening = (ROOT / entry['Config']).read_text().partition('_base_ = ')[0]

@@ -19,7 +19,7 @@ from hicmae_mm.measuring.random_batch import random_inputs, random_masks
 from hicmae_mm.models.layers import as_token_mask
 from hicmae_mm.utils.files import write_text
 
-COLLECTION = 'HiCMAE'
+COLLECTION = 'HiCMAE'  # of a metafile that does not describe its own
 TASKS = {
     'ClassificationHead': 'Emotion Recognition',
     'RegressionHead': 'Emotion Dimension Regression',
@@ -69,13 +69,16 @@ def measure(cfg: Config) -> dict[str, int]:
     return {'Parameters': counted.parameters, 'FLOPs': int(2 * counted.macs)}
 
 
-def describe(path: Path, root: Path, sizes: dict[str, int] | None = None) -> dict[str, Any]:
+def describe(
+    path: Path, root: Path, sizes: dict[str, int] | None = None, collection: str = COLLECTION
+) -> dict[str, Any]:
     """The computed part of a config's entry.
 
     Args:
         path: The config.
         root: Folder to which paths in the metafile are relative.
         sizes: Of :func:`measure`, if known already.
+        collection: Name of the collection that the config belongs to.
     """
     cfg = read_config(path)
     dataset = (cfg.get('train_dataloader') or cfg.get('test_dataloader') or {}).get('dataset') or {}
@@ -85,7 +88,7 @@ def describe(path: Path, root: Path, sizes: dict[str, int] | None = None) -> dic
     metadata |= measure(cfg) if sizes is None else sizes
     return {
         'Name': path.stem,
-        'In Collection': COLLECTION,
+        'In Collection': collection,
         'Config': path.relative_to(root).as_posix(),
         'Metadata': metadata,
         'Results': [{'Task': task, 'Dataset': data_name, 'Metrics': None}],
@@ -102,6 +105,7 @@ def update(content: dict[str, Any], configs: list[Path], root: Path) -> dict[str
         root: Folder to which paths in the metafile are relative.
     """
     known = {entry['Name']: entry for entry in content['Models']}
+    collection = collection_of(content)
     measured: dict[str, dict[str, int]] = {}
     entries = []
     for path in configs:
@@ -109,8 +113,20 @@ def update(content: dict[str, Any], configs: list[Path], root: Path) -> dict[str
         key = str(cfg.model)
         if key not in measured:
             measured[key] = measure(cfg)
-        entries.append(_merged(describe(path, root, measured[key]), known.get(path.stem, {})))
+        entries.append(_merged(describe(path, root, measured[key], collection), known.get(path.stem, {})))
     return {**content, 'Models': entries}
+
+
+def collection_of(content: dict[str, Any]) -> str:
+    """Name of the collection that a metafile describes."""
+    collections = content.get('Collections') or [{'Name': COLLECTION}]
+    return str(collections[0]['Name'])
+
+
+def project_root(metafile: Path) -> Path:
+    """Folder that the paths in a metafile are relative to: the one that holds ``configs``."""
+    folder = metafile.resolve().parent
+    return next((part.parent for part in (folder, *folder.parents) if part.name == 'configs'), folder.parent)
 
 
 def _merged(entry: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,9 @@
+"""SVFAP base, fine-tuning to tell classes: model, schedule, runtime, batches of 16 per GPU, and the best epoch by UAR.
+
+A leaf adds its data and, for other numbers of classes than 7, both ``num_classes``.
+"""
+
+_base_ = ['models/svfap_base_finetune.py', 'schedules/finetune.py', 'default_runtime.py']
+
+train_cfg = dict(max_epochs=100)
+default_hooks = dict(checkpoint=dict(save_best='UAR', rule='greater'))

@@ -1,0 +1,21 @@
+"""SVFAP nano, pre-training on synthetic talking faces, picture alone; batch 16, 20 epochs: a minute on two CPU cores.
+
+python tools/train.py configs/svfap/svfap_nano_pretrain_synthetic.py
+
+Media first: ``python tools/dataset_converters/make_synthetic.py --out data/synthetic``. Not a published size: there is no
+published number.
+"""
+
+_base_ = [
+    '../_base_/models/svfap_nano_pretrain.py',
+    '../_base_/datasets/synthetic_pretrain.py',
+    '../_base_/schedules/pretrain.py',
+    '../_base_/default_runtime.py',
+]
+
+train_dataloader = dict(dataset=dict(streams=('video',)))
+optim_wrapper = dict(optimizer=dict(lr=1e-3), clip_grad=dict(max_norm=5.0))
+auto_scale_lr = dict(base_batch_size=16)
+param_scheduler = [dict(type='WarmupCosineLR', warmup=2, eta_min_ratio=1e-2, by_epoch=True, convert_to_iter_based=True)]
+train_cfg = dict(max_epochs=20)
+default_hooks = dict(checkpoint=dict(interval=4))
