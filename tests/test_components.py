@@ -72,6 +72,11 @@ EXCHANGE = dict(
     aggregator=dict(type='TemporalTransformerAggregator', num_frames=4, out_channels=8, num_heads=2, mlp_dims=8),
     head=dict(type='ClassificationHead', num_classes=3, norm=False, init_scale=1.0),
 )
+CONTEXT = FEATURES | dict(
+    fusion=dict(type='EMTFusion', embed_dims=8, depth=1, num_heads=2),
+    aggregator=dict(type='ContextAggregator', widths=(8,)),
+    objectives=dict(dlfr=dict(type='FeatureRestoration')),
+)
 PRETRAINER = pretrainer_config(
     data_preprocessor=dict(type='AudioVisualDataPreprocessor'),
     contrastive=dict(type='HierarchicalContrastiveHead', layers=(0, 2), loss=dict(type='InfoNCELoss')),
@@ -157,6 +162,9 @@ MODEL_CASES = {
     'TemporalTransformerAggregator': ModelCase(
         EXCHANGE, 'aggregator', dict(num_frames=4, out_channels=6, depth=2, num_heads=2, mlp_dims=8)
     ),
+    'EMTFusion': ModelCase(CONTEXT, 'fusion', dict(embed_dims=16, depth=2, num_heads=4, share_layers=False)),
+    'ContextAggregator': ModelCase(CONTEXT, 'aggregator', dict(widths=(16,), order=('words', 'face'))),
+    'FeatureRestoration': ModelCase(CONTEXT, 'objectives.dlfr', dict(inputs=dict(words=6), missing_rate=0.3)),
     'MultiLabelHead': ModelCase(REGRESSOR, 'head', dict(num_labels=2, target='units', ignore=-1)),
     'HierarchicalContrast': ModelCase(
         PRETRAINER | dict(objectives=dict(contrast=dict(type='HierarchicalContrast', layers=(2,)))),

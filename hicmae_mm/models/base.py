@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -74,6 +75,7 @@ class AudioVisualModel(BaseModel):
         )
         self.widths = {name: encoder.embed_dims for name, encoder in self.encoders.items()}
         self.fusion: BaseFusion | None = None if fusion is None else build_slot(fusion, 'fusion', streams=self.widths)
+        self._takes_summary = self.fusion is not None and 'summary' in inspect.signature(self.fusion.forward).parameters
         self.fused_widths = self.widths if self.fusion is None else self.fusion.out_dims
 
     def build_objectives(self, objectives: Mapping[str, dict[str, Any] | BaseObjective] | None, **facts: Any) -> None:
@@ -169,21 +171,28 @@ class AudioVisualModel(BaseModel):
                 f"some clips lack the streams {partial}; model.missing_streams='zero' makes a recognizer do without"
             )
 
-    def fuse(self, tokens: dict[str, Tensor], padding: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
+    def fuse(
+        self,
+        tokens: dict[str, Tensor],
+        padding: dict[str, Tensor] | None = None,
+        summary: dict[str, Tensor] | None = None,
+    ) -> dict[str, Tensor]:
         """Fuses ``(B, N_i, D)`` by stream; without a fusion the tokens pass unchanged.
 
         Args:
             tokens: By stream.
             padding: ``(B, N_i)`` bool, True = padding, for streams of different lengths or that some clips lack.
+            summary: ``(B, R, D)`` by stream whose encoder gives one; handed on to a fusion that takes it.
 
         Returns:
             Fused tokens by stream, 0 where padding is.
         """
         if self.fusion is None:
             return tokens
+        more = {'summary': summary} if summary and self._takes_summary else {}
         if not padding:
-            return self.fusion(tokens)
-        fused = self.fusion(tokens, padding)
+            return self.fusion(tokens, **more)
+        fused = self.fusion(tokens, padding, **more)
         return fused | {name: fused[name].masked_fill(rows.unsqueeze(-1), 0) for name, rows in padding.items()}
 
     def layer_depth(self, name: str) -> tuple[int, int]:

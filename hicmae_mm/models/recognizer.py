@@ -85,15 +85,18 @@ class AudioVisualRecognizer(AudioVisualModel):
         tokens = {name: output.tokens for name, output in encoded.items()}
         lengths = {name: output.padding for name, output in encoded.items() if output.padding is not None}
         padding = {name: part.padding(tokens[name].shape[1]) for name, part in presence.items()} | lengths
-        fused = self.fuse(tokens, padding)
+        summary = {name: output.summary for name, output in encoded.items() if output.summary is not None}
+        fused = self.fuse(tokens, padding, summary)
+        features = self._aggregate(encoded, fused, padding if lengths else {}, summary)
         return Pass(
             inputs=inputs,
             data_samples=data_samples or [],
             encoded=encoded,
             fused=fused,
             padding=padding,
-            features=self._aggregate(encoded, fused, padding if lengths else {}),
-            run=lambda inputs, present=None: self.run_pass(inputs, data_samples, present),
+            features=features,
+            run=lambda inputs, present=present: self.run_pass(inputs, data_samples, present),
+            supervised=lambda: self.head.loss(features, data_samples or []),
         )
 
     def encode(self, inputs: Inputs, presence: Mapping[str, Presence]) -> dict[str, EncoderOutput]:
@@ -101,7 +104,11 @@ class AudioVisualRecognizer(AudioVisualModel):
         return self.encode_each(lambda name: encode_present(self.encoders[name], inputs.get(name), presence.get(name)))
 
     def _aggregate(
-        self, encoded: dict[str, EncoderOutput], fused: dict[str, Tensor], padding: dict[str, Tensor]
+        self,
+        encoded: dict[str, EncoderOutput],
+        fused: dict[str, Tensor],
+        padding: dict[str, Tensor],
+        summary: dict[str, Tensor],
     ) -> Stream:
         """Hands the aggregator what it takes. Absent streams are 0 and need no padding; sequences do."""
         more: dict[str, dict[str, Tensor]] = {}
@@ -112,7 +119,6 @@ class AudioVisualRecognizer(AudioVisualModel):
                     f'of {sorted(padding)}; give its forward the argument padding, or take another aggregator'
                 )
             more['padding'] = padding
-        summary = {name: output.summary for name, output in encoded.items() if output.summary is not None}
         if summary and 'summary' in self._aggregated:
             more['summary'] = summary
         return self.aggregator({name: output.hidden for name, output in encoded.items()}, fused, **more)

@@ -8,6 +8,7 @@ __all__ = ['KeyRules', 'Unused', 'rules_of', 'system_names']
 _MODULES: dict[str, str] = {
     'emotion2vec': 'emotion2vec',
     'svfap': 'svfap',
+    'emt_dlfr': 'emt_dlfr',
     'mer2023': 'mer:ATTENTION_2023',
     'mer2023_mlp': 'mer:MLP_2023',
     'mer2024': 'mer:ATTENTION_2024',

@@ -4,10 +4,11 @@ from hicmae_mm.models.aggregators.base import BaseAggregator
 from hicmae_mm.models.aggregators.frames import FrameTokens
 from hicmae_mm.models.aggregators.hierarchical import HierarchicalFeatureAggregator, MeanPoolAggregator
 from hicmae_mm.models.aggregators.temporal import TemporalTransformerAggregator
-from hicmae_mm.models.aggregators.vectors import StreamAttentionAggregator, StreamMLPAggregator
+from hicmae_mm.models.aggregators.vectors import ContextAggregator, StreamAttentionAggregator, StreamMLPAggregator
 
 __all__ = [
     'BaseAggregator',
+    'ContextAggregator',
     'FrameTokens',
     'HierarchicalFeatureAggregator',
     'MeanPoolAggregator',

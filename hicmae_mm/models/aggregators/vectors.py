@@ -137,3 +137,51 @@ class StreamMLPAggregator(VectorAggregator):
         """See :meth:`BaseAggregator.forward`."""
         feature: Tensor = self.stack(torch.cat(self.vectors(fused, padding, summary), dim=-1))
         return feature
+
+
+@MODELS.register_module()
+class ContextAggregator(VectorAggregator):
+    """An MLP over the streams' vectors before the fusion and the context of an ``EMTFusion`` (EMT-DLFR).
+
+    Args:
+        streams: Width of each stream's encoder; injected by the model.
+        fused: Width of each stream after fusion, and of the context; injected by the model.
+        widths: Widths of the MLP.
+        drop: Probability of dropping an element behind every layer.
+        input_drop: Probability of dropping an element of the input.
+        order: Streams in the order in which their vectors are concatenated; ``None``: the model's order.
+        init_cfg: MMEngine initialisation config.
+
+    Raises:
+        ValueError: The fusion makes no context, or an ``order`` of other streams.
+    """
+
+    def __init__(
+        self,
+        streams: Mapping[str, int],
+        fused: Mapping[str, int],
+        widths: Sequence[int] = (128, 128),
+        drop: float = 0.0,
+        input_drop: float = 0.0,
+        order: Sequence[str] | None = None,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(streams, order, init_cfg)
+        if 'context' not in fused:
+            raise ValueError('ContextAggregator needs a fusion with a context, such as EMTFusion')
+        length = sum(streams.values()) + len(streams) * fused['context']
+        self.stack = LinearStack(length, widths, drop, input_drop)
+        self.out_channels = self.stack.out_channels
+
+    def forward(
+        self,
+        hidden: dict[str, Sequence[Tensor]],
+        fused: dict[str, Tensor],
+        padding: dict[str, Tensor] | None = None,
+        summary: dict[str, Tensor] | None = None,
+    ) -> Tensor:
+        """See :meth:`BaseAggregator.forward`."""
+        tokens = {name: layers[-1] for name, layers in hidden.items()}
+        vectors = self.vectors(tokens, padding, summary)
+        feature: Tensor = self.stack(torch.cat([*vectors, fused['context'].flatten(1)], dim=-1))
+        return feature

@@ -25,6 +25,8 @@ class FeatureMLPEncoder(BaseEncoder):
         widths: Width of every layer. Without any, the features themselves are the tokens.
         drop: Probability of dropping an element behind every layer (the 2023 edition).
         input_drop: Probability of dropping an element of the features (the 2024 edition).
+        has_special_tokens: Whether the first vector of a sequence stands for the whole clip and the last one closes it,
+            as in the output of BERT. The first becomes the summary, and the last is not used.
         init_cfg: MMEngine initialisation config.
 
     Example:
@@ -41,10 +43,11 @@ class FeatureMLPEncoder(BaseEncoder):
         widths: Sequence[int] = (256, 128),
         drop: float = 0.0,
         input_drop: float = 0.0,
+        has_special_tokens: bool = False,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        self.in_channels = in_channels
+        self.in_channels, self.has_special_tokens = in_channels, has_special_tokens
         self.stack = LinearStack(in_channels, widths, drop, input_drop)
         self.embed_dims = self.stack.out_channels
 
@@ -52,7 +55,13 @@ class FeatureMLPEncoder(BaseEncoder):
         """See :meth:`BaseEncoder.forward`."""
         values, padding = _features(x, self.in_channels, mask)
         tokens = self.stack(values)
-        return EncoderOutput(tokens, (tokens,), padding)
+        if not self.has_special_tokens:
+            return EncoderOutput(tokens, (tokens,), padding)
+        summary, tokens = tokens[:, :1], tokens[:, 1:]
+        steps = torch.arange(tokens.shape[1], device=tokens.device)
+        lengths = x.lengths if isinstance(x, Padded) else torch.full_like(steps[:1], values.shape[1])
+        padding = (steps >= lengths.unsqueeze(1) - 2).expand(len(tokens), -1)  # (B, T - 1)
+        return EncoderOutput(tokens, (tokens,), padding, summary)
 
     def layer_id(self, name: str) -> int | None:  # noqa: ARG002 (of the contract)
         """See :meth:`BaseEncoder.layer_id`."""

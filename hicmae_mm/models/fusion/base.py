@@ -50,8 +50,12 @@ class BaseFusion(BaseModule, metaclass=ABCMeta):
             padding_masks: ``(B, N_i)`` bool by stream, True = padding, for streams that have any. All tokens of a
                 clip may be padding: the clip lacks the stream, and what stands there must not reach the others.
 
+        A fusion whose forward names a third argument, ``summary``, also gets what encoders give for whole clips:
+        ``(B, R, D)`` by stream.
+
         Returns:
-            ``(B, N_i, out_dims[i])`` by stream; rows of padding hold arbitrary finite values.
+            ``(B, N_i, out_dims[i])`` by stream; rows of padding hold arbitrary finite values. There may be more entries
+            than streams, for aggregators and objectives that know them.
         """
 
     @abstractmethod

@@ -3,7 +3,7 @@
 from hicmae_mm.models.layers.attention import Attention, CrossAttention, SelfAttention
 from hicmae_mm.models.layers.blocks import Block, CrossBlock, DropPath
 from hicmae_mm.models.layers.linear_stack import LinearStack
-from hicmae_mm.models.layers.mlp import Mlp
+from hicmae_mm.models.layers.mlp import GatedMlp, Mlp
 from hicmae_mm.models.layers.patch_embed import ImageEmbed, PatchEmbed, SpectrogramEmbed, TubeletEmbed
 from hicmae_mm.models.layers.pos_embed import sine_positions
 from hicmae_mm.models.layers.presence import Presence, as_presence
@@ -16,6 +16,7 @@ __all__ = [
     'CrossAttention',
     'CrossBlock',
     'DropPath',
+    'GatedMlp',
     'ImageEmbed',
     'LinearStack',
     'Mlp',

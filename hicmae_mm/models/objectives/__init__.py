@@ -2,5 +2,6 @@
 
 from hicmae_mm.models.objectives.base import BaseObjective, Pass
 from hicmae_mm.models.objectives.contrast import HierarchicalContrast
+from hicmae_mm.models.objectives.restoration import FeatureRestoration
 
-__all__ = ['BaseObjective', 'HierarchicalContrast', 'Pass']
+__all__ = ['BaseObjective', 'FeatureRestoration', 'HierarchicalContrast', 'Pass']

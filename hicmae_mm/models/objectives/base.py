@@ -28,7 +28,7 @@ class Pass:
         features: What the aggregator made, ``(B, D)`` or a level per time step; ``None`` in pre-training.
         masks: Masks of the streams; empty outside of pre-training.
         run: Runs the same model on other inputs, for a second view or a clip without one of its streams:
-            ``this.run(inputs)``.
+            ``this.run(inputs)``. Streams that clips lack stay absent, unless ``present`` says otherwise.
         supervised: Computes the head's losses of this pass; empty in pre-training.
     """
 
