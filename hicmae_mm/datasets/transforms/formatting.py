@@ -77,14 +77,14 @@ class PackStreams(BaseTransform):
                 'the warp of ClipRandAugment(is_fused=True) was not applied; put RandomResizedCropFlip after it'
             )
         num_views = results.get('num_clips', 1)
+        absent = tuple(name for name in results.get('absent_streams', ()) if name in self.streams)
         inputs: dict[str, Stream] = {}
         for name in self.arrays:
-            if _ARRAY_KEYS.get(name, name) in results or name in results:
+            if name not in absent and (_ARRAY_KEYS.get(name, name) in results or name in results):
                 inputs[name] = self._array(name, results, num_views)
         for name, key in self.sequences.items():
-            if key in results:
+            if name not in absent and key in results:
                 inputs[name] = _sequences(results[key], num_views)
-        absent = tuple(name for name in results.get('absent_streams', ()) if name in self.streams)
         lacking = [name for name in self.streams if name not in inputs and name not in absent]
         if not inputs or (lacking and not self.optional):
             raise ValueError(

@@ -20,6 +20,14 @@ def _results(**extra: Any) -> dict[str, Any]:
     return results | extra
 
 
+def test_the_column_of_an_absent_stream_is_not_packed() -> None:
+    pack = PackStreams(arrays=('face', 'voice'), sequences=dict(text='text'))
+    results = dict(streams=('voice',), absent_streams=('face', 'text'), voice=np.zeros((1, 2)), face='a.npy', text=None)
+    packed = pack(results)
+    assert list(packed['inputs']) == ['voice']
+    assert packed['absent_streams'] == ('face', 'text')
+
+
 def test_packs_everything() -> None:
     packed = PackAudioVisual()(_results(masks=dict(video=np.arange(10) < 5)))
     video, audio, masks = packed['inputs']['video'], packed['inputs']['audio'], packed['masks']['video']
