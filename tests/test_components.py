@@ -202,6 +202,7 @@ TRANSFORM_CASES = {
     'SpatialViews': TransformCase('finetune', 'Resize', dict(num_views=2, size=32), replaces=False),
     'LoadAudio': TransformCase('finetune', 'LoadAudio', dict(sample_rate_hz=8000)),
     'AddNoise': TransformCase('finetune', 'RandomGain', dict(noise='{corpus}', snr_db=(0,))),
+    'DropVectors': TransformCase('finetune', 'PackAudioVisual', dict(streams=('text',), rate=0.5), precedes=True),
     'PyramidBlur': TransformCase('finetune', 'DecodeFrames', dict(rates=(2,)), replaces=False),
     'WholeTrack': TransformCase('finetune', 'Filterbank', dict(max_seconds=0.5), replaces=False),
     'RandomGain': TransformCase('finetune', 'RandomGain', dict(alpha=2.0)),

@@ -17,6 +17,7 @@ import numpy as np
 _DEEPEST = 64  # of marks that are open at once, and of values within values
 _BYTES_PER_OBJECT = 4  # fewer than any real file needs for a container or a memo
 _DTYPE = re.compile(r'\|?b1|[iuf][1248]')
+_TEXT_DTYPE = re.compile(r'U\d{1,6}|O8?')
 _STORAGES = {
     'DoubleStorage': 'f8',
     'FloatStorage': 'f4',
@@ -31,11 +32,12 @@ _STORAGES = {
 }
 
 
-def read_plain(content: bytes) -> Any:
+def read_plain(content: bytes, has_text: bool = False) -> Any:
     """Reads a pickle.
 
     Args:
         content: Bytes of the file. Time and memory are bounded by its size.
+        has_text: Whether arrays may hold text, or plain values one by one; they are read as lists.
 
     Returns:
         Lists, tuples, dictionaries, text, numbers and numpy arrays; tensors are arrays as well.
@@ -44,7 +46,8 @@ def read_plain(content: bytes) -> Any:
         ValueError: The file is damaged, too deep, or asks for anything else, which is named.
     """
     try:
-        return _resolve(_PlainUnpickler(io.BytesIO(content), len(content)).load(), [16 * len(content)])
+        unpickler = (_TextUnpickler if has_text else _PlainUnpickler)(io.BytesIO(content), len(content))
+        return _resolve(unpickler.load(), [16 * len(content)])
     except ValueError:
         raise
     except pickle.UnpicklingError as error:
@@ -54,21 +57,30 @@ def read_plain(content: bytes) -> Any:
 
 
 class _Array:
-    """Stands in for an array that is being rebuilt."""
+    """Stands in for an array that is being rebuilt. An array of objects becomes a list."""
+
+    value: Any
 
     def __init__(self, *_: Any) -> None:
         self.value = np.empty(0)
 
     def __setstate__(self, state: Any) -> None:
         _, shape, dtype, is_fortran, data = state
-        self.value = _shaped(data, dtype, shape, 'F' if is_fortran else 'C')
+        if isinstance(dtype, _DType) and dtype.value.kind == 'O':
+            if not isinstance(data, list) or shape != (len(data),):
+                raise ValueError('it holds an array of objects that is no plain list')
+            self.value = data
+        else:
+            self.value = _shaped(data, dtype, shape, 'F' if is_fortran else 'C')
 
 
 class _DType:
     """Stands in for the element type of an array: numbers and truth values only."""
 
+    pattern = _DTYPE
+
     def __init__(self, code: Any, *_: Any) -> None:
-        if not isinstance(code, str) or not _DTYPE.fullmatch(code):
+        if not isinstance(code, str) or not self.pattern.fullmatch(code):
             raise ValueError(f'it holds an array of type {str(code)[:20]!r}; expected numbers')
         self.value = np.dtype(code)
 
@@ -77,6 +89,12 @@ class _DType:
         if order not in ('<', '>', '=', '|') or any(part is not None for part in (subtype, names, fields)):
             raise ValueError('it holds an array of a structured type; expected numbers')
         self.value = self.value.newbyteorder(order)
+
+
+class _TextDType(_DType):
+    """Also the type of text, and of objects in a list."""
+
+    pattern = re.compile(f'{_DTYPE.pattern}|{_TEXT_DTYPE.pattern}')
 
 
 class _Storage:
@@ -186,6 +204,14 @@ class _PlainUnpickler(pickle._Unpickler):  # the C one allots memory as asked
             raise ValueError('it would take far more memory than its size')
 
 
+class _TextUnpickler(_PlainUnpickler):
+    """Reads arrays of text as well."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Looks a name up among the known ones."""
+        return _TextDType if (module, name) == ('numpy', 'dtype') else super().find_class(module, name)
+
+
 _MAKE_OBJECTS = ('INST', 'OBJ', 'NEWOBJ', 'NEWOBJ_EX', 'EXT1', 'EXT2', 'EXT4', 'PERSID')
 _MAKE_SETS = ('EMPTY_SET', 'FROZENSET', 'ADDITEMS')
 _TAKE_MEMORY = ('EMPTY_LIST', 'EMPTY_DICT', 'LIST', 'DICT', 'MARK', 'MEMOIZE', 'PUT', 'BINPUT', 'LONG_BINPUT', 'DUP')
@@ -212,7 +238,9 @@ def _resolve(value: Any, left: list[int], depth: int = 0) -> Any:
     if left[0] < 0 or depth > _DEEPEST:
         raise ValueError('its values are too deep, or repeat each other without end')
     if isinstance(value, _Array):
-        return value.value
+        return _resolve(value.value, left, depth + 1)
+    if isinstance(value, np.ndarray) and value.dtype.kind == 'U':
+        return value.tolist()
     if isinstance(value, dict):
         return {_key(key): _resolve(item, left, depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -9,6 +9,7 @@ from hicmae_mm.datasets.transforms.features import LoadFeature
 from hicmae_mm.datasets.transforms.formatting import PackAudioVisual, PackStreams
 from hicmae_mm.datasets.transforms.frame_targets import LoadFrameTargets
 from hicmae_mm.datasets.transforms.masking import RandomMask, SymmetricWindowMask, TubeMask
+from hicmae_mm.datasets.transforms.missing import DropVectors
 from hicmae_mm.datasets.transforms.multi_view import MultiView
 from hicmae_mm.datasets.transforms.rand_augment import ClipRandAugment
 from hicmae_mm.datasets.transforms.text import Tokenize
@@ -22,6 +23,7 @@ __all__ = [
     'ClipRandomErasing',
     'DecodeFrames',
     'DropStream',
+    'DropVectors',
     'Filterbank',
     'FixedCrop',
     'LoadAudio',

@@ -11,6 +11,7 @@ from hicmae_mm.evaluation.functional.classification import (
     weighted_average_recall,
 )
 from hicmae_mm.evaluation.functional.mer import mer_score
+from hicmae_mm.evaluation.functional.missing import area_over_missing_rates
 from hicmae_mm.evaluation.functional.recordings import merge_recordings, recording_of
 from hicmae_mm.evaluation.functional.regression import (
     concordance_correlation,
@@ -24,6 +25,7 @@ from hicmae_mm.evaluation.functional.regression import (
 from hicmae_mm.evaluation.functional.views import average_class_scores, average_fold_scores, average_values
 
 __all__ = [
+    'area_over_missing_rates',
     'area_under_curve',
     'average_class_scores',
     'average_fold_scores',
