@@ -13,7 +13,7 @@ from hicmae_mm.models.encoders import BaseEncoder, EncoderOutput
 from hicmae_mm.models.fusion import BaseFusion
 from hicmae_mm.models.objectives import BaseObjective
 from hicmae_mm.models.utils import build_slot
-from hicmae_mm.structures import Inputs
+from hicmae_mm.structures import Inputs, Padded
 
 
 @runtime_checkable
@@ -170,6 +170,16 @@ class AudioVisualModel(BaseModel):
             raise ValueError(
                 f"some clips lack the streams {partial}; model.missing_streams='zero' makes a recognizer do without"
             )
+
+    def check_forms(self, inputs: Inputs) -> None:
+        """Raises ValueError when sequences of different lengths reach an encoder whose tokens lie on one grid."""
+        for name, encoder in self.encoders.items():
+            has_grid = isinstance(encoder, _HasGrid) or isinstance(getattr(encoder, 'patch_embed', None), _HasGrid)
+            if has_grid and isinstance(inputs.get(name), Padded):
+                raise ValueError(
+                    f'{name} came as sequences of different lengths, but {type(encoder).__name__} needs input of one '
+                    'size; pack the stream by PackStreams(arrays=...)'
+                )
 
     def fuse(
         self,

@@ -104,6 +104,7 @@ class AudioVisualPretrainer(AudioVisualModel):
             ValueError: A missing stream or mask.
         """
         self.check_streams(inputs)
+        self.check_forms(inputs)
         if not masks or any(name not in masks for name in self.encoders):
             raise ValueError(
                 f'pre-training needs a mask for every stream of {list(self.encoders)}, got {list(masks or [])}; '

@@ -80,6 +80,7 @@ class AudioVisualRecognizer(AudioVisualModel):
         """Runs all parts but the head and keeps what each of them computed. Arguments as in :meth:`forward`."""
         if self.missing_streams == 'error':
             self.check_streams(inputs, present)
+        self.check_forms(inputs)
         presence = find_presence(self.encoders, inputs, present)
         encoded = self.encode(inputs, presence)
         tokens = {name: output.tokens for name, output in encoded.items()}
