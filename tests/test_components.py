@@ -135,6 +135,36 @@ MODEL_CASES = {
             bottleneck_tokens=2,
         ),
     ),
+    'ExpertViTEncoder': ModelCase(
+        RECOGNIZER,
+        'encoders.video',
+        dict(
+            patch_embed=dict(type='TubeletEmbed', **VIDEO),
+            embed_dims=16,
+            depth=2,
+            num_heads=2,
+            expert_layers=(1,),
+            num_experts=4,
+        ),
+    ),
+    'ExpertBalance': ModelCase(
+        RECOGNIZER
+        | dict(
+            encoders=RECOGNIZER['encoders']
+            | dict(
+                video=dict(
+                    type='ExpertViTEncoder',
+                    patch_embed=dict(type='TubeletEmbed', **VIDEO),
+                    embed_dims=16,
+                    depth=2,
+                    num_heads=2,
+                    expert_layers=(0,),
+                )
+            ),
+            objectives=dict(balance=dict(type='ExpertBalance')),
+        ),
+        'objectives.balance',
+    ),
     'TubeletEmbed': ModelCase(PRETRAINER, 'encoders.video.patch_embed', VIDEO | dict(tubelet_size=2)),
     'SpectrogramEmbed': ModelCase(RECOGNIZER, 'encoders.audio.patch_embed', SOUND),
     'CrossModalFusion': ModelCase(RECOGNIZER, 'fusion', dict(depth=1, num_heads=4)),
@@ -211,6 +241,7 @@ TRANSFORM_CASES = {
     'TubeMask': TransformCase('pretrain', 'TubeMask', dict(ratio=0.75, grid=(2, 2, 2))),
     'RandomMask': TransformCase('pretrain', 'TubeMask', dict(stream='video', ratio=0.5, grid=(2, 2, 2))),
     'SymmetricWindowMask': TransformCase('pretrain', 'TubeMask', dict(ratio=0.5, grid=(2, 2, 2), window=(1, 2))),
+    'ClipAsStream': TransformCase('finetune', 'PackAudioVisual', dict(stream='video'), precedes=True),
     'DropStream': TransformCase('finetune', 'OpenVideo', dict(stream='audio', prob=0.0), precedes=True),
     'PackStreams': TransformCase('finetune', 'PackAudioVisual', dict(arrays=('video', 'audio'))),
     'PackAudioVisual': TransformCase('finetune', 'PackAudioVisual', dict(streams=('video', 'audio'))),

@@ -22,7 +22,7 @@ from hicmae_mm.engine import build_runner
 from hicmae_mm.registry import DATASETS
 from tests.datasets.shards.packed import pack
 from tests.resolved_configs import config_names, resolved, stored
-from tests.tiny_config import LOADERS, make_tiny
+from tests.tiny_config import LOADERS, data_sets, make_tiny
 
 LEAVES = sorted(path for path in configs_root().rglob('*.py') if '_base_' not in path.parts)
 REGISTRIES = [value for value in vars(R).values() if isinstance(value, Registry)]
@@ -146,11 +146,12 @@ def _write_list(dataset: ConfigDict, folder: Path) -> str:
 def _for_a_quick_run(cfg: Config, corpus: Path, work_dir: Path) -> None:
     make_tiny(cfg, work_dir)
     for loader in filter(None, map(cfg.get, LOADERS)):
-        loader.dataset.update(data_root=str(corpus), ann_file=_write_list(loader.dataset, corpus), indices=2)
-        if loader.dataset.type == 'AudioVisualShards':
-            shards = pack(corpus / loader.dataset.ann_file, work_dir / 'shards', crop=(0, 32, 160, 160))
-            loader.dataset.update(data_root=str(shards), ann_file='index.json')
-        loader.dataset.pop('data_prefix', None)
+        for dataset in data_sets(loader.dataset):
+            dataset.update(data_root=str(corpus), ann_file=_write_list(dataset, corpus), indices=2)
+            if dataset.type == 'AudioVisualShards':
+                shards = pack(corpus / dataset.ann_file, work_dir / 'shards', crop=(0, 32, 160, 160))
+                dataset.update(data_root=str(shards), ann_file='index.json')
+            dataset.pop('data_prefix', None)
 
 
 @leaf
@@ -162,7 +163,7 @@ def test_leaf_builds_and_takes_a_training_step_through_its_own_pipeline(
     runner = build_runner(cfg)
     before = {name: parameter.detach().clone() for name, parameter in runner.model.named_parameters()}
     runner.train()
-    assert runner.iter == 1
+    assert runner.iter == len(runner.train_dataloader) <= 3
     after = dict(runner.model.named_parameters())
     assert all(parameter.isfinite().all() for parameter in after.values())
     assert any(not parameter.equal(before[name]) for name, parameter in after.items())

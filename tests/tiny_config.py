@@ -20,6 +20,12 @@ def narrow(value: Any) -> None:
             narrow(item)
 
 
+def data_sets(dataset: ConfigDict) -> list[ConfigDict]:
+    """The data sets with lists in a data set of data sets, or the data set itself."""
+    inner = dataset.get('datasets') or ([dataset.dataset] if 'dataset' in dataset else [])
+    return [found for part in inner for found in data_sets(part)] or [dataset]
+
+
 def make_tiny(cfg: Config, work_dir: Path) -> None:
     """Narrow model, batches of two in this process, one epoch, no warm-up; the data stay the config's own."""
     narrow(cfg.model)
@@ -27,7 +33,8 @@ def make_tiny(cfg: Config, work_dir: Path) -> None:
         loader: ConfigDict | None = cfg.get(name)
         if loader:
             loader.batch_size, loader.num_workers, loader.persistent_workers = 2, 0, False
-            loader.dataset.on_error = 'raise'
+            for dataset in data_sets(loader.dataset):
+                dataset.on_error = 'raise'
     cfg.merge_from_dict(dict(work_dir=str(work_dir), load_from=None, train_cfg=dict(max_epochs=1)))
     for scheduler in cfg.param_scheduler:
         scheduler.warmup = 0

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from hicmae_mm.models.encoders import BaseEncoder, EncoderOutput
 from hicmae_mm.models.fusion import BaseFusion
 from hicmae_mm.models.objectives import BaseObjective
+from hicmae_mm.models.tying import tie_parts
 from hicmae_mm.models.utils import build_slot
 from hicmae_mm.structures import Inputs, Padded
 
@@ -47,9 +48,11 @@ class AudioVisualModel(BaseModel):
         checkpoint_activations: Set the option of that name in every part that has it: memory for time. A part's own
             option does the same for that part.
         init_cfg: MMEngine initialisation config.
+        tied: Parts that are one module, as names: ``{'encoders.audio.blocks': 'encoders.video.blocks'}`` puts the video
+            encoder's blocks in the place of the audio encoder's. Checkpoints hold them once.
 
     Raises:
-        ValueError: No encoder, or a frozen part that does not exist.
+        ValueError: No encoder, or a frozen or tied part that does not exist.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class AudioVisualModel(BaseModel):
         frozen: Sequence[str] = (),
         checkpoint_activations: bool = False,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
+        tied: Mapping[str, str] | None = None,
     ) -> None:
         # our own registry, so that names resolve without a default scope
         if data_preprocessor is not None:
@@ -67,7 +71,7 @@ class AudioVisualModel(BaseModel):
         super().__init__(data_preprocessor, init_cfg)
         if not encoders:
             raise ValueError('encoders is empty; name at least one stream, e.g. encoders=dict(video=dict(type=...))')
-        self.checkpoint_activations = checkpoint_activations
+        self.checkpoint_activations, self.tied = checkpoint_activations, dict(tied or {})
         self.frozen = (frozen,) if isinstance(frozen, str) else tuple(frozen)
         # MMEngine's own dictionary, which hands init_weights on
         self.encoders: Mapping[str, BaseEncoder] = ModuleDict(
@@ -114,11 +118,12 @@ class AudioVisualModel(BaseModel):
         super().init_weights()
 
     def prepare_parts(self) -> None:
-        """Takes the frozen parts out of the training and hands ``checkpoint_activations`` to all parts.
+        """Ties parts, takes the frozen ones out of the training, and hands ``checkpoint_activations`` to all.
 
         Raises:
-            ValueError: A part that does not exist, or nothing left to train.
+            ValueError: A part that does not exist, tied parts that differ, or nothing left to train.
         """
+        tie_parts(self, self.tied)
         for name, part in self._frozen_parts():
             if part is None:
                 known = [key for key, _ in self.named_children() if key != 'data_preprocessor']

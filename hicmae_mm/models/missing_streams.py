@@ -79,4 +79,4 @@ def encode_present(encoder: BaseEncoder, x: Stream | None, presence: Presence | 
     tokens = hidden[-1] if part.tokens is part.hidden[-1] else presence.spread(part.tokens)
     padding = None if part.padding is None else ~presence.spread(~part.padding)
     summary = None if part.summary is None else presence.spread(part.summary)
-    return EncoderOutput(tokens, hidden, padding, summary)
+    return EncoderOutput(tokens, hidden, padding, summary, part.auxiliary)

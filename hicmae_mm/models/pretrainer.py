@@ -39,6 +39,7 @@ class AudioVisualPretrainer(AudioVisualModel):
         frozen: Parts that are not trained; see :class:`AudioVisualModel`.
         checkpoint_activations: Memory for time in all parts; see :class:`AudioVisualModel`.
         init_cfg: MMEngine initialisation config.
+        tied: Parts that are one module; see :class:`AudioVisualModel`.
 
     Raises:
         ValueError: Streams that differ between encoders, decoders and heads, or a skip layer that does not exist.
@@ -57,8 +58,9 @@ class AudioVisualPretrainer(AudioVisualModel):
         frozen: Sequence[str] = (),
         checkpoint_activations: bool = False,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
+        tied: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(encoders, fusion, data_preprocessor, frozen, checkpoint_activations, init_cfg)
+        super().__init__(encoders, fusion, data_preprocessor, frozen, checkpoint_activations, init_cfg, tied)
         if not set(encoders) == set(decoders) == set(heads):
             raise ValueError(f'encoders, decoders and heads name different streams: {[*encoders, *decoders, *heads]}')
         self.skip_layers = tuple(skip_layers)

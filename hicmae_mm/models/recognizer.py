@@ -41,6 +41,7 @@ class AudioVisualRecognizer(AudioVisualModel):
         frozen: Parts that are not trained; see :class:`AudioVisualModel`.
         checkpoint_activations: Memory for time in all parts; see :class:`AudioVisualModel`.
         init_cfg: MMEngine initialisation config.
+        tied: Parts that are one module; see :class:`AudioVisualModel`.
     """
 
     def __init__(
@@ -55,8 +56,9 @@ class AudioVisualRecognizer(AudioVisualModel):
         frozen: Sequence[str] = (),
         checkpoint_activations: bool = False,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
+        tied: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(encoders, fusion, data_preprocessor, frozen, checkpoint_activations, init_cfg)
+        super().__init__(encoders, fusion, data_preprocessor, frozen, checkpoint_activations, init_cfg, tied)
         if missing_streams not in ('error', 'zero'):
             raise ValueError(f"missing_streams must be 'error' or 'zero', got {missing_streams!r}")
         self.missing_streams = missing_streams

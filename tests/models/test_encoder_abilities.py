@@ -22,6 +22,15 @@ ENCODERS: dict[str, dict[str, Any]] = {
     'TPSBTEncoder': dict(
         type='TPSBTEncoder', patch_embed=VIDEO, embed_dims=16, stage_depths=(1, 2), num_heads=2, bottleneck_tokens=2
     ),
+    'ExpertViTEncoder': dict(
+        type='ExpertViTEncoder',
+        patch_embed=VIDEO,
+        embed_dims=16,
+        depth=2,
+        num_heads=2,
+        expert_layers=(1,),
+        num_experts=4,
+    ),
 }
 every_encoder = pytest.mark.parametrize('name', ENCODERS)
 

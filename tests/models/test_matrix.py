@@ -47,10 +47,13 @@ PARTS: dict[str, dict[str, Any]] = {
     'FeatureRestoration': dict(fusion=EMT),
     'FrameTokens': dict(head=dict(HEAD, level='frame', target='course')),
 }
+CELLS = [(count, form) for count in (1, 2, 3) for form in ('stacked', 'padded')]
 _ONE, _THREE = ({(count, form) for form in ('stacked', 'padded')} for count in (1, 3))
 _GRIDS = {(count, 'padded') for count in (1, 2, 3)}
 REFUSALS: dict[str, tuple[set[tuple[int, str]], str]] = {
     'CrossModalFusion': (_ONE | _THREE, 'CrossModalFusion fuses exactly two streams'),
+    'ExpertBalance': (set(CELLS), 'ExpertBalance needs an encoder with experts'),
+    'ExpertViTEncoder': (_GRIDS, 'ExpertViTEncoder needs input of one size'),
     'HierarchicalContrast': (_ONE | _THREE, 'contrasts exactly two streams'),
     'PromptedViTEncoder': (_GRIDS, 'PromptedViTEncoder needs input of one size'),
     'TPSBTEncoder': (_GRIDS, 'TPSBTEncoder needs input of one size'),
@@ -76,9 +79,6 @@ def components(role: str) -> list[str]:
         for name, kind in own_components(MODELS).items()
         if isinstance(kind, type) and issubclass(kind, ROLES[role])
     )
-
-
-CELLS = [(count, form) for count in (1, 2, 3) for form in ('stacked', 'padded')]
 
 
 def sequences(num_streams: int, is_padded: bool) -> dict[str, Stream]:

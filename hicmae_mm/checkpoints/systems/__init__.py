@@ -7,6 +7,7 @@ __all__ = ['KeyRules', 'Unused', 'rules_of', 'system_names']
 # system -> module below this package that holds its KeyRules, and their name there (RULES, if none is given)
 _MODULES: dict[str, str] = {
     'emotion2vec': 'emotion2vec',
+    's4d': 's4d',
     'svfap': 'svfap',
     'emt_dlfr': 'emt_dlfr',
     'mer2023': 'mer:ATTENTION_2023',

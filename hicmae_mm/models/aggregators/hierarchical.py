@@ -73,17 +73,29 @@ class HierarchicalFeatureAggregator(BaseAggregator):
 
 @MODELS.register_module()
 class MeanPoolAggregator(BaseAggregator):
-    """Mean-pools the fused tokens of every stream and concatenates them; the lower layers are ignored. For ablation.
+    """Mean-pools the fused tokens of every stream and concatenates them; the lower layers are ignored.
 
     Args:
         fused: Width of each stream after fusion; injected by the model.
+        adds_streams: Add the means of the streams up in place of concatenating them, such as where every clip has only
+            one of them. They must have one width.
         init_cfg: MMEngine initialisation config.
+
+    Raises:
+        ValueError: ``adds_streams`` with streams of different width.
     """
 
-    def __init__(self, fused: Mapping[str, int], init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None) -> None:
+    def __init__(
+        self,
+        fused: Mapping[str, int],
+        adds_streams: bool = False,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
+    ) -> None:
         super().__init__(init_cfg)
-        self.streams = tuple(fused)
-        self.out_channels = sum(fused.values())
+        self.streams, self.adds_streams = tuple(fused), adds_streams
+        if adds_streams and len(set(fused.values())) != 1:
+            raise ValueError(f'adds_streams needs streams of one width, got {dict(fused)}')
+        self.out_channels = next(iter(fused.values())) if adds_streams else sum(fused.values())
 
     def forward(
         self,
@@ -94,4 +106,5 @@ class MeanPoolAggregator(BaseAggregator):
     ) -> Tensor:
         """See :meth:`BaseAggregator.forward`."""
         padded = padding or {}
-        return torch.cat([mean_tokens(fused[name], padded.get(name)) for name in self.streams], dim=-1)
+        means = [mean_tokens(fused[name], padded.get(name)) for name in self.streams]
+        return torch.stack(means).sum(dim=0) if self.adds_streams else torch.cat(means, dim=-1)

@@ -2,6 +2,7 @@
 
 from hicmae_mm.models.encoders.base import BaseEncoder, EncoderOutput, ForeignEncoder, MaskableEncoder
 from hicmae_mm.models.encoders.emotion2vec import Emotion2VecEncoder
+from hicmae_mm.models.encoders.expert_vit import ExpertViTEncoder
 from hicmae_mm.models.encoders.features import FeatureLSTMEncoder, FeatureMLPEncoder
 from hicmae_mm.models.encoders.patches import PatchEncoder
 from hicmae_mm.models.encoders.prompted_vit import PromptedViTEncoder
@@ -12,6 +13,7 @@ __all__ = [
     'BaseEncoder',
     'Emotion2VecEncoder',
     'EncoderOutput',
+    'ExpertViTEncoder',
     'FeatureLSTMEncoder',
     'FeatureMLPEncoder',
     'ForeignEncoder',

@@ -22,12 +22,14 @@ class EncoderOutput(NamedTuple):
         hidden: One ``(B, K, D)`` per layer, normed. K may differ from layer to layer.
         padding: ``(B, K)`` bool, True = padding, for input of different lengths; ``None``: every token is real.
         summary: ``(B, R, D)`` tokens that stand for the whole clip, such as a class token; ``None``: there are none.
+        auxiliary: What objectives need besides, by name, such as the balance of experts; ``None``: nothing.
     """
 
     tokens: Tensor
     hidden: tuple[Tensor, ...]
     padding: Tensor | None = None
     summary: Tensor | None = None
+    auxiliary: dict[str, Tensor] | None = None
 
 
 class BaseEncoder(BaseModule, metaclass=ABCMeta):

@@ -25,7 +25,8 @@ def rows_with_target(
         data_samples: One per clip.
         name: Name of the target.
         level: ``'clip'``: the target is one entry. ``'frame'``: one entry per time step.
-        ignore: Value of entries that do not count. A row with several entries counts if all of them do.
+        ignore: Value of entries that do not count. A row with several entries counts if all of them do. With such a
+            value a clip does not count either if its ``left_out`` names the target.
 
     Returns:
         Indices of the rows ``(N,)`` in the features with views and time steps in one dimension, and their targets
@@ -37,8 +38,12 @@ def rows_with_target(
     num_steps = features.shape[1] if level == 'frame' else 1
     rows, targets, view = [], [], 0
     for sample in data_samples:
+        if ignore is not None and name in sample.get('left_out', ()):
+            view += int(sample.get('num_views', 1))
+            continue
         target = sample.target(name)
-        target = target if level == 'frame' else target.unsqueeze(0)  # (T, ...), T = 1 for clips
+        # (T, ...), T = 1 for clips; a sample's label is (1,) already
+        target = target if level == 'frame' or name == 'label' else target.unsqueeze(0)
         fits = len(target) <= num_steps if isinstance(features, Padded) else len(target) == num_steps
         if not fits:
             raise ValueError(
@@ -53,6 +58,8 @@ def rows_with_target(
             rows.append(view * num_steps + steps)
             targets.append(target[steps])
             view += 1
+    if not rows:
+        return torch.zeros(0, dtype=torch.long), torch.zeros(0)
     return torch.cat(rows), torch.cat(targets)
 
 

@@ -2,6 +2,7 @@
 
 from hicmae_mm.models.layers.attention import Attention, CrossAttention, SelfAttention
 from hicmae_mm.models.layers.blocks import Block, CrossBlock, DropPath
+from hicmae_mm.models.layers.experts import ExpertBlock, ExpertMixture, NoisyTopKRouter
 from hicmae_mm.models.layers.linear_stack import LinearStack
 from hicmae_mm.models.layers.mlp import GatedMlp, Mlp
 from hicmae_mm.models.layers.patch_embed import ImageEmbed, PatchEmbed, SpectrogramEmbed, TubeletEmbed
@@ -16,10 +17,13 @@ __all__ = [
     'CrossAttention',
     'CrossBlock',
     'DropPath',
+    'ExpertBlock',
+    'ExpertMixture',
     'GatedMlp',
     'ImageEmbed',
     'LinearStack',
     'Mlp',
+    'NoisyTopKRouter',
     'PatchEmbed',
     'Presence',
     'SelfAttention',

@@ -2,6 +2,7 @@
 
 from hicmae_mm.models.objectives.base import BaseObjective, Pass
 from hicmae_mm.models.objectives.contrast import HierarchicalContrast
+from hicmae_mm.models.objectives.experts import ExpertBalance
 from hicmae_mm.models.objectives.restoration import FeatureRestoration
 
-__all__ = ['BaseObjective', 'FeatureRestoration', 'HierarchicalContrast', 'Pass']
+__all__ = ['BaseObjective', 'ExpertBalance', 'FeatureRestoration', 'HierarchicalContrast', 'Pass']
