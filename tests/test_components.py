@@ -124,6 +124,12 @@ MODEL_CASES = {
         'encoders.audio',
         dict(patch_embed=dict(type='SpectrogramEmbed', **SOUND), embed_dims=16, depth=3, num_heads=4),
     ),
+    'LGIFormerEncoder': ModelCase(
+        RECOGNIZER,
+        'encoders.video',
+        dict(patch_embed=dict(type='TubeletEmbed', **VIDEO), region=(1, 1, 2), embed_dims=16, depth=2, num_heads=2),
+    ),
+    'RegionPoolAggregator': ModelCase(RECOGNIZER, 'aggregator', dict(tokens='all')),
     'TPSBTEncoder': ModelCase(
         RECOGNIZER,
         'encoders.video',

@@ -19,6 +19,9 @@ from tests.models.test_models import clips
 
 VIDEO = dict(type='TubeletEmbed', image_size=32, num_frames=4)
 ENCODERS: dict[str, dict[str, Any]] = {
+    'LGIFormerEncoder': dict(
+        type='LGIFormerEncoder', patch_embed=VIDEO, region=(2, 1, 2), embed_dims=16, depth=3, num_heads=2, gather=True
+    ),
     'TPSBTEncoder': dict(
         type='TPSBTEncoder', patch_embed=VIDEO, embed_dims=16, stage_depths=(1, 2), num_heads=2, bottleneck_tokens=2
     ),

@@ -10,6 +10,7 @@ _MODULES: dict[str, str] = {
     's4d': 's4d',
     'svfap': 'svfap',
     'emt_dlfr': 'emt_dlfr',
+    'mae_dfer': 'mae_dfer',
     'mer2023': 'mer:ATTENTION_2023',
     'mer2023_mlp': 'mer:MLP_2023',
     'mer2024': 'mer:ATTENTION_2024',

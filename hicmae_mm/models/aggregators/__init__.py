@@ -3,6 +3,7 @@
 from hicmae_mm.models.aggregators.base import BaseAggregator
 from hicmae_mm.models.aggregators.frames import FrameTokens
 from hicmae_mm.models.aggregators.hierarchical import HierarchicalFeatureAggregator, MeanPoolAggregator
+from hicmae_mm.models.aggregators.regions import RegionPoolAggregator
 from hicmae_mm.models.aggregators.temporal import TemporalTransformerAggregator
 from hicmae_mm.models.aggregators.vectors import ContextAggregator, StreamAttentionAggregator, StreamMLPAggregator
 
@@ -12,6 +13,7 @@ __all__ = [
     'FrameTokens',
     'HierarchicalFeatureAggregator',
     'MeanPoolAggregator',
+    'RegionPoolAggregator',
     'StreamAttentionAggregator',
     'StreamMLPAggregator',
     'TemporalTransformerAggregator',

@@ -4,6 +4,7 @@ from hicmae_mm.models.encoders.base import BaseEncoder, EncoderOutput, ForeignEn
 from hicmae_mm.models.encoders.emotion2vec import Emotion2VecEncoder
 from hicmae_mm.models.encoders.expert_vit import ExpertViTEncoder
 from hicmae_mm.models.encoders.features import FeatureLSTMEncoder, FeatureMLPEncoder
+from hicmae_mm.models.encoders.lgi_former import LGIFormerEncoder
 from hicmae_mm.models.encoders.patches import PatchEncoder
 from hicmae_mm.models.encoders.prompted_vit import PromptedViTEncoder
 from hicmae_mm.models.encoders.tpsbt import TPSBTEncoder
@@ -17,6 +18,7 @@ __all__ = [
     'FeatureLSTMEncoder',
     'FeatureMLPEncoder',
     'ForeignEncoder',
+    'LGIFormerEncoder',
     'MaskableEncoder',
     'PatchEncoder',
     'PromptedViTEncoder',

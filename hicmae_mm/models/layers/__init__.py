@@ -9,6 +9,7 @@ from hicmae_mm.models.layers.patch_embed import ImageEmbed, PatchEmbed, Spectrog
 from hicmae_mm.models.layers.pos_embed import sine_positions
 from hicmae_mm.models.layers.presence import Presence, as_presence
 from hicmae_mm.models.layers.recompute import is_recomputed, run_block
+from hicmae_mm.models.layers.region_block import RegionBlock
 from hicmae_mm.models.layers.token_ops import TokenMask, as_token_mask, gather_tokens, mean_tokens, scatter_tokens
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     'NoisyTopKRouter',
     'PatchEmbed',
     'Presence',
+    'RegionBlock',
     'SelfAttention',
     'SpectrogramEmbed',
     'TokenMask',
