@@ -102,7 +102,7 @@ class LabelParser:
             values = self._row_values(row)
             if self.task == 'regression' and values:
                 fields = values
-            elif self.task != 'classification':
+            elif self.task != 'classification' or self.columns is not None:
                 fields += values
         return self.parse(fields)
 

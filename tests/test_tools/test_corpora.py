@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from mmengine.config import Config
 import tests.corpora
 from hicmae_mm.config.paths import configs_root
 from hicmae_mm.engine import build_runner
+from hicmae_mm.registry import DATASETS
 from tests.corpora.case import CorpusCase
 from tests.test_tools.command import last_line, run_tool
 from tests.test_tools.converters import FOLDER, load_converter, read_lists
@@ -141,6 +143,42 @@ def test_one_stream_is_enough(case: CorpusCase, stream: str, tmp_path: Path, cap
         assert '--allow-missing' in case.arguments or read_lists(tmp_path / 'one') != one
 
 
+def records(case: CorpusCase, lists: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What the pipeline of the corpus's config starts from."""
+    monkeypatch.setenv(case.root_variable, str(lists))
+    for name, value in case.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv('FOLD', raising=False)
+    dataset = Config.fromfile(configs_root() / f'{case.config}.py').train_dataloader.dataset
+    built = DATASETS.build(dataset | dict(pipeline=[]))
+    keys = ('video_path', 'audio_path', 'gt_label', 'gt_values', 'columns', 'sample_id')
+    infos = [built.get_data_info(index) for index in range(len(built))]
+    return [{key: info[key] for key in keys if key in info} for info in infos]
+
+
+@corpus_case
+def test_tables_hold_what_lists_hold_and_more(
+    case: CorpusCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if case.converter == 'voxceleb2':
+        pytest.skip('unlabelled, and has no option --table')
+    root, main = tmp_path / 'corpus', load_converter(case.converter).main
+    case.write(root)
+    found = {}
+    for name, options in (('list', ()), ('table', ('--table',))):
+        assert main([str(root), '--out-dir', str(tmp_path / name), *case.arguments, *options]) == 0
+        found[name] = records(case, tmp_path / name, monkeypatch)
+    columns = [record.pop('columns', {}) for record in found['table']]
+    assert found['table'] == found['list']
+    known = dict(
+        iemocap={'speaker', 'sex', 'text', 'votes', 'valence', 'session'},
+        msp_improv={'speaker', 'sex', 'session'},
+        cremad={'speaker', 'text', 'intensity'},
+        ravdess={'speaker', 'sex', 'text', 'intensity'},
+    )
+    assert known.get(case.converter, set()) <= set(columns[0])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('name', sorted({case.converter for case in CASES}))
 def test_a_wrong_folder_ends_in_one_line(name: str, tmp_path: Path) -> None:
@@ -155,5 +193,5 @@ def test_a_wrong_folder_ends_in_one_line(name: str, tmp_path: Path) -> None:
 
 
 def test_every_converter_has_a_miniature_corpus() -> None:
-    others = {'extract_audio', 'extract_faces', 'make_shards', 'make_synthetic'}
+    others = {'extract_audio', 'extract_faces', 'feature_pickles', 'make_shards', 'make_synthetic'}
     assert {path.stem for path in FOLDER.glob('*.py')} - others == {case.converter for case in CASES}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hicmae_mm.datasets.corpora.protocols import PROTOCOLS
+from hicmae_mm.datasets.tables import read_table
 from hicmae_mm.datasets.video_readers import open_video
 from tests.corpora import iemocap, mer2023, msp_improv, werewolf_xl
 from tests.corpora.case import NUM_FRAMES, write_clip
@@ -40,6 +41,20 @@ def test_every_clip_is_tested_once_and_trained_on_otherwise(folded: dict[str, di
         assert sorted(clips_of(parts['train']) + clips_of(parts['test'])) == sorted(tested)
         for video, audio, *_ in parts['train']:
             assert Path(audio).stem == Path(video).name
+
+
+def test_a_table_of_iemocap_has_what_was_said_and_chosen(tmp_path: Path) -> None:
+    root, out_dir = tmp_path / 'corpus', tmp_path / 'tables'
+    iemocap.write(root)
+    texts = root / 'Session1' / 'dialog' / 'transcriptions'
+    texts.mkdir()
+    dialogue = next(name for name in iemocap.DIALOGUES if name.startswith('Ses01'))
+    (texts / f'{dialogue}.txt').write_text(f'{dialogue}_F000 [000.0000-001.0000]: Excuse me, "well".\nM: [LAUGHTER]\n')
+    assert load_converter('iemocap').main([str(root), '--out-dir', str(out_dir), '--table']) == 0
+    rows = {Path(row['video']).name: row for _, row in read_table(out_dir / 'fold1' / 'test.csv')}
+    row = rows[f'{dialogue}_F000']
+    assert (row['text'], row['speaker'], row['sex']) == ('Excuse me, "well".', 'Ses01F', 'female')
+    assert (row['votes'], row['valence'], row['dialogue']) == ('Neutral:1', '2.5000', dialogue)
 
 
 def test_mer2023_has_class_and_valence_of_both_sets(tmp_path: Path) -> None:

@@ -12,14 +12,16 @@ from hicmae_mm.commands.command_line import command
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from hicmae_mm.datasets.conversion import (
     Clip,
     MediaLayout,
+    Row,
     converter_parser,
     cross_validation,
     listing,
+    read_table,
     run_converter,
     write_folds,
 )
@@ -29,6 +31,22 @@ EMOTIONS = {6: ('ANG', 'DIS', 'FEA', 'HAP', 'NEU', 'SAD'), 4: ('ANG', 'HAP', 'NE
 BROKEN = ('1064_IEO_DIS_MD', '1064_TIE_SAD_XX', '1076_MTI_NEU_XX', '1076_MTI_SAD_XX')  # says the corpus's own page
 UNPUBLISHED = '1040_ITH_SAD_XX'  # sound, but not in the published lists
 SPELLINGS = {'1040_ITH_SAD_X': UNPUBLISHED}  # of its sound, in the owners' repository
+SENTENCES = {
+    'IEO': "It's eleven o'clock",
+    'TIE': 'That is exactly what happened',
+    'IOM': "I'm on my way to the meeting",
+    'IWW': 'I wonder what this is about',
+    'TAI': 'The airplane is almost full',
+    'MTI': 'Maybe tomorrow it will be cold',
+    'IWL': 'I would like a new alarm clock',
+    'ITH': "I think I have a doctor's appointment",
+    'DFA': "Don't forget a jacket",
+    'ITS': "I think I've seen this before",
+    'TSI': 'The surface is slick',
+    'WSI': "We'll stop in a couple of minutes",
+}
+ACTORS = 'VideoDemographics.csv'
+COLUMNS = {'actor': ('ActorID',), 'sex': ('Sex',), 'age': ('Age',)}
 FIRST_ACTOR, NUM_FOLDS, ACTORS_PER_FOLD = 1001, 5, 18
 
 
@@ -49,6 +67,15 @@ def emotion_of(name: str) -> str:
     return parts[2]
 
 
+def facts_of(name: str, actors: Mapping[str, Row]) -> dict[str, str | float]:
+    """What is known of a clip: its sentence and intensity; sex and age of its actor, if the corpus has the table."""
+    actor, sentence, _, intensity = name.split('_')
+    facts: dict[str, str | float] = dict(text=SENTENCES.get(sentence, ''), intensity=intensity)
+    if actor in actors:
+        facts |= dict(sex=actors[actor].cells['sex'].lower(), age=actors[actor].cells['age'])
+    return facts
+
+
 def convert(args: argparse.Namespace) -> None:
     """Writes the lists."""
     layout = MediaLayout.from_args(args)
@@ -56,9 +83,14 @@ def convert(args: argparse.Namespace) -> None:
     names = {SPELLINGS.get(name, name): name for name in layout.names()}
     print(f'left out by the protocol: {listing(dropped.intersection(names)) or "nothing"}')
     labels = {emotion: index for index, emotion in enumerate(EMOTIONS[args.classes])}
+    table = layout.root / ACTORS
+    actors = {row.cells['actor']: row for row in read_table(table, COLUMNS)} if args.table and table.is_file() else {}
     emotions = {name: emotion_of(name) for name in names if name not in dropped}
     clips = (
-        (fold_of(name), Clip(layout.clip(name).video, layout.clip(names[name]).audio, (labels[key],)))
+        (
+            fold_of(name),
+            Clip(layout.clip(name).video, layout.clip(names[name]).audio, (labels[key],), facts_of(name, actors)),
+        )
         for name, key in emotions.items()
         if key in labels
     )

@@ -14,7 +14,8 @@ from hicmae_mm.commands.command_line import command
 import argparse
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -37,7 +38,8 @@ from hicmae_mm.datasets.text_files import read_text, shown, text_lines
 EMOTIONS = {'ang': 0, 'hap': 1, 'neu': 2, 'sad': 3}
 EXCITEMENT = 'exc'  # counts as happiness in most work with four classes
 LEFT_OUT = ('fru', 'fea', 'sur', 'dis', 'oth', 'xxx')
-LINE = re.compile(r'\[(\d+\.\d+) - (\d+\.\d+)\]\t(Ses0(\d)([FM])_\w+)_([FM])(\d+)\t([a-z]{3})\t\[.+\]')
+LINE = re.compile(r'\[(\d+\.\d+) - (\d+\.\d+)\]\t(Ses0(\d)([FM])_\w+)_([FM])(\d+)\t([a-z]{3})\t\[(.+)\]')
+TRANSCRIPT = re.compile(r'(Ses\w+) \[[\d.]+-[\d.]+\]:(.*)')
 NUM_SESSIONS = 5
 
 
@@ -52,6 +54,8 @@ class Utterance(NamedTuple):
         emotion: Majority vote, three letters.
         start_seconds: In the dialogue.
         end_seconds: In the dialogue.
+        dimensions: Mean ratings of valence, activation and dominance, 1 to 5, as written.
+        votes: What the raters chose, and how many of them: ``Neutral:2|Frustration:1``.
     """
 
     session: int
@@ -61,6 +65,8 @@ class Utterance(NamedTuple):
     emotion: str
     start_seconds: float
     end_seconds: float
+    dimensions: str = ''
+    votes: str = ''
 
     @property
     def is_marked(self) -> bool:
@@ -85,7 +91,7 @@ def read_utterances(root: Path) -> Iterator[Utterance]:
 
 
 def _read_file(path: Path, session: int) -> Iterator[Utterance]:
-    lines = text_lines(read_text(path, errors='replace'))  # raters' remarks may hold anything
+    lines = list(text_lines(read_text(path, errors='replace')))  # raters' remarks may hold anything
     for number, line in enumerate(lines, start=1):
         if not line.startswith('['):
             continue
@@ -99,11 +105,46 @@ def _read_file(path: Path, session: int) -> Iterator[Utterance]:
             )
         if match[8] not in LEFT_OUT:
             name = f'{match[3]}_{match[6]}{match[7]}'
-            yield Utterance(session, match[3], match[6], name, match[8], float(match[1]), float(match[2]))
+            seconds = float(match[1]), float(match[2])
+            votes = _votes(lines[number:])
+            yield Utterance(session, match[3], match[6], name, match[8], *seconds, match[9], votes)
+
+
+def _votes(lines: Sequence[str]) -> str:
+    """Counts what the raters chose, from the lines behind that of an utterance (``C-E1:\tNeutral;\t()``)."""
+    counts: Counter[str] = Counter()
+    for line in lines:
+        if line.startswith('['):
+            break
+        cells = line.split('\t')
+        if line.startswith('C-E') and len(cells) > 1:
+            counts.update(name.strip() for name in cells[1].split(';') if name.strip())
+    return '|'.join(f'{name}:{count}' for name, count in counts.most_common())
+
+
+def facts_of(utterance: Utterance, texts: Mapping[str, str]) -> dict[str, str | float]:
+    """What is known of an utterance beside its class: who speaks and what, ratings, and its place in the dialogue."""
+    sex = {'F': 'female', 'M': 'male'}[utterance.speaker]
+    facts: dict[str, str | float] = dict(sex=sex, session=utterance.session, dialogue=utterance.dialogue)
+    facts |= dict(emotion=utterance.emotion, text=texts.get(utterance.name, ''))
+    ratings = [rating.strip() for rating in utterance.dimensions.split(',')]
+    facts |= dict(votes=utterance.votes) if utterance.votes else {}
+    return facts | dict(zip(('valence', 'activation', 'dominance'), ratings))
+
+
+def read_transcripts(root: Path) -> dict[str, str]:
+    """Returns what is said, by name of the utterance; empty where the release has no transcriptions."""
+    texts = {}
+    for path in sorted(root.glob('Session*/dialog/transcriptions/Ses*.txt')):
+        for line in text_lines(read_text(path, errors='replace')):
+            if match := TRANSCRIPT.match(line):
+                texts[match[1]] = match[2].strip()
+    return texts
 
 
 def labelled_clips(layout: MediaLayout, merge_excitement: bool) -> Iterator[tuple[int, Clip]]:
     """Yields the session that tests a clip, and the clip."""
+    texts = read_transcripts(layout.root)
     labels = EMOTIONS | ({EXCITEMENT: EMOTIONS['hap']} if merge_excitement else {})
     for utterance in read_utterances(layout.root):
         if utterance.emotion in labels:
@@ -113,7 +154,8 @@ def labelled_clips(layout: MediaLayout, merge_excitement: bool) -> Iterator[tupl
                 audio_dir=layout.audio_dir.replace('{session}', str(utterance.session)),
             )
             name = f'{utterance.dialogue}/{utterance.name}'
-            yield utterance.session, of_session.clip(name, labels[utterance.emotion])
+            clip = of_session.clip(name, labels[utterance.emotion])
+            yield utterance.session, replace(clip, facts=facts_of(utterance, texts))
 
 
 def cut_videos(args: argparse.Namespace) -> None:

@@ -84,7 +84,8 @@ def labelled_clips(layout: MediaLayout) -> Iterator[tuple[int, Clip]]:
         clip = layout.clip(name, EMOTIONS.index(emotion))
         stem = name.rpartition('/')[2]
         found = videos.get(stem) or videos.get(stem.replace('MSP-', 'UTD-')) or clip.video
-        yield session, replace(clip, video=found)
+        sex = {'F': 'female', 'M': 'male'}[stem.split('-')[3][0]]
+        yield session, replace(clip, video=found, facts=dict(sex=sex, session=session))
     print(f'left out by the protocol: {ignored["O"]} of another emotion (O), {ignored["X"]} without agreement (X)')
 
 

@@ -31,6 +31,7 @@ from hicmae_mm.datasets.corpora.protocols import PROTOCOLS
 NUM_ACTORS, NUM_FOLDS, ACTORS_PER_FOLD = 24, 6, 4
 NUM_EMOTIONS, NEUTRAL = 8, 1
 SPEECH = '01'
+SENTENCES = {'01': 'Kids are talking by the door', '02': 'Dogs are sitting by the door'}
 
 
 def speech_clips(actor: int) -> Iterator[tuple[str, int]]:
@@ -39,6 +40,17 @@ def speech_clips(actor: int) -> Iterator[tuple[str, int]]:
         if emotion != NEUTRAL or intensity == 1:
             numbers = (emotion, intensity, sentence, repetition, actor)
             yield '-'.join([SPEECH, *(f'{number:02d}' for number in numbers)]), emotion - 1
+
+
+def facts_of(name: str) -> dict[str, str | float]:
+    """What the name of a clip tells; actors with odd numbers are male."""
+    _, _, intensity, sentence, repetition, actor = name.split('-')
+    return dict(
+        sex='male' if int(actor) % 2 else 'female',
+        text=SENTENCES[sentence],
+        intensity=int(intensity),
+        repetition=int(repetition),
+    )
 
 
 def convert(args: argparse.Namespace) -> None:
@@ -53,8 +65,9 @@ def convert(args: argparse.Namespace) -> None:
             pictures, sound = f'{args.video_modality}-{name}', f'{args.audio_modality}-{name}'
             video = videos.get(pictures) or layout.clip(f'Actor_{actor:02d}/{pictures}').video
             audio = sounds.get(sound) or layout.clip(f'Actor_{actor:02d}/{sound}').audio
+            clip = Clip(video, audio, (label,), facts_of(name))
             for k in range(1, NUM_FOLDS + 1):
-                folds[f'fold{k}']['test' if k == tested_in else 'train'].append(Clip(video, audio, (label,)))
+                folds[f'fold{k}']['test' if k == tested_in else 'train'].append(clip)
     write_folds(args, folds, PROTOCOLS['RAVDESS'])
 
 

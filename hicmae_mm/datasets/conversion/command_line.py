@@ -52,6 +52,11 @@ def converter_parser(
             metavar='LIST',
             help='keep to the clips that these lists name, such as the published ones (their paths do not matter)',
         )
+        parser.add_argument(
+            '--table',
+            action='store_true',
+            help='write tables with named columns: speaker and whatever else the corpus tells (docs/data_format.md)',
+        )
     media = parser.add_mutually_exclusive_group()
     media.add_argument('--no-check-media', action='store_true', help='do not look whether the media are there')
     media.add_argument('--allow-missing', action='store_true', help='leave out clips whose media are not there')

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import csv
+import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +14,7 @@ from hicmae_mm.datasets.annotations import OWN_SOUND_TRACK
 from hicmae_mm.datasets.conversion.media import Clip, chosen_streams, has_content, stand_in_of
 from hicmae_mm.datasets.corpora.protocols import Protocol
 from hicmae_mm.datasets.corpora.speakers import compare_speakers
+from hicmae_mm.datasets.tables import is_table, read_table
 from hicmae_mm.datasets.text_files import read_rows, shown
 from hicmae_mm.utils.files import replaced_file
 
@@ -47,7 +50,10 @@ def write_folds(args: argparse.Namespace, folds: Folds, protocol: Protocol | Non
     for fold, parts in folds.items():
         _check_fold(fold, parts)
         for part, clips in parts.items():
-            texts[out_dir / fold / f'{part}.csv'] = ''.join(list_line(clip, out_dir) for clip in clips)
+            if args.table:
+                texts[out_dir / fold / f'{part}.csv'] = table(clips, out_dir, protocol)
+            else:
+                texts[out_dir / fold / f'{part}.csv'] = ''.join(list_line(clip, out_dir) for clip in clips)
     write_whole(texts)
     for fold, parts in folds.items():
         sizes = tuple(len(clips) for clips in parts.values())
@@ -87,6 +93,10 @@ def _only(folds: Folds, lists: Sequence[Path]) -> Folds:
     for path in lists:
         if not path.is_file():
             raise FileNotFoundError(f'--only {path} does not exist')
+        if is_table(path):
+            rows = (row for _, row in read_table(path))
+            named |= {_name(row.get('video') or OWN_SOUND_TRACK, row.get('audio') or OWN_SOUND_TRACK) for row in rows}
+            continue
         for number, fields in read_rows(path):
             if len(fields) == 1:
                 raise ValueError(f"{path}, line {number}: expected 'video audio label', got {shown(fields[0])}")
@@ -164,14 +174,39 @@ def list_line(clip: Clip, out_dir: Path) -> str:
             'link the corpus to a path without spaces. Nothing was written'
         )
 
-    def column(path: str | None) -> str:
-        if path is None:
-            return OWN_SOUND_TRACK
-        prefix = f'{out_dir}{os.sep}'
-        return path.removeprefix(prefix)
+    return ' '.join([*_paths(clip, out_dir), *map(_label, clip.labels)]) + '\n'
 
-    labels = (f'{label:.10g}' if isinstance(label, float) else str(label) for label in clip.labels)
-    return ' '.join([column(clip.video), column(clip.audio), *labels]) + '\n'
+
+def table(clips: Sequence[Clip], out_dir: Path, protocol: Protocol | None = None) -> str:
+    """Returns a table of clips in CSV: paths, label, values, speaker, and all facts that the corpus tells.
+
+    Paths are written as by :func:`list_line`, and may have white space. ``values`` has all label columns but a class in
+    the first one.
+    """
+    rows = []
+    for clip in clips:
+        has_class = bool(clip.labels) and isinstance(clip.labels[0], int)
+        row: dict[str, str] = dict(zip(('video', 'audio'), _paths(clip, out_dir)))
+        row |= dict(label=_label(clip.labels[0])) if has_class else {}
+        row |= dict(values=' '.join(map(_label, clip.labels[has_class:]))) if clip.labels[has_class:] else {}
+        speaker = None if protocol is None else protocol.speaker_of(clip.media[0])
+        row |= dict(speaker=speaker) if speaker else {}
+        rows.append(row | {name: _label(fact) for name, fact in clip.facts.items()})
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO(newline='')
+    writer = csv.DictWriter(text, names, lineterminator='\n')
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _paths(clip: Clip, out_dir: Path) -> list[str]:
+    prefix = f'{out_dir}{os.sep}'
+    return [OWN_SOUND_TRACK if path is None else path.removeprefix(prefix) for path in (clip.video, clip.audio)]
+
+
+def _label(label: str | float) -> str:
+    return f'{label:.10g}' if isinstance(label, float) else str(label)
 
 
 def listing(names: Iterable[str]) -> str:

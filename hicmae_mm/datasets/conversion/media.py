@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hicmae_mm.datasets.annotations import OWN_SOUND_TRACK
@@ -23,11 +23,13 @@ class Clip:
         video: Video file or folder of frames; None: sound alone.
         audio: Sound file; None: the video's own sound track, or none at all.
         labels: Label columns; empty for unlabelled corpora.
+        facts: What else the corpus knows of the clip, such as ``sex`` and ``text``: columns of a table.
     """
 
     video: str | None
     audio: str | None
     labels: tuple[Label, ...] = ()
+    facts: Mapping[str, str | float] = field(default_factory=dict, compare=False)
 
     @property
     def media(self) -> tuple[str, ...]:
@@ -39,8 +41,8 @@ class Clip:
     def with_streams(self, streams: Sequence[str]) -> Clip:
         """The clip with the streams named; sound that lies in the video stays in that file."""
         if 'video' not in streams:
-            return Clip(None, self.audio or self.video, self.labels)
-        return self if 'audio' in streams else Clip(self.video, None, self.labels)
+            return replace(self, video=None, audio=self.audio or self.video)
+        return self if 'audio' in streams else replace(self, audio=None)
 
 
 @dataclass(frozen=True)
