@@ -152,6 +152,19 @@ def _for_a_quick_run(cfg: Config, corpus: Path, work_dir: Path) -> None:
                 shards = pack(corpus / dataset.ann_file, work_dir / 'shards', crop=(0, 32, 160, 160))
                 dataset.update(data_root=str(shards), ann_file='index.json')
             dataset.pop('data_prefix', None)
+            _write_features(dataset, cfg.model, corpus)
+
+
+def _write_features(dataset: ConfigDict, model: ConfigDict, folder: Path) -> None:
+    """Features of the four clips, of the lengths that the encoders take."""
+    for step in dataset.get('pipeline', ()):
+        if step.type == 'LoadFeature':
+            width = model.encoders[step.stream].in_channels
+            step.source = f'features_{width}'
+            (folder / step.source).mkdir(exist_ok=True)
+            for number in range(4):
+                feature = np.random.default_rng(number).normal(size=(4 + number, width))
+                np.save(folder / step.source / f'{number}.npy', feature.astype(np.float32))
 
 
 @leaf

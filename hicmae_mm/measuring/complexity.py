@@ -21,6 +21,7 @@ from hicmae_mm.models.decoders import HierarchicalDecoder
 from hicmae_mm.models.encoders import VisionTransformerEncoder
 from hicmae_mm.models.fusion import CrossModalFusion
 from hicmae_mm.models.layers import CrossBlock, as_token_mask
+from hicmae_mm.structures import Inputs
 
 Masks = Mapping[str, Tensor]
 ATTENTION_ON_CPU = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu  # torch counts the other kernels only
@@ -48,7 +49,7 @@ class Complexity:
     parameters_by_module: Mapping[str, int]
 
 
-def count_complexity(model: nn.Module, inputs: Mapping[str, Tensor], masks: Masks | None = None) -> Complexity:
+def count_complexity(model: nn.Module, inputs: Inputs, masks: Masks | None = None) -> Complexity:
     """Runs a forward pass and counts its multiply-accumulates. On the meta device nothing is computed.
 
     Args:

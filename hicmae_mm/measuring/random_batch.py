@@ -12,26 +12,22 @@ from torch import Size, Tensor
 from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.models.heads import ClassificationHead, MultiTaskHead, RegressionHead
 from hicmae_mm.registry import TRANSFORMS
-from hicmae_mm.structures import EmotionDataSample
+from hicmae_mm.structures import EmotionDataSample, Stream
 
 MASK_RATIOS = {'video': 0.9, 'audio': 0.8}  # HiCMAE, "Pre-training"
 
 
 def random_inputs(
     model: AudioVisualModel, batch_size: int, generator: torch.Generator | None = None
-) -> dict[str, Tensor]:
-    """Normalised input of every stream of a model, ``(B, C, ...)`` standard normal.
+) -> dict[str, Stream]:
+    """Normalised input of every stream of a model, standard normal, as its encoder takes it.
 
     Args:
         model: a model with ``encoders``.
         batch_size: views B.
         generator: to draw from.
     """
-    inputs = {}
-    for name, encoder in model.encoders.items():
-        size = [count * length for count, length in zip(encoder.grid, encoder.patch)]
-        inputs[name] = torch.randn(batch_size, encoder.in_channels, *size, generator=generator)
-    return inputs
+    return {name: encoder.example_input(batch_size, generator) for name, encoder in model.encoders.items()}
 
 
 def random_masks(
@@ -78,7 +74,7 @@ def random_batch(
     generator = torch.Generator().manual_seed(seed)
     inputs = random_inputs(model, batch_size, generator)
     for name, tensor in inputs.items():
-        if tensor.ndim == 5:  # (B, 3, T, H, W) -> uint8 (B, T, H, W, 3)
+        if isinstance(tensor, Tensor) and tensor.ndim == 5:  # (B, 3, T, H, W) -> uint8 (B, T, H, W, 3)
             inputs[name] = (tensor * 60 + 128).clamp(0, 255).byte().permute(0, 2, 3, 4, 1).contiguous()
     batch: dict[str, Any] = {'inputs': inputs}
     if hasattr(model, 'decoders'):

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from math import prod
 from typing import Any, NamedTuple
 
+import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from hicmae_mm.models.layers.token_ops import TokenMask
+from hicmae_mm.structures import Stream
 
 
 class EncoderOutput(NamedTuple):
@@ -71,6 +73,20 @@ class BaseEncoder(BaseModule, metaclass=ABCMeta):
         Returns:
             0 for the embedding, ``i + 1`` for layer ``i``, ``None`` for parameters after the last layer.
         """
+
+    def example_input(self, batch_size: int, generator: torch.Generator | None = None) -> Stream:
+        """Standard normal input of ``batch_size`` clips, to count and to time a model with.
+
+        An encoder of patches needs nothing more than its grid; others say here what they take.
+
+        Raises:
+            TypeError: The encoder has no grid, and does not say what it takes.
+        """
+        grid, patch, channels = (getattr(self, name, None) for name in ('grid', 'patch', 'in_channels'))
+        if grid is None or patch is None or channels is None:
+            raise TypeError(f'{type(self).__name__} does not say what it takes: it has no method example_input')
+        size = [count * length for count, length in zip(grid, patch)]
+        return torch.randn(batch_size, channels, *size, generator=generator)
 
     @property
     def size(self) -> int:

@@ -13,6 +13,8 @@ from hicmae_mm.models.layers import LinearStack, TokenMask
 from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import Padded, Stream
 
+_EXAMPLE_STEPS = 50
+
 
 @MODELS.register_module()
 class FeatureMLPEncoder(BaseEncoder):
@@ -62,6 +64,11 @@ class FeatureMLPEncoder(BaseEncoder):
         lengths = x.lengths if isinstance(x, Padded) else torch.full_like(steps[:1], values.shape[1])
         padding = (steps >= lengths.unsqueeze(1) - 2).expand(len(tokens), -1)  # (B, T - 1)
         return EncoderOutput(tokens, (tokens,), padding, summary)
+
+    def example_input(self, batch_size: int, generator: torch.Generator | None = None) -> Stream:
+        """See :meth:`BaseEncoder.example_input`; a sequence has 50 vectors."""
+        steps = (_EXAMPLE_STEPS,) if self.has_special_tokens else ()
+        return torch.randn(batch_size, *steps, self.in_channels, generator=generator)
 
     def layer_id(self, name: str) -> int | None:  # noqa: ARG002 (of the contract)
         """See :meth:`BaseEncoder.layer_id`."""
@@ -116,6 +123,10 @@ class FeatureLSTMEncoder(BaseEncoder):
             last = states[torch.arange(len(states), device=states.device), x.lengths.clamp(min=1) - 1]
         tokens = self.proj(self.drop(states))
         return EncoderOutput(tokens, (tokens,), padding, self.proj(self.drop(last)).unsqueeze(1))
+
+    def example_input(self, batch_size: int, generator: torch.Generator | None = None) -> Stream:
+        """See :meth:`BaseEncoder.example_input`; a sequence has 50 vectors."""
+        return torch.randn(batch_size, _EXAMPLE_STEPS, self.in_channels, generator=generator)
 
     def layer_id(self, name: str) -> int | None:  # noqa: ARG002 (of the contract)
         """See :meth:`BaseEncoder.layer_id`."""
