@@ -20,13 +20,12 @@ from torch.utils.data import get_worker_info
 from hicmae_mm.datasets.annotations import TextRecords, load_annotations
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.labels import LabelParser, classes_of
-from hicmae_mm.datasets.records import PIPELINE_KEYS, is_column_name
+from hicmae_mm.datasets.records import add_columns, add_labels, columns_of, is_column_name
 from hicmae_mm.datasets.samplers import SampleIndex
 from hicmae_mm.registry import DATASETS, TRANSFORMS
 from hicmae_mm.structures import SkippedSample
 
 _STREAMS = ('video', 'audio')
-_LABEL_KEYS = ('gt_label', 'gt_values', 'gt_score')
 
 
 @DATASETS.register_module()
@@ -190,13 +189,8 @@ class AudioVisualDataset(BaseDataset):
         for stream in _STREAMS:
             path = record[stream]
             info[f'{stream}_path'] = None if path is None else join_path(self.data_prefix[stream], path)
-        info.update({key: record[key] for key in _LABEL_KEYS if key in record})
-        if 'gt_candidates' in record:
-            info['targets'] = dict(candidates=np.array(record['gt_candidates']))
-        columns = {key: record[key] for key in ('speaker',) if key in record} | record.get('columns', {})
-        if columns:
-            info['columns'] = columns
-            info.update({key: columns[key] for key in columns if key not in info and key not in PIPELINE_KEYS})
+        add_labels(info, record)
+        add_columns(info, columns_of(record))
         if 'span' in record:
             info['span'] = record['span']
         return info

@@ -12,6 +12,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from hicmae_mm.datasets.labels import LabelParser, as_number
 from hicmae_mm.datasets.text_files import shown
 
@@ -72,6 +74,26 @@ def named_record(item: Any, position: str, labels: LabelParser) -> dict[str, Any
     if others:
         record['columns'] = others
     return record
+
+
+def columns_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the columns of a record that reach the pipeline: the speaker, and all without a fixed meaning."""
+    others: dict[str, Any] = record.get('columns', {})
+    return {'speaker': record['speaker'], **others} if 'speaker' in record else others
+
+
+def add_columns(results: dict[str, Any], columns: Mapping[str, Any]) -> None:
+    """Adds columns to the input of a pipeline: all as ``columns``, and each under its name if that is free."""
+    if columns:
+        results['columns'] = dict(columns)
+        results.update({key: columns[key] for key in columns if key not in results and key not in PIPELINE_KEYS})
+
+
+def add_labels(results: dict[str, Any], labels: Mapping[str, Any]) -> None:
+    """Adds what :meth:`LabelParser.parse` returned to the input of a pipeline. Candidate classes become a target."""
+    results.update({key: labels[key] for key in ('gt_label', 'gt_values', 'gt_score') if key in labels})
+    if 'gt_candidates' in labels:
+        results['targets'] = dict(candidates=np.array(labels['gt_candidates']))
 
 
 def is_column_name(name: str) -> bool:

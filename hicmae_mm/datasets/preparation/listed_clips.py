@@ -82,7 +82,8 @@ def list_clips(
             paths[stream] = None if name is None else Path(join_path(data_root, data_prefix.get(stream, ''), name))
         paths['audio'] = paths['audio'] or paths['video']  # '-' is the video's own sound track
         columns = (record['video'] or OWN_SOUND_TRACK, record['audio'] or OWN_SOUND_TRACK)
-        streams = record.get('streams', STREAMS)
+        absent = record.get('absent', ())
+        streams = tuple(name for name in record.get('streams', STREAMS) if name not in absent)
         position, label, speaker = record['position'], record['label'], record.get('speaker')
         clips.append(ListedClip(index, position, paths, columns, label, streams, speaker))
     return clips, metainfo

@@ -234,7 +234,7 @@ def clip_members(
         if sound_start_seconds is not None:
             meta['audio']['start_seconds'] = sound_start_seconds
         members[SOUND[audio_format]] = data
-    members[META] = json.dumps(meta, separators=(',', ':'), ensure_ascii=False).encode()
+    members[META] = json.dumps(meta, separators=(',', ':'), ensure_ascii=False, default=str).encode()
     return members
 
 

@@ -12,11 +12,14 @@ from mmengine.dataset import Compose
 from hicmae_mm.datasets.annotations import LabelParser
 from hicmae_mm.datasets.av_dataset import AudioVisualDataset
 from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.records import add_columns, add_labels
 from hicmae_mm.datasets.shards.clip import PackedClip
 from hicmae_mm.datasets.shards.index import INDEX_FILE, ShardIndex, parse_index
 from hicmae_mm.datasets.shards.storage import Place, ShardStorage
 from hicmae_mm.registry import DATASETS
 from hicmae_mm.structures import SkippedSample
+
+STREAMS = ('video', 'audio')
 
 
 @DATASETS.register_module()
@@ -34,7 +37,7 @@ class AudioVisualShards(AudioVisualDataset):
         task: What the label columns mean, see :class:`AudioVisualDataset`; None: classes.
         num_classes: Number of classes; default: as many as ``metainfo`` names.
         label_columns: Which label columns to use, 0-based, e.g. ``(1,)`` for the second; None: all.
-        streams: Which of ``'video'`` and ``'audio'`` to read.
+        streams: Streams to read: ``'video'``, ``'audio'``, and others that transforms make of the columns of the list.
         on_error: ``'raise'``, or ``'skip'``: samples that are missing or broken come back as
             :class:`~hicmae_mm.structures.SkippedSample`. For training only.
         indices: Use only the first so many samples, or the ones listed.
@@ -98,7 +101,7 @@ class AudioVisualShards(AudioVisualDataset):
                 'data_root and ann_file'
             ) from error
         self.index = parse_index(content, self.ann_file)
-        absent = [stream for stream in self.streams if stream not in self.index.streams]
+        absent = [stream for stream in self.streams if stream in STREAMS and stream not in self.index.streams]
         if absent:
             raise ValueError(f'{self.ann_file}: packed with streams {self.index.streams}, without {absent}; pack again')
         for key, value in self.index.metainfo.items():
@@ -126,6 +129,7 @@ class AudioVisualShards(AudioVisualDataset):
             absent_streams=(),
             position=position,
             place=self._place(idx),
+            data_folders={'': self.data_root},
             video_path=position,
             audio_path=None,
         )
@@ -143,7 +147,7 @@ class AudioVisualShards(AudioVisualDataset):
 class OpenPackedClip:
     """First step of the pipeline: reads a clip's json.
 
-    Added keys: ``packed_clip``, ``gt_label``, ``gt_values``. Changed keys: ``sample_id``, ``streams``,
+    Added keys: ``packed_clip``, the labels, ``columns``. Changed keys: ``sample_id``, ``streams``,
     ``absent_streams``.
 
     Args:
@@ -165,12 +169,15 @@ class OpenPackedClip:
         clip = PackedClip(self._storage.open(results.pop('place')))
         results['packed_clip'], results['sample_id'] = clip, clip.meta['sample_id']
         wanted = results['streams']
-        results['streams'] = tuple(name for name in wanted if name in clip.meta['streams'])
-        results['absent_streams'] = tuple(name for name in wanted if name not in clip.meta['streams'])
+        columns = clip.meta.get('columns', {})
+        has = {*clip.meta['streams'], *(name for name in wanted if name not in STREAMS and columns.get(name, name))}
+        results['streams'] = tuple(name for name in wanted if name in has)
+        results['absent_streams'] = tuple(name for name in wanted if name not in has)
         if not results['streams']:
             raise MediaError(f'the clip has none of the streams {wanted} that are read')
         try:
-            results.update(self._labels.parse(clip.meta['label']))
+            add_labels(results, self._labels.parse_row({**columns, 'label': clip.meta['label']}))
         except ValueError as error:
             raise ValueError(f'{results["position"]} ({results["sample_id"]}): {error}') from error
+        add_columns(results, columns)
         return results

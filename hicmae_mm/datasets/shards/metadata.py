@@ -22,6 +22,7 @@ def check_clip_meta(meta: Any) -> dict[str, Any]:
         raise ValueError('streams is no list of names')
     if 'label' not in found:
         raise ValueError('label is missing')
+    _mapping(found.get('columns', {}), 'columns')
     if found.get('video') is not None:
         video = _mapping(found['video'], 'video')
         check_offsets(video.get('offsets'), 'video.offsets')

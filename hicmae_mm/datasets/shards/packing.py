@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from hicmae_mm.datasets.annotations import LabelParser, load_annotations
 from hicmae_mm.datasets.audio_readers import AlignedAudio, AudioReader, open_audio
 from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.records import columns_of
 from hicmae_mm.datasets.resampling import resample_waveform
 from hicmae_mm.datasets.shards.clip import SOUND, clip_members
 from hicmae_mm.datasets.video_readers import FrameFolderReader, VideoReader, decode_image, open_video
@@ -34,6 +35,7 @@ class ListedClip:
         streams: What the list says that the clip has; all that are asked for, if it says nothing.
         video: File or folder.
         audio: File; None: the sound track of the video.
+        columns: Further columns of the list.
     """
 
     sample_id: str
@@ -42,6 +44,7 @@ class ListedClip:
     streams: tuple[str, ...]
     video: str | None
     audio: str | None
+    columns: Mapping[str, Any] = field(default_factory=dict)
 
 
 class _LabelsAsWritten(LabelParser):
@@ -71,14 +74,15 @@ def read_list(
     for record in records:
         # pathlib would take 20 s for a million clips
         paths = {key: record[key] and os.path.join(root, record[key]) for key in ('video', 'audio')}  # noqa: PTH118
-        has = tuple(name for name in streams if name in record.get('streams', streams))
+        named, absent = record.get('streams', streams), record.get('absent', ())
+        has = tuple(name for name in streams if name in named and name not in absent)
         name = record.get('sample_id') or record['video'] or record['audio']
         if name is None or 'span' in record:
             raise ValueError(
                 f'{ann_file}, {record["position"]}: shards hold whole files of pictures and sound, and this row names '
                 f'{"a part of a longer file" if name else "neither"}; cut the file, or train on the table itself'
             )
-        clips.append(ListedClip(name, record['position'], record['label'], has, **paths))
+        clips.append(ListedClip(name, record['position'], record['label'], has, **paths, columns=columns_of(record)))
     return clips, metainfo
 
 
@@ -141,9 +145,10 @@ class ClipPacker:
             frames, fps, seconds = self._pack_video(clip)
         if 'audio' in clip.streams:
             sound, rate, sound_start = self._read_sound(clip)
-        about = dict(
+        about: dict[str, Any] = dict(
             sample_id=clip.sample_id, position=clip.position, label=list(clip.label), streams=list(clip.streams)
         )
+        about |= dict(columns=dict(clip.columns)) if clip.columns else {}
         return clip_members(about, frames, fps, seconds, sound, rate, self.audio_format, sound_start)
 
     def _pack_video(self, clip: ListedClip) -> tuple[list[bytes], float | None, list[float] | None]:

@@ -68,3 +68,13 @@ def test_paths_start_from_root_and_prefix(tmp_path: Path) -> None:
     (tmp_path / 'list.txt').write_text('a.mp4 - 0\n')
     ((clip,), _) = list_clips(tmp_path / 'list.txt', 'root', dict(video='v'))
     assert clip.paths == dict(video=Path('root/v/a.mp4'), audio=Path('root/v/a.mp4'))
+
+
+def test_tables_are_listed_and_cleaned_with_their_header(tmp_path: Path) -> None:
+    table = tmp_path / 'table.csv'
+    table.write_text('video,audio,label,speaker\na b.mp4,,0,s1\nc.mp4,c.wav,1,s2\n,d.wav,1,s3\n')
+    clips, _ = list_clips(table, str(tmp_path), {})
+    assert [clip.speaker for clip in clips] == ['s1', 's2', 's3']
+    assert clips[0].paths['audio'] == tmp_path / 'a b.mp4'
+    assert clips[2].streams == ('audio',)
+    assert clean_list(table, clips, [True, False, True]) == 'video,audio,label,speaker\na b.mp4,,0,s1\n,d.wav,1,s3\n'

@@ -235,3 +235,20 @@ def test_missing_index_and_streams_are_named(media: MediaFolder) -> None:
     assert len(AudioVisualShards(str(folder), [], num_classes=3, streams=('video',))) == 3
     elsewhere = AudioVisualShards('', [], ann_file=str(folder / 'index.json'), num_classes=3, streams=('video',))
     assert elsewhere[0]['sample_id'] in ('a.mp4', 'face')
+
+
+def test_columns_and_labels_of_a_table_reach_the_pipeline(media: MediaFolder) -> None:
+    media.video('a.mp4', num_frames=8)
+    media.video('b.mp4', num_frames=8)
+    rows = ['video,label,text,speaker', 'a.mp4,0|2,so be it,s1', 'b.mp4,0:1|1:3,,s2']
+    table = media.annotation(*rows, name='table.csv')
+    shards = pack(table, media.root / 'shards', seed=None)
+    dataset = AudioVisualShards(str(shards), [], num_classes=3, streams=('video', 'text'))
+    first, second = dataset[0], dataset[1]
+    assert (first['text'], first['columns']) == ('so be it', dict(text='so be it', speaker='s1'))
+    assert first['targets']['candidates'].tolist() == [True, False, True]
+    assert (first['streams'], second['streams'], second['absent_streams']) == (('video', 'text'), ('video',), ('text',))
+    assert second['gt_score'] == [0.25, 0.75, 0.0]
+    spans = media.annotation('video,label,start', 'a.mp4,0,1', name='spans.csv')
+    with pytest.raises(ValueError, match='line 2: shards hold whole files .* a part of a longer file'):
+        pack(spans, media.root / 'other')
