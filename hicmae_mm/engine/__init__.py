@@ -1,4 +1,4 @@
-"""Training: runner, loops, optimizers, schedules and hooks."""
+"""Train models: runner, loops, optimizers, schedules and hooks."""
 
 from hicmae_mm.engine import hooks, optimizers, schedulers, wrappers
 from hicmae_mm.engine.loops import EpochTrainLoop

@@ -1,4 +1,4 @@
-"""Joining the other ranks, on machines without a GPU too, and leaving them."""
+"""Start and close the process group of a distributed training, also on machines without a GPU."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import torch.distributed as dist
 
 
 def init_cpu_process_group(launcher: str, timeout_seconds: int = 1800) -> None:
-    """Starts a gloo group from the environment of ``torchrun`` or Slurm.
+    """Starts a gloo process group from the environment of ``torchrun`` or Slurm.
 
-    MMEngine's ``init_dist`` calls ``torch.cuda.set_device`` whatever the backend, so it must find a group already.
+    MMEngine's ``init_dist`` calls ``torch.cuda.set_device`` for every backend. It does not do so if a group exists.
 
     Args:
         launcher: ``pytorch`` (torchrun) or ``slurm``.
-        timeout_seconds: How long a collective may wait.
+        timeout_seconds: Longest time that a collective operation may wait.
 
     Raises:
-        ValueError: Another launcher, or its environment variables are absent.
+        ValueError: If the launcher is another one, or its environment variables are missing.
     """
     if launcher == 'slurm':
         _rank_from_slurm()
@@ -36,10 +36,10 @@ def init_cpu_process_group(launcher: str, timeout_seconds: int = 1800) -> None:
 
 
 def leave_process_group() -> None:
-    """Waits for the other ranks, then closes the connections; without other ranks nothing.
+    """Waits for the other ranks and closes the connections to them. Without a process group it does nothing.
 
-    For the end of a program that went well. A rank whose connections are still open when the interpreter stops can
-    abort, and the launcher then reports a finished training as failed.
+    Call it at the end of a program that has finished without an error. A rank can abort if its connections are still
+    open when the interpreter stops. Then the launcher reports that the finished training has failed.
     """
     if dist.is_available() and dist.is_initialized():
         dist.barrier()
@@ -66,10 +66,10 @@ def _first_slurm_node() -> str:
 
 
 def check_local_rank_has_gpu() -> None:
-    """Refuses more processes on a node than it has GPUs.
+    """Checks that the process has its own GPU.
 
     Raises:
-        ValueError: ``LOCAL_RANK`` has no GPU of its own.
+        ValueError: If the node has fewer GPUs than processes, so that none is left for ``LOCAL_RANK``.
     """
     local_rank, gpus = int(os.environ.get('LOCAL_RANK', 0)), torch.cuda.device_count()
     if local_rank >= gpus:
@@ -80,13 +80,14 @@ def check_local_rank_has_gpu() -> None:
 
 
 def leave_cores_to_workers(num_workers: int) -> None:
-    """Computes on the cores that data-loader workers leave free, at least on one.
+    """Limits the threads of PyTorch to the cores that the workers of the data loader leave free.
 
-    Threads beyond the free cores make a small model many times slower: each operation waits, spinning, for a thread
-    that waits for a core. ``OMP_NUM_THREADS`` in the environment is the user's own choice and is not looked at here.
+    At least one thread stays. More threads than free cores make a small model many times slower, because each operation
+    waits for a thread that waits for a core. This function does not read ``OMP_NUM_THREADS``; the caller must not call
+    it if the user has set this variable.
 
     Args:
-        num_workers: Worker processes of the busiest data loader.
+        num_workers: Largest number of worker processes among the data loaders.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
     torch.set_num_threads(min(torch.get_num_threads(), max(1, cores - num_workers)))

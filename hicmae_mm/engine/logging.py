@@ -1,4 +1,4 @@
-"""A readable console: long listings and notes that nobody can act on go to the log file only."""
+"""Shorten the output on the console: long lists and notes without use for readers go only to the log file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import warnings
 
 _FILE_ONLY = (
-    # listings of hundreds of lines
+    # lists of hundreds of lines
     'Config:\n',
     'Hooks will be executed',
     '\n' + '-' * 60 + '\nSystem environment',
@@ -20,23 +20,34 @@ _FILE_ONLY = (
 
 
 class ConsoleFilter(logging.Filter):
-    """Keeps listings of environment, config and hooks, and MMEngine's notes about itself, off a handler."""
+    """Removes lists of environment, config and hooks, and notes of MMEngine about itself, from a handler."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Returns whether the record is to be shown."""
+        """Decides whether a record is shown.
+
+        Args:
+            record: The record.
+
+        Returns:
+            Whether it is shown.
+        """
         return not str(record.msg).startswith(_FILE_ONLY)
 
 
 def shorten_console(logger: logging.Logger) -> None:
-    """Adds the filter to the console handlers of a logger; its files keep everything."""
+    """Adds the filter to the console handlers of a logger. Its files still get all records.
+
+    Args:
+        logger: The logger.
+    """
     for handler in logger.handlers:
         if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
             handler.addFilter(ConsoleFilter())
 
 
 def silence_known_warnings() -> None:
-    """Hides warnings that third-party packages raise about their own code, on which a user cannot act."""
-    # MMEngine 0.10 makes its GradScaler by the old name
+    """Hides warnings of third-party packages about their own code, which users cannot fix."""
+    # MMEngine 0.10 creates its GradScaler by the old name
     warnings.filterwarnings('ignore', r'`torch\.cuda\.amp\.GradScaler', FutureWarning)
-    # MMCV without compiled operators, which nothing here uses
+    # MMCV may lack its compiled operators, which this package does not use
     warnings.filterwarnings('ignore', 'Fail to import ``MultiScaleDeformableAttention``', UserWarning)

@@ -17,26 +17,30 @@ from hicmae_mm.registry import LOOPS
 
 @LOOPS.register_module()
 class EpochTrainLoop(EpochBasedTrainLoop):
-    """MMEngine's epoch loop, continued exactly where an interruption found it.
+    """MMEngine's epoch loop, which continues exactly at the point of an interruption.
 
-    A checkpoint written by iterations (``default_hooks.checkpoint.by_epoch=False``) may lie inside an epoch: the
-    batches that were trained on before are skipped. A sampler with ``skip_samples(n)`` skips without reading a file;
-    with any other the batches are read and dropped.
+    A checkpoint that is written by iterations (``default_hooks.checkpoint.by_epoch=False``) can be in the middle of an
+    epoch. The loop then skips the batches that were already used. A sampler with ``skip_samples(n)`` skips without
+    reading files. With other samplers the batches are read and not used.
 
-    A checkpoint written at the end of an epoch precedes the validation of that epoch: unless it says that the
-    validation came to its end, that is done first. Otherwise the epoch could not become the best one.
+    A checkpoint at the end of an epoch is written before the validation of this epoch. If it does not state that the
+    validation has finished, the loop validates first. Otherwise this epoch could not become the best one.
 
     Args:
         runner: The runner.
         dataloader: The training data.
-        max_epochs: Epochs to train.
+        max_epochs: Number of epochs to train.
         val_begin: First epoch to validate.
-        val_interval: Epochs between validations.
-        dynamic_intervals: (epoch, interval) pairs.
+        val_interval: Number of epochs between validations.
+        dynamic_intervals: Pairs (epoch, interval) that change ``val_interval`` from an epoch on.
     """
 
     def run(self) -> nn.Module:
-        """Trains and validates until the last epoch."""
+        """Trains and validates until the last epoch.
+
+        Returns:
+            The trained model.
+        """
         self.runner.call_hook('before_train')
         validated = self.runner.message_hub.runtime_info.get(VALIDATED_EPOCH)
         if 0 < self._epoch != validated and self._iter == self._epoch * len(self.dataloader):
@@ -49,7 +53,7 @@ class EpochTrainLoop(EpochBasedTrainLoop):
         return model
 
     def _validate_if_due(self, message: str = '') -> None:
-        """Validates if this epoch is to be validated."""
+        """Validates if ``val_begin`` and ``val_interval`` include this epoch."""
         self._decide_current_val_interval()
         is_due = self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs
         if self.runner.val_loop is None or self._epoch < self.val_begin or not is_due:
@@ -59,7 +63,7 @@ class EpochTrainLoop(EpochBasedTrainLoop):
         self.runner.val_loop.run()
 
     def run_epoch(self) -> None:
-        """Runs an epoch, or what is left of it."""
+        """Runs one epoch, or the rest of an epoch after resuming."""
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
         for idx, data_batch in self._remaining_batches(self._iter - self._epoch * len(self.dataloader)):
@@ -68,7 +72,7 @@ class EpochTrainLoop(EpochBasedTrainLoop):
         self._epoch += 1
 
     def _remaining_batches(self, num_done: int) -> Iterator[tuple[int, Any]]:
-        """Yields (position in the epoch, batch) from a position on."""
+        """Yields (position in the epoch, batch) after ``num_done`` batches."""
         if num_done <= 0:
             yield from enumerate(self.dataloader)
             return
@@ -80,7 +84,7 @@ class EpochTrainLoop(EpochBasedTrainLoop):
             yield from enumerate(self.dataloader, start=num_done)
             return
         print_log(
-            f'{type(sampler).__name__} cannot skip: the batches done are read again and dropped',
+            f'{type(sampler).__name__} cannot skip samples: {num_done} batches are read again without training on them',
             'current',
             logging.WARNING,
         )

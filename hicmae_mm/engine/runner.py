@@ -1,4 +1,4 @@
-"""MMEngine's Runner, made to work on one CPU or many GPU nodes, with honest loading of checkpoints."""
+"""MMEngine's Runner, adapted to one CPU or many GPU nodes, which reports exactly what it loads from checkpoints."""
 
 from __future__ import annotations
 
@@ -41,24 +41,32 @@ from hicmae_mm.utils.files import replaced_file
 
 @RUNNERS.register_module()
 class AudioVisualRunner(Runner):
-    """A Runner that differs from MMEngine's in the following, and in nothing else.
+    """A Runner that differs from MMEngine's Runner only in these points.
 
-    * Distributed training without a GPU: gloo group, no device ids. Training without a GPU at all leaves the loader's
-      workers their cores, and gives freed memory back if the model recomputes its activations to save memory.
-    * Several processes train a ``DataParallelModel``, or a ``FullyShardedModel`` where the config says so.
-    * The learning rate is scaled by the batch of all ranks *and accumulated iterations*.
-    * ``load_from`` says what was loaded and what was not, and refuses a checkpoint of which nothing fits; testing and
-      resuming refuse one that leaves a parameter unset.
-    * A checkpoint is written whole or not at all.
-    * Resuming follows the schedule and the optimizer's options of the config, where they are not the checkpoint's.
-    * More ranks than samples is an error; data-loader options that need workers or a GPU are left out without them.
-    * The console shows no listings of hundreds of lines (the log file does); a CPU shared with others is noticed.
+    * It supports distributed training without a GPU (a gloo group without device ids). Training on a CPU leaves cores
+      free for the workers of the data loader, and uses the CPU kernels of this package.
+    * Several processes train a ``DataParallelModel``, or a ``FullyShardedModel`` if the config says so.
+    * The learning rate is scaled by the batch of all ranks *and of accumulated iterations*.
+    * ``load_from`` reports which weights were loaded and which were not, and refuses a checkpoint without fitting
+      weights. Testing and resuming refuse a checkpoint that does not set every parameter.
+    * A checkpoint is written completely or not at all.
+    * A resumed training uses the schedule and the optimizer options of the config if the checkpoint has other ones.
+    * More ranks than samples is an error. Options of the data loader that need workers or a GPU are ignored without.
+    * The console shows no lists of hundreds of lines; the log file has them. A training on a CPU warns if other
+      programs use the same cores.
     """
 
     _needs_all_weights = False
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
-        """Starts the process group where MMEngine cannot, then everything else."""
+        """Starts the process group if MMEngine cannot do it, and then sets up the rest of the environment.
+
+        Args:
+            env_cfg: ``env_cfg`` of the config.
+
+        Raises:
+            ValueError: If the node has too few GPUs, or the launcher is not available.
+        """
         if self.distributed:
             for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'):
                 os.environ.setdefault(name, str(torch.get_num_threads()))
@@ -73,17 +81,33 @@ class AudioVisualRunner(Runner):
         super().setup_env(env_cfg)
 
     def build_logger(self, log_level: int | str = 'INFO', log_file: str | None = None, **kwargs: Any) -> MMLogger:
-        """Builds MMEngine's logger and shortens what it prints to the console."""
+        """Builds MMEngine's logger, and shortens its output on the console.
+
+        Args:
+            log_level: Lowest level that is logged.
+            log_file: Path of the log file. None means a file in the log folder.
+            **kwargs: Further options of the logger.
+
+        Returns:
+            The logger.
+        """
         logger = super().build_logger(log_level, log_file, **kwargs)
         shorten_console(logger)
         print_log(f'Environment, config and hooks are listed in {self._log_dir}/{self.timestamp}.log', logger)
         return logger
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
-        """Turns CPU kernels on, and wraps the model for several processes, by default in a ``DataParallelModel``.
+        """Switches CPU kernels on, and wraps the model for several processes.
+
+        Args:
+            model_wrapper_cfg: Config of the wrapper. None means a ``DataParallelModel``.
+            model: The model.
+
+        Returns:
+            The model, wrapped if there are several processes.
 
         Raises:
-            ValueError: An option that the wrapper does not have.
+            ValueError: If the wrapper does not have an option.
         """
         if self.cfg.get('cpu_kernels', True):
             use_cpu_kernels(model)
@@ -108,10 +132,18 @@ class AudioVisualRunner(Runner):
     def build_dataloader(
         dataloader: DataLoader[Any] | dict[str, Any], seed: int | None = None, diff_rank_seed: bool = False
     ) -> DataLoader[Any]:
-        """Builds a data loader, and checks that every rank has work.
+        """Builds a data loader, and checks that every rank gets samples.
+
+        Args:
+            dataloader: Config of the data loader, or a built one.
+            seed: Seed of the sampler and the workers.
+            diff_rank_seed: Whether every rank uses another seed.
+
+        Returns:
+            The data loader.
 
         Raises:
-            ValueError: Fewer samples than ranks, or not one full batch with ``drop_last=True``.
+            ValueError: If there are fewer samples than ranks, or not one full batch with ``drop_last=True``.
         """
         if isinstance(dataloader, dict):
             dataloader = dict(dataloader)
@@ -141,12 +173,16 @@ class AudioVisualRunner(Runner):
         return loader
 
     def scale_lr(self, optim_wrapper: OptimWrapper, auto_scale_lr: dict[str, Any] | None = None) -> None:
-        """Multiplies the learning rate by total batch / ``base_batch_size``.
+        """Multiplies the learning rate by (total batch size) / ``base_batch_size``.
 
-        The total batch counts ranks and accumulated iterations; the logged ``base_lr`` is scaled as well.
+        The total batch size includes all ranks and accumulated iterations. The logged ``base_lr`` is scaled, too.
+
+        Args:
+            optim_wrapper: The optimizer wrapper.
+            auto_scale_lr: ``enable`` and ``base_batch_size``. None does nothing.
 
         Raises:
-            ValueError: Enabled without ``base_batch_size``.
+            ValueError: If it is enabled without ``base_batch_size``.
         """
         if not auto_scale_lr or not auto_scale_lr.get('enable', False):
             return
@@ -162,13 +198,24 @@ class AudioVisualRunner(Runner):
         )
 
     def total_batch_size(self, optim_wrapper: OptimWrapper) -> int:
-        """Samples per optimizer step, over all ranks."""
+        """Computes the number of samples in one optimizer step, over all ranks.
+
+        Args:
+            optim_wrapper: The optimizer wrapper.
+
+        Returns:
+            The number of samples.
+        """
         batch_size = self.train_dataloader.batch_size or 1
         total: int = self.world_size * batch_size * getattr(optim_wrapper, '_accumulative_counts', 1)
         return total
 
     def train(self) -> nn.Module:
-        """Trains; says so when no weights are given to start from."""
+        """Trains the model. The log states it if the training starts from initial weights.
+
+        Returns:
+            The trained model.
+        """
         if not self._load_from and not self._resume:
             self.logger.info('No load_from and nothing to resume: the weights start from their initial values')
         if not torch.cuda.is_available():
@@ -178,14 +225,21 @@ class AudioVisualRunner(Runner):
         return model
 
     def _init_model_weights(self) -> None:
-        """Sets initial weights; checkpoints named by ``init_cfg`` run no code either."""
+        """Sets initial weights; loading checkpoints of ``init_cfg`` cannot run code."""
         if sharding_of(self.model).is_sharded:
-            return  # done before
+            return  # they were set before the model was sharded
         with weights_only():
             super()._init_model_weights()
 
     def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
-        """Builds the optimizer; that of a sharded model saves and loads the state of the whole model."""
+        """Builds the optimizer. For a sharded model it saves and loads the state of the whole model.
+
+        Args:
+            optim_wrapper: Config of the optimizer wrapper, or a built one.
+
+        Returns:
+            The optimizer wrapper.
+        """
         is_built = isinstance(optim_wrapper, OptimWrapper)
         built = super().build_optim_wrapper(optim_wrapper)
         if not is_built:
@@ -193,13 +247,21 @@ class AudioVisualRunner(Runner):
         return built
 
     def val(self) -> dict[str, Any]:
-        """Validates; ``load_from`` must fill the whole model."""
+        """Validates the model. ``load_from`` must set every parameter.
+
+        Returns:
+            Measures by name.
+        """
         self._needs_all_weights = True
         scores: dict[str, Any] = super().val()
         return scores
 
     def test(self) -> dict[str, Any]:
-        """Tests; ``load_from`` must fill the whole model."""
+        """Tests the model. ``load_from`` must set every parameter.
+
+        Returns:
+            Measures by name.
+        """
         self._needs_all_weights = True
         scores: dict[str, Any] = super().test()
         return scores
@@ -207,18 +269,20 @@ class AudioVisualRunner(Runner):
     def load_checkpoint(
         self, filename: str, map_location: Any = 'cpu', strict: bool = False, revise_keys: Any = None
     ) -> dict[str, Any]:
-        """Loads weights and logs what was loaded and what was not.
+        """Loads weights, and logs which were loaded and which were not.
 
         Args:
-            filename: File or address.
-            map_location: As in ``torch.load``.
-            strict: Whether the checkpoint must fill the model. Defaults to False; testing and resuming always
-                require it.
-            revise_keys: Not supported; a ``module.`` prefix is removed.
+            filename: Path or address of the checkpoint.
+            map_location: See ``torch.load``.
+            strict: Whether the checkpoint must set every parameter. Testing and resuming always require it.
+            revise_keys: Not supported. A prefix ``module.`` is always removed.
+
+        Returns:
+            The checkpoint.
 
         Raises:
-            FileNotFoundError: No such file.
-            ValueError: Not a checkpoint, or the wrong one.
+            FileNotFoundError: If the file does not exist.
+            ValueError: If it is not a checkpoint or does not fit the model.
         """
         if revise_keys is not None:
             raise ValueError('revise_keys is not supported: convert the checkpoint with tools/model_converters')
@@ -243,10 +307,20 @@ class AudioVisualRunner(Runner):
         resume_param_scheduler: bool = True,
         map_location: Any = 'default',
     ) -> None:
-        """Continues a training at the same point of the schedule that the config asks for.
+        """Continues a training at its position in the schedule of the config.
 
-        The schedule of the checkpoint is continued exactly where the config asks for the same one. With another
-        ``max_epochs``, learning rate, warm-up, batch size or number of ranks, it is the config's that continues.
+        If the config has the same schedule as the checkpoint, the training continues exactly. If ``max_epochs``,
+        learning rate, warm-up, batch size or number of ranks differ, the schedule of the config is used.
+
+        Args:
+            filename: Path or address of the checkpoint.
+            resume_optimizer: Whether to load the state of the optimizer.
+            resume_param_scheduler: Whether to load the state of the schedulers.
+            map_location: See ``torch.load``.
+
+        Raises:
+            FileNotFoundError: If the file does not exist.
+            ValueError: If it is not a checkpoint of this training.
         """
         map_location = sharding_of(self.model).resume_location or map_location
         self.optim_wrapper: Any = self.build_optim_wrapper(self.optim_wrapper)
@@ -259,10 +333,17 @@ class AudioVisualRunner(Runner):
     def save_checkpoint(
         self, out_dir: str, filename: str, *args: Any, meta: dict[str, Any] | None = None, **kwargs: Any
     ) -> None:
-        """Saves a checkpoint that also knows how many iterations an epoch has.
+        """Saves a checkpoint, which also stores the number of iterations of an epoch.
 
-        The first rank writes it; the shards of the others are sent there. In a local folder it replaces an older file
-        of its name only once it is complete: a training killed in the middle of writing leaves the older one.
+        The first rank writes it; the other ranks send their shards to it. In a local folder a file of the same name is
+        replaced only when the new file is complete. So the old file stays if the training is killed while it writes.
+
+        Args:
+            out_dir: Folder.
+            filename: Name of the file.
+            *args: Further arguments of MMEngine's method.
+            meta: Entries for the meta data of the checkpoint.
+            **kwargs: Further arguments of MMEngine's method.
         """
         if not is_main_process():
             optim_wrapper = self.optim_wrapper if kwargs.get('save_optimizer', True) else None
@@ -281,14 +362,14 @@ def build_runner(cfg: Config) -> Runner:
     """Checks a config and builds its runner.
 
     Args:
-        cfg: With ``work_dir``; ``runner_type`` chooses another registered runner.
+        cfg: The config with ``work_dir``. ``runner_type`` selects another registered runner.
 
     Returns:
-        Runner: Ready for ``train()``, ``val()`` or ``test()``.
+        A runner that is ready for ``train()``, ``val()`` or ``test()``.
 
     Raises:
-        ValueError: An unknown key, naming it and the closest known one.
-        FileNotFoundError: ``load_from`` does not exist.
+        ValueError: If a key is unknown; the error names it and the closest known key.
+        FileNotFoundError: If ``load_from`` does not exist.
     """
     silence_known_warnings()
     allow_training_checkpoints()

@@ -1,4 +1,4 @@
-"""Resuming with another schedule, or other options of the optimizer, than the checkpoint was written with."""
+"""Resume a training with another schedule or other optimizer options than those of the checkpoint."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from hicmae_mm.checkpoints.loading import read_checkpoint_meta
 
-# What a scheduler counts, in contrast to what its config says.
+# State that changes during a training, in contrast to options of the config.
 _COUNTED = {
     'last_step', '_global_step', '_last_value', 'verbose', 'best', 'num_bad_epochs', 'cooldown_counter', 'rule_worse',
 }  # fmt: skip
 
 
 class ConfiguredSchedule:
-    """The options of the optimizer and its schedulers as the config gives them, kept while a checkpoint is loaded.
+    """Keeps the options of the optimizer and the schedulers from the config while a checkpoint is loaded.
 
-    MMEngine loads both from the checkpoint, so that what the config says about them has no effect on a resumed
-    training: with a larger ``max_epochs`` the learning rate stays at the last value of the old schedule.
+    MMEngine loads both from the checkpoint, so the config has no effect on them in a resumed training. For example,
+    with a larger ``max_epochs`` the learning rate would stay at the last value of the old schedule.
 
     Args:
-        runner: With its optimizer and schedulers built, before any step.
+        runner: The runner with its built optimizer and schedulers, before the first step.
     """
 
     def __init__(self, runner: Runner) -> None:
@@ -42,11 +42,11 @@ class ConfiguredSchedule:
         return [group for wrapper in self._wrappers for group in wrapper.param_groups]
 
     def continue_after(self, runner: Runner, filename: str) -> None:
-        """Continues a training whose state has just been loaded, and says in the log what is not as it was.
+        """Applies the options of the config after a checkpoint has been loaded, and logs all differences.
 
         Args:
-            runner: That resumed.
-            filename: The checkpoint, for the messages.
+            runner: The runner that has loaded the checkpoint.
+            filename: Name of the checkpoint, for messages.
         """
         before, now = read_checkpoint_meta(filename).get('iters_per_epoch'), len(runner.train_dataloader)
         is_other_length = before not in (None, now) and isinstance(runner.train_loop, EpochBasedTrainLoop)
@@ -76,7 +76,11 @@ class ConfiguredSchedule:
             )
 
     def apply_options(self) -> list[str]:
-        """Gives the optimizer its options of the config back, and says which of them differ from the checkpoint's."""
+        """Sets the options of the optimizer to those of the config.
+
+        Returns:
+            One text ``name old -> new`` for each option that differs from the checkpoint.
+        """
         found: dict[str, None] = {}
         for group, own in zip(self._all_groups(), self._groups):
             for name in sorted(self._names & own.keys()):
@@ -86,11 +90,14 @@ class ConfiguredSchedule:
         return list(found)
 
     def differences(self, epoch: int, iteration: int) -> list[str]:
-        """What the config says otherwise about the schedules than the checkpoint that has been loaded.
+        """Compares the schedules of the config with those of the loaded checkpoint.
 
         Args:
-            epoch: Epochs done.
-            iteration: Iterations done.
+            epoch: Number of finished epochs.
+            iteration: Number of finished iterations.
+
+        Returns:
+            One text for each difference.
         """
         found = []
         for scheduler, own in zip(self._schedulers, self._states):
@@ -103,14 +110,14 @@ class ConfiguredSchedule:
         return found
 
     def continue_at(self, epoch: int, iteration: int, iters_per_epoch: int) -> None:
-        """Sets the config's schedules to an iteration, as if the training had come there with them.
+        """Sets the schedules of the config to an iteration, as if the training had used them from the beginning.
 
-        Schedules that follow a measure cannot be repeated: they keep the checkpoint's value and counts.
+        Schedules that depend on a measure cannot be repeated. They keep the value and the counters of the checkpoint.
 
         Args:
-            epoch: Epochs done.
-            iteration: Iterations done.
-            iters_per_epoch: Iterations of an epoch.
+            epoch: Number of finished epochs.
+            iteration: Number of finished iterations.
+            iters_per_epoch: Number of iterations of an epoch.
         """
         repeated = self._scheduled - self._measured
         for group, own in zip(self._all_groups(), self._groups):
@@ -120,7 +127,7 @@ class ConfiguredSchedule:
             state = {**own, **{key: value for key, value in kept.items() if key in _COUNTED}}
             scheduler.__dict__ = {'optimizer': scheduler.optimizer, **copy.deepcopy(state), 'verbose': False}
         for wrapper in self._wrappers:
-            wrapper._global_step = 0  # else the schedulers warn that they are stepped before the optimizer
+            wrapper._global_step = 0  # otherwise the schedulers warn that they step before the optimizer
         steps = [scheduler for scheduler in self._schedulers if scheduler.param_name in repeated]
         for done in range(1, iteration + 1):
             is_epoch_end = epoch > 0 and done % iters_per_epoch == 0
@@ -134,13 +141,17 @@ class ConfiguredSchedule:
             scheduler.verbose = own['verbose']
 
     def values(self) -> str:
-        """The present value of what is scheduled, of the group where it is largest."""
+        """Formats the present values of all scheduled options.
+
+        Returns:
+            Name and largest value over the parameter groups, separated by commas.
+        """
         groups = self._all_groups()
         return ', '.join(f'{name} {max(group[name] for group in groups):.4g}' for name in sorted(self._scheduled))
 
 
 def _optimizer_options(cfg: Mapping[str, Any]) -> set[str]:
-    """Names of the options that the config gives to its optimizer, or to any of several."""
+    """Collects the names of the options that the config gives to its optimizers."""
     wrapper = cfg.get('optim_wrapper')
     members = [wrapper, *wrapper.values()] if isinstance(wrapper, Mapping) else []
     optimizers = [member.get('optimizer') for member in members if isinstance(member, Mapping)]
@@ -152,5 +163,5 @@ def _options(group: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _short(value: Any) -> str:
-    """One value in place of a list with one for each parameter group."""
+    """Formats a value; of a list with one value for each parameter group it shows the largest."""
     return f'up to {max(value):.4g}' if isinstance(value, list) and value else str(value)

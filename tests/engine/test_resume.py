@@ -87,7 +87,7 @@ def test_resuming_with_the_parts_in_another_order_is_refused() -> None:
     parts = [('audio', torch.nn.Linear(2, 2)), ('video', torch.nn.Linear(2, 2))]
     state = torch.nn.ModuleDict(reversed(parts)).state_dict()
     check_order(torch.nn.ModuleDict(reversed(parts)), state, 'run.pth')
-    with pytest.raises(ValueError, match=r"in another order than in 'run.pth' \(audio.weight in place of video.weight"):
+    with pytest.raises(ValueError, match=r"another order than in 'run.pth' \(audio.weight in place of video.weight"):
         check_order(torch.nn.ModuleDict(parts), state, 'run.pth')
 
 

@@ -1,4 +1,4 @@
-"""Training hooks. Hooks that draw are in ``visualization``, the one that saves features in ``features``."""
+"""Hooks for training. Hooks that draw are in ``visualization``; the hook that saves features is in ``features``."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Checkpoints in the middle of gradient accumulation keep the gradients gathered so far."""
+"""Keep accumulated gradients in checkpoints that are written between two optimizer steps."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from hicmae_mm.registry import HOOKS
 
 @HOOKS.register_module()
 class AccumulatedGradientHook(Hook):
-    """Stores the gradients of an unfinished accumulation with the checkpoint and restores them when resuming.
+    """Stores the gradients of an unfinished accumulation in the checkpoint, and restores them when resuming.
 
-    MMEngine drops them. With several ranks each holds gradients of its own, of which the checkpoint has those of the
-    first only: then they are dropped with a warning, as in MMEngine.
+    MMEngine does not store them. With several ranks each rank has its own gradients, but only the first rank writes a
+    checkpoint. In this case the gradients are lost, as in MMEngine.
     """
 
     priority = 'NORMAL'
@@ -29,7 +29,12 @@ class AccumulatedGradientHook(Hook):
         self._restored: dict[str, torch.Tensor] | None = None
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Adds the gradients, if there are any between two optimizer steps."""
+        """Adds the gradients to a checkpoint between two optimizer steps.
+
+        Args:
+            runner: The runner.
+            checkpoint: The checkpoint, which is changed in place.
+        """
         counts = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
         if counts == 1 or _is_spread(runner) or 'optimizer' not in checkpoint:
             return
@@ -40,13 +45,22 @@ class AccumulatedGradientHook(Hook):
         }
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Takes the gradients out of the checkpoint."""
+        """Reads the gradients from the checkpoint when resuming.
+
+        Args:
+            runner: The runner.
+            checkpoint: The checkpoint.
+        """
         gradients = checkpoint.get('gradients')
         if runner._resume and gradients:
             self._restored = gradients
 
     def before_train(self, runner: Runner) -> None:
-        """Puts the gradients back."""
+        """Restores the gradients of the parameters.
+
+        Args:
+            runner: The runner.
+        """
         if not self._restored:
             return
         if _is_spread(runner):
@@ -59,7 +73,7 @@ class AccumulatedGradientHook(Hook):
 
 
 def _is_spread(runner: Runner) -> bool:
-    """Whether this process has but its own share of the gradients."""
+    """Whether this process has only a part of the gradients."""
     return runner.world_size > 1 or sharding_of(runner.model).is_sharded
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints that a training killed at any moment can be resumed from."""
+"""Write checkpoints so that a training can be resumed after it was killed at any moment."""
 
 from __future__ import annotations
 
@@ -19,30 +19,31 @@ VALIDATED_EPOCH = 'last_validated_epoch'  # not 'val...': those are logged as me
 
 @HOOKS.register_module()
 class CheckpointHook(MMEngineCheckpointHook):
-    """MMEngine's checkpoint hook, which leaves a training that can be resumed at every moment.
+    """MMEngine's checkpoint hook with changes that make a training resumable at any moment.
 
-    The runner writes files whole or not at all (``AudioVisualRunner.save_checkpoint``). Besides:
+    The runner writes every file completely or not at all (``AudioVisualRunner.save_checkpoint``). This hook adds:
 
-    * An old checkpoint is removed after the new one has been written. The base class removes it before, so that with
-      ``max_keep_ckpts=1`` a training killed while it writes has lost everything.
-    * ``last_checkpoint``, the name that ``--resume`` reads, is replaced as a whole.
-    * A checkpoint knows whether its epoch has been validated, see :class:`~hicmae_mm.engine.loops.EpochTrainLoop`.
-    * Which of our measures are better when greater is known, so ``rule`` can be left out.
+    * It removes an old checkpoint after the new one has been written. The base class removes it before, so that with
+      ``max_keep_ckpts=1`` all checkpoints are lost if the training is killed while it writes.
+    * It replaces ``last_checkpoint``, which ``--resume`` reads, in one step.
+    * A checkpoint stores whether its epoch has been validated; see :class:`~hicmae_mm.engine.loops.EpochTrainLoop`.
+    * It knows for the measures of this package whether greater or smaller is better, so ``rule`` can be omitted.
 
     Args:
-        interval: Epochs (or iterations) between checkpoints; -1 means none.
+        interval: Epochs (or iterations) between checkpoints. -1 writes none.
         by_epoch: Whether ``interval`` counts epochs.
-        save_optimizer: Whether to save the optimizer's state, without which a training cannot be resumed.
-        save_param_scheduler: Whether to save the schedulers' state.
-        out_dir: Folder of a folder with the work folder's name. Defaults to the work folder itself.
-        max_keep_ckpts: Newest checkpoints to keep, -1 for all; the best are kept in any case.
-        save_last: Whether to save after the last epoch whatever the interval.
-        save_best: Measures of the validation whose best epoch is kept as ``best_*.pth``; ``'auto'``
-            takes the first.
-        rule: ``'greater'`` or ``'less'`` is better. Defaults to what the measure's name says.
-        filename_tmpl: Name with ``{}`` for the number. Defaults to ``epoch_{}.pth`` or ``iter_{}.pth``.
-        backend_args: Of MMEngine's file backend.
-        published_keys: Also writes a copy with these keys only after training.
+        save_optimizer: Whether to save the state of the optimizer. Resuming needs it.
+        save_param_scheduler: Whether to save the state of the schedulers.
+        out_dir: Folder in which checkpoints are stored, in a folder with the name of the work folder. None stores them
+            in the work folder itself.
+        max_keep_ckpts: Number of newest checkpoints to keep. -1 keeps all. The best checkpoints are always kept.
+        save_last: Whether to save after the last epoch, independently of ``interval``.
+        save_best: Measures of the validation. The best epoch of each is kept as ``best_*.pth``. ``'auto'`` uses the
+            first measure.
+        rule: Which values are better, ``'greater'`` or ``'less'``. None means that the name of the measure decides.
+        filename_tmpl: File name with ``{}`` for the number. None means ``epoch_{}.pth`` or ``iter_{}.pth``.
+        backend_args: Options of MMEngine's file backend.
+        published_keys: Keys of a copy that is written after the training. None writes no copy.
         save_begin: First epoch (or iteration) to save.
     """
 
@@ -83,20 +84,29 @@ class CheckpointHook(MMEngineCheckpointHook):
         )
 
     def before_train(self, runner: Runner) -> None:
-        """Takes over what was written before the interruption."""
+        """Restores the names of the checkpoints that were written before an interruption.
+
+        Args:
+            runner: The runner.
+        """
         super().before_train(runner)
-        if runner._resume:  # else a best checkpoint found by the repeated validation is not noted
+        if runner._resume:  # otherwise a best checkpoint that the repeated validation finds would not be recorded
             self.last_ckpt = runner.message_hub.runtime_info.get('last_ckpt')
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float]) -> None:
-        """Saves the best checkpoint, marked as validated; outside of a training it does nothing."""
+        """Marks the epoch as validated and saves the best checkpoint. Outside of a training it does nothing.
+
+        Args:
+            runner: The runner.
+            metrics: Measures of the validation.
+        """
         if not isinstance(runner._train_loop, BaseLoop):
             return
         runner.message_hub.update_info(VALIDATED_EPOCH, runner.epoch)
         super().after_val_epoch(runner, metrics)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
-        """Saves, then names the checkpoint as the newest, then removes what is too old."""
+        """Saves a checkpoint, writes its name to ``last_checkpoint``, and then removes old checkpoints."""
         outdated = self._add_to_kept(runner, step)
         filename = self.filename_tmpl.format(step)
         self.last_ckpt = self.file_backend.join_path(self.out_dir, filename)
@@ -119,9 +129,10 @@ class CheckpointHook(MMEngineCheckpointHook):
                 self.file_backend.remove(path)
 
     def _add_to_kept(self, runner: Runner, step: int) -> list[int]:
-        """Adds a checkpoint to those kept and returns the ones to be removed.
+        """Adds a checkpoint to the list of kept ones, and returns those that must be removed.
 
-        The new checkpoint still lists these, so that a resumed training removes them if this one is killed first.
+        The new checkpoint still lists the removed ones. So a resumed training removes them if this one was killed
+        before.
         """
         if self.max_keep_ckpts <= 0:
             return []

@@ -1,4 +1,4 @@
-"""``torch.compile`` for the parts of a model."""
+"""Compile the parts of a model with ``torch.compile``."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ TARGETS = ('encoders', 'fusion', 'decoders')
 
 @HOOKS.register_module()
 class CompileHook(Hook):
-    """Compiles the named parts of the model in place before training.
+    """Compiles parts of the model in place before the training.
 
-    MMEngine's ``compile=True`` compiles the whole training step, which fails together with mixed precision. Compiling
-    modules in place keeps parameter names, so checkpoints do not change.
+    MMEngine's ``compile=True`` compiles the whole training step, which fails together with mixed precision. This hook
+    compiles modules in place. The names of parameters stay the same, so checkpoints do not change.
 
     Args:
-        targets: Dotted names of modules; all blocks of a list are compiled one by one. Defaults to
-            ``('encoders', 'fusion', 'decoders')``; names that the model lacks or has as None are left out.
+        targets: Dotted names of modules. The members of a list or dictionary of modules are compiled one by one. Names
+            that the model does not have, or that are None in it, are skipped.
         backend: Backend of ``torch.compile``.
-        dynamic: As in ``torch.compile``.
+        dynamic: See ``torch.compile``.
 
     Raises:
-        ValueError: The model has none of the targets.
+        ValueError: If the model has none of the targets.
     """
 
     priority = 'NORMAL'
@@ -44,7 +44,11 @@ class CompileHook(Hook):
         self.dynamic = dynamic
 
     def before_train(self, runner: Runner) -> None:
-        """Compiles the targets."""
+        """Compiles the targets.
+
+        Args:
+            runner: The runner.
+        """
         model = unwrapped(runner.model)
         found = compile_parts(model, self.targets, self.backend, self.dynamic)
         runner.logger.info(f'Compiled with {self.backend}: {", ".join(found)}')
@@ -57,20 +61,20 @@ def compile_parts(
     dynamic: bool | None = None,
     fullgraph: bool = False,
 ) -> list[str]:
-    """Compiles named parts of a model in place; names of parameters and of checkpoints stay.
+    """Compiles parts of a model in place. The names of parameters stay the same.
 
     Args:
-        model: The model itself, without a wrapper.
-        targets: As in :class:`CompileHook`.
-        backend: As in ``torch.compile``.
-        dynamic: As in ``torch.compile``.
-        fullgraph: As in ``torch.compile``: whether a part that is not one graph is an error.
+        model: The model, without a wrapper.
+        targets: See :class:`CompileHook`.
+        backend: Backend of ``torch.compile``.
+        dynamic: See ``torch.compile``.
+        fullgraph: Whether a part that cannot be compiled as one graph raises an error.
 
     Returns:
-        Names of the parts found.
+        Names of the compiled targets.
 
     Raises:
-        ValueError: The model has none of the targets.
+        ValueError: If the model has none of the targets.
     """
     modules = dict(model.named_modules())
     found = [name for name in targets if name in modules]
@@ -83,7 +87,7 @@ def compile_parts(
 
 
 def _callable_parts(module: nn.Module) -> list[nn.Module]:
-    """A container is never called itself: its members are."""
+    """Replaces a container by its members, because a container itself is never called."""
     if isinstance(module, (nn.ModuleDict, nn.ModuleList)):
         return [part for child in module.children() for part in _callable_parts(child)]
     return [module]

@@ -1,4 +1,4 @@
-"""Exponential moving average of the weights that survives ``train()`` followed by ``test()``."""
+"""Exponential moving average of the weights, which is kept when ``test()`` follows ``train()``."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from hicmae_mm.registry import HOOKS
 
 @HOOKS.register_module()
 class EMAHook(MMEngineEMAHook):
-    """MMEngine's EMA hook, with three repairs.
+    """MMEngine's EMA hook with three corrections.
 
-    * The average is built once per model. The base class rebuilds it in every ``before_run``, so a test in the process
-      of the training silently scored the weights without average.
-    * Its step counter stays on the host: on a GPU the base class waits for the device in every iteration.
-    * Weights given by ``load_from`` are copied without a second report of what they lack.
+    * The average is built once for each model. The base class builds it again in every ``before_run``. So a test after
+      a training in the same process would use weights without averaging, and give no warning.
+    * The step counter stays on the host. With the base class the host waits for the GPU in every iteration.
+    * Weights of ``load_from`` are copied into the average without a second report of missing weights.
 
     Args:
-        ema_type: Registered average.
+        ema_type: Registered name of the average.
         momentum: Weight of the newest parameters.
-        update_buffers: Whether buffers are averaged too.
-        begin_iter: Iteration from which to average.
-        begin_epoch: Epoch from which to average; not together with ``begin_iter``.
+        update_buffers: Whether buffers are averaged, too.
+        begin_iter: Iteration at which the averaging starts.
+        begin_epoch: Epoch at which the averaging starts. It cannot be combined with ``begin_iter``.
     """
 
-    needs_whole_model = True  # to copy it
+    needs_whole_model = True  # because it copies the model
 
     def __init__(
         self,
@@ -50,7 +50,11 @@ class EMAHook(MMEngineEMAHook):
         )
 
     def before_run(self, runner: Runner) -> None:
-        """Builds the average, unless this model has one already."""
+        """Builds the average if this model has none.
+
+        Args:
+            runner: The runner.
+        """
         model = unwrapped(runner.model)
         if getattr(self, 'src_model', None) is model:
             return
@@ -58,13 +62,22 @@ class EMAHook(MMEngineEMAHook):
         self.ema_model.steps = self.ema_model.steps.cpu()
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Restores the average when resuming, and starts it from the loaded weights otherwise."""
+        """Restores the average when resuming. Otherwise it starts the average from the loaded weights.
+
+        Args:
+            runner: The runner.
+            checkpoint: The checkpoint.
+        """
         if runner._resume and 'ema_state_dict' in checkpoint:
             self._swap_ema_state_dict(checkpoint)
             self.ema_model.load_state_dict(checkpoint['ema_state_dict'])
             return
         if runner._resume:
-            print_log('the checkpoint has no average of the weights: it starts anew', 'current', logging.WARNING)
+            print_log(
+                'the checkpoint has no average of the weights: a new average starts from its weights',
+                'current',
+                logging.WARNING,
+            )
         own = self.ema_model.module.state_dict()
         weights = {name.removeprefix('module.'): value for name, value in checkpoint['state_dict'].items()}
         fitting = {name: value for name, value in weights.items() if name in own and value.shape == own[name].shape}

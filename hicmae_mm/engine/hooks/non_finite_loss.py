@@ -1,4 +1,4 @@
-"""Stops a training whose loss is not a number, and says where."""
+"""Stop a training if its loss is not finite, and name the samples."""
 
 from __future__ import annotations
 
@@ -13,21 +13,31 @@ from hicmae_mm.registry import HOOKS
 
 
 def sample_names(data_batch: Any) -> list[str]:
-    """Names of the samples of a collated batch: ``sample_id`` where a data sample has one, else its position."""
+    """Names the samples of a collated batch.
+
+    Args:
+        data_batch: The batch.
+
+    Returns:
+        ``sample_id`` of each data sample, or its position in the batch if it has none.
+    """
     samples = data_batch.get('data_samples') if isinstance(data_batch, dict) else None
     return [str(getattr(sample, 'sample_id', position)) for position, sample in enumerate(samples or [])]
 
 
 @HOOKS.register_module()
 class NonFiniteLossHook(Hook):
-    """Raises when a loss is infinite or not a number, naming iteration, losses and samples.
+    """Raises an error that names iteration, losses and samples if a loss is infinite or not a number.
 
-    On a GPU the losses are copied in the background and looked at as soon as they have arrived, at most ``max_lag``
-    iterations later, so that the host never waits for the step just started. A checkpoint is never written before all
-    losses have been checked.
+    On a GPU the losses are copied in the background and checked when they have arrived, at most ``max_lag`` iterations
+    later. So the host does not wait for the step that has just started. All losses are checked before a checkpoint is
+    written.
 
     Args:
-        max_lag: Iterations that may be on their way on a GPU.
+        max_lag: Largest number of iterations whose losses have not been checked yet on a GPU.
+
+    Raises:
+        ValueError: If ``max_lag`` is below 1.
     """
 
     priority = 'ABOVE_NORMAL'
@@ -45,7 +55,17 @@ class NonFiniteLossHook(Hook):
         data_batch: Any = None,
         outputs: dict[str, Any] | None = None,
     ) -> None:
-        """Queues the losses of this iteration and checks those that have arrived."""
+        """Queues the losses of this iteration, and checks the losses that have arrived.
+
+        Args:
+            runner: The runner.
+            batch_idx: Number of the batch in the epoch.
+            data_batch: The batch.
+            outputs: Losses by name.
+
+        Raises:
+            FloatingPointError: If a loss is not finite.
+        """
         losses = {
             name: value.detach().float().reshape(())
             for name, value in (outputs or {}).items()
@@ -64,11 +84,26 @@ class NonFiniteLossHook(Hook):
             self._check_oldest()
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:  # noqa: ARG002
-        """Checks everything that is pending, so that no damaged weights are saved."""
+        """Checks all queued losses, so that no damaged weights are saved.
+
+        Args:
+            runner: The runner.
+            checkpoint: The checkpoint.
+
+        Raises:
+            FloatingPointError: If a loss is not finite.
+        """
         self._check_all()
 
     def after_train(self, runner: Runner) -> None:  # noqa: ARG002
-        """Checks the last iterations."""
+        """Checks the losses of the last iterations.
+
+        Args:
+            runner: The runner.
+
+        Raises:
+            FloatingPointError: If a loss is not finite.
+        """
         self._check_all()
 
     def _check_all(self) -> None:
@@ -88,6 +123,6 @@ class NonFiniteLossHook(Hook):
         listed = ', '.join(f'{name}={value:g}' for name, value in zip(names, values.tolist()))
         raise FloatingPointError(
             f'the loss is not finite in iteration {iteration + 1} ({listed}); samples of the batch: '
-            f'{", ".join(samples) or "unknown"}. Look at these samples, lower optim_wrapper.optimizer.lr, or train '
+            f'{", ".join(samples) or "unknown"}. Check these samples, lower optim_wrapper.optimizer.lr, or train '
             'without --amp'
         )

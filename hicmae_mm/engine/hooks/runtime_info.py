@@ -1,4 +1,4 @@
-"""Losses reach the log without a wait for the device in every iteration."""
+"""Log losses without waiting for the GPU in every iteration."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from hicmae_mm.registry import HOOKS
 
 @HOOKS.register_module()
 class DeferredRuntimeInfoHook(RuntimeInfoHook):
-    """MMEngine's RuntimeInfoHook, with the losses read from the device only when they are about to be used.
+    """MMEngine's RuntimeInfoHook, changed so that it reads losses from the GPU only when they are needed.
 
-    The base class calls ``.item()`` on every loss in every iteration, and each call waits for the GPU. Here the tensors
-    are kept and read at once when the ``LoggerHook`` is due, at the end of an epoch and before a checkpoint is
-    written. Every iteration's values reach the history in order, so smoothed values are the same.
+    The base class calls ``.item()`` on every loss in every iteration, and each call waits for the GPU. This hook keeps
+    the tensors. It reads all of them together when the ``LoggerHook`` writes, at the end of an epoch, and before a
+    checkpoint. The history gets the values of every iteration in order, so smoothed values are the same.
 
     Args:
-        max_history: Values kept per scalar; the base class copies its whole history in every iteration.
+        max_history: Number of values that the history keeps for each scalar. The base class copies the whole history
+            in every iteration.
     """
 
     def __init__(self, max_history: int = 10000) -> None:
@@ -30,7 +31,11 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
         self._pending: list[dict[str, Any]] = []
 
     def before_train(self, runner: Runner) -> None:
-        """Finds out how often the log is written."""
+        """Reads the interval of the log from the ``LoggerHook``.
+
+        Args:
+            runner: The runner.
+        """
         super().before_train(runner)
         intervals = [hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)]
         self.interval = min(intervals, default=1)
@@ -42,7 +47,14 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
         data_batch: Any = None,  # noqa: ARG002
         outputs: dict[str, Any] | None = None,
     ) -> None:
-        """Keeps the losses of the iteration, and hands them on when the log is due."""
+        """Keeps the losses of the iteration, and adds them to the history when the log needs them.
+
+        Args:
+            runner: The runner.
+            batch_idx: Number of the batch in the epoch.
+            data_batch: The batch.
+            outputs: Losses by name.
+        """
         if outputs:
             self._pending.append(
                 {key: value.detach() if isinstance(value, torch.Tensor) else value for key, value in outputs.items()}
@@ -52,13 +64,22 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
             self.flush(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Puts the pending values into the checkpoint's history."""
+        """Adds the kept values to the history in the checkpoint.
+
+        Args:
+            runner: The runner.
+            checkpoint: The checkpoint, which is changed in place.
+        """
         if self._pending:
             self.flush(runner)
             checkpoint['message_hub'] = runner.message_hub.state_dict()
 
     def flush(self, runner: Runner) -> None:
-        """Reads all pending values in one transfer and adds them to the history."""
+        """Reads all kept values in one transfer, and adds them to the history.
+
+        Args:
+            runner: The runner.
+        """
         tensors = [value.float().mean() for outputs in self._pending for value in outputs.values() if _is_tensor(value)]
         numbers = iter(torch.stack(tensors).tolist() if tensors else [])
         for outputs in self._pending:

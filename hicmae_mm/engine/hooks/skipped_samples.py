@@ -1,4 +1,4 @@
-"""Counts the samples that could not be read, and lists them at the end."""
+"""Count the samples that could not be read, and list them after the training."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from mmengine.runner import Runner
 from hicmae_mm.registry import HOOKS
 from hicmae_mm.utils.files import write_text
 
-_INFO = 'skipped_samples'  # in the message hub, and so in checkpoints
+_INFO = 'skipped_samples'  # key in the message hub, which checkpoints contain
 
 
 @HOOKS.register_module()
 class SkippedSamplesHook(Hook):
-    """Collects what the data set skipped (``on_error='skip'``), over all ranks.
+    """Collects the samples that the data sets of all ranks have skipped (``on_error='skip'``).
 
-    A line per epoch says how many; at the end of the training every sample is listed with its reason in the log and in
-    ``skipped_samples.json`` of the work folder: a list of ``{sample_id, reason, count}``.
+    The log contains one line with their number after each epoch. After the training it lists the samples with their
+    reasons. A file in the work folder has all of them as a list of ``{sample_id, reason, count}``.
 
     Args:
-        filename: Name of that file.
-        max_listed: Samples listed in the log; the file has all.
+        filename: Name of the file.
+        max_listed: Largest number of samples in the log. The file has all samples.
     """
 
     priority = 'LOW'
@@ -38,7 +38,11 @@ class SkippedSamplesHook(Hook):
         self._total: Counter[tuple[str, str]] = Counter()
 
     def before_train(self, runner: Runner) -> None:
-        """Continues the list of the interrupted training when resuming."""
+        """Continues the list of an interrupted training.
+
+        Args:
+            runner: The runner.
+        """
         entries = runner.message_hub.runtime_info.get(_INFO, ()) if runner._resume else ()
         self._total.update({(name, reason): count for name, reason, count in entries})
 
@@ -49,12 +53,23 @@ class SkippedSamplesHook(Hook):
         data_batch: Any = None,
         outputs: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> None:
-        """Notes what the batch lacks."""
+        """Records the skipped samples of a batch.
+
+        Args:
+            runner: The runner.
+            batch_idx: Number of the batch in the epoch.
+            data_batch: The batch.
+            outputs: Losses by name.
+        """
         if isinstance(data_batch, dict):
             self._here.extend((str(item.sample_id), str(item.reason)) for item in data_batch.get('skipped') or ())
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Collects the samples of all ranks and updates the file."""
+        """Collects the samples of all ranks, and updates the file.
+
+        Args:
+            runner: The runner.
+        """
         new = [entry for entries in all_gather_object(self._here) for entry in entries]
         self._here = []
         if not new:
@@ -67,7 +82,11 @@ class SkippedSamplesHook(Hook):
             write_text(Path(runner.work_dir) / self.filename, json.dumps(listing, indent=1, ensure_ascii=False))
 
     def after_train(self, runner: Runner) -> None:
-        """Lists the skipped samples."""
+        """Lists the skipped samples in the log.
+
+        Args:
+            runner: The runner.
+        """
         if not self._total:
             return
         lines = [f'  {name} ({count} times): {reason}' for (name, reason), count in self._total.items()]

@@ -1,4 +1,4 @@
-"""Says when threads wait for cores that other programs use, which can make an iteration ten times as long."""
+"""Warn if threads wait for cores that other programs use, which can make an iteration ten times slower."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ _TASKS = Path('/proc/self/task')
 
 
 def seconds_without_core() -> float:
-    """How long the threads of this process were ready to run and had no core, summed up; 0 where it is not told."""
+    """Measures how long threads of this process have waited for a core although they were ready to run.
+
+    Returns:
+        Sum over all threads. 0 on systems that do not report it.
+    """
     total = 0
     for task in _TASKS.glob('*/schedstat'):
         with suppress(OSError, ValueError, IndexError):  # a thread may have ended
@@ -27,15 +31,15 @@ def seconds_without_core() -> float:
 
 @HOOKS.register_module()
 class ThreadCompetitionHook(Hook):
-    """Compares the time of the first iterations with the processor time that their threads got.
+    """Measures in the first iterations whether threads wait for cores, and warns if they wait too long.
 
-    Threads that compute one operation together wait for the slowest, spinning. Where another program uses a core, one
-    thread waits for a core and all others for that thread. Waiting for data does not count. The runner adds this hook
-    to every training on a CPU.
+    Threads that compute one operation together wait for the slowest thread. If another program uses a core, one thread
+    waits for a core and all others wait for this thread. The time of reading data is not measured. The runner adds this
+    hook to every training on a CPU.
 
     Args:
-        num_iters: Iterations to measure, after the first.
-        max_share: Share of the threads' time without a core from which on it is said.
+        num_iters: Number of iterations to measure. The first iteration is not measured.
+        max_share: Share of the threads' time without a core, in 0..1. The hook warns if the share is not smaller.
     """
 
     priority = 'VERY_LOW'
@@ -48,7 +52,13 @@ class ThreadCompetitionHook(Hook):
         self._spent = [0.0, 0.0, 0.0]
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:  # noqa: ARG002
-        """Reads the clocks once the batch is there."""
+        """Reads the clocks after the batch has been loaded.
+
+        Args:
+            runner: The runner.
+            batch_idx: Number of the batch in the epoch.
+            data_batch: The batch.
+        """
         if self._measured < self.num_iters:
             self._started = (time.perf_counter(), time.process_time(), seconds_without_core())
 
@@ -59,7 +69,14 @@ class ThreadCompetitionHook(Hook):
         data_batch: Any = None,  # noqa: ARG002
         outputs: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> None:
-        """Adds up, and after the last iteration to measure says what was found."""
+        """Adds the times of the iteration, and reports after the last measured iteration.
+
+        Args:
+            runner: The runner.
+            batch_idx: Number of the batch in the epoch.
+            data_batch: The batch.
+            outputs: Losses by name.
+        """
         if self._measured >= self.num_iters:
             return
         self._measured += 1

@@ -1,4 +1,4 @@
-"""Mixed precision on a CPU: bfloat16 autocast where the CPU has it."""
+"""Mixed precision on a CPU: bfloat16 autocast if the CPU supports it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ _BF16_FLAGS = {'avx512_bf16', 'amx_bf16', 'bf16', 'avx_ne_convert'}
 
 
 def cpu_has_native_bfloat16(cpuinfo: str | Path = '/proc/cpuinfo') -> bool:
-    """Whether the CPU multiplies bfloat16 in hardware (emulation is some 300 times slower than float32).
+    """Checks whether the CPU multiplies bfloat16 in hardware. Emulation is about 300 times slower than float32.
 
     Args:
-        cpuinfo: The kernel's description of the CPU (x86 ``flags``, ARM ``Features``). Without such a file the
-            answer is False.
+        cpuinfo: File in which the kernel describes the CPU (x86 ``flags``, ARM ``Features``).
+
+    Returns:
+        Whether it does. False if the file does not exist.
     """
     if not Path(cpuinfo).exists():
         return False
@@ -36,14 +38,15 @@ def cpu_has_native_bfloat16(cpuinfo: str | Path = '/proc/cpuinfo') -> bool:
 
 @OPTIM_WRAPPERS.register_module()
 class CpuAmpOptimWrapper(OptimWrapper):
-    """An optimizer wrapper with bfloat16 autocast on the CPU; no loss scaling, which bfloat16 does not need.
+    """Optimizer wrapper with bfloat16 autocast on the CPU.
 
-    On a CPU without native bfloat16 it warns and computes in float32.
+    It does not scale the loss, because bfloat16 does not need it. On a CPU without native bfloat16 it warns and
+    computes in float32.
 
     Args:
         optimizer: The optimizer.
-        accumulative_counts: Iterations per optimizer step.
-        clip_grad: As in MMEngine's ``OptimWrapper``.
+        accumulative_counts: Number of iterations for one optimizer step.
+        clip_grad: See MMEngine's ``OptimWrapper``.
     """
 
     def __init__(
@@ -55,14 +58,21 @@ class CpuAmpOptimWrapper(OptimWrapper):
             print_log('Mixed precision on the CPU: bfloat16 autocast', logger='current')
         else:
             print_log(
-                'Mixed precision was asked for, but this CPU has no native bfloat16: computing in float32, because '
-                'emulated bfloat16 is far slower',
+                'Mixed precision was requested, but this CPU has no native bfloat16: computing in float32, because '
+                'emulated bfloat16 is much slower',
                 logger='current',
                 level=logging.WARNING,
             )
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Autocast, and no gradient synchronisation between accumulated iterations."""
+        """Context of the forward pass: autocast, and no gradient synchronisation between accumulated iterations.
+
+        Args:
+            model: The model.
+
+        Yields:
+            Nothing.
+        """
         with super().optim_context(model), torch.autocast('cpu', dtype=torch.bfloat16, enabled=self.is_enabled):
             yield

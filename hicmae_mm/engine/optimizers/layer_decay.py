@@ -1,4 +1,4 @@
-"""Layer-wise learning-rate decay, and no weight decay on 1-d parameters."""
+"""Layer-wise decay of the learning rate, and no weight decay on one-dimensional parameters."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from hicmae_mm.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIM
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class LayerDecayOptimWrapperConstructor:
-    """Gives every parameter the learning rate ``lr * layer_decay ** (L + 1 - id)`` (HiCMAE, fine-tuning recipe).
+    """Sets the learning rate of every parameter to ``lr * layer_decay ** (L + 1 - id)`` (HiCMAE, fine-tuning recipe).
 
-    The model says the depth of a parameter: ``model.layer_depth(name) -> (id, L)``, id 0 for the patch embedding, i + 1
-    for block i, L + 1 for everything after the last block. Weight decay is 0 on parameters with fewer than two
-    dimensions and on learned positions. Parameters of the same scale and decay share one group; a group carries
-    ``lr_scale``.
+    The model gives the depth of a parameter by ``model.layer_depth(name) -> (id, L)``: 0 for the patch embedding, i + 1
+    for block i, and L + 1 for all parts after the last block. The weight decay is 0 for learned positions and for
+    parameters with fewer than two dimensions. Parameters with the same scale and decay are in one group. Each group
+    stores its ``lr_scale``.
 
     Args:
         optim_wrapper_cfg: ``optimizer`` (with ``lr``) and arguments of the optimizer wrapper.
-        paramwise_cfg: ``layer_decay`` in (0, 1], 1 by default: weight-decay rule only. ``no_decay``: names of further
-            parameters without weight decay, whole or their last parts, such as ``('decoders.video.mask_token',)``.
+        paramwise_cfg: ``layer_decay`` in (0, 1]; the default 1 applies only the rule for the weight decay. ``no_decay``
+            lists names of further parameters without weight decay, whole names or their last parts, such as
+            ``('decoders.video.mask_token',)``.
 
     Raises:
-        ValueError: Unknown key of ``paramwise_cfg``, decay outside (0, 1], ``no_decay`` that names no parameter, or a
-            frozen model.
-        TypeError: Layer decay for a model without ``layer_depth``.
+        ValueError: If ``paramwise_cfg`` has an unknown key, the decay is outside of (0, 1], a name in ``no_decay``
+            names no parameter, or the model is frozen.
+        TypeError: If the model has no ``layer_depth`` and the layer decay is not 1.
     """
 
     def __init__(self, optim_wrapper_cfg: dict[str, Any], paramwise_cfg: dict[str, Any] | None = None) -> None:
@@ -50,7 +51,18 @@ class LayerDecayOptimWrapperConstructor:
         self.optimizer_cfg = dict(self.optim_wrapper_cfg.pop('optimizer'))
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
-        """Builds the optimizer wrapper for a model (wrapped for distribution or not)."""
+        """Builds the optimizer wrapper.
+
+        Args:
+            model: The model, with or without a wrapper for distributed training.
+
+        Returns:
+            The optimizer wrapper.
+
+        Raises:
+            ValueError: If all parameters are frozen.
+            TypeError: If layer decay is used for a model without ``layer_depth``.
+        """
         optimizer_cfg = dict(self.optimizer_cfg)
         optimizer_class = optimizer_cfg['type']
         if isinstance(optimizer_class, str):
@@ -62,7 +74,18 @@ class LayerDecayOptimWrapperConstructor:
         return OPTIM_WRAPPERS.build(wrapper_cfg, default_args=dict(optimizer=optimizer))
 
     def parameter_groups(self, model: nn.Module) -> list[dict[str, Any]]:
-        """Groups of (params, lr, lr_scale, weight_decay), deepest layers first in the log."""
+        """Groups the parameters by learning rate and weight decay.
+
+        Args:
+            model: The model, with or without a wrapper.
+
+        Returns:
+            Groups of ``params``, ``lr``, ``lr_scale`` and ``weight_decay``. The largest learning rate comes first.
+
+        Raises:
+            ValueError: If all parameters are frozen.
+            TypeError: If layer decay is used for a model without ``layer_depth``.
+        """
         module: Any = unwrapped(model)
         if self.layer_decay != 1 and not hasattr(module, 'layer_depth'):
             raise TypeError(
@@ -99,7 +122,15 @@ class LayerDecayOptimWrapperConstructor:
             raise ValueError(f'paramwise_cfg.no_decay={unknown} names no parameter of {type(module).__name__}')
 
     def lr_scale(self, module: Any, name: str) -> float:
-        """Returns the learning-rate factor of a parameter."""
+        """Computes the factor of the learning rate of a parameter.
+
+        Args:
+            module: The model, without a wrapper.
+            name: Name of the parameter.
+
+        Returns:
+            The factor in (0, 1].
+        """
         if self.layer_decay == 1:
             return 1.0
         layer_id, num_layers = module.layer_depth(name)
@@ -113,4 +144,4 @@ def _describe(groups: list[dict[str, Any]], num_frozen: int) -> str:
     total = sum(len(group['params']) for group in groups)
     span = f'{scales[0]:.4g} to {scales[-1]:.4g}' if len(scales) > 1 else f'{scales[0]:.4g}'
     text = f'Optimizer: {len(groups)} groups, learning-rate scale {span}, weight decay on {decayed} of {total} tensors'
-    return f'{text}; {num_frozen} frozen tensors are left out' if num_frozen else text
+    return f'{text}; {num_frozen} frozen tensors are not trained' if num_frozen else text

@@ -1,4 +1,4 @@
-"""Half a cosine from the first weight decay to the last, per iteration."""
+"""Change the weight decay from its first to its last value along half a cosine."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from hicmae_mm.registry import PARAM_SCHEDULERS
 
 @PARAM_SCHEDULERS.register_module()
 class CosineWeightDecay(WarmupCosineLR):
-    """Moves the weight decay of every group that has one to ``end_value`` (the published code's ``weight_decay_end``).
+    """Changes the weight decay of every parameter group to ``end_value`` (``weight_decay_end`` in the published code).
 
-    Groups without weight decay (1-d parameters) stay without.
+    Groups without weight decay (one-dimensional parameters) do not change.
 
     Args:
-        optimizer: Given by the runner.
+        optimizer: The optimizer; the runner passes it.
         end_value: Weight decay at the end of the training.
-        warmup: Epochs (or steps) at the first value.
+        warmup: Number of epochs (or steps) with the first value.
         begin: First step.
-        end: Step after the last one; the runner fills in the length of the training.
-        last_step: For resuming without a state.
-        by_epoch: As in :class:`WarmupCosineLR`.
+        end: Step after the last one. The runner sets it to the length of the training.
+        last_step: Index of the last finished step, for resuming without a stored state.
+        by_epoch: See :class:`WarmupCosineLR`.
         verbose: Whether to log every value.
 
     Raises:
-        ValueError: A negative weight decay.
+        ValueError: If ``end_value`` is negative, or the warm-up is not shorter than the training.
     """
 
     param_name = 'weight_decay'

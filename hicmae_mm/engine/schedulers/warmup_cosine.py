@@ -1,4 +1,4 @@
-"""Linear warm-up from zero, then half a cosine, per iteration (HiCMAE, sections 3 and 4 of the recipe)."""
+"""Linear warm-up from zero, followed by half a cosine (HiCMAE, sections 3 and 4 of the recipe)."""
 
 from __future__ import annotations
 
@@ -14,16 +14,24 @@ from hicmae_mm.registry import PARAM_SCHEDULERS
 
 
 def warmup_cosine_factor(step: int, total_steps: int, warmup_steps: int, eta_min_ratio: float) -> float:
-    """Learning rate of a step as a fraction of the base learning rate.
+    """Computes the learning rate of a step as a fraction of the base learning rate.
 
-    The warm-up is ``linspace(0, 1, warmup_steps)``, both end points included; then
-    ``r + (1 - r) / 2 * (1 + cos(pi * i / (total - warmup)))`` for the i-th step after it, with r = ``eta_min_ratio``.
+    The warm-up is ``linspace(0, 1, warmup_steps)`` with both end points. The i-th step after it has the value
+    ``r + (1 - r) / 2 * (1 + cos(pi * i / (total - warmup)))`` with r = ``eta_min_ratio``.
 
     Args:
-        step: 0-based iteration.
-        total_steps: Iterations of the whole training.
-        warmup_steps: Iterations of the warm-up.
-        eta_min_ratio: Smallest learning rate over base learning rate.
+        step: 0-based step.
+        total_steps: Number of steps of the whole training.
+        warmup_steps: Number of steps of the warm-up.
+        eta_min_ratio: Smallest learning rate divided by the base learning rate.
+
+    Returns:
+        The fraction in 0..1.
+
+    Example:
+        >>> from hicmae_mm.engine.schedulers.warmup_cosine import warmup_cosine_factor
+        >>> [round(warmup_cosine_factor(step, 9, 3, 0.0), 2) for step in range(9)]
+        [0.0, 0.5, 1.0, 1.0, 0.93, 0.75, 0.5, 0.25, 0.07]
     """
     if step < warmup_steps:
         return step / (warmup_steps - 1) if warmup_steps > 1 else 0.0
@@ -33,26 +41,27 @@ def warmup_cosine_factor(step: int, total_steps: int, warmup_steps: int, eta_min
 
 @PARAM_SCHEDULERS.register_module()
 class WarmupCosineLR(_ParamScheduler):
-    """Linear warm-up from zero and cosine decay, as a closed form of the step.
+    """Linear warm-up from zero and cosine decay; see :func:`warmup_cosine_factor`.
 
-    Every parameter group keeps its own ratio to the base learning rate, so the schedule goes with layer decay.
+    Every parameter group keeps its own ratio to the base learning rate, so the schedule can be combined with layer
+    decay.
 
-    Lengths are iterations of the data loader. With gradient accumulation the value changes only with the optimizer's
-    steps, as in the published implementation: it is that of a schedule over so many fewer steps.
+    Lengths are iterations of the data loader. With gradient accumulation the value changes only with the steps of the
+    optimizer, as in the published implementation: it is the value of a schedule over so many fewer steps.
 
     Args:
-        optimizer: Given by the runner.
-        warmup: Length of the warm-up, in epochs (or steps with ``by_epoch=False``).
-        eta_min_ratio: Smallest learning rate over base learning rate, in [0, 1].
+        optimizer: The optimizer; the runner passes it.
+        warmup: Length of the warm-up in epochs (or in steps with ``by_epoch=False``).
+        eta_min_ratio: Smallest learning rate divided by the base learning rate, in [0, 1].
         begin: First step.
-        end: Step after the last one; the runner fills in the length of the training.
-        last_step: For resuming without a state.
-        by_epoch: Whether steps are epochs; use ``convert_to_iter_based=True`` in the config to have the
-            schedule per iteration.
+        end: Step after the last one. The runner sets it to the length of the training.
+        last_step: Index of the last finished step, for resuming without a stored state.
+        by_epoch: Whether a step is an epoch. ``convert_to_iter_based=True`` in the config makes it an iteration, with
+            lengths still in epochs.
         verbose: Whether to log every value.
 
     Raises:
-        ValueError: The warm-up is not shorter than the training, or the ratio is outside [0, 1].
+        ValueError: If the warm-up is not shorter than the training, or the ratio is outside of [0, 1].
     """
 
     param_name = 'lr'
@@ -84,8 +93,8 @@ class WarmupCosineLR(_ParamScheduler):
             self.accumulated = accumulated
         super().__init__(optimizer, self.param_name, begin, end, last_step, by_epoch, verbose)
         if accumulated > 1:
-            # With gradient accumulation the first optimizer step comes later than the first schedule step, on purpose:
-            # without this the base class warns about their order.
+            # With gradient accumulation the first step of the schedule comes before the first step of the optimizer.
+            # The base class would warn about this order without the next line.
             optimizer._global_step = 0  # type: ignore[union-attr]
 
     @classmethod
@@ -100,7 +109,23 @@ class WarmupCosineLR(_ParamScheduler):
         epoch_length: int,
         **kwargs: Any,
     ) -> WarmupCosineLR:
-        """Builds the schedule per iteration from lengths in epochs (``convert_to_iter_based=True``)."""
+        """Builds a schedule with one step for each iteration from lengths in epochs (``convert_to_iter_based=True``).
+
+        Args:
+            optimizer: The optimizer.
+            warmup: Length of the warm-up in epochs. None means the default of the class.
+            begin: First epoch.
+            end: Epoch after the last one.
+            by_epoch: Must be True.
+            epoch_length: Number of iterations of an epoch.
+            **kwargs: Further arguments of the class.
+
+        Returns:
+            The schedule.
+
+        Raises:
+            ValueError: If ``by_epoch`` is False, or an argument of the class is out of range.
+        """
         if not by_epoch:
             raise ValueError('convert_to_iter_based=True needs by_epoch=True: the lengths are converted from epochs')
         if warmup is None:

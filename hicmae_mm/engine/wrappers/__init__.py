@@ -1,4 +1,4 @@
-"""Model wrappers: how a model is spread over several processes."""
+"""Model wrappers, which distribute a model over several processes."""
 
 from hicmae_mm.engine.wrappers.data_parallel import DataParallelModel
 from hicmae_mm.engine.wrappers.fully_sharded import FullyShardedModel

@@ -1,4 +1,4 @@
-"""A whole model on every rank: gradients are averaged once per optimizer step."""
+"""Data parallelism: every rank has the whole model, and gradients are averaged once for each optimizer step."""
 
 from __future__ import annotations
 
@@ -14,34 +14,40 @@ from hicmae_mm.registry import MODEL_WRAPPERS
 
 
 def takes_incomplete_clips(module: nn.Module) -> bool:
-    """Whether the parameters that a model uses depend on which streams the clips of a batch have."""
+    """Checks whether a model accepts clips without some streams, so that its used parameters differ between batches.
+
+    Args:
+        module: The model, without a wrapper.
+
+    Returns:
+        Whether it does.
+    """
     return getattr(module, 'missing_streams', 'error') != 'error'
 
 
 @MODEL_WRAPPERS.register_module()
 class DataParallelModel(MMDistributedDataParallel):
-    """MMEngine's ``MMDistributedDataParallel`` with the options that suit models of this package.
+    """MMEngine's ``MMDistributedDataParallel`` with options that suit the models of this package.
 
-    Gradients are averaged in buckets, while the backward pass still runs, and live in the buckets themselves. The
-    graph is declared static, which spares the search for parameters that a step did not use, unless it may change:
-    with ``find_unused_parameters``, or in a model that takes clips without some stream. Between two optimizer steps
-    (``optim_wrapper.accumulative_counts``) nothing is sent, but for the first iteration of a static graph, whose
-    reducer has to see it whole.
+    Gradients are averaged in buckets during the backward pass, and are stored in the buckets themselves. The graph is
+    declared static, so that no step has to search for unused parameters. Exceptions are ``find_unused_parameters`` and
+    models that accept clips without some streams, because their graph can change. Between two optimizer steps
+    (``optim_wrapper.accumulative_counts``) no gradients are sent. Only the first iteration of a static graph sends
+    them, because the reducer must record the whole graph.
 
     Args:
         module: The model.
-        device_ids: The GPU of this process; None on a CPU.
-        find_unused_parameters: Search every step for parameters without a gradient.
-        static_graph: Whether every step uses the same parameters. Defaults to None: if it is certain.
-        bucket_cap_mb: Size of a bucket in MiB, except the first, which has 1. A number holds for the
-            first as well. Defaults to None: 25.
-        gradient_as_bucket_view: Keep gradients in the buckets instead of copying them there, which saves the
-            memory of all gradients.
-        broadcast_buffers: Send the buffers of the first rank before every step; only batch norm needs it.
-        detect_anomalous_params: Log parameters without a gradient, for debugging.
+        device_ids: The GPU of this process. None on a CPU.
+        find_unused_parameters: Whether every step searches for parameters without a gradient.
+        static_graph: Whether every step uses the same parameters. None means True unless the graph can change.
+        bucket_cap_mb: Size of a bucket in MiB. None means 25, and 1 for the first bucket.
+        gradient_as_bucket_view: Whether gradients are stored in the buckets instead of being copied to them. This saves
+            the memory of all gradients.
+        broadcast_buffers: Whether the first rank sends its buffers before every step. Only batch norm needs it.
+        detect_anomalous_params: Whether to log parameters without a gradient, for debugging.
 
     Raises:
-        ValueError: ``static_graph=True`` for a graph that may change.
+        ValueError: If ``static_graph`` is True for a graph that can change.
     """
 
     def __init__(
@@ -75,16 +81,28 @@ class DataParallelModel(MMDistributedDataParallel):
         self._has_trained = False
 
     def train_step(self, data: Any, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
-        """One iteration, and an optimizer step where one is due; losses for the log."""
+        """Runs one training iteration, and an optimizer step after the last accumulated iteration.
+
+        Args:
+            data: The batch.
+            optim_wrapper: The optimizer wrapper.
+
+        Returns:
+            Losses for the log.
+        """
         losses: dict[str, Tensor] = super().train_step(data, optim_wrapper)
         self._has_trained = True
         return losses
 
     @contextmanager
     def no_sync(self) -> Iterator[None]:
-        """Sends no gradients for a forward pass run in this context, unless a static graph has not been seen yet.
+        """Prevents that gradients of a forward pass in this context are sent, except in the first iteration.
 
-        Averaging that first gradient twice changes nothing: it is the same on all ranks by then.
+        The reducer must record a static graph in the first iteration. Its gradient is then averaged twice, which
+        changes nothing, because it is the same on all ranks after the first time.
+
+        Yields:
+            Nothing.
         """
         if self.static_graph and not self._has_trained:
             yield

@@ -1,4 +1,4 @@
-"""A part of the model on every rank: parameters, gradients and optimizer state are sharded (FSDP)."""
+"""Fully sharded data parallelism (FSDP): every rank has a part of parameters, gradients and optimizer state."""
 
 from __future__ import annotations
 
@@ -21,27 +21,26 @@ from hicmae_mm.registry import MODEL_WRAPPERS
 class FullyShardedModel(nn.Module):
     """Shards a model over the ranks with PyTorch's ``fully_shard``, for models whose training state is too large.
 
-    Every unit (a transformer block) is gathered right before it is used and freed after; its gradients are reduced to
-    the shard of each rank. What a step computes is what data parallelism computes. Names of parameters do not change,
-    and ``module.state_dict()`` and the optimizer's give whole tensors (on the first rank; elsewhere their shapes
-    only), so that checkpoints are those of an unsharded model: they can be tested in one process, and resumed on
-    another number of ranks or with :class:`DataParallelModel`.
+    The parameters of a unit (a transformer block) are gathered before the unit is used, and freed afterwards. Each rank
+    keeps only its shard of the reduced gradients. A step computes the same result as data parallelism. The names of
+    parameters do not change. ``state_dict()`` of the module and of the optimizer return whole tensors on the first
+    rank, and only their shapes on the other ranks. So checkpoints are the same as those of an unsharded model: they can
+    be tested in one process, and resumed with another number of ranks or with :class:`DataParallelModel`.
 
-    The model stays whole until :meth:`shard` is called, which the runner does when a training starts; a test runs
-    unsharded. Between two optimizer steps (``optim_wrapper.accumulative_counts``) gradients are kept whole and are not
-    sent.
+    The model is whole until :meth:`shard` is called. The runner calls it when a training starts; a test uses the whole
+    model. Between two optimizer steps (``optim_wrapper.accumulative_counts``) every rank keeps whole gradients, and
+    does not send them.
 
     Args:
         module: The model.
-        units: Names of the classes that are gathered as one, their subclasses included.
-        reshard_after_forward: Free gathered parameters after the forward pass, and gather them again for the
-            backward pass. False takes more memory and sends less.
-        shard_size: Ranks that share one copy of the model, such as those of a node; copies are kept equal
-            as in data parallelism. Must divide the number of ranks. Defaults to None: all ranks.
+        units: Names of the classes whose parameters are gathered together, with their subclasses.
+        reshard_after_forward: Whether to free gathered parameters after the forward pass and gather them again for the
+            backward pass. False needs more memory and sends less data.
+        shard_size: Number of ranks that share one copy of the model, for example the ranks of a node. Copies are kept
+            equal as in data parallelism. It must divide the number of ranks. None means all ranks.
 
     Raises:
-        ValueError: A model that takes clips without some stream, or ``shard_size`` does not divide the number of ranks.
-        ImportError: PyTorch is older than 2.7.
+        ValueError: If the model accepts clips without some streams.
     """
 
     resume_location: str | None = 'cpu'  # a whole training state may be too large for one device
@@ -77,23 +76,27 @@ class FullyShardedModel(nn.Module):
 
     @staticmethod
     def check_hooks(hooks: Iterable[Hook]) -> None:
-        """Refuses hooks with ``needs_whole_model``: those that copy the model, or run it on one rank alone.
+        """Checks that no hook needs the whole model, for example to copy it or to run it on one rank only.
+
+        Args:
+            hooks: The hooks of the runner. Such a hook has ``needs_whole_model = True``.
 
         Raises:
-            ValueError: Names them.
+            ValueError: If there are such hooks; the error names them.
         """
         unfit = [type(hook).__name__ for hook in hooks if getattr(hook, 'needs_whole_model', False)]
         if unfit:
             raise ValueError(
-                f'{", ".join(unfit)} cannot work with a FullyShardedModel, of which no rank has the whole: remove from '
-                'custom_hooks, or train a DataParallelModel (leave model_wrapper_cfg.type out)'
+                f'{", ".join(unfit)} cannot work with a FullyShardedModel, because no rank has the whole model: remove '
+                'from custom_hooks, or train a DataParallelModel (leave model_wrapper_cfg.type out)'
             )
 
     def shard(self) -> None:
-        """Shards the parameters, as they are on the first rank; once only.
+        """Shards the parameters of the first rank over all ranks. Further calls do nothing.
 
         Raises:
-            ValueError: The model has none of the units.
+            ImportError: If PyTorch is older than 2.7.
+            ValueError: If the model has none of the units, or ``shard_size`` does not divide the number of ranks.
         """
         if self.is_sharded:
             return
@@ -108,7 +111,7 @@ class FullyShardedModel(nn.Module):
                 f'the model has no part of the classes {self.units}: set model_wrapper_cfg.units to its blocks'
             )
         options = dict(mesh=self._mesh(), reshard_after_forward=self.reshard_after_forward)
-        for part in reversed(units):  # a unit within another comes first
+        for part in reversed(units):  # inner units must be sharded before outer ones
             fully_shard(part, **options)
         fully_shard(self.module, **options)
         self.module.register_state_dict_post_hook(_whole_weights)
@@ -130,42 +133,80 @@ class FullyShardedModel(nn.Module):
         return init_device_mesh(device, shape, mesh_dim_names=('replicate', 'shard'))
 
     def adopt(self, optim_wrapper: OptimWrapper) -> None:
-        """Makes the state of an optimizer of the sharded parameters that of a whole model when saved or loaded."""
+        """Lets an optimizer of sharded parameters save and load the state of the whole model.
+
+        Args:
+            optim_wrapper: The optimizer wrapper.
+        """
         if self.is_sharded:
             optim_wrapper.optimizer.register_state_dict_post_hook(_whole_moments)
             optim_wrapper.optimizer.register_load_state_dict_pre_hook(_shard_moments)
 
     def take_part_in_saving(self, optim_wrapper: OptimWrapper | None) -> None:
-        """Sends this rank's shards to the first rank, which saves a checkpoint; its part in ``save_checkpoint``."""
+        """Sends the shards of this rank to the first rank, which saves a checkpoint.
+
+        Args:
+            optim_wrapper: The optimizer wrapper. None means that the checkpoint does not contain its state.
+        """
         if self.is_sharded:
             self.module.state_dict()
             if optim_wrapper is not None:
                 optim_wrapper.state_dict()
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """The model's own."""
+        """Calls the model.
+
+        Args:
+            *args: Arguments of the model.
+            **kwargs: Arguments of the model.
+
+        Returns:
+            Output of the model.
+        """
         return self.module(*args, **kwargs)
 
     def train_step(self, data: Any, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
-        """One iteration, and an optimizer step where one is due; losses for the log."""
+        """Runs one training iteration, and an optimizer step after the last accumulated iteration.
+
+        Args:
+            data: The batch.
+            optim_wrapper: The optimizer wrapper.
+
+        Returns:
+            Losses for the log.
+        """
         if self.is_sharded:
             self.module.set_requires_gradient_sync(optim_wrapper.should_sync())
         losses: dict[str, Tensor] = self.module.train_step(data, optim_wrapper)
         return losses
 
     def val_step(self, data: Any) -> list[Any]:
-        """Predictions for a batch."""
+        """Predicts a batch of the validation.
+
+        Args:
+            data: The batch.
+
+        Returns:
+            One sample with predictions for each clip.
+        """
         results: list[Any] = self.module.val_step(data)
         return results
 
     def test_step(self, data: Any) -> list[Any]:
-        """Predictions for a batch."""
+        """Predicts a batch of the test.
+
+        Args:
+            data: The batch.
+
+        Returns:
+            One sample with predictions for each clip.
+        """
         results: list[Any] = self.module.test_step(data)
         return results
 
 
 def _fully_shard() -> Any:
-    """PyTorch's function, imported here because older PyTorch lacks it."""
+    """Imports PyTorch's function here, because older versions of PyTorch lack it."""
     if tuple(int(part) for part in torch.__version__.split('.')[:2]) < (2, 7):
         raise ImportError(f'FullyShardedModel needs PyTorch 2.7 or newer, this is {torch.__version__}')
     from torch.distributed.fsdp import fully_shard
@@ -174,7 +215,7 @@ def _fully_shard() -> Any:
 
 
 def _whole(value: Any) -> Any:
-    """A sharded tensor as a whole, on the host of the first rank; all ranks must call it."""
+    """Gathers a sharded tensor on the host of the first rank; all ranks must call this function."""
     if not hasattr(value, 'full_tensor'):
         return value
     whole = value.detach().full_tensor()
@@ -182,7 +223,7 @@ def _whole(value: Any) -> Any:
 
 
 def _shard_like(value: Tensor, sharded: Any) -> Tensor:
-    """This rank's shard of a whole tensor that every rank has; nothing is sent."""
+    """Cuts the shard of this rank out of a whole tensor that every rank has; no data is sent."""
     from torch.distributed.tensor import distribute_tensor
 
     value = value.to(device=sharded.device, dtype=sharded.dtype)
@@ -213,7 +254,7 @@ def _shard_moments(optimizer: torch.optim.Optimizer, state_dict: Mapping[str, An
     own = [parameter for group in optimizer.param_groups for parameter in group['params']]
     stored = [index for group in state_dict['param_groups'] for index in group['params']]
     if len(own) != len(stored):
-        return dict(state_dict)  # the optimizer itself says what does not fit
+        return dict(state_dict)  # the optimizer itself raises an error with the difference
     state = {}
     for index, parameter in zip(stored, own):
         moments = state_dict['state'].get(index, {})
