@@ -34,7 +34,13 @@ class Column(NamedTuple):
 
 
 def read_info(folder: str | Path) -> dict[str, Any]:
-    """What ``features.json`` says: format, numbers of clips, every column, and how they were made.
+    """Reads ``features.json``: the format, the numbers of clips, all columns, and how the features were made.
+
+    Args:
+        folder: Folder that ``tools/extract_features.py`` wrote.
+
+    Returns:
+        Its content.
 
     Raises:
         FileNotFoundError: If the folder has no features, or their extraction has not finished.
@@ -47,19 +53,19 @@ def read_info(folder: str | Path) -> dict[str, Any]:
 
 
 def load_features(folder: str | Path, columns: Sequence[str] | None = None) -> dict[str, Any]:
-    """Loads features, in the order of the list they were made from.
+    """Loads features in the order of the annotation list.
 
     Args:
-        folder: That ``tools/extract_features.py`` wrote.
-        columns: Names; None: all.
+        folder: Folder that ``tools/extract_features.py`` wrote.
+        columns: Names of columns. None means all.
 
     Returns:
-        By name, an array ``(N, ...)``; a list of N arrays where clips have several rows (views, or time steps). Arrays
-        of the npy format are mapped, not read.
+        An array ``(N, ...)`` for each column, or a list of N arrays if clips have several rows (views or time steps).
+        Arrays of the npy format are memory-mapped.
 
     Raises:
         FileNotFoundError: If the folder has no features, or their extraction has not finished.
-        ValueError: If there is no such column.
+        ValueError: If a column does not exist.
     """
     info = read_info(folder)
     names = _chosen(info, columns)
@@ -75,11 +81,18 @@ def load_features(folder: str | Path, columns: Sequence[str] | None = None) -> d
 
 
 def iterate_features(folder: str | Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
-    """Yields the row of one clip after the other, as a dict; memory stays flat.
+    """Reads one clip after the other, so that the memory does not grow with the number of clips.
 
     Args:
-        folder: As for :func:`load_features`, and so are ``columns`` and the errors.
-        columns: Names; None: all.
+        folder: Folder that ``tools/extract_features.py`` wrote.
+        columns: Names of columns. None means all.
+
+    Yields:
+        A dictionary with the values of one clip.
+
+    Raises:
+        FileNotFoundError: If the folder has no features, or their extraction has not finished.
+        ValueError: If a column does not exist.
     """
     info = read_info(folder)
     names = _chosen(info, columns)
@@ -98,7 +111,7 @@ def _chosen(info: dict[str, Any], columns: Sequence[str] | None) -> list[str]:
 
 
 def _blocks(folder: Path, info: dict[str, Any], names: list[str]) -> Iterator[dict[str, Column]]:
-    """Columns of consecutive clips."""
+    """Yields columns of consecutive clips."""
     if info['format'] == 'npy':
         yield _npy_columns(folder, info, names)
         return

@@ -1,4 +1,4 @@
-"""Recognizers as ONNX graphs and ``torch.export`` programs, and sessions that run them."""
+"""Export recognizers as ONNX graphs or ``torch.export`` programs, and run them in sessions."""
 
 from hicmae_mm.export.exporting import export_model
 from hicmae_mm.export.manifest import Manifest, read_manifest

@@ -1,4 +1,4 @@
-"""Real clips to hold an exported model against the eager one."""
+"""Read real clips to compare an exported model with the eager model."""
 
 from __future__ import annotations
 
@@ -25,14 +25,20 @@ _NOISE_CLIPS, _NOISE_SECONDS = 2, 3.0
 
 
 def data_settings(cfg: Config) -> dict[str, Any]:
-    """Settings of the data set that a config tests on; of MMEngine's wrappers the first inner one.
+    """Finds the config of the test data set, or of the validation data set if there is no test.
+
+    Args:
+        cfg: Resolved config.
+
+    Returns:
+        Config of the data set. If it is inside of MMEngine's wrappers, it is the first inner one.
 
     Raises:
-        ValueError: The config has neither test nor validation data.
+        ValueError: If the config has neither test nor validation data.
     """
     loader = cfg.get('test_dataloader') or cfg.get('val_dataloader')
     if not loader:
-        raise ValueError('the config has no test_dataloader, whose pipeline real clips go through; see --no-check')
+        raise ValueError('the config has no test_dataloader, but its pipeline must read real clips; see --no-check')
     settings = loader['dataset']
     while 'pipeline' not in settings and ('datasets' in settings or 'dataset' in settings):
         settings = settings['datasets'][0] if 'datasets' in settings else settings['dataset']
@@ -42,22 +48,22 @@ def data_settings(cfg: Config) -> dict[str, Any]:
 def read_views(
     model: AudioVisualRecognizer, cfg: Config, count: int, media: Sequence[str | Path] = ()
 ) -> tuple[dict[str, Tensor], str]:
-    """Views of real clips, read by the config's test pipeline and normalised.
+    """Reads views of real clips with the test pipeline of the config, and normalises them.
 
     Args:
-        model: Whose streams and data preprocessor count.
+        model: The model, which determines the streams and the data preprocessor.
         cfg: Resolved config.
-        count: How many views at least; of fewer clips the views come again.
-        media: Videos, folders of frames or sound files. A sound file of the same name beside a video is its sound, else
-            its own track is. Without ``media``: the config's test data where they are there, else noise written for it
-            (two folders of 256x256 JPEG frames with a wav each).
+        count: Number B of views. If the clips have fewer views, the views are repeated.
+        media: Videos, folders of frames or sound files. The sound of a video is the sound file of the same name beside
+            it, or its own sound track. Without ``media`` the test data of the config are used. If they do not exist,
+            noise is used (two folders of 256x256 JPEG frames with a WAV file each).
 
     Returns:
-        ``(B, ...)`` by stream, and where the clips come from.
+        ``(B, ...)`` by stream, and a description of the source of the clips.
 
     Raises:
-        FileNotFoundError: A file of ``media`` does not exist.
-        ValueError: No clip could be read.
+        FileNotFoundError: If a file of ``media`` does not exist.
+        ValueError: If no clip could be read.
     """
     settings = data_settings(cfg)
     with tempfile.TemporaryDirectory() as folder:
@@ -90,7 +96,7 @@ def _read(dataset: Any, model: AudioVisualRecognizer, count: int) -> Iterator[di
 
 
 def _dataset(settings: Mapping[str, Any], model: AudioVisualRecognizer, ann_file: Path) -> AudioVisualDataset:
-    """Unlabelled clips through the pipeline of other settings."""
+    """Makes a data set of unlabelled clips with the pipeline of other settings."""
     streams = tuple(name for name in ('video', 'audio') if name in model.encoders)
     return AudioVisualDataset(
         str(ann_file), settings['pipeline'], data_root=str(ann_file.parent), task='unlabelled', streams=streams
@@ -105,7 +111,7 @@ def _list_media(media: Sequence[str | Path], model: AudioVisualRecognizer, folde
             raise FileNotFoundError(f'{name} does not exist')
         if path.suffix.lower() in SOUND_SUFFIXES:
             if 'video' in model.encoders:
-                raise ValueError(f'{name} is a sound file, and the model sees: give videos')
+                raise ValueError(f'{name} is a sound file, but the model needs video: give videos')
             records.append({'video': OWN_SOUND_TRACK, 'audio': str(path)})
             continue
         beside = [path.with_suffix(suffix) for suffix in SOUND_SUFFIXES if path.with_suffix(suffix).is_file()]

@@ -1,4 +1,4 @@
-"""How far an exported model is from the eager one, and how fast."""
+"""Compare results and speed of an exported model with those of the eager model."""
 
 from __future__ import annotations
 
@@ -18,20 +18,30 @@ CHECKED_BATCHES = (1, 2, 3, 5)
 
 
 def checked_batches(batch_size: int | None) -> tuple[int, ...]:
-    """Batch sizes to compare at: several, or that of a fixed model and one more, which takes two calls."""
+    """Lists the batch sizes for the comparison.
+
+    Args:
+        batch_size: Fixed batch size of the exported model, or None.
+
+    Returns:
+        Several sizes. For a fixed size it is this size and one more, which needs two calls.
+    """
     return CHECKED_BATCHES if batch_size is None else (batch_size, batch_size + 1)
 
 
 def largest_difference(
     recognizer: ExportableRecognizer, session: ExportedSession, views: Mapping[str, Tensor], batch_sizes: Sequence[int]
 ) -> float:
-    """Largest absolute difference of any output from the eager model.
+    """Computes the largest absolute difference of any output from the eager model.
 
     Args:
         recognizer: The eager model.
-        session: The exported one.
-        views: ``(B, ...)`` by stream, B at least the largest batch size.
-        batch_sizes: To compare at; each takes the last so many views, so that most views are used.
+        session: The exported model.
+        views: ``(B, ...)`` by stream. B must be at least the largest batch size.
+        batch_sizes: Batch sizes of the comparison. A batch of size n has the last n views.
+
+    Returns:
+        The difference. It is infinite if an output is not finite.
     """
     largest = 0.0
     for size in batch_sizes:
@@ -45,15 +55,16 @@ def largest_difference(
 
 
 def compare_speed(calls: Mapping[str, Callable[[], Any]], rounds: int = 5) -> dict[str, dict[str, float]]:
-    """Times calls in turns, so that what else the machine does strikes all of them.
+    """Measures the time of several calls in alternation, so that other programs slow down all of them equally.
 
     Args:
-        calls: By name; the first is what the others are measured against.
-        rounds: Timed rounds, after one that is not.
+        calls: Functions by name. The others are compared with the first one.
+        rounds: Number of measured rounds. One round before them is not measured.
 
     Returns:
-        By name: ``seconds`` and ``cpu_seconds`` (medians; those of all threads of this process), and ``ratio`` and
-        ``cpu_ratio``, the medians of the ratios to the first call of the same round. Below 1 is faster.
+        Results by name: ``seconds`` and ``cpu_seconds`` are medians; ``cpu_seconds`` includes all threads of this
+        process. ``ratio`` and ``cpu_ratio`` are medians of the ratios to the first call of the same round. A ratio
+        below 1 means faster.
     """
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
     for _ in range(rounds + 1):
@@ -77,7 +88,16 @@ def compare_speed(calls: Mapping[str, Callable[[], Any]], rounds: int = 5) -> di
 def forward_calls(
     recognizer: ExportableRecognizer, sessions: Mapping[str, ExportedSession], batch: Mapping[str, Tensor]
 ) -> dict[str, Callable[[], Any]]:
-    """Calls for :func:`compare_speed`: the eager model, then sessions by name."""
+    """Makes the calls for :func:`compare_speed`.
+
+    Args:
+        recognizer: The eager model.
+        sessions: Exported models by name.
+        batch: ``(B, ...)`` by stream.
+
+    Returns:
+        Functions by name: ``eager``, and the names of the sessions.
+    """
 
     def eager() -> Any:
         with torch.inference_mode():

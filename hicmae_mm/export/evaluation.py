@@ -1,4 +1,4 @@
-"""A config's test set through the eager model and exported ones, every clip read once."""
+"""Evaluate the eager model and exported models on the test set of a config; every clip is read once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FIELDS = {kind: field for field, kind in KINDS.items()}
 def evaluate(
     recognizer: ExportableRecognizer, sessions: Mapping[str, ExportedSession], cfg: Config
 ) -> dict[str, dict[str, float]]:
-    """Runs the config's test set through all models.
+    """Evaluates all models on the test set of the config.
 
     Args:
         recognizer: The eager model.
@@ -31,11 +31,11 @@ def evaluate(
         cfg: Resolved config with ``test_dataloader`` and ``test_evaluator``.
 
     Returns:
-        Measures of the config's evaluator by model, ``eager`` first.
+        Measures of the config's evaluator by model. ``eager`` is the first model.
 
     Raises:
-        ValueError: The config has no test data or no evaluator.
-        FileNotFoundError: The test data are not there.
+        ValueError: If the config has no test data or no evaluator.
+        FileNotFoundError: If the test data do not exist.
     """
     if not cfg.get('test_dataloader') or not cfg.get('test_evaluator'):
         raise ValueError('the config needs test_dataloader and test_evaluator, to evaluate on its test set')
@@ -66,12 +66,15 @@ def _metrics(cfg: Config) -> list[dict[str, Any]]:
 def set_predictions(
     samples: list[EmotionDataSample], outputs: Mapping[str, Tensor], kinds: Mapping[str, str]
 ) -> list[EmotionDataSample]:
-    """Fills in what a session put out, averaged over each clip's views, as a head's ``predict`` does.
+    """Averages the outputs of a session over the views of each clip, and stores them, as ``predict`` of a head does.
 
     Args:
-        samples: One per clip, with ``num_views``.
+        samples: One sample with ``num_views`` for each clip. They are changed in place.
         outputs: ``(sum of views, C)`` by output.
         kinds: ``'probabilities'`` or ``'values'`` by output.
+
+    Returns:
+        The samples.
     """
     for name, rows in outputs.items():
         for sample, row in zip(samples, average_views(rows.cpu(), samples)):

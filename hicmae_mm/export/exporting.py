@@ -1,4 +1,4 @@
-"""From a recognizer to an exported folder."""
+"""Export a recognizer to a folder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from hicmae_mm.export.reading import describe_reading
 from hicmae_mm.export.recognizer import ExportableRecognizer
 from hicmae_mm.export.session import open_session
 
-NOMINAL_FPS = 25  # of the corpora
+NOMINAL_FPS = 25  # frame rate of the corpora, in frames per second
 _PACKAGES = {'onnx': ('torch', 'onnx', 'onnxscript', 'onnxruntime'), 'torch-export': ('torch',)}
 
 
@@ -41,29 +41,29 @@ def export_model(
     views: Mapping[str, Tensor] | None = None,
     checkpoint: Mapping[str, str] | None = None,
 ) -> Manifest:
-    """Exports a recognizer and holds it against the eager one.
+    """Exports a recognizer, and compares the exported model with the eager one.
 
     Args:
-        model: With its weights, on the CPU; switched to evaluation.
-        cfg: The resolved config that it was built from.
-        out: Folder to write: the model's file and ``model.json``. An export that is there is replaced once the new one
-            is complete and checked.
+        model: The recognizer with its weights, on the CPU. It is set to evaluation mode.
+        cfg: The resolved config from which it was built.
+        out: Folder for the file of the model and ``model.json``. An earlier export is replaced when the new one is
+            complete and checked.
         format: ``'onnx'`` or ``'torch-export'``.
-        batch_size: Views per call; None: any number.
-        opset: Version of ONNX' operators.
-        is_int8: Quantise the products with weights (ONNX only).
+        batch_size: Number of views in each call. None means any number.
+        opset: Version of the ONNX operators.
+        is_int8: Whether to quantise the products with weights (ONNX only).
         reduce_range: See :func:`hicmae_mm.export.graphs.quantize_onnx`.
-        views: ``(B, ...)`` by stream, views of clips to compare on; None: no check. B must be 5 at least, or one more
-            than ``batch_size``.
-        checkpoint: ``file`` and ``sha256`` of the weights, for the record.
+        views: ``(B, ...)`` by stream, views of clips for the comparison. B must be at least 5, or one more than
+            ``batch_size``. None means no comparison.
+        checkpoint: ``file`` and ``sha256`` of the weights, which ``model.json`` records.
 
     Returns:
-        What was written into ``model.json``, with the largest difference that was found.
+        The content of ``model.json`` with the largest difference.
 
     Raises:
-        ValueError: No recognizer, an unknown format, int8 without ONNX, or a float32 model that differs from the eager
-            one by more than 1e-4.
-        ImportError: The ``export`` extra is not installed.
+        ValueError: If the model is not a recognizer, an option is wrong, int8 is requested without ONNX, or the float32
+            model differs from the eager one by more than 1e-4.
+        ImportError: If the ``export`` extra is not installed.
     """
     if format not in MODEL_FILES:
         raise ValueError(f'format must be one of {list(MODEL_FILES)}, got {format!r}')
@@ -94,7 +94,7 @@ def export_model(
 def _checked(
     manifest: Manifest, recognizer: ExportableRecognizer, folder: Path, views: Mapping[str, Tensor] | None
 ) -> Manifest:
-    """Writes the description, with the difference found; refuses a float32 model that differs too much."""
+    """Writes the manifest with the measured difference, and refuses a float32 model that differs too much."""
     manifest.write(folder)
     if views is None:
         return manifest
@@ -112,7 +112,17 @@ def _checked(
 
 
 def describe(recognizer: ExportableRecognizer, cfg: Config, format: str, checkpoint: Mapping[str, str]) -> Manifest:
-    """Everything about the model that its config and its parts tell."""
+    """Describes a model by its config and its parts.
+
+    Args:
+        recognizer: The model.
+        cfg: Its resolved config.
+        format: ``'onnx'`` or ``'torch-export'``.
+        checkpoint: ``file`` and ``sha256`` of the weights.
+
+    Returns:
+        The manifest.
+    """
     preprocessor = recognizer.model.data_preprocessor
     inputs: dict[str, dict[str, Any]] = {}
     steps = _pipeline(cfg)
@@ -134,7 +144,7 @@ def describe(recognizer: ExportableRecognizer, cfg: Config, format: str, checkpo
 
 
 def _pipeline(cfg: Config) -> Sequence[Mapping[str, Any]]:
-    """Steps of the test pipeline; none where the config has no test data."""
+    """Finds the steps of the test pipeline; a config without test data has none."""
     try:
         return data_settings(cfg).get('pipeline') or ()
     except ValueError:
@@ -144,12 +154,12 @@ def _pipeline(cfg: Config) -> Sequence[Mapping[str, Any]]:
 def _version(package: str) -> str:
     try:
         return metadata.version(package)
-    except metadata.PackageNotFoundError:  # onnxruntime-gpu brings the module onnxruntime, for one
+    except metadata.PackageNotFoundError:  # for example, the package onnxruntime-gpu contains the module onnxruntime
         return 'unknown'
 
 
 def _outputs(recognizer: ExportableRecognizer, facts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Kind and column names of every output; columns are numbered where the data set does not name them."""
+    """Describes kind and column names of every output; columns without names in the data set get numbers."""
     with torch.inference_mode():
         widths = {name: value.shape[1] for name, value in recognizer(recognizer.example_inputs(1)).items()}
     named = {'probabilities': facts.get('classes'), 'values': facts.get('dimensions')}
@@ -162,7 +172,16 @@ def _outputs(recognizer: ExportableRecognizer, facts: Mapping[str, Any]) -> dict
 
 
 def window_seconds(cfg: Config, recognizer: ExportableRecognizer) -> float | None:
-    """Time that one view covers: the sampled frames at 25 per second, or of sound alone the spectrogram's length."""
+    """Computes the time that one view covers.
+
+    Args:
+        cfg: Resolved config.
+        recognizer: The model.
+
+    Returns:
+        Length of the sampled frames at 25 frames per second. For a model without video it is the length of the
+        spectrogram. None if it is unknown.
+    """
     if 'video' not in recognizer.model.encoders:
         shape = recognizer.input_shapes().get('audio')
         return None if shape is None else shape[1] * FRAME_SHIFT_MS / 1000

@@ -1,4 +1,4 @@
-"""Optional packages, with an error that names the extra."""
+"""Import optional packages, with an error that names the missing extra."""
 
 from __future__ import annotations
 
@@ -9,8 +9,14 @@ from types import ModuleType
 def import_extra(name: str) -> ModuleType:
     """Imports a module of the ``export`` extra.
 
+    Args:
+        name: Dotted name of the module.
+
+    Returns:
+        The module.
+
     Raises:
-        ImportError: The package is not installed; the message says how to get it.
+        ImportError: If the package is not installed; the error says how to install it.
     """
     try:
         return importlib.import_module(name)

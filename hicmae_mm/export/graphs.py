@@ -1,4 +1,4 @@
-"""Recognizers as ``torch.export`` programs and ONNX graphs, in float32 or int8."""
+"""Convert recognizers to ``torch.export`` programs and ONNX graphs, in float32 or int8."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ import torch
 from hicmae_mm.export.extras import import_extra
 from hicmae_mm.export.recognizer import ExportableRecognizer
 
-DEFAULT_OPSET = 20  # the first with Gelu; 23 adds Attention, which fewer runtimes know
-_TRACED_BATCH = 2  # a batch of 1 would be taken for a constant
+DEFAULT_OPSET = 20  # the first with Gelu; 23 adds Attention, which fewer runtimes support
+_TRACED_BATCH = 2  # tracing would treat a batch size of 1 as a constant
 _NOT_QUANTIZED = ('patch_embed', 'head')
 _LARGEST_PROTOBUF = 2**31
 
 
 def trace(recognizer: ExportableRecognizer, batch_size: int | None = None) -> torch.export.ExportedProgram:
-    """The program of a recognizer.
+    """Traces a recognizer.
 
     Args:
-        recognizer: What to trace.
-        batch_size: Views per call; None: any number.
+        recognizer: The recognizer.
+        batch_size: Number of views in each call. None means any number.
+
+    Returns:
+        The program.
     """
     example = recognizer.example_inputs(batch_size or _TRACED_BATCH)
     dynamic = None
@@ -37,7 +40,12 @@ def trace(recognizer: ExportableRecognizer, batch_size: int | None = None) -> to
 
 
 def write_program(program: torch.export.ExportedProgram, path: Path) -> None:
-    """Writes a ``.pt2`` file."""
+    """Writes a program to a ``.pt2`` file.
+
+    Args:
+        program: The program.
+        path: The file.
+    """
     with quiet():
         torch.export.save(program, path)
 
@@ -45,15 +53,15 @@ def write_program(program: torch.export.ExportedProgram, path: Path) -> None:
 def write_onnx(
     program: torch.export.ExportedProgram, path: Path, outputs: list[str], opset: int = DEFAULT_OPSET
 ) -> list[str]:
-    """Writes an ONNX file, and ``.data`` beside it where the weights are too large for one.
+    """Writes an ONNX file, and a ``.data`` file beside it if the weights are too large for one file.
 
-    What the exporter notes at every node (source files with their paths, traces) is left out.
+    Notes of the exporter about each node (paths of source files, stack traces) are removed.
 
     Args:
-        program: Of :func:`trace`.
-        path: File to write.
-        outputs: Names of the outputs, in the program's order.
-        opset: Version of ONNX' operators.
+        program: Result of :func:`trace`.
+        path: The file.
+        outputs: Names of the outputs in the order of the program.
+        opset: Version of the ONNX operators.
 
     Returns:
         Names of the nodes that should stay in floating point when the others are quantised: patch embeddings and head.
@@ -84,7 +92,7 @@ def write_onnx(
 
 
 def _strip(model: Any) -> None:
-    """Takes out of an ONNX model what its exporter noted."""
+    """Removes the notes of the exporter from an ONNX model."""
     graph = model.graph
     values = [*graph.inputs, *graph.outputs, *graph.initializers.values()]
     for node in graph.all_nodes():
@@ -97,27 +105,28 @@ def _strip(model: Any) -> None:
 
 
 def quantize_onnx(source: Path, path: Path, kept: list[str], reduce_range: bool = False) -> None:
-    """Writes a copy of an ONNX file whose products with weights are done in int8.
+    """Writes a copy of an ONNX file that computes products with weights in int8.
 
-    Weights are quantised once, per output channel; activations at every call, per tensor. Products of two activations
-    (attention) stay in floating point.
+    Weights are quantised once for each output channel. Activations are quantised in every call for each tensor.
+    Products of two activations (attention) stay in floating point.
 
     Args:
         source: File in float32.
-        path: File to write.
+        path: The new file.
         kept: Names of nodes that stay in float32.
-        reduce_range: 7 bits for the weights: processors without VNNI instructions (before about 2019) add pairs of
-            products in 16 bits, which overflow with 8.
+        reduce_range: Whether weights have only 7 bits. Processors without VNNI instructions (before about 2019) add
+            pairs of products in 16 bits, which overflow with 8 bits.
 
     Raises:
-        ValueError: A model too large for one file.
+        ImportError: If the ``export`` extra is not installed.
+        ValueError: If the model is too large for one file.
     """
     onnx, quantization = import_extra('onnx'), import_extra('onnxruntime.quantization')
     if source.stat().st_size + sum(file.stat().st_size for file in source.parent.glob('*.data')) >= _LARGEST_PROTOBUF:
         raise ValueError('a model of more than 2 GiB cannot be quantised to int8')
     model = onnx.load(source)
-    del model.graph.value_info[:]  # the quantiser replaces Gemm by MatMul, and trips over the shapes noted before
-    onnx.helper.set_model_props(model, {'onnx.quant.pre_process': 'onnxruntime.quant'})  # what it would ask for
+    del model.graph.value_info[:]  # the quantiser replaces Gemm by MatMul, and the recorded shapes would be wrong
+    onnx.helper.set_model_props(model, {'onnx.quant.pre_process': 'onnxruntime.quant'})  # avoids its warning
     with quiet():
         quantization.quantize_dynamic(
             model,
@@ -133,7 +142,11 @@ def quantize_onnx(source: Path, path: Path, kept: list[str], reduce_range: bool 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps the exporters' notes on their own deprecations and optional packages to themselves."""
+    """Hides notes of the exporters about their own deprecations and optional packages.
+
+    Yields:
+        Nothing.
+    """
     loggers = [logging.getLogger(name) for name in ('torch.onnx', 'onnxscript', 'onnx_ir', 'torch.export')]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

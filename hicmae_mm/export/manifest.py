@@ -1,4 +1,4 @@
-"""``model.json``: what stands beside an exported model and says how to feed it."""
+"""Read and write ``model.json``, which describes an exported model and its inputs."""
 
 from __future__ import annotations
 
@@ -29,18 +29,19 @@ class Manifest:
     Attributes:
         format: ``'onnx'`` or ``'torch-export'``.
         file: Name of the model's file in the folder.
-        inputs: By stream, in the model's order: ``shape`` without the batch, ``mean`` and ``std`` (of pixels 0..255, of
-            log energies), and how the test pipeline reads the stream (:mod:`hicmae_mm.export.reading`).
-        outputs: By name: ``kind`` (``'probabilities'`` or ``'values'``) and ``names`` of the columns.
+        inputs: Description by stream, in the order of the model: ``shape`` without the batch, ``mean`` and ``std`` (of
+            pixels in 0..255, or of log energies), and how the test pipeline reads the stream
+            (:mod:`hicmae_mm.export.reading`).
+        outputs: Description by name: ``kind`` (``'probabilities'`` or ``'values'``) and ``names`` of the columns.
         config: The resolved config as text.
-        batch_size: Views per call; None: any number.
+        batch_size: Number of views in each call. None means any number.
         precision: ``'float32'`` or ``'int8'`` (weights and activations of matrix products).
-        opset: ONNX opset; None without ONNX.
-        window_seconds: How much time one view covers; None if the pipeline does not tell.
-        max_difference: Largest difference from the eager model that was found; None: not checked.
-        checkpoint: ``file`` and ``sha256`` of the weights' source.
-        versions: Of the packages that wrote the model.
-        format_version: Of this description.
+        opset: ONNX opset. None for other formats.
+        window_seconds: Time that one view covers. None if it is unknown.
+        max_difference: Largest measured difference from the eager model. None if it was not measured.
+        checkpoint: ``file`` and ``sha256`` of the weights.
+        versions: Versions of the packages that wrote the model.
+        format_version: Version of this format.
     """
 
     format: str
@@ -59,7 +60,7 @@ class Manifest:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes; empty for a model of values."""
+        """Names of the classes. It is empty for a model that predicts only values."""
         return tuple(next((part['names'] for part in self.outputs.values() if part['kind'] == 'probabilities'), ()))
 
     @property
@@ -68,10 +69,13 @@ class Manifest:
         return {name: tuple(part['shape']) for name, part in self.inputs.items()}
 
     def load_config(self) -> Config:
-        """The resolved config, read without running it.
+        """Reads the resolved config without running code.
 
-        Its text is in alphabetical order; the encoders stand in the model's own order again, on which the columns of
-        the head's weights depend.
+        The text has all keys in alphabetical order. This method restores the order of the encoders, because the columns
+        of the head's weights depend on it.
+
+        Returns:
+            The config.
         """
         cfg = config_from_text(self.config)
         encoders = cfg.model.encoders
@@ -79,7 +83,11 @@ class Manifest:
         return cfg
 
     def write(self, folder: Path) -> None:
-        """Writes ``model.json``."""
+        """Writes ``model.json``.
+
+        Args:
+            folder: Folder of the exported model.
+        """
         content = asdict(self) | {'classes': list(self.classes)}
         write_text(folder / MANIFEST, json.dumps(content, indent=2) + '\n')
 
@@ -87,9 +95,15 @@ class Manifest:
 def read_manifest(folder: str | Path) -> Manifest:
     """Reads ``model.json`` of an exported folder.
 
+    Args:
+        folder: The folder.
+
+    Returns:
+        The manifest.
+
     Raises:
-        FileNotFoundError: No such folder, or it holds no exported model.
-        ValueError: The description is damaged, or of a later version.
+        FileNotFoundError: If the folder does not exist or has no exported model.
+        ValueError: If the manifest is damaged or has a later version.
     """
     path = Path(folder) / MANIFEST
     if not path.is_file():
@@ -103,30 +117,30 @@ def read_manifest(folder: str | Path) -> Manifest:
         if not _is_count(version):
             raise ValueError(f'format_version is {str(version)[:40]}, expected a number from 1 on')
         if version > FORMAT_VERSION:
-            raise ValueError(f'format_version {str(version)[:40]} is of a later hicmae_mm')
+            raise ValueError(f'format_version {str(version)[:40]} needs a later version of hicmae_mm')
         content.pop('classes', None)
         manifest = Manifest(**content)
         _check(manifest)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise ValueError(f'{path} does not describe an exported model ({error}); export it anew') from error
+        raise ValueError(f'{path} does not describe an exported model ({error}); export it again') from error
     if not (path.parent / manifest.file).is_file():
-        raise FileNotFoundError(f'{path.parent / manifest.file} does not exist, which {MANIFEST} names; export it anew')
+        raise FileNotFoundError(f'{path.parent / manifest.file} does not exist, but {MANIFEST} names it; export again')
     return manifest
 
 
 def _check(manifest: Manifest) -> None:
-    """Raises an error for a description that does not hold together; ``file`` must lie in its folder."""
+    """Raises an error if the manifest is not consistent; ``file`` must be the usual name, inside of the folder."""
     if manifest.format not in MODEL_FILES or manifest.file != MODEL_FILES[manifest.format]:
         raise ValueError(
-            f'file {str(manifest.file)[:80]!r} of format {str(manifest.format)[:80]!r} is none of an export'
+            f'file {str(manifest.file)[:80]!r} with format {str(manifest.format)[:80]!r} does not come from an export'
         )
     for part in manifest.outputs.values():
         if part['kind'] not in ('probabilities', 'values') or not all(isinstance(name, str) for name in part['names']):
-            raise ValueError('an output is described wrongly')
+            raise ValueError('the description of an output is wrong')
     if not all(_is_count(size) for shape in manifest.input_shapes.values() for size in shape):
-        raise ValueError('the shape of an input is no list of sizes')
+        raise ValueError('the shape of an input is not a list of sizes')
     if not isinstance(manifest.config, str):
-        raise ValueError('its config is no text')
+        raise ValueError('its config is not text')
     if manifest.batch_size is not None and not _is_count(manifest.batch_size):
         raise ValueError(f'batch_size is {str(manifest.batch_size)[:40]}, expected a number from 1 on, or null')
 
@@ -137,10 +151,17 @@ def _is_count(value: object) -> bool:
 
 @contextmanager
 def replaced_folder(folder: Path) -> Iterator[Path]:
-    """Gives a folder to write to, and moves its files to ``folder`` once all are there.
+    """Creates a temporary folder, and moves its files to ``folder`` at the end.
 
-    ``model.json`` goes last, and that of an earlier export first: what has a ``model.json`` is whole at every moment. A
-    process that dies leaves a ``.partial`` folder, which the next one clears. Of a failure nothing is left.
+    The old ``model.json`` is deleted first and the new one is moved last, so a folder with ``model.json`` is always
+    complete. If the process is killed, a folder ``.partial`` stays, and the next export deletes it. An error leaves no
+    files.
+
+    Args:
+        folder: Folder of the exported model.
+
+    Yields:
+        The temporary folder.
     """
     is_new = not folder.exists()
     partial = folder / _PARTIAL

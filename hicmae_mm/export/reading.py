@@ -1,4 +1,4 @@
-"""What a program without this package must know to make a model's input of a file."""
+"""Describe how to read the inputs of a model from files, for programs that do not use this package."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from hicmae_mm.datasets.transforms.video_io import SampleClips
 
 
 def describe_reading(stream: str, steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """How the test pipeline reads a stream, with every default written out.
+    """Describes how the test pipeline reads a stream, with the values of all defaults.
 
     Args:
         stream: Name of the stream.
         steps: Configs of the pipeline's steps.
 
     Returns:
-        For ``video`` the sampling of frames, for ``audio`` the sound and its filterbank; for any other stream, or
-        without the steps that tell, nothing.
+        The sampling of frames for ``video``, or the sound and its filterbank for ``audio``. It is empty for other
+        streams, or if the pipeline does not have the steps.
     """
     by_type = {str(step.get('type')).rpartition('.')[2]: step for step in steps}
     if stream == 'video' and 'SampleClips' in by_type:

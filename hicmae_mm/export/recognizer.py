@@ -1,4 +1,4 @@
-"""The part of a recognizer that is exported: normalised streams in, scores out."""
+"""The exported part of a recognizer: normalised streams are its inputs, scores are its outputs."""
 
 from __future__ import annotations
 
@@ -16,56 +16,81 @@ KINDS = {'pred_score': 'probabilities', 'pred_values': 'values'}
 
 
 class ExportableRecognizer(nn.Module):
-    """A recognizer as a function of tensors, without views, data samples or losses.
+    """Makes a recognizer a function of tensors, without views, data samples or losses.
 
-    Outputs by name: ``scores`` is what the head predicts, probabilities (softmax applied) or values. A head of several
-    tasks puts its classes under ``scores`` and its values under ``values``.
+    The output ``scores`` has the predictions of the head: probabilities (after softmax) or values. A head for several
+    tasks has its classes in ``scores`` and its values in ``values``.
 
     Args:
-        model: The recognizer; switched to evaluation.
+        model: The recognizer. It is set to evaluation mode.
 
     Raises:
-        ValueError: Another model, or a head whose predictions have no known form.
+        ValueError: If the model is not a recognizer, or the kind of its predictions is unknown.
     """
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         if not isinstance(model, AudioVisualRecognizer):
             raise ValueError(
-                f'only recognizers are exported, got {type(model).__name__}: give the config of a fine-tuning'
+                f'only recognizers can be exported, got {type(model).__name__}: give the config of a fine-tuning'
             )
         self.model = model.eval()
         self.kinds = {name: KINDS[head.prediction_field] for name, head in self.heads().items()}
 
     def heads(self) -> dict[str, BaseHead]:
-        """Heads by the name of their output."""
+        """Collects the heads.
+
+        Returns:
+            Heads by the name of their output.
+
+        Raises:
+            ValueError: If the kind of a head's predictions is unknown.
+        """
         head = self.model.head
         parts = list(head.heads.values()) if isinstance(head, MultiTaskHead) else [head]
         unknown = [part for part in parts if getattr(part, 'prediction_field', None) not in KINDS]
         if unknown:
             raise ValueError(
-                f'{type(unknown[0]).__name__} cannot be exported: prediction_field must be of {list(KINDS)}'
+                f'{type(unknown[0]).__name__} cannot be exported: prediction_field must be one of {list(KINDS)}'
             )
         if len(parts) == 1:
             return {'scores': parts[0]}
         return {'scores' if part.prediction_field == 'pred_score' else 'values': part for part in parts}
 
     def input_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of each stream's normalised input without the batch: video ``(3, T, H, W)``, audio ``(1, T, F)``."""
+        """Computes the shape of each stream's normalised input without the batch.
+
+        Returns:
+            Shapes by stream: video ``(3, T, H, W)``, audio ``(1, T, F)``.
+        """
         return {
             name: (encoder.in_channels, *(count * length for count, length in zip(encoder.grid, encoder.patch)))
             for name, encoder in self.model.encoders.items()
         }
 
     def example_inputs(self, batch_size: int) -> dict[str, Tensor]:
-        """Input of the right shapes, of fixed noise, ``(B, ...)`` by stream."""
+        """Makes inputs of the right shapes from noise, which is the same in each call.
+
+        Args:
+            batch_size: Number B of views.
+
+        Returns:
+            ``(B, ...)`` by stream.
+        """
         generator = torch.Generator().manual_seed(0)
         return {
             name: torch.randn(batch_size, *shape, generator=generator) for name, shape in self.input_shapes().items()
         }
 
     def forward(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """``(B, ...)`` by stream to ``(B, C)`` by output."""
+        """Computes the outputs.
+
+        Args:
+            inputs: Normalised inputs ``(B, ...)`` by stream.
+
+        Returns:
+            ``(B, C)`` float32 by output.
+        """
         features = self.model.extract_features(inputs)
         outputs = {}
         for name, head in self.heads().items():
@@ -75,13 +100,24 @@ class ExportableRecognizer(nn.Module):
 
     @property
     def weight_bytes(self) -> int:
-        """Size of the weights."""
+        """Size of the weights in bytes."""
         return sum(prod(weight.shape) * weight.element_size() for weight in self.model.parameters())
 
 
 def prepare_inputs(model: AudioVisualRecognizer, batch: Mapping[str, Any]) -> dict[str, Tensor]:
-    """What the exported model takes: a collated batch after the data preprocessor, the model's streams only."""
+    """Prepares a collated batch for the exported model by the data preprocessor.
+
+    Args:
+        model: The recognizer.
+        batch: The batch.
+
+    Returns:
+        ``(B, ...)`` for each stream of the model.
+
+    Raises:
+        ValueError: If a clip lacks a stream.
+    """
     data = model.data_preprocessor(dict(batch), training=False)
     if data.get('present'):
-        raise ValueError(f'an exported model needs every stream of every clip, some lack {sorted(data["present"])}')
+        raise ValueError(f'an exported model needs all streams of all clips, but some lack {sorted(data["present"])}')
     return {name: data['inputs'][name] for name in model.encoders}

@@ -1,4 +1,4 @@
-"""Running exported models."""
+"""Run exported models."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from hicmae_mm.export.extras import import_extra
 from hicmae_mm.export.graphs import quiet
 from hicmae_mm.export.manifest import Manifest, read_manifest
 
-# TensorRT and others compile for minutes at the first call: only by name
+# other providers such as TensorRT compile for minutes in the first call, so users must request them by name
 _PREFERRED_PROVIDERS = ('CUDAExecutionProvider', 'CPUExecutionProvider')
 
 
 class ExportedSession(ABC):
-    """Base class of sessions: checks what goes in, and cuts batches for models of a fixed batch size.
+    """Base class of sessions. It checks inputs, and divides batches for models with a fixed batch size.
 
     Args:
-        folder: What ``tools/export.py`` has written.
+        folder: Folder that ``tools/export.py`` wrote.
         format: The format that the class runs.
 
     Raises:
-        FileNotFoundError: No exported model there.
-        ValueError: A damaged description, or a model of another format.
+        FileNotFoundError: If the folder has no exported model.
+        ValueError: If the manifest is damaged, or the model has another format.
     """
 
     def __init__(self, folder: str | Path, format: str) -> None:
@@ -37,40 +37,40 @@ class ExportedSession(ABC):
         self.manifest: Manifest = read_manifest(folder)
         if self.manifest.format != format:
             raise ValueError(
-                f'{self.folder} holds a model in the format {self.manifest.format!r}, {type(self).__name__} runs '
-                f'{format!r}; hicmae_mm.export.open_session takes either'
+                f'{self.folder} has a model in the format {self.manifest.format!r}, but {type(self).__name__} runs '
+                f'{format!r}; hicmae_mm.export.open_session runs both'
             )
         self.path = self.folder / self.manifest.file
 
     @property
     def streams(self) -> tuple[str, ...]:
-        """Names of the streams, in the model's order."""
+        """Names of the streams in the order of the model."""
         return tuple(self.manifest.inputs)
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes; empty for a model of values."""
+        """Names of the classes. It is empty for a model that predicts only values."""
         return self.manifest.classes
 
     @property
     def config(self) -> Config:
-        """The resolved config that the model was built from; reading it runs no code."""
+        """The resolved config from which the model was built. Reading it runs no code."""
         return self.manifest.load_config()
 
     def predict(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Runs the model.
 
         Args:
-            inputs: What the data preprocessor returns, ``(B, ...)`` by stream, on any device: video
-                ``(B, 3, T, H, W)``, audio ``(B, 1, T, F)``. Streams that the model does not have are not looked at.
+            inputs: Output of the data preprocessor ``(B, ...)`` by stream, on any device: video ``(B, 3, T, H, W)``,
+                audio ``(B, 1, T, F)``. Other streams are ignored.
 
         Returns:
-            ``(B, C)`` float32 by output, on the host: ``scores`` (probabilities, or values) and, of models of both,
-            ``values``.
+            ``(B, C)`` float32 by output, on the host: ``scores`` (probabilities or values), and ``values`` for models
+            that predict both.
 
         Raises:
-            ValueError: A missing stream, a wrong shape, an empty batch, or streams of different batch sizes.
-            TypeError: Integers, such as frames that have not been normalised.
+            ValueError: If a stream is missing, a shape is wrong, the batch is empty, or batch sizes differ.
+            TypeError: If an input has integers, for example frames that are not normalised.
         """
         checked = self._check(inputs)
         total, size = len(next(iter(checked.values()))), self.manifest.batch_size
@@ -88,14 +88,14 @@ class ExportedSession(ABC):
     def _check(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         missing = [name for name in self.streams if name not in inputs]
         if missing:
-            raise ValueError(f'the model needs the streams {list(self.streams)}, the inputs lack {missing}')
+            raise ValueError(f'the model needs the streams {list(self.streams)}, but the inputs lack {missing}')
         checked = {name: torch.as_tensor(inputs[name]).detach() for name in self.streams}
         for name, value in checked.items():
             shape = self.manifest.input_shapes[name]
             if tuple(value.shape[1:]) != shape or not len(value):
                 raise ValueError(
                     f'{name} must be (B, {", ".join(map(str, shape))}) with B at least 1, got {tuple(value.shape)}; '
-                    "inputs are what the model's data preprocessor returns"
+                    "inputs must come from the model's data preprocessor"
                 )
             if not value.is_floating_point():
                 raise TypeError(f"{name} must be normalised by the model's data preprocessor, got {value.dtype}")
@@ -106,7 +106,7 @@ class ExportedSession(ABC):
 
     @abstractmethod
     def _run(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Runs one batch of checked input, in the order of ``streams``."""
+        """Runs one batch of checked inputs, which are in the order of ``streams``."""
 
 
 def _padded(value: Tensor, rows: int) -> Tensor:
@@ -117,15 +117,15 @@ class OnnxSession(ExportedSession):
     """Runs an exported ONNX model with ONNX Runtime.
 
     Args:
-        folder: What ``tools/export.py --format onnx`` has written.
-        threads: Threads of one operator; None: as many as torch uses.
-        providers: Execution providers of ONNX Runtime in order of preference, as names or (name, options); None: CUDA
-            where the installed ONNX Runtime has it, else CPU.
+        folder: Folder that ``tools/export.py --format onnx`` wrote.
+        threads: Number of threads for one operator. None means the number that PyTorch uses.
+        providers: Execution providers of ONNX Runtime in order of preference, as names or (name, options). None means
+            CUDA if the installed ONNX Runtime supports it, and CPU otherwise.
 
     Raises:
-        ImportError: onnxruntime is not installed.
-        FileNotFoundError: No exported model there.
-        ValueError: Another format, a damaged file, an unknown provider, or less than one thread.
+        ImportError: If onnxruntime is not installed.
+        FileNotFoundError: If the folder has no exported model.
+        ValueError: If the format is another one, the file is damaged, a provider is unknown, or ``threads`` is below 1.
     """
 
     def __init__(
@@ -140,17 +140,17 @@ class OnnxSession(ExportedSession):
             raise ValueError(f'threads must be at least 1, got {threads}')
         options = runtime.SessionOptions()
         options.intra_op_num_threads = threads or torch.get_num_threads()
-        options.log_severity_level = 3  # errors
-        # threads wait spinning within a call, not between calls, where something else may read the next clip
+        options.log_severity_level = 3  # only errors
+        # threads must not spin between calls, because other threads may read the next clip then
         options.add_session_config_entry('session.force_spinning_stop', '1')
         try:
             self.session = runtime.InferenceSession(
                 str(self.path), options, providers=choose_providers(runtime.get_available_providers(), providers)
             )
-        except Exception as error:  # ONNX Runtime's errors have no common class of their own
+        except Exception as error:  # the errors of ONNX Runtime have no common class
             if type(error).__module__.partition('.')[0] != 'onnxruntime':
                 raise
-            raise ValueError(f'{self.path} cannot be run: {str(error).splitlines()[0]}; export it anew') from error
+            raise ValueError(f'{self.path} cannot be run: {str(error).splitlines()[0]}; export it again') from error
         self.providers: tuple[str, ...] = tuple(self.session.get_providers())
 
     def _run(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -162,21 +162,29 @@ class OnnxSession(ExportedSession):
 def choose_providers(
     available: Sequence[str], wanted: Sequence[str | tuple[str, dict[str, Any]]] | None = None
 ) -> list[str | tuple[str, dict[str, Any]]]:
-    """Execution providers to ask for.
+    """Chooses execution providers.
 
     Args:
-        available: Those of the installed ONNX Runtime.
-        wanted: Names or (name, options), in order of preference; None chooses.
+        available: Providers of the installed ONNX Runtime.
+        wanted: Names or (name, options) in order of preference. None means CUDA and CPU if they are available.
+
+    Returns:
+        The providers in order of preference.
 
     Raises:
-        ValueError: One that is not available, or none.
+        ValueError: If ``wanted`` is empty, or a provider is not available.
+
+    Example:
+        >>> from hicmae_mm.export.session import choose_providers
+        >>> choose_providers(['TensorrtExecutionProvider', 'CPUExecutionProvider'])
+        ['CPUExecutionProvider']
     """
     if wanted is None:
         return [name for name in _PREFERRED_PROVIDERS if name in available]
     names = [item if isinstance(item, str) else item[0] for item in wanted]
     unknown = [name for name in names if name not in available]
     if unknown or not names:
-        raise ValueError(f'providers must be of {list(available)}, got {names}; a GPU needs onnxruntime-gpu')
+        raise ValueError(f'providers must be some of {list(available)}, got {names}; a GPU needs onnxruntime-gpu')
     return list(wanted)
 
 
@@ -184,28 +192,28 @@ class ProgramSession(ExportedSession):
     """Runs an exported ``torch.export`` program on the CPU.
 
     Args:
-        folder: What ``tools/export.py --format torch-export`` has written.
-        trust_source: Whether whoever wrote the folder may run code here: ``torch.export.load`` unpickles parts of the
-            file and evaluates others, and there is no other reader.
+        folder: Folder that ``tools/export.py --format torch-export`` wrote.
+        trust_source: Whether the author of the folder may run code on this machine. ``torch.export.load`` unpickles
+            some parts of the file and evaluates others, and no other reader exists.
 
     Raises:
-        FileNotFoundError: No exported model there.
-        ValueError: Another format, a damaged file, or one that is not trusted.
+        FileNotFoundError: If the folder has no exported model.
+        ValueError: If the format is another one, the file is damaged, or the source is not trusted.
     """
 
     def __init__(self, folder: str | Path, trust_source: bool = False) -> None:
         super().__init__(folder, 'torch-export')
         if not trust_source:
             raise ValueError(
-                f'{self.path} is a program of torch.export, which runs whatever code it holds while it is read: pass '
-                'trust_source=True if you have written it yourself, or export to ONNX, which holds no code'
+                f'{self.path} is a program of torch.export, and reading it can run code that it contains: pass '
+                'trust_source=True if you have written it yourself, or export to ONNX, which contains no code'
             )
         with quiet():
             try:
                 self.module = torch.export.load(self.path).module()
-            except Exception as error:  # a damaged archive or graph fails in any way
+            except Exception as error:  # a damaged archive or graph can raise any error
                 reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-                raise ValueError(f'{self.path} cannot be read: {reason}; export it anew') from error
+                raise ValueError(f'{self.path} cannot be read: {reason}; export it again') from error
 
     def _run(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         with torch.inference_mode():
@@ -214,15 +222,20 @@ class ProgramSession(ExportedSession):
 
 
 def open_session(folder: str | Path, threads: int | None = None, trust_source: bool = False) -> ExportedSession:
-    """The session for whatever format a folder holds.
+    """Opens an exported model of any format.
 
     Args:
-        folder: What ``tools/export.py`` has written.
-        threads: As in :class:`OnnxSession`; a program takes torch's threads.
-        trust_source: As in :class:`ProgramSession`.
+        folder: Folder that ``tools/export.py`` wrote.
+        threads: See :class:`OnnxSession`. A program uses the threads of PyTorch.
+        trust_source: See :class:`ProgramSession`.
+
+    Returns:
+        The session.
 
     Raises:
-        As :class:`OnnxSession` and :class:`ProgramSession`.
+        ImportError: If the model needs onnxruntime, which is not installed.
+        FileNotFoundError: If the folder has no exported model.
+        ValueError: If the model is damaged or not trusted.
     """
     if read_manifest(folder).format == 'onnx':
         return OnnxSession(folder, threads)

@@ -1,4 +1,4 @@
-"""Features of clips: extracting them from any model of streams, keeping them, and reading them back."""
+"""Extract features of clips from any model of this package, store them, and read them."""
 
 from hicmae_mm.datasets.stored_features import iterate_features, load_features, read_info
 from hicmae_mm.features.extraction import ExtractionOptions, FeatureExtraction

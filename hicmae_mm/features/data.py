@@ -1,4 +1,4 @@
-"""Which clips features are made of: a split of a config, any annotation list, or shards; read as in a test."""
+"""Build the data set for an extraction: a split of a config, an annotation list, or shards, read as in a test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hicmae_mm.registry import DATASETS
 from hicmae_mm.structures import SkippedSample
 
 SPLITS = ('test', 'val', 'train')
-# steps of a training pipeline that a test has as well; whatever else it has is augmentation, or masks
+# steps of a training pipeline that a test needs, too; the other steps are augmentation or make masks
 _STEPS_OF_A_TEST = ('OpenVideo', 'SampleClips', 'DecodeFrames', 'FixedCrop', 'LoadAudio', 'Filterbank')
 
 
@@ -30,25 +30,26 @@ def dataset_configs(
     shards: str | None = None,
     is_unlabelled: bool = False,
 ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """Settings of the data sets whose clips are wanted, with a pipeline without augmentation.
+    """Makes the configs of the data sets, with a pipeline without augmentation.
 
     Args:
-        cfg: Of a model.
-        split: ``'test'``, ``'val'`` or ``'train'``: the data loader whose clips to take; None: the first that there is.
-        ann_file: Another annotation list, read as those of the split.
-        data_root: Folder that its paths start from.
-        shards: Folder or URL of shards, in place of a list.
+        cfg: Config of the model.
+        split: Data loader whose clips are used: ``'test'``, ``'val'`` or ``'train'``. None means the first of these
+            that the config has.
+        ann_file: Another annotation list, which is read in the same way as the list of the split.
+        data_root: Folder to which the paths in the list are relative.
+        shards: Folder or URL of shards, instead of a list.
         is_unlabelled: Whether label columns are ignored.
 
     Returns:
-        One or, where the split joins several, more; each clip once, also of data sets that a training repeats. And the
-        types of the steps that were left out of a training pipeline.
+        One config, or several if the split joins several data sets, and the types of the steps that were removed from a
+        training pipeline. Each clip appears once, even if the training repeats its data set.
 
     Raises:
-        ValueError: If the config has no such split, or a list and shards are given at once.
+        ValueError: If the config does not have the split, or both a list and shards are given.
     """
     if ann_file is not None and shards is not None:
-        raise ValueError('ann_file and shards are two places for clips: give one of them')
+        raise ValueError('ann_file and shards both name the clips: give only one of them')
     there = [name for name in SPLITS if cfg.get(f'{name}_dataloader')]
     if not there or (split is not None and split not in there):
         raise ValueError(f'the config has no {split or "split"}: its data loaders are {there}')
@@ -72,7 +73,7 @@ def dataset_configs(
 
 
 def _annotated(dataset: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The data set itself, or those inside of MMEngine's wrappers."""
+    """Yields the data set itself, or the data sets inside of MMEngine's wrappers."""
     if 'datasets' in dataset or isinstance(dataset.get('dataset'), Mapping):
         for inner in dataset.get('datasets') or [dataset['dataset']]:
             yield from _annotated(inner)
@@ -83,11 +84,11 @@ def _annotated(dataset: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _elsewhere(
     dataset: dict[str, Any], ann_file: str | None, data_root: str | None, shards: str | None
 ) -> dict[str, Any]:
-    """The same kind of data set over other clips."""
+    """Makes the config of the same kind of data set with other clips."""
     if shards is None:
         assert ann_file is not None
         root = str(Path(ann_file).parent) if data_root is None else data_root
-        is_there = Path(ann_file).is_file()  # from here; else it may be relative to data_root
+        is_there = Path(ann_file).is_file()  # seen from the working folder; otherwise it can be relative to data_root
         dataset = dataset | dict(ann_file=str(Path(ann_file).absolute()) if is_there else ann_file, data_root=root)
         if dataset['type'] == 'AudioVisualShards':
             dataset['type'] = 'AudioVisualDataset'
@@ -107,16 +108,16 @@ def _elsewhere(
 def as_test_pipeline(
     pipeline: Sequence[Mapping[str, Any]], image_size: int
 ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """Makes a test pipeline of a training pipeline: one view from the beginning of the clip, its centre.
+    """Converts a training pipeline to a test pipeline with one view: the first frames, cropped in the centre.
 
-    The sound follows the frames as it did in training.
+    The sound is aligned with the frames in the same way as in training.
 
     Args:
-        pipeline: Of training or pre-training.
-        image_size: Side of the frames that the model takes, pixels.
+        pipeline: Pipeline of a training or pre-training.
+        image_size: Side of the model's input frames in pixels.
 
     Returns:
-        The pipeline, and the types of the steps that were left out.
+        The pipeline, and the types of the removed steps.
     """
     steps: list[dict[str, Any]] = []
     for step in pipeline:
@@ -138,7 +139,7 @@ def _image_size(cfg: Config) -> int:
 
 
 def _with_time(pipeline: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Packs what is known of time with every clip."""
+    """Lets the pipeline pack the time stamps of every clip."""
     steps = [dict(step) for step in pipeline]
     for step in steps:
         if step['type'] == 'PackAudioVisual':
@@ -147,27 +148,52 @@ def _with_time(pipeline: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def build_dataset(configs: Sequence[dict[str, Any]]) -> Dataset[Any]:
-    """Builds the data set, or joins several."""
+    """Builds a data set, or a joined one from several configs.
+
+    Args:
+        configs: Configs of data sets.
+
+    Returns:
+        The data set.
+    """
     datasets = [DATASETS.build(config) for config in configs]
     joined: Dataset[Any] = datasets[0] if len(datasets) == 1 else ConcatDataset(datasets)
     return joined
 
 
 def list_sha256(dataset: Dataset[Any]) -> str:
-    """SHA-256 of the lists, or indices of shards, that are files here; empty for those that are not."""
+    """Computes the SHA-256 of the annotation lists or of the index files of shards.
+
+    Args:
+        dataset: The data set.
+
+    Returns:
+        The values, separated by spaces. Lists that are not local files have none.
+    """
     parts: list[Any] = dataset.datasets if isinstance(dataset, ConcatDataset) else [dataset]
     files = [Path(part.ann_file) for part in parts]
     return ' '.join(file_sha256(file) if file.is_file() else '' for file in files).strip()
 
 
 class NumberedClips(Dataset[Any]):
-    """Clips with their numbers; batches are read at once where the data set can do that (shards at a URL)."""
+    """Returns clips with their numbers, and reads a batch at once if the data set supports that (shards at a URL).
+
+    Args:
+        dataset: The data set.
+    """
 
     def __init__(self, dataset: Dataset[Any]) -> None:
         self.dataset = dataset
 
     def __getitems__(self, indices: Sequence[int]) -> list[tuple[int, Any]]:
-        """Reads a batch. Every clip has a seed of its own, should the pipeline draw anything."""
+        """Reads a batch. Every clip has its own seed, in case the pipeline uses random numbers.
+
+        Args:
+            indices: Numbers of the clips.
+
+        Returns:
+            Pairs of number and clip.
+        """
         seeded = [SampleIndex(index, seed=0, epoch=0) for index in indices]
         read = getattr(self.dataset, '__getitems__', None)
         items = read(seeded) if read is not None else [self.dataset[index] for index in seeded]
@@ -175,7 +201,16 @@ class NumberedClips(Dataset[Any]):
 
 
 def clip_loader(dataset: Dataset[Any], batches: Sequence[Sequence[int]], num_workers: int) -> DataLoader[Any]:
-    """Reads batches of given clips, in that order."""
+    """Makes a data loader for given batches of clips.
+
+    Args:
+        dataset: The data set.
+        batches: Numbers of the clips of each batch, in order.
+        num_workers: Number of worker processes.
+
+    Returns:
+        The data loader; see :func:`collate_numbered` for its batches.
+    """
     return DataLoader(
         NumberedClips(dataset),
         batch_sampler=batches,  # type: ignore[arg-type]
@@ -186,10 +221,13 @@ def clip_loader(dataset: Dataset[Any], batches: Sequence[Sequence[int]], num_wor
 
 
 def collate_numbered(items: Sequence[tuple[int, Any]]) -> tuple[list[int], dict[str, Any] | None, dict[int, str]]:
-    """Sets bad clips aside.
+    """Separates clips that could not be read from the others, and collates the others.
+
+    Args:
+        items: Pairs of number and clip.
 
     Returns:
-        Numbers of the good clips, their batch (None: there is none), and why each bad clip is bad.
+        Numbers of the good clips, their batch (None without good clips), and the reason for each bad clip by number.
     """
     bad = {index: item.reason for index, item in items if isinstance(item, SkippedSample)}
     good = [(index, item) for index, item in items if index not in bad]

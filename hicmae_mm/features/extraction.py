@@ -1,4 +1,4 @@
-"""Extracting the features of many clips: on any number of ranks, across interruptions, every clip once."""
+"""Extract the features of many clips, on any number of ranks, each clip once even after interruptions."""
 
 from __future__ import annotations
 
@@ -35,25 +35,31 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class ExtractionOptions:
-    """What is extracted, of which clips, and how it is kept.
+    """Options of an extraction: the features, the clips, and the files.
 
     Attributes:
-        streams: See :class:`FeatureExtractor`, and so ``layers``, ``level``, ``with_scores``.
-        layers: Of the encoders.
-        level: ``'clip'`` or ``'frame'``.
-        with_scores: Whether predictions are kept, too.
-        keeps_views: Whether the views of a clip stay apart, instead of being averaged.
-        split: See :func:`dataset_configs`, and so ``ann_file``, ``data_root``, ``shards``, ``is_unlabelled``.
-        ann_file: A list of other clips.
-        data_root: Folder of its files.
-        shards: Folder or URL of shards.
-        is_unlabelled: Whether label columns are ignored.
-        file_format: ``'parquet'``, ``'npy'``, or ``'per-clip'``: ``FEATURE-UTT/CLIP.npy``.
-        float_type: In which features are kept, ``'float32'`` or ``'float16'``.
-        part_size: Clips that are lost at most, by each rank, when a run is killed; a row group of the Parquet file.
+        streams: See :class:`FeatureExtractor`.
+        layers: See :class:`FeatureExtractor`.
+        level: ``'clip'`` or ``'frame'``; see :class:`FeatureExtractor`.
+        with_scores: Whether predictions are stored, too.
+        keeps_views: Whether the views of a clip are stored separately instead of being averaged.
+        split: See :func:`dataset_configs`.
+        ann_file: See :func:`dataset_configs`.
+        data_root: See :func:`dataset_configs`.
+        shards: See :func:`dataset_configs`.
+        is_unlabelled: See :func:`dataset_configs`.
+        file_format: ``'parquet'``, ``'npy'``, or ``'per-clip'`` (``FEATURE-UTT/CLIP.npy``).
+        float_type: Type of the stored features, ``'float32'`` or ``'float16'``.
+        part_size: Number of clips in a part, which is a row group of the Parquet file. If a run is killed, each rank
+            loses at most one part.
 
     Raises:
         ValueError: If an option is unknown or out of range.
+
+    Example:
+        >>> from hicmae_mm.features import ExtractionOptions
+        >>> ExtractionOptions(layers='all', level='frame').file_format
+        'parquet'
     """
 
     streams: Sequence[str] | None = None
@@ -80,18 +86,18 @@ class ExtractionOptions:
 
 
 class FeatureExtraction:
-    """An extraction, ready to run. Every rank makes one.
+    """Extracts the features of a data set. Every rank creates one.
 
     Args:
         cfg: Config of the model and its data.
-        checkpoint: File or address of the weights.
-        options: What to extract.
-        device: Where the model runs.
+        checkpoint: Path or address of the weights.
+        options: Options of the extraction.
+        device: Device on which the model runs.
 
     Raises:
-        FileNotFoundError: If there is no such checkpoint or list.
-        ImportError: If Parquet is asked for and pyarrow is missing.
-        ValueError: If checkpoint, config and options do not go together.
+        FileNotFoundError: If the checkpoint or the list does not exist.
+        ImportError: If the format is Parquet and pyarrow is not installed.
+        ValueError: If checkpoint, config and options do not fit together.
     """
 
     def __init__(
@@ -114,7 +120,11 @@ class FeatureExtraction:
         self._make_rows = RowMaker(self.extractor, options.keeps_views)
 
     def settings(self) -> dict[str, Any]:
-        """All that determines the features, as JSON values."""
+        """Collects everything that determines the features.
+
+        Returns:
+            JSON values by name.
+        """
         described = json.dumps([self.cfg.model.to_dict(), self._dataset_configs], sort_keys=True, default=str)
         options = self.options
         return dict(
@@ -134,7 +144,11 @@ class FeatureExtraction:
         )
 
     def info(self) -> dict[str, Any]:
-        """What ``features.json`` says of how features were made."""
+        """Describes for ``features.json`` how the features were made.
+
+        Returns:
+            JSON values by name.
+        """
         definitions = dict(
             index='number of the clip in the list, from 0 on',
             sample_id='its name',
@@ -179,20 +193,21 @@ class FeatureExtraction:
         force: bool = False,
         on_progress: Progress | None = None,
     ) -> dict[str, Any]:
-        """Extracts what is missing, and merges all of it.
+        """Extracts all missing parts, and merges all parts.
 
         Args:
-            folder: Made if it is missing.
-            batch_size: Clips that are read and run at once.
-            num_workers: Worker processes of this rank's loader.
-            force: Extract everything again.
-            on_progress: Called with the clips that this rank has done, and those that it has to do.
+            folder: Folder for the features. It is created if it does not exist.
+            batch_size: Number of clips that are read and processed at once.
+            num_workers: Number of worker processes of this rank's data loader.
+            force: Whether to extract everything again.
+            on_progress: Function that is called with the number of clips that this rank has finished, and with the
+                number of all its clips.
 
         Returns:
             The content of ``features.json``.
 
         Raises:
-            ValueError: If another run is at work in the folder, it holds other features, or no clip can be read.
+            ValueError: If another run uses the folder, if it has other features, or if no clip can be read.
         """
         parts = PartFolder(folder, len(self.dataset), self.options.part_size)  # type: ignore[arg-type]
         with ExitStack() as stack:
@@ -209,7 +224,7 @@ class FeatureExtraction:
     def _open(
         self, folder: Path, parts: PartFolder, force: bool, stack: ExitStack
     ) -> tuple[list[int] | None, ValueError | None]:
-        """Parts to be made (None: all is done), or what forbids it; the first rank looks, all of them know."""
+        """Finds the missing parts (None if all is done) or an error; the first rank looks and tells all ranks."""
         answer: list[Any] = [None, None]
         if get_rank() == 0:
             try:
@@ -272,17 +287,32 @@ class FeatureExtraction:
             if not np.isfinite(row[name]).all():
                 return f'{name} is not finite'
             if len(row[name]) and np.abs(row[name]).max() > largest:
-                return f'{name} has numbers beyond those of {self.options.float_type}'
+                return f'{name} has numbers outside of the range of {self.options.float_type}'
         return None
 
 
 def _batches(clips: range, batch_size: int) -> list[range]:
-    """Batches do not reach beyond a part, so that they are the same on any number of ranks."""
+    """Makes batches within a part, so that they are the same on any number of ranks."""
     return [clips[start : start + batch_size] for start in range(0, len(clips), batch_size)]
 
 
 def weights_sha256(state_dict: Mapping[str, Tensor]) -> str:
-    """SHA-256 of names and values, the same for a .pth and a .safetensors file of the same weights."""
+    """Computes the SHA-256 of names and values; it does not depend on the file format of the weights.
+
+    Args:
+        state_dict: Weights by name.
+
+    Returns:
+        The value in hexadecimal digits.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.features.extraction import weights_sha256
+        >>> weights_sha256({'a': torch.ones(1), 'b': torch.ones(2)}) == weights_sha256(
+        ...     {'b': torch.ones(2), 'a': torch.ones(1)}
+        ... )
+        True
+    """
     digest = hashlib.sha256()
     for name in sorted(state_dict):
         value = state_dict[name].detach().cpu().contiguous()

@@ -1,4 +1,4 @@
-"""From a batch to the features of its views: pooled tokens of any layer of any stream, of the fusion, of the clip."""
+"""Compute the features of the views of a batch: pooled tokens of encoder layers, of the fusion, and of the clip."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ LEVELS = ('clip', 'frame')
 
 
 class FeatureExtractor:
-    """Runs the parts of a model that wanted features need, on all tokens: nothing is masked, nothing is trained.
+    """Runs the parts of a model that the features need, on all tokens (without masks) and without training.
 
-    Columns of the result, by name:
+    The result has these columns:
 
-    * ``{stream}_layer{i}``: the tokens that an encoder's layer ``i`` (0-based) puts out, through the encoder's final
-      norm, averaged over all tokens (level ``'clip'``, ``(B, D)``), or over space, in time order (level ``'frame'``,
-      ``(B, steps, D)``; a step is a tubelet of frames, or a column of patches of the spectrogram);
-    * ``fusion_{stream}``: the same of what the fusion puts out for a stream;
-    * ``clip`` ``(B, D)``: what the aggregator makes of all of it, which is what the head gets. Level ``'clip'`` only.
+    * ``{stream}_layer{i}``: output tokens of layer ``i`` (0-based) of an encoder, after the encoder's final norm. At
+      level ``'clip'`` they are averaged over all tokens ``(B, D)``. At level ``'frame'`` they are averaged over space,
+      in order of time ``(B, steps, D)``. A step is a tubelet of frames, or a column of patches of the spectrogram.
+    * ``fusion_{stream}``: output tokens of the fusion for a stream, averaged in the same way.
+    * ``clip`` ``(B, D)``: output of the aggregator, which is the input of the head. Only at level ``'clip'``.
 
     Args:
-        model: A recognizer or a pre-trainer; put into evaluation mode.
-        streams: Some of the model's streams, ``'fusion'`` and ``'clip'``; None: all that the model has.
+        model: A recognizer or a pre-trainer. It is set to evaluation mode.
+        streams: Some of the model's streams, ``'fusion'`` and ``'clip'``. None means all that the model has.
         layers: ``'all'``, ``'last'``, or 0-based numbers of encoder layers.
         level: ``'clip'`` or ``'frame'``.
         with_scores: Whether the head predicts, too.
 
     Raises:
-        TypeError: Another kind of model.
-        ValueError: A stream, a layer or a level that there is not.
+        TypeError: If the model is of another kind.
+        ValueError: If a stream, a layer or the level does not exist.
     """
 
     def __init__(
@@ -73,16 +73,20 @@ class FeatureExtractor:
         }
 
     def load(self, state_dict: Mapping[str, Tensor], source: str) -> LoadingReport:
-        """Loads the weights; every part that the features need must be there.
+        """Loads weights. They must contain all parts that the features need, except the aggregator.
 
-        The one exception is the aggregator, which starts as an equal mix of layers: a pre-trained checkpoint has none.
+        A pre-trained checkpoint has no aggregator. The aggregator then keeps its initial weights, an equal mix of
+        layers.
 
         Args:
-            state_dict: Of any checkpoint, pre-trained or fine-tuned.
-            source: Its name, for errors.
+            state_dict: Weights of a pre-trained or fine-tuned checkpoint.
+            source: Name of the checkpoint, for errors.
+
+        Returns:
+            Which weights were loaded and which were not.
 
         Raises:
-            ValueError: Weights that are missing, or of another shape.
+            ValueError: If weights are missing or have another shape.
         """
         report = load_weights(self.model, state_dict, source)
         needed = [f'encoders.{name}.' for name in self.encoded_streams]
@@ -95,7 +99,11 @@ class FeatureExtractor:
         return report
 
     def definitions(self) -> dict[str, str]:
-        """What every column holds, in words."""
+        """Describes every column in words.
+
+        Returns:
+            Descriptions by column.
+        """
         over = 'over all tokens' if self.level == 'clip' else 'over space, a row per time step'
         found = {
             f'{name}_layer{layer}': f'tokens of layer {layer} of the {name} encoder, normed, averaged {over}'
@@ -116,13 +124,13 @@ class FeatureExtractor:
         """Computes the features of a collated batch.
 
         Args:
-            batch: As a data loader gives it. With scores, predictions land in its ``data_samples``.
+            batch: Batch of a data loader. With scores, the predictions are stored in its ``data_samples``.
 
         Returns:
-            Columns by name, float32, ``(views, D)`` or ``(views, steps, D)``.
+            Columns by name: float32, ``(views, D)`` or ``(views, steps, D)``.
 
         Raises:
-            ValueError: A stream is missing, and the model does not do without.
+            ValueError: If a stream is missing that the model needs.
         """
         data = self.model.data_preprocessor({key: value for key, value in batch.items() if key != 'masks'}, False)
         inputs, present = data['inputs'], data.get('present')
@@ -159,7 +167,7 @@ class FeatureExtractor:
         return columns
 
     def _pool(self, tokens: Tensor, stream: str) -> Tensor:
-        """``(B, N, D)`` to ``(B, D)``, or to ``(B, steps, D)``; the first axis of a token grid is time."""
+        """Averages ``(B, N, D)`` to ``(B, D)`` or ``(B, steps, D)``; the first axis of a token grid is time."""
         if self.level == 'clip':
             return tokens.mean(dim=1)
         grid = self.model.encoders[stream].grid

@@ -1,6 +1,6 @@
-"""The features of every tested clip in one file (``tools/test.py --save-features``).
+"""Save the features of all tested clips in one file (``tools/test.py --save-features``).
 
-Features of other layers, of time steps, or of very many clips: :mod:`hicmae_mm.features`.
+:mod:`hicmae_mm.features` extracts features of other layers, of time steps, or of very many clips.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from hicmae_mm.utils.files import replaced_file
 
 @HOOKS.register_module()
 class SaveFeaturesHook(Hook):
-    """Writes what the aggregator made of every tested clip, averaged over its views, and what the head made of it.
+    """Writes the output of the aggregator for every tested clip, averaged over its views, and the predictions.
 
-    Arrays of the ``.npz`` file, in the order of the data set: ``sample_id (N,)`` text, ``features (N, D)`` float32, and
-    of ``gt_label (N,)``, ``gt_values (N, V)``, ``pred_label (N,)``, ``pred_score (N, C)``, ``pred_values (N, V)`` those
-    that the clips have. ``np.load`` needs no ``allow_pickle``. Several ranks write one file, every clip once. The file
-    appears when it is complete.
+    The ``.npz`` file has these arrays in the order of the data set: ``sample_id (N,)`` text, ``features (N, D)``
+    float32, and those of ``gt_label (N,)``, ``gt_values (N, V)``, ``pred_label (N,)``, ``pred_score (N, C)`` and
+    ``pred_values (N, V)`` that the clips have. ``np.load`` reads it without ``allow_pickle``. Several ranks write one
+    file with every clip once. The file appears when it is complete.
 
     Args:
-        out_file: Name of the file, ending in ``.npz``; its folder is made if missing.
+        out_file: Name of the file, which must end with ``.npz``. Its folder is created if it does not exist.
 
     Raises:
-        ValueError: If the name ends otherwise.
+        ValueError: If the name has another ending.
     """
 
     def __init__(self, out_file: str) -> None:
@@ -50,10 +50,13 @@ class SaveFeaturesHook(Hook):
         self._handle: RemovableHandle | None = None
 
     def before_test_epoch(self, runner: Runner) -> None:
-        """Starts to listen to the model's aggregator.
+        """Registers a hook that receives the output of the model's aggregator.
+
+        Args:
+            runner: The runner.
 
         Raises:
-            ValueError: If the model has none.
+            ValueError: If the model has no aggregator.
         """
         model = unwrapped(runner.model)
         aggregator = getattr(model, 'aggregator', None)
@@ -72,7 +75,14 @@ class SaveFeaturesHook(Hook):
         data_batch: dict[str, Any] | None = None,  # noqa: ARG002
         outputs: Sequence[EmotionDataSample] | None = None,
     ) -> None:
-        """Keeps the features of a batch."""
+        """Stores the features of a batch.
+
+        Args:
+            runner: The runner.
+            batch_idx: Number of the batch.
+            data_batch: The batch.
+            outputs: Samples with predictions.
+        """
         if outputs is None or self._views is None:
             return
         features = average_views(self._views.float(), list(outputs)).cpu().numpy()
@@ -82,7 +92,12 @@ class SaveFeaturesHook(Hook):
         self._views = None
 
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        """Gathers all ranks' clips and writes the file."""
+        """Gathers the clips of all ranks, and writes the file.
+
+        Args:
+            runner: The runner.
+            metrics: Measures of the test.
+        """
         if self._handle is not None:
             self._handle.remove()
         results = unique_samples([result for part in all_gather_object(self._results) for result in part])

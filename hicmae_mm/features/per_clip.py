@@ -1,4 +1,4 @@
-"""One file per clip and feature, as MERTools and other programs of the field read them."""
+"""Write one file for each clip and feature, as MERTools and other programs of the field read them."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from hicmae_mm.utils.files import replaced_file
 def write_per_clip(
     blocks: Iterator[Mapping[str, Column]], folder: Path, columns: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    """Writes ``FEATURE-UTT/CLIP.npy`` or ``FEATURE-FRA/CLIP.npy``, and ``index.csv`` of words and numbers.
+    """Writes ``FEATURE-UTT/CLIP.npy`` or ``FEATURE-FRA/CLIP.npy``, and ``index.csv`` with words and single numbers.
 
     Args:
         blocks: Columns of consecutive clips.
-        folder: Of the extraction. What an earlier one left in the features' folders is removed.
-        columns: By name, ``shape`` and ``is_ragged``.
+        folder: Folder of the extraction. Folders of the same features from an earlier extraction are removed.
+        columns: ``shape`` and ``is_ragged`` by column.
 
     Raises:
-        ValueError: Two clips whose files would have one name.
+        ValueError: If the files of two clips would have the same name.
     """
     listed = [name for name, facts in columns.items() if not facts['shape'] and not facts['is_ragged']]
     folders = {
@@ -46,7 +46,7 @@ def write_per_clip(
                 file = clip_file(sample_id)
                 if file in owners:
                     clips = f'{owners[file]!r} and {sample_id!r}'
-                    raise ValueError(f'clips {clips} would both be {file}: rename one, or take --layout table')
+                    raise ValueError(f'clips {clips} would both be {file}: rename one, or use --layout table')
                 owners[file] = sample_id
                 for name, path in folders.items():
                     (path / file).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""From the features of views to one row per clip: averages over views, labels, predictions, time stamps."""
+"""Make one row for each clip from the features of its views: averages, labels, predictions, and time stamps."""
 
 from __future__ import annotations
 
@@ -14,13 +14,20 @@ from hicmae_mm.models.heads.base import views_per_clip
 from hicmae_mm.structures import EmotionDataSample
 
 SAMPLE_FIELDS = ('gt_label', 'gt_values', 'pred_label', 'pred_score', 'pred_values')
-# what the pipeline knows of time, and packs if it is told to
+# information about time that the pipeline packs if its meta_keys contain these names
 TIME_KEYS = ('frame_inds', 'clip_len', 'avg_fps', 'audio_seconds')
 _ROUNDING_SECONDS = 1e-6
 
 
 def sample_fields(sample: EmotionDataSample) -> dict[str, np.ndarray]:
-    """Labels and predictions of a clip, as far as it has any; class indices ``()``, the others ``(n,)``."""
+    """Collects the labels and predictions of a clip.
+
+    Args:
+        sample: The clip.
+
+    Returns:
+        Those of :data:`SAMPLE_FIELDS` that it has. Class indices have the shape ``()``, other fields ``(n,)``.
+    """
     found = {name: sample.get(name).cpu().numpy() for name in SAMPLE_FIELDS if name in sample}
     return {name: value[0] if name in ('gt_label', 'pred_label') else value for name, value in found.items()}
 
@@ -29,8 +36,8 @@ class RowMaker:
     """Makes the rows of the clips of a batch.
 
     Args:
-        extractor: What makes the features; token grids tell how long a time step is.
-        keeps_views: Leave the views of a clip apart.
+        extractor: Computes the features. The token grids of its encoders determine the length of a time step.
+        keeps_views: Whether the views of a clip are kept separately.
     """
 
     def __init__(self, extractor: FeatureExtractor, keeps_views: bool = False) -> None:
@@ -41,25 +48,26 @@ class RowMaker:
 
     @property
     def is_ragged(self) -> bool:
-        """Whether features have one axis more, whose length differs between clips: views, or time steps."""
+        """Whether features have an additional axis (views or time steps) whose length differs between clips."""
         return self.keeps_views or self.level == 'frame'
 
     def __call__(
         self, columns: Mapping[str, Tensor], batch: Mapping[str, Any], indices: Sequence[int]
     ) -> list[dict[str, Any]]:
-        """Rows of a batch.
+        """Makes the rows of a batch.
 
         Args:
-            columns: Features of the views, see :class:`~hicmae_mm.features.FeatureExtractor`.
-            batch: The collated batch they were made from.
-            indices: Of its clips in the data set.
+            columns: Features of the views; see :class:`~hicmae_mm.features.FeatureExtractor`.
+            batch: The collated batch from which they were computed.
+            indices: Numbers of its clips in the data set.
 
         Returns:
-            A row per clip: ``index``, ``sample_id``, ``streams`` (that the clip has), labels, predictions, features:
-            ``(D,)``; at level ``'frame'`` ``(rows, D)``, the steps of one temporal view after the other's, crops of the
-            same frames averaged; with ``keeps_views`` ``(views, D)`` or ``(views, steps, D)``. Level ``'frame'`` adds
-            ``{stream}_seconds``, the time at which a step begins. Rows of a stream that the clip lacks are 0 at level
-            ``'clip'`` and absent at level ``'frame'``.
+            One row for each clip with ``index``, ``sample_id``, ``streams`` (those that the clip has), labels,
+            predictions and features. Features have the shape ``(D,)`` at level ``'clip'`` and ``(rows, D)`` at level
+            ``'frame'``, with the steps of one temporal view after the other, and crops of the same frames averaged.
+            With ``keeps_views`` the shape is ``(views, D)`` or ``(views, steps, D)``. Level ``'frame'`` adds
+            ``{stream}_seconds``, the time at which a step begins. For a stream that the clip lacks, features are 0 at
+            level ``'clip'`` and have no rows at level ``'frame'``.
         """
         samples: list[EmotionDataSample] = batch['data_samples']
         edges = np.cumsum([0, *views_per_clip(samples)])
@@ -94,7 +102,7 @@ class RowMaker:
         return rows
 
     def _seconds(self, sample: EmotionDataSample) -> dict[str, np.ndarray]:
-        """Start of every step, ``(temporal views, steps)``; NaN where it is unknown, or where the sound has ended."""
+        """Computes the start of every step ``(temporal views, steps)``; NaN if it is unknown or the sound has ended."""
         found = {}
         if 'video' in self.steps:
             found['video'] = self._video_seconds(sample)
@@ -108,7 +116,7 @@ class RowMaker:
 
     def _video_seconds(self, sample: EmotionDataSample) -> np.ndarray:
         frames = np.asarray(sample.get('frame_inds')).reshape(_temporal_views(sample), -1)
-        fps = sample.get('avg_fps') or np.nan  # folders of frames may not know
+        fps = sample.get('avg_fps') or np.nan  # a folder of frames may have no frame rate
         return frames[:, :: self.patch['video']] / fps
 
 
@@ -117,7 +125,7 @@ def _temporal_views(sample: EmotionDataSample) -> int:
 
 
 def _crops(sample: EmotionDataSample, num_views: int) -> int:
-    """Crops of every temporal view."""
+    """Computes the number of crops of every temporal view."""
     return num_views // _temporal_views(sample)
 
 

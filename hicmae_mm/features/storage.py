@@ -1,4 +1,4 @@
-"""From parts to the final files: one Parquet file, an array per column that can be mapped, or files per clip."""
+"""Merge parts into final files: one Parquet file, one memory-mappable array for each column, or files for each clip."""
 
 from __future__ import annotations
 
@@ -25,19 +25,20 @@ METADATA_KEY = b'hicmae_mm'
 
 
 def merge(parts: PartFolder, folder: Path, file_format: str, info: Mapping[str, Any]) -> dict[str, Any]:
-    """Writes the final files, ``features.json`` last, and deletes the parts.
+    """Writes the final files, with ``features.json`` as the last one, and deletes the parts.
 
     Args:
-        parts: All of them, complete.
-        folder: Of the extraction.
+        parts: The parts, which must be complete.
+        folder: Folder of the extraction.
         file_format: ``'parquet'``, ``'npy'`` or ``'per-clip'``.
-        info: What ``features.json`` says beside columns and numbers; ``definitions`` go with the columns.
+        info: Content of ``features.json`` in addition to columns and numbers. Its ``definitions`` are added to the
+            columns.
 
     Returns:
         The content of ``features.json``.
 
     Raises:
-        ValueError: If all clips are bad, parts differ in their columns, or two clips would have one file.
+        ValueError: If no clip could be read, parts have different columns, or two clips would have the same file.
     """
     found = _survey(parts)
     _write_bad(folder, found.bad)
@@ -61,7 +62,7 @@ def merge(parts: PartFolder, folder: Path, file_format: str, info: Mapping[str, 
 
 @dataclass
 class _Survey:
-    """What is in all parts together."""
+    """Information about all parts together."""
 
     columns: dict[str, dict[str, Any]] = field(default_factory=dict)
     totals: Counter[str] = field(default_factory=Counter)
@@ -90,7 +91,7 @@ def _write_bad(folder: Path, bad: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _write_parquet(blocks: Iterator[dict[str, Column]], path: Path, content: Mapping[str, Any]) -> None:
-    """One row group per part, so that memory stays flat."""
+    """Writes one row group for each part, so that the memory does not grow with the number of clips."""
     pa, pq = import_parquet()
     metadata = {METADATA_KEY: json.dumps(content, ensure_ascii=False).encode()}
     with replaced_file(path) as partial, ExitStack() as stack:
@@ -104,7 +105,7 @@ def _write_parquet(blocks: Iterator[dict[str, Column]], path: Path, content: Map
 
 
 def _to_arrow(pa: ModuleType, column: Column) -> Any:
-    """Rows of several values are lists of fixed size, clips of several rows lists of those."""
+    """Converts a row of several values to a list of fixed size, and a clip of several rows to a list of such lists."""
     values = column.values
     array = pa.array(values.tolist() if values.dtype.kind == 'U' else values.ravel())
     for size in reversed(values.shape[1:]):
@@ -115,7 +116,7 @@ def _to_arrow(pa: ModuleType, column: Column) -> Any:
 
 
 def _write_npy(blocks: Iterator[dict[str, Column]], folder: Path, survey: _Survey) -> None:
-    """``index.csv`` has what is one number or word per clip; every other column is an array in a file of its own."""
+    """Writes columns with one number or word for each clip to ``index.csv``, and other columns to one file each."""
     listed = [name for name, facts in survey.columns.items() if not facts['shape'] and not facts['is_ragged']]
     arrays = {name: facts for name, facts in survey.columns.items() if name not in listed}
     with ExitStack() as stack:

@@ -93,7 +93,7 @@ def test_what_cannot_be_exported(cfg: Config, model: nn.Module, tmp_path: Path) 
         export_model(model, cfg, tmp_path, format='torch-export', is_int8=True)
     with pytest.raises(ValueError, match='batch_size must be at least 1, got 0'):
         export_model(model, cfg, tmp_path, batch_size=0)
-    with pytest.raises(ValueError, match='only recognizers are exported, got AudioVisualPretrainer'):
+    with pytest.raises(ValueError, match='only recognizers can be exported, got AudioVisualPretrainer'):
         export_model(build(pretrainer_config()), cfg, tmp_path)
 
 

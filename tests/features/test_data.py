@@ -93,5 +93,5 @@ def test_mistakes_are_named() -> None:
     cfg = _config('hicmae_base_pretrain_voxceleb2')
     with pytest.raises(ValueError, match=r"has no test: its data loaders are \['train'\]"):
         dataset_configs(cfg, 'test')
-    with pytest.raises(ValueError, match='give one of them'):
+    with pytest.raises(ValueError, match='give only one of them'):
         dataset_configs(cfg, ann_file='a', shards='b')

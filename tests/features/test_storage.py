@@ -115,7 +115,7 @@ def test_npy_arrays_are_mapped(tmp_path: Path) -> None:
 def test_wrong_parts_are_refused(tmp_path: Path) -> None:
     parts = _written(tmp_path, [_row(index) for index in range(4)], 4, 2)
     parts.write(1, make_columns([_row(2)], RAGGED, 'float32'), {})
-    with pytest.raises(ValueError, match=r'part-0000001\.npz does not have the clips it should have; delete it'):
+    with pytest.raises(ValueError, match=r'part-0000001\.npz does not have the expected clips; delete it'):
         merge(parts, tmp_path, 'npy', dict(definitions={}))
     parts.write(1, make_columns([_row(2) | dict(more=1), _row(3) | dict(more=1)], RAGGED, 'float32'), {})
     with pytest.raises(ValueError, match=r"clips from number 2 on differ from those before in \['more'\]"):
@@ -144,7 +144,7 @@ def test_folders_keep_to_their_settings(tmp_path: Path) -> None:
     assert not claim(tmp_path, settings, force=False)
     assert not claim(tmp_path, settings, force=False)
     parts = _written(tmp_path, [_row(0)], 1, 2)
-    with pytest.raises(ValueError, match=r'other settings \(level: clip there, frame asked for\); choose'):
+    with pytest.raises(ValueError, match=r'other settings \(level: clip there, frame requested\); choose'):
         claim(tmp_path, settings | dict(level='frame'), force=False)
     merge(parts, tmp_path, 'npy', dict(definitions={}))
     assert claim(tmp_path, settings, force=False)
@@ -154,10 +154,10 @@ def test_folders_keep_to_their_settings(tmp_path: Path) -> None:
     other.mkdir()
     (other / 'thesis.npy').write_text('')
     for force in (False, True):
-        with pytest.raises(ValueError, match='is not empty, and holds no features'):
+        with pytest.raises(ValueError, match='is not empty, and has no features'):
             claim(other, settings, force)
     (other / 'settings.json').write_text('{"made_by": "make_shards"}')
-    with pytest.raises(ValueError, match='is not empty, and holds no features'):
+    with pytest.raises(ValueError, match='is not empty, and has no features'):
         claim(other, settings, force=True)
     assert (other / 'thesis.npy').exists()
 

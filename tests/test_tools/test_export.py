@@ -82,7 +82,7 @@ def test_problems_end_in_one_line(
     cases = [
         ((config_file, tmp_path / 'no.pth'), f"checkpoint '{tmp_path / 'no.pth'}' does not exist"),
         ((tmp_path / 'no.py', checkpoint), f'config file {tmp_path / "no.py"} does not exist'),
-        ((pretraining, checkpoint), 'only recognizers are exported, got AudioVisualPretrainer'),
+        ((pretraining, checkpoint), 'only recognizers can be exported, got AudioVisualPretrainer'),
         ((other, checkpoint), f"'{checkpoint}' is the wrong checkpoint"),
         ((config_file, checkpoint, '--media', tmp_path / 'no.mp4'), f'{tmp_path / "no.mp4"} does not exist'),
         ((config_file, checkpoint, '--media', tmp_path / 'no.wav'), f'{tmp_path / "no.wav"} does not exist'),

@@ -203,7 +203,7 @@ def test_features_beyond_half_precision_are_bad(
     assert extract(arguments) == 1
     assert 'none of 13 clips has features' in capsys.readouterr().err
     reasons = [item['reason'] for item in json.loads((tmp_path / 'out' / 'bad_clips.json').read_text())]
-    assert reasons[0] == '0.mp4: audio_layer2 has numbers beyond those of float16'
+    assert reasons[0] == '0.mp4: audio_layer2 has numbers outside of the range of float16'
     state['encoders.audio.norm.weight'] *= float('nan')
     torch.save(dict(state_dict=state), tmp_path / 'large.pth')
     assert extract([*arguments, '--force']) == 1
