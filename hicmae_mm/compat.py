@@ -1,4 +1,4 @@
-"""Ways round faults of pinned third-party packages. Each one undoes itself where the fault is gone."""
+"""Workarounds for faults of third-party packages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import yaml
 
 
 def patch_third_party() -> None:
-    """Applies every patch that must precede an import of MMAction2. Idempotent and cheap: imports nothing heavy."""
+    """Applies all patches. Call it before MMAction2 is imported. It is fast, and repeated calls have no effect."""
     _add_missing_drn()
     _leave_out_vindlu()
     _format_each_config_once()
@@ -22,10 +22,10 @@ def patch_third_party() -> None:
 
 
 def _format_each_config_once() -> None:
-    """Keeps the formatted text of a config.
+    """Makes MMEngine cache the formatted text of a config.
 
-    MMEngine runs yapf over the whole config for every listing and every checkpoint, a good part of a second each time,
-    to the same result.
+    MMEngine formats the whole config with yapf for every listing and every checkpoint. This takes several tenths of a
+    second each time, and the result is always the same.
     """
     from mmengine.config import config as module
 
@@ -35,7 +35,7 @@ def _format_each_config_once() -> None:
 
 
 class _Formatter:
-    """A formatter that remembers its last results."""
+    """A formatter that caches its last eight results."""
 
     def __init__(self, format_code: Callable[..., tuple[str, bool]]) -> None:
         self._format = lru_cache(maxsize=8)(lambda text, style: format_code(text, style_config=dict(style)))
@@ -45,7 +45,7 @@ class _Formatter:
 
 
 def _read_yaml_without_code() -> None:
-    """Lets MMEngine read YAML as data: its own loader calls any function that a file names."""
+    """Makes MMEngine read YAML as plain data. Its own loader would call every function that a file names."""
     from mmengine.fileio.handlers import YamlHandler
     from mmengine.fileio.handlers.registry_utils import file_handlers
 
@@ -57,7 +57,7 @@ def _read_yaml_without_code() -> None:
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """Reads plain values, and tuples as a dumped config has them."""
+    """Reads plain values, and tuples in the form in which a dumped config stores them."""
 
 
 def _tuple(loader: _PlainLoader, node: yaml.SequenceNode) -> tuple[Any, ...]:
@@ -71,7 +71,7 @@ def load_yaml(text: str) -> Any:
     """Reads YAML as plain values.
 
     Raises:
-        ValueError: It is no YAML, asks for something else, or expands to far more than its size.
+        ValueError: If the text is not YAML, contains other values, or expands to far more than its size.
     """
     try:
         value = yaml.load(text, Loader=_PlainLoader)
@@ -84,7 +84,7 @@ def load_yaml(text: str) -> Any:
 
 
 def _count_values(value: Any, left: list[int], depth: int) -> None:
-    """Refuses values that repeat each other: a copy of the whole would not end."""
+    """Raises ValueError for values that repeat each other so often that copying them would take too much memory."""
     left[0] -= 1
     if left[0] < 0 or depth > 100:
         raise ValueError('its values are nested too deeply, or repeat each other without end')
@@ -96,7 +96,8 @@ def _count_values(value: Any, left: list[int], depth: int) -> None:
 def _add_missing_drn() -> None:
     """Registers a placeholder for ``mmaction.models.localizers.drn``, which the published wheel lacks.
 
-    Without it ``import mmaction.models`` fails (MMAction2 issue 2714). The placeholder class raises when built.
+    Without it ``import mmaction.models`` fails (MMAction2 issue 2714). The placeholder raises ImportError when it is
+    built. If the installed MMAction2 has the module, this function does nothing.
     """
     name = 'mmaction.models.localizers.drn.drn'
     spec = importlib.util.find_spec('mmaction')
@@ -110,7 +111,7 @@ def _add_missing_drn() -> None:
             raise ImportError('the installed mmaction2 package was published without its DRN localizer')
 
     package, module = ModuleType(name.rpartition('.')[0]), ModuleType(name)
-    package.__path__ = []  # a package, so that its child can be imported
+    package.__path__ = []  # makes it a package, so that its child can be imported
     module.DRN = DRN  # type: ignore[attr-defined]
     sys.modules[package.__name__] = package
     sys.modules[name] = module

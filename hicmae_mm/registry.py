@@ -1,8 +1,8 @@
-"""Child registries of MMEngine's roots, scope ``hicmae_mm``.
+"""Child registries of MMEngine's root registries, in the scope ``hicmae_mm``.
 
-Only kinds that this package registers, or that one of its configs reaches, have a child here: MMEngine warns about
-every root registry that is used under a scope without a child. ``locations`` are imported on first use, so importing
-this module is cheap.
+A root registry has a child here if this package registers components of its kind, or if a config of this package uses
+it, because MMEngine warns about root registries without a child in the scope. Each registry imports its ``locations``
+on first use, so the import of this module is fast.
 """
 
 from __future__ import annotations

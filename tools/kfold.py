@@ -134,7 +134,7 @@ def plan(args: argparse.Namespace) -> list[Run]:
 
     Raises:
         FileNotFoundError: No config, or no lists of a fold.
-        ValueError: The config does not react to FOLD, or an option is misspelt.
+        ValueError: The config does not use FOLD, or an option is misspelt.
     """
     options = ArgumentParser()
     options.add_argument('--cfg-options', nargs='+', action=OverrideAction)

@@ -1,4 +1,4 @@
-"""Checkpoints at addresses, and the loaders that MMEngine uses for them."""
+"""Reads checkpoints from addresses, and registers safe loaders with MMEngine."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from hicmae_mm.checkpoints.files import read_file
 
 
 def allow_training_checkpoints() -> None:
-    """Lets MMEngine's loaders read checkpoints by this package, local ones, and those of the web. Idempotent.
+    """Makes MMEngine read local and web checkpoints with the safe functions of this package. It may be called again.
 
-    ``init_cfg=dict(type='Pretrained', checkpoint=...)`` comes to them.
+    ``init_cfg=dict(type='Pretrained', checkpoint=...)`` then uses them, too.
     """
 
     def load_from_local(filename: str, map_location: Any = None) -> Any:
@@ -32,10 +32,14 @@ def allow_training_checkpoints() -> None:
 
 
 def read_address(address: str, map_location: Any) -> Any:
-    """Reads what MMEngine's ``CheckpointLoader`` finds at an address such as ``s3://`` or ``openmmlab://``.
+    """Reads a checkpoint with MMEngine's ``CheckpointLoader`` from an address such as ``s3://`` or ``openmmlab://``.
+
+    Args:
+        address: Address of the checkpoint.
+        map_location: As in ``torch.load``.
 
     Raises:
-        ValueError: Objects that are not allowed.
+        ValueError: If the checkpoint contains objects that are not allowed.
     """
     allow_training_checkpoints()
     try:
@@ -47,7 +51,7 @@ def read_address(address: str, map_location: Any) -> Any:
 
 @contextlib.contextmanager
 def weights_only() -> Iterator[None]:
-    """Forces ``torch.load(weights_only=True)``, also where MMEngine downloads by ``torch.hub``, which leaves it off."""
+    """Forces ``torch.load(weights_only=True)`` within the block, also for downloads by ``torch.hub``."""
     name = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
     before = os.environ.get(name)
     os.environ[name] = '1'

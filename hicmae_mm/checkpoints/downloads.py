@@ -1,4 +1,4 @@
-"""Checkpoints from elsewhere: fetched whole, compared with the hash in their name, read as safely as local ones."""
+"""Downloads checkpoints completely or not at all, and compares them with the hash in their name."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _HASH = re.compile(r'-([0-9a-f]{8,64})\.\w+$')  # as in published names: model-1
 
 
 def download(address: str) -> Path:
-    """Fetches a file of the web into PyTorch's cache, once; the first process of each node does.
+    """Downloads a file into PyTorch's cache, if it is not there yet. The first process of each node does this.
 
     A fetch that was cut short is continued by the next call, where the server says which version of the file it sends.
 
     Args:
-        address (str): ``http://`` or ``https://``. Eight or more hexadecimal digits before the suffix are compared with
-            the file's SHA-256.
+        address: Address that begins with ``http://`` or ``https://``. If eight or more hexadecimal digits stand after a
+            dash before the suffix, they are compared with the SHA-256 of the file.
 
     Returns:
-        Path: The file in the cache.
+        Path of the file in the cache.
 
     Raises:
         FileNotFoundError: The address does not answer, stalls, or sends less than it announced.

@@ -1,7 +1,7 @@
-"""Initial weights of one encoder, taken from checkpoints of other vision transformers.
+"""Converts checkpoints of other vision transformers to initial weights of an encoder.
 
-Their blocks compute what ours do, so weights are copied or folded exactly. Patch embeddings and position tables are
-resampled where sizes differ; the key map is in docs/checkpoints.md.
+Their blocks compute the same functions as those of this package, so their weights are copied or folded exactly. Patch
+embeddings and position tables are resampled if sizes differ. docs/checkpoints.md lists the names.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hicmae_mm.models.layers import sine_positions
 
 @dataclass(frozen=True)
 class _Layout:
-    """How a family of checkpoints names an encoder: prefixes to try, parts of names to replace."""
+    """Parameter names of a family of checkpoints: possible prefixes of an encoder, and parts of names to replace."""
 
     prefixes: tuple[str, ...]
     parts: tuple[tuple[str, str], ...] = ()
@@ -48,8 +48,8 @@ class ConvertedEncoder:
     """Weights for one encoder.
 
     Attributes:
-        state (dict[str, Tensor]): By the encoder's own parameter names.
-        notes (list[str]): What was adapted or left out, a sentence each.
+        state: Weights by the parameter names of the encoder.
+        notes: One sentence for each part that was adapted or left out.
     """
 
     state: dict[str, Tensor]
@@ -63,23 +63,23 @@ def convert_encoder(
     layers: Sequence[int] | None = None,
     source_grid: Sequence[int] | None = None,
 ) -> ConvertedEncoder:
-    """Fits the weights of another vision transformer to an encoder.
+    """Converts the weights of another vision transformer to those of an encoder.
 
     Args:
-        weights (dict[str, Tensor]): The checkpoint's state dict.
-        encoder (VisionTransformerEncoder): Only read; may lie on the ``meta`` device.
-        kind (str): ``'videomae'``, ``'audiomae'``, ``'timm'`` or ``'mmaction'``.
-        layers (list[int] | None): Source layer of each of the encoder's layers. Defaults to None: the same ones, which
-            needs equal depth.
-        source_grid (list[int] | None): Tokens per axis of the checkpoint's position table, (time, rows, columns) or
-            (time, mel). Defaults to None: told from the table's length.
+        weights: State dict of the checkpoint.
+        encoder: The encoder, which is not changed. It may be on the ``meta`` device.
+        kind: ``'videomae'``, ``'audiomae'``, ``'timm'`` or ``'mmaction'``.
+        layers: Index of the source layer for each layer of the encoder. None takes all layers in order, which needs
+            the same depth.
+        source_grid: Numbers of tokens along the axes of the position table of the checkpoint, (time, rows, columns) or
+            (time, mel). None derives them from the length of the table.
 
     Returns:
-        ConvertedEncoder: Weights that fit, and what was done to them.
+        Weights that fit the encoder, and notes about the conversion.
 
     Raises:
-        ValueError: An unknown kind, no vision transformer, one of another width, depth or MLP, or one whose blocks
-            compute something else.
+        ValueError: If the kind is unknown, or if the checkpoint is not a vision transformer, has another width, depth
+            or MLP, or has blocks that compute another function.
     """
     if kind not in LAYOUTS:
         raise ValueError(f'kind={kind!r} is unknown; expected one of {list(LAYOUTS)}')
@@ -87,7 +87,7 @@ def convert_encoder(
     width = source['blocks.0.norm1.weight'].numel()
     if width != encoder.embed_dims:
         raise ValueError(
-            f'the checkpoint is {width} wide, the encoder {encoder.embed_dims}: widths cannot be adapted; set '
+            f'the checkpoint has the width {width}, the encoder {encoder.embed_dims}: widths cannot be adapted; set '
             f'embed_dims={width} (and num_heads of the checkpoint) in every encoder of the config'
         )
     result = ConvertedEncoder({})
@@ -98,7 +98,7 @@ def convert_encoder(
     used = ('blocks.', 'patch_embed.proj.', 'norm.', 'fc_norm.', 'pos_embed')
     rest = sorted({name.split('.')[0] for name in source if not name.startswith(used)})
     if {'patch_embed', 'norm_pre'} & set(rest):
-        raise ValueError('the checkpoint normalises its embedded patches, which this encoder cannot')
+        raise ValueError('the checkpoint normalises its embedded patches, which this encoder does not support')
     if rest:
         result.notes.append(f'not part of an encoder, left out: {", ".join(rest)}')
     _check_fit(result.state, encoder)
@@ -106,14 +106,14 @@ def convert_encoder(
 
 
 def _encoder_names(weights: Mapping[str, Tensor], layout: _Layout) -> dict[str, Tensor]:
-    """The encoder's weights without prefix, named as timm's vision transformer."""
+    """Returns the weights of the encoder without prefix, with the names of timm's vision transformer."""
     plain = {name.removeprefix('module.'): value for name, value in weights.items()}
     for prefix in layout.prefixes:
         if f'{prefix}blocks.0.norm1.weight' in plain:
             break
     else:
         wanted = ' or '.join(repr(f'{prefix}blocks.0.norm1.weight') for prefix in layout.prefixes)
-        raise ValueError(f'the checkpoint has no {wanted}, only names such as {list(plain)[:3]}: another kind?')
+        raise ValueError(f'the checkpoint has no {wanted}, only names such as {list(plain)[:3]}: check its kind')
     source = {}
     for name, value in plain.items():
         if name.startswith(prefix):
@@ -153,7 +153,10 @@ def _convert_blocks(
 
 
 def _split_qkv_bias(block: Mapping[str, Tensor], own: set[str]) -> dict[str, Tensor]:
-    """Biases of queries and values; that of the keys adds the same to all scores of a query, which softmax ignores."""
+    """Splits the joint bias into biases of queries and values.
+
+    The bias of the keys is left out: it adds the same number to all scores of a query, which softmax ignores.
+    """
     block = dict(block)
     joint = block.pop('attn.qkv.bias', None)
     if joint is not None:
@@ -166,7 +169,7 @@ def _split_qkv_bias(block: Mapping[str, Tensor], own: set[str]) -> dict[str, Ten
 
 
 def _fold_layer_scale(block: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Multiplies a residual branch's learned factors into the branch's last layer, which gives the same output."""
+    """Multiplies the learned factors of a residual branch into its last layer, which gives the same output."""
     for name, layer in _LAYER_SCALES.items():
         scale = block.pop(name, None)
         if scale is not None:
@@ -233,7 +236,7 @@ def _convert_positions(
 
 
 def _told_grid(count: int, grid: tuple[int, ...], given: Sequence[int] | None) -> tuple[int, ...]:
-    """The grid of a position table of so many tokens, for an encoder with ``grid``."""
+    """Returns the grid of a position table with ``count`` tokens, for an encoder with ``grid``."""
     candidates: list[tuple[int, ...]] = [grid]
     if given is not None:
         candidates = [tuple(given)]

@@ -1,4 +1,4 @@
-"""Checkpoint files: reading them without running code from them, and writing them whole or not at all."""
+"""Reads checkpoint files without executing code from them, and writes them completely or not at all."""
 
 from __future__ import annotations
 
@@ -22,20 +22,21 @@ TORCH_SUFFIXES = ('.pth', '.pt', '.ckpt', '.bin')
 
 
 def read_file(path: Path, map_location: Any = 'cpu', is_mapped: bool = False, is_trusted: bool = False) -> Any:
-    """Reads a checkpoint file as it is.
+    """Reads a checkpoint file without changes to its content.
 
     Args:
-        path: A ``.safetensors`` file, or one written by ``torch.save`` (today's format or the old one).
-        map_location: A device, or its name; None: the CPU.
-        is_mapped: Whether tensors stay on the disk until used, where the format allows it.
-        is_trusted: Whether the file may run its own code while it is read, as any pickle can.
+        path: A ``.safetensors`` file, or a file written by ``torch.save`` (in the present or the old format).
+        map_location: Device of the tensors; None means the CPU.
+        is_mapped: Whether tensors stay on the disk until they are used, if the format allows it. A ``.safetensors``
+            file is then read without its tensors.
+        is_trusted: Whether the file may execute its own code while it is read, as every pickle can.
 
     Returns:
-        What was saved; of a ``.safetensors`` file a dictionary with ``state_dict`` and ``meta``.
+        The saved object; for a ``.safetensors`` file a dictionary with ``state_dict`` and ``meta``.
 
     Raises:
-        FileNotFoundError: No such file.
-        ValueError: Not a checkpoint, or one that cannot be read safely; the message says why.
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is not a checkpoint, or cannot be read safely. The message gives the reason.
     """
     check_is_file(path)
     device = torch.device('cpu' if map_location is None else map_location)
@@ -47,7 +48,7 @@ def read_file(path: Path, map_location: Any = 'cpu', is_mapped: bool = False, is
         return torch_format.load(path, device, is_mapped)
     except (OSError, MemoryError):
         raise
-    except Exception as error:  # a damaged pickle, or one that is none, fails in any way
+    except Exception as error:  # a damaged file can raise any error
         raise ValueError(
             f'{str(path)!r} is not a checkpoint that can be read{"" if is_trusted else " safely"} ({_reason(error)}). '
             'Expected a file written by torch.save that holds tensors and plain values only'
@@ -55,11 +56,11 @@ def read_file(path: Path, map_location: Any = 'cpu', is_mapped: bool = False, is
 
 
 def check_is_file(path: Path) -> None:
-    """Refuses what is no regular file: reading from a pipe or a device may never end.
+    """Checks that a path is a regular file, because reading from a pipe or a device may never end.
 
     Raises:
-        FileNotFoundError: Nothing has this name.
-        ValueError: Something else has it.
+        FileNotFoundError: If nothing exists at the path.
+        ValueError: If it is not a regular file.
     """
     if not path.exists():
         raise FileNotFoundError(f'checkpoint {str(path)!r} does not exist')
@@ -69,7 +70,7 @@ def check_is_file(path: Path) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """The cause in one line."""
+    """Returns the cause of an error in one line."""
     text = str(error).strip()
     if isinstance(error, (KeyError, IndexError, AttributeError, TypeError, struct.error, RecursionError)):
         return f'its pickle is damaged: {type(error).__name__}'
@@ -89,45 +90,48 @@ def _read_safetensors(path: Path, device: torch.device, is_mapped: bool) -> dict
 
 
 def check_can_write(path: Path) -> None:
-    """Raises ValueError for a name whose suffix is of no checkpoint format."""
+    """Raises ValueError if the suffix of a file name is not that of a checkpoint format."""
     if path.suffix not in (*TORCH_SUFFIXES, '.safetensors'):
-        raise ValueError(f'{str(path)!r}: the name of a checkpoint ends in .pth or .safetensors')
+        raise ValueError(f'{str(path)!r}: the name of a checkpoint must end in .pth or .safetensors')
 
 
 def write_checkpoint(path: Path, state_dict: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-    """Writes ``state_dict`` and ``meta``, in the format that the suffix names.
+    """Writes ``state_dict`` and ``meta`` in the format of the suffix. The same content gives the same bytes.
 
-    A ``.safetensors`` file carries ``meta`` as JSON in its header. The same content gives the same bytes.
+    Args:
+        path: The file to write. A ``.safetensors`` file stores ``meta`` as JSON in its header.
+        state_dict: Weights by parameter name.
+        meta: Meta information of plain values.
 
     Raises:
-        ValueError: A suffix of no checkpoint format.
-        TypeError: ``meta`` holds something that JSON cannot.
+        ValueError: If the suffix is not that of a checkpoint format.
+        TypeError: If ``meta`` contains values that JSON does not support.
     """
     check_can_write(path)
-    # a tensor that is a part of a larger one would drag the whole into the file
+    # clones, because torch.save would store the whole storage of a tensor that is a part of a larger one
     state = {name: value.detach().clone(memory_format=torch.contiguous_format) for name, value in state_dict.items()}
     plain = json.loads(json.dumps(dict(meta), default=_plain))
     with replaced_file(path) as partial:
         if path.suffix == '.safetensors':
-            # one entry: safetensors writes several in random order
+            # one entry, because safetensors writes several entries in random order
             partial.touch()
             mode = partial.stat().st_mode
             save_file(state, partial, metadata={'meta': json.dumps(plain)})
-            partial.chmod(mode)  # safetensors makes files that nobody else may read
+            partial.chmod(mode)  # safetensors makes files that other users cannot read
         else:
             with partial.open('wb') as file:
                 torch.save({'state_dict': state, 'meta': plain}, file)
 
 
 def _plain(value: Any) -> Any:
-    """What JSON lacks: numpy values and tensors as numbers and lists."""
+    """Converts NumPy values and tensors to numbers and lists, for JSON."""
     if isinstance(value, (np.generic, np.ndarray, Tensor)):
         return value.tolist()
     raise TypeError(f'the metadata of a checkpoint cannot hold {value!r}; expected numbers, text, lists, dictionaries')
 
 
 def file_sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file."""
+    """Returns the hexadecimal SHA-256 of a file."""
     digest = hashlib.sha256()
     with path.open('rb') as file:
         while block := file.read(1 << 22):

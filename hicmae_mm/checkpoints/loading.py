@@ -1,4 +1,4 @@
-"""Safe reading of checkpoints, and a report of what was loaded into a model and what was not."""
+"""Reads checkpoints safely, loads them into models, and reports the parameters that were loaded and that were not."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ __all__ = [
 
 
 def read_checkpoint(filename: str | Path, map_location: Any = 'cpu', is_trusted: bool = False) -> dict[str, Any]:
-    """Reads a checkpoint, without running code from it unless it is trusted.
+    """Reads a checkpoint. Code in the file is executed only if the file is trusted.
 
     Args:
-        filename (str): A local file (``.safetensors``, or any other written by ``torch.save``), or an address: of the
-            web (kept in PyTorch's cache), or another that MMEngine's ``CheckpointLoader`` understands.
+        filename: A local file (``.safetensors``, or written by ``torch.save``), a web address (the file is kept in
+            PyTorch's cache), or another address that MMEngine's ``CheckpointLoader`` supports.
         map_location: As in ``torch.load``.
-        is_trusted (bool): Whether the file may run its own code. Defaults to False.
+        is_trusted: Whether the file may execute its own code.
 
     Returns:
-        dict: With the model's weights under ``state_dict``, by this package's names also where the file is one of the
-            published HiCMAE implementation.
+        The checkpoint as a dictionary, with the weights of the model as ``state_dict``. Weights of the published HiCMAE
+        implementation get the parameter names of this package.
 
     Raises:
-        FileNotFoundError: The file does not exist, or the address does not answer.
-        ValueError: The file is not a checkpoint, holds objects that are not allowed, or is not the one whose hash its
-            address names.
+        FileNotFoundError: If the file does not exist, or the server does not answer.
+        ValueError: If the file is not a checkpoint, contains objects that are not allowed, or does not have the hash
+            that its address states.
     """
     address = str(filename)
     if '://' in address and not address.startswith(('http://', 'https://')):
@@ -54,15 +54,15 @@ def read_checkpoint(filename: str | Path, map_location: Any = 'cpu', is_trusted:
 
 
 def _in_own_names(checkpoint: dict[str, Any]) -> dict[str, Any]:
-    """A checkpoint of the published implementation under this package's names; any other as it is."""
+    """Renames the weights of a checkpoint of the published implementation; returns other checkpoints unchanged."""
     state = {name.removeprefix('module.'): value for name, value in checkpoint['state_dict'].items()}
     return {**checkpoint, 'state_dict': map_published_keys(state)} if is_published(state) else checkpoint
 
 
 def read_checkpoint_meta(filename: str | Path) -> dict[str, Any]:
-    """The ``meta`` dictionary of a checkpoint (epoch, iter, seed ...), empty if it has none.
+    """Returns the ``meta`` dictionary of a checkpoint (epoch, iter, seed, ...); empty if it has none.
 
-    The tensors of a local file are mapped, not read.
+    The tensors of a local file are not read.
     """
     if '://' in str(filename):
         return dict(read_checkpoint(filename).get('meta', {}))
@@ -71,16 +71,20 @@ def read_checkpoint_meta(filename: str | Path) -> dict[str, Any]:
 
 
 def check_exists(filename: str | Path | None) -> None:
-    """Raises an error if a checkpoint's name is given, is no address, and no file has it."""
+    """Raises an error if ``filename`` is given, is not an address, and there is no such file."""
     if filename and '://' not in str(filename):
         check_is_file(Path(filename).expanduser())
 
 
 def with_state_dict(checkpoint: Any, filename: str) -> dict[str, Any]:
-    """Accepts a training checkpoint, a published one (``model`` / ``module``) or a bare dictionary of tensors.
+    """Converts the forms of checkpoints to a dictionary with ``state_dict``.
+
+    Args:
+        checkpoint: A training checkpoint, a published one (with ``model`` or ``module``), or a dictionary of tensors.
+        filename: Name of the file in error messages.
 
     Raises:
-        ValueError: Anything else, or weights that no model can have; see
+        ValueError: If it has another form, or weights that no model can have; see
             :func:`~hicmae_mm.checkpoints.weights.check_weights`.
     """
     found = _with_weights(checkpoint, filename)
@@ -92,7 +96,7 @@ def _with_weights(checkpoint: Any, filename: str) -> dict[str, Any]:
     if isinstance(checkpoint, Mapping):
         if isinstance(checkpoint.get('state_dict'), Mapping):
             if not isinstance(checkpoint.get('meta', {}), Mapping):
-                raise ValueError(f"{filename!r} is not a checkpoint: its 'meta' is no dictionary")
+                raise ValueError(f"{filename!r} is not a checkpoint: its 'meta' is not a dictionary")
             return dict(checkpoint)
         for key in ('model', 'module'):
             if isinstance(checkpoint.get(key), Mapping):
@@ -107,13 +111,14 @@ def _with_weights(checkpoint: Any, filename: str) -> dict[str, Any]:
 
 @dataclass
 class LoadingReport:
-    """Which parameters a checkpoint filled.
+    """The parameters that were loaded from a checkpoint, and those that were not.
 
     Attributes:
-        loaded (list[str]): Names copied from the checkpoint.
-        missing (list[str]): Names of the model that the checkpoint lacks; they keep their initial values.
-        unexpected (list[str]): Names of the checkpoint that the model lacks.
-        mismatched (dict[str, tuple]): Name -> (shape in the checkpoint, shape in the model); not loaded.
+        loaded: Names of the parameters that were copied from the checkpoint.
+        missing: Names of the model that the checkpoint lacks. These parameters keep their initial values.
+        unexpected: Names of the checkpoint that the model lacks.
+        mismatched: Shape in the checkpoint and shape in the model, by name, for parameters that were not loaded
+            because these shapes differ.
     """
 
     loaded: list[str]
@@ -128,11 +133,11 @@ class LoadingReport:
 
     @property
     def is_suspicious(self) -> bool:
-        """Whether more is missing than a new head would explain: another shape, or less than half of the model."""
+        """Whether more is missing than a new head: shapes differ, or fewer parameters were loaded than are missing."""
         return bool(self.mismatched) or len(self.loaded) < len(self.missing)
 
     def summary(self) -> str:
-        """A few lines for the log: numbers, then names grouped by module."""
+        """Returns a few lines for the log: the numbers of parameters, and names grouped by module."""
         total = len(self.loaded) + len(self.missing) + len(self.mismatched)
         lines = [f'{len(self.loaded)} of {total} entries of the model loaded']
         if self.missing:
@@ -146,7 +151,7 @@ class LoadingReport:
 
 
 def _grouped(names: list[str]) -> str:
-    """``['head.fc.weight', 'head.fc.bias']`` -> ``head.fc (2)``, in the order of the model."""
+    """Groups names by module: ``['head.fc.weight', 'head.fc.bias']`` becomes ``head.fc (2)``, in the given order."""
     groups = Counter('.'.join(name.split('.')[:2]) for name in names)
     return ', '.join(f'{group} ({count})' if count > 1 else group for group, count in groups.items())
 
@@ -154,26 +159,34 @@ def _grouped(names: list[str]) -> str:
 def load_weights(
     model: nn.Module, state_dict: Mapping[str, torch.Tensor], source: str, require_all: bool = False
 ) -> LoadingReport:
-    """Copies the weights that fit into a model, and says what did not.
+    """Copies the weights that fit into a model, and reports the others.
 
     Args:
-        model (nn.Module): Changed in place.
-        state_dict (dict[str, Tensor]): Names may carry the ``module.`` prefix of a wrapped model.
-        source (str): Name of the file, for messages.
-        require_all (bool): Whether every parameter of the model must be filled (testing, resuming). Defaults to
-            False (fine-tuning from another model).
+        model: The model, which is changed in place.
+        state_dict: Weights by parameter name. Names may have the prefix ``module.`` of a wrapped model.
+        source: Name of the file in error messages.
+        require_all: Whether every parameter of the model must be in the checkpoint, as for testing and resuming.
 
     Returns:
-        LoadingReport: Loaded, missing, unexpected and mismatched names.
+        Loaded, missing, unexpected and mismatched names.
 
     Raises:
-        ValueError: Nothing fits, or ``require_all`` and something is missing.
+        ValueError: If no weight fits, if a weight has an integer type, or if ``require_all`` is True and a parameter
+            is missing.
+
+    Example:
+        >>> model = nn.Linear(2, 1)
+        >>> print(load_weights(model, {'weight': torch.ones(1, 2)}, 'a.pth').summary())
+        1 of 2 entries of the model loaded
+          not in the checkpoint, initial values kept: bias
     """
     weights = {name.removeprefix('module.'): value for name, value in state_dict.items()}
     own = model.state_dict()
     for name, value in weights.items():
         if name in own and own[name].is_floating_point() and not value.is_floating_point():
-            raise ValueError(f'{source!r} does not fit this model: {name} holds {value.dtype}, expected fractions')
+            raise ValueError(
+                f'{source!r} does not fit this model: {name} holds {value.dtype}, expected floating point numbers'
+            )
     mismatched = {
         name: (tuple(value.shape), tuple(own[name].shape))
         for name, value in weights.items()
@@ -196,11 +209,11 @@ def load_weights(
 
 
 def _cause(mismatched: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]) -> str:
-    """What differs, in words, where shapes tell."""
+    """Returns a part of an error message about the likely difference between the models; empty if it is unknown."""
     inner = {name: shapes for name, shapes in mismatched.items() if not name.startswith('head.')}
     for name, (found, own) in inner.items():
         if name.startswith('encoders.') and found[-1] != own[-1] and name.endswith('norm1.weight'):
-            return f', which is of another size (it is {found[-1]} wide, the config {own[-1]}): name another config'
+            return f', which has another size (its width is {found[-1]}, the config {own[-1]}): name another config'
     last = mismatched.get('head.fc.weight')
     if last is not None and not inner:
         return f', which has other classes or values ({last[0][0]}, the config {last[1][0]}): name another config'

@@ -1,7 +1,7 @@
-"""Reading pickles of tensors and plain values, without running code and within limits.
+"""Reads pickles of tensors and plain values without executing code, and within limits of memory and time.
 
-``torch.load(weights_only=True)`` runs no foreign code either, but it lets a file of some bytes ask for any amount of
-memory (``bytearray(2**40)``, a range made a list), and takes the sizes of tensors from the file unchecked.
+``torch.load(weights_only=True)`` does not execute foreign code either. But with it a small file can request any amount
+of memory (``bytearray(2**40)``, or a range that becomes a list), and sizes of tensors are not checked.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from mmengine.logging import HistoryBuffer
 
 from hicmae_mm.checkpoints.plain_values import check_keys, fill, find, may_be_called
 
-MAX_STEPS = 1_500_000  # reads of an unpickler, about two per value; a whole training state needs some ten thousand
-MAX_VALUES = 500_000  # in what was read, those that it repeats counted every time
+MAX_STEPS = 1_500_000  # reads of an unpickler, about two per value; a training state needs some ten thousand
+MAX_VALUES = 500_000  # values in the result; repeated values count every time
 _LONGEST_NAME = 1000
-# the opcodes of protocol 2, which torch.save writes; without those that import by other ways
+# the opcodes of protocol 2, which torch.save writes, without those that can import modules in other ways
 _OPCODES = b'(.0NJKMI\x8a\x8b\x88\x89GXUcR\x81bQaesuhjqr}])t\x85\x86\x87\x80'
 
 
 class BoundedReader:
-    """What an unpickler reads from: no more than there is, and not for ever.
+    """The input of an unpickler, with a limit on the bytes and on the number of reads.
 
     Args:
-        file: Open for reading.
-        size: Bytes that it has.
+        file: File that is open for reading.
+        size: Size of the file (bytes).
     """
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self.file, self.size, self.steps = file, size, 0
 
     def read(self, count: int = -1) -> bytes:
-        """Reads so many bytes.
+        """Reads ``count`` bytes.
 
         Raises:
-            UnpicklingError: The file ends before, or holds too many values.
+            UnpicklingError: If the file ends earlier, or contains too many values.
         """
         self.steps += 1
         if self.steps > MAX_STEPS:
@@ -52,7 +52,7 @@ class BoundedReader:
         """Reads a name.
 
         Raises:
-            UnpicklingError: It does not end.
+            UnpicklingError: If the name is too long, or does not end.
         """
         line = self.file.readline(_LONGEST_NAME)
         if not line.endswith(b'\n'):
@@ -61,7 +61,7 @@ class BoundedReader:
 
 
 def check_size(content: Any) -> None:
-    """Raises UnpicklingError for lists within themselves, and for copies of copies of copies."""
+    """Raises UnpicklingError for lists that contain themselves, and for values that repeat each other too often."""
     waiting, count = [content], 0
     while waiting:
         value = waiting.pop()
@@ -80,11 +80,11 @@ _DISPATCH: dict[int, Callable[..., Any]] = pickle._Unpickler.dispatch
 
 
 class PlainUnpickler(pickle._Unpickler):
-    """Reads tensors and plain values.
+    """Unpickler of tensors and plain values.
 
     Args:
-        file: To read from.
-        find_storage: Makes the storage that a persistent id describes.
+        file: Input of the unpickler.
+        find_storage: Function that makes the storage for a persistent id; None if the pickle has no tensors.
     """
 
     dispatch: ClassVar[dict[int, Callable[..., Any]]] = {code: _DISPATCH[code] for code in _OPCODES}
@@ -94,21 +94,21 @@ class PlainUnpickler(pickle._Unpickler):
         self.find_storage = find_storage
 
     def find_class(self, module: str, name: str) -> Any:
-        """What stands for a name in the file.
+        """Returns the class or function for a name in the file.
 
         Raises:
-            UnpicklingError: The name is not allowed.
+            UnpicklingError: If the name is not allowed.
         """
         return find(module, name)
 
     def persistent_load(self, pid: Any) -> Any:
-        """The storage of a tensor."""
+        """Returns the storage of a tensor."""
         if self.find_storage is None:
             raise pickle.UnpicklingError('a tensor in it has no content')
         return self.find_storage(pid)
 
     def load_reduce(self) -> None:
-        """Calls what ``find_class`` has given, and nothing else."""
+        """Calls a function, if ``find_class`` has returned it."""
         values = self.stack.pop()  # type: ignore[attr-defined]
         make = self.stack[-1]  # type: ignore[attr-defined]
         if not isinstance(values, tuple) or not may_be_called(make):
@@ -118,7 +118,7 @@ class PlainUnpickler(pickle._Unpickler):
     dispatch[pickle.REDUCE[0]] = load_reduce
 
     def load_newobj(self) -> None:
-        """Makes an empty object of a class whose content follows."""
+        """Makes an empty object of a class. Its content follows in the file."""
         values, kind = self.stack.pop(), self.stack.pop()  # type: ignore[attr-defined]
         if any(kind is known for known in (HistoryBuffer, argparse.Namespace, types.SimpleNamespace)):
             made = kind.__new__(kind)
@@ -131,7 +131,7 @@ class PlainUnpickler(pickle._Unpickler):
     dispatch[pickle.NEWOBJ[0]] = load_newobj
 
     def load_build(self) -> None:
-        """Fills an object."""
+        """Sets the content of an object."""
         state = self.stack.pop()  # type: ignore[attr-defined]
         fill(self.stack[-1], state)  # type: ignore[attr-defined]
 

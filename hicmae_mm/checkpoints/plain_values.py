@@ -1,4 +1,4 @@
-"""What a checkpoint's pickle may ask for by name, and the checked functions that it gets in place of it."""
+"""The names that the pickle of a checkpoint may use, and the checked functions that replace them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PLAIN_KINDS = 'biufcSU'  # kinds of numpy's dtypes that hold no Python objects
 
 
 class _Placeholder:
-    """A class of a file that is only named, never made: ``list`` as the factory of a ``defaultdict``."""
+    """Placeholder of a class that files only name and never call."""
 
 
 def _history_method(owner: object, name: str) -> Callable[..., Any]:
@@ -58,7 +58,7 @@ def _collected(kind: Callable[..., Any], *values: Any) -> Any:
 
 
 def check_keys(keys: Iterable[Any]) -> None:
-    """Raises UnpicklingError for keys whose hash may take for ever, as that of a tuple that repeats tuples."""
+    """Raises UnpicklingError for keys whose hash could take too long, such as a tuple that repeats tuples."""
     for key in keys:
         parts = key if isinstance(key, tuple) else (key,)
         if any(not isinstance(part, (str, bytes, int, float, complex, type(None))) for part in parts):
@@ -78,14 +78,14 @@ def _number(kind: Callable[..., Any], *values: Any) -> Any:
 
 
 def _encoded(text: str, encoding: str = 'latin1') -> bytes:
-    """Bytes, which protocol 2 stores as text."""
+    """Makes bytes, which protocol 2 stores as text."""
     if encoding != 'latin1' or not isinstance(text, str):
         raise pickle.UnpicklingError(f'it encodes by {encoding!r}, which is not allowed')
     return text.encode('latin1')
 
 
 def _no_bytes() -> bytes:
-    """As protocol 2 stores empty bytes."""
+    """Makes empty bytes, which protocol 2 stores as this call."""
     return b''
 
 
@@ -97,7 +97,7 @@ def _numpy_type(code: object, align: bool = False, copy: bool = True) -> np.dtyp
 
 
 def _empty_array(kind: object, shape: object, code: object) -> np.ndarray:  # noqa: ARG001 (always 'b')
-    """``numpy``'s ``_reconstruct``: the content follows."""
+    """Replaces NumPy's ``_reconstruct``, which makes an empty array. Its content follows in the file."""
     if kind is not np.ndarray or not isinstance(shape, tuple) or shape != (0,):
         raise pickle.UnpicklingError('it makes an array of numpy before there is content for it')
     return np.empty((0,), 'b')
@@ -110,9 +110,16 @@ def _numpy_scalar(dtype: object, content: object = None) -> Any:
 
 
 def check_view(storage_bytes: int, item_bytes: int, offset: int, size: Any, stride: Any) -> None:
-    """Raises UnpicklingError for a tensor that does not lie within its storage, or repeats it more than needed.
+    """Raises UnpicklingError for a tensor that exceeds its storage, or repeats the storage too often.
 
-    A file of some bytes may call its one number a tensor of 2**60 of them.
+    Without this check a small file could define a tensor of 2**60 elements by one number.
+
+    Args:
+        storage_bytes: Size of the storage (bytes).
+        item_bytes: Size of an element (bytes).
+        offset: First element in the storage.
+        size: Shape of the tensor.
+        stride: Strides of the tensor, in elements.
     """
     if not isinstance(size, tuple) or not isinstance(stride, tuple):
         raise pickle.UnpicklingError('a tensor in it has no shape')
@@ -131,9 +138,9 @@ def check_view(storage_bytes: int, item_bytes: int, offset: int, size: Any, stri
 
 
 def _view(storage: Any, offset: int, size: Any, stride: Any, *_: Any, **__: Any) -> Tensor:
-    """``torch._utils._rebuild_tensor_v2``: a part of a storage, as a tensor."""
+    """Replaces ``torch._utils._rebuild_tensor_v2``, which makes a tensor from a part of a storage."""
     if not isinstance(storage, torch.storage.TypedStorage):
-        raise pickle.UnpicklingError('it makes a tensor of something that is no storage')
+        raise pickle.UnpicklingError('it makes a tensor of something that is not a storage')
     content = storage._untyped_storage
     check_view(content.nbytes(), storage.dtype.itemsize, offset, size, stride)
     return torch.empty(0, dtype=storage.dtype, device=content.device).set_(content, offset, size, stride)
@@ -142,7 +149,7 @@ def _view(storage: Any, offset: int, size: Any, stride: Any, *_: Any, **__: Any)
 def _view_of_type(
     storage: Any, offset: int, size: Any, stride: Any, _requires_grad: bool, _hooks: Any, dtype: Any, *_: Any
 ) -> Tensor:
-    """``torch._utils._rebuild_tensor_v3``: the same of untyped bytes."""
+    """Replaces ``torch._utils._rebuild_tensor_v3``, which makes a tensor from a part of an untyped storage."""
     if isinstance(storage, torch.storage.TypedStorage) and isinstance(dtype, torch.dtype):
         storage = torch.storage.TypedStorage(wrap_storage=storage._untyped_storage, dtype=dtype, _internal=True)
     return _view(storage, offset, size, stride)
@@ -150,7 +157,7 @@ def _view_of_type(
 
 def _parameter(data: Any, *_: Any) -> Tensor:
     if not isinstance(data, Tensor):
-        raise pickle.UnpicklingError('it makes a parameter of something that is no tensor')
+        raise pickle.UnpicklingError('it makes a parameter of something that is not a tensor')
     return data
 
 
@@ -162,7 +169,7 @@ def _with_attributes(make: Any, kind: object, values: Any, state: object) -> Ten
 
 
 def _allowed() -> dict[str, Any]:
-    """What a checkpoint may ask for by name, and what it gets."""
+    """Returns the allowed names, and the class or function for each."""
     found: dict[str, Any] = {
         'argparse.Namespace': argparse.Namespace,
         'types.SimpleNamespace': types.SimpleNamespace,
@@ -199,7 +206,7 @@ def _allowed() -> dict[str, Any]:
         found[f'builtins.{kind.__name__}'] = functools.partial(_collected, kind)
     for day in (datetime.date, datetime.datetime, datetime.timedelta):
         found[f'datetime.{day.__name__}'] = day
-    # a path of either system is read as text for the present one; Python 3.13 has moved the classes
+    # a path of another operating system becomes a path of this one; Python 3.13 has moved the classes
     found |= {f'{module}.{name}': _path for module in ('pathlib', 'pathlib._local') for name in _PATH_NAMES}
     for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):  # as numpy 1 and numpy 2 call it
         found |= {f'{module}._reconstruct': _empty_array, f'{module}.scalar': _numpy_scalar}
@@ -217,10 +224,10 @@ ALLOWED: Mapping[str, Any] = _allowed()
 
 
 def find(module: str, name: str) -> Any:
-    """What stands for a name in the file, by its name of today.
+    """Returns the class or function for a name in the file. Names of Python 2 are translated.
 
     Raises:
-        UnpicklingError: The name is not allowed.
+        UnpicklingError: If the name is not allowed.
     """
     if (module, name) in _compat_pickle.NAME_MAPPING:
         module, name = _compat_pickle.NAME_MAPPING[(module, name)]
@@ -232,16 +239,16 @@ def find(module: str, name: str) -> Any:
 
 
 def may_be_called(value: object) -> bool:
-    """Whether a value is one of ``ALLOWED`` that makes something, rather than one that a file has made."""
+    """Tells whether a value is one of the functions in ``ALLOWED``, and not an object that the file has made."""
     is_kind = any(value is kind for kind in (HistoryBuffer, np.ndarray, _Placeholder))
     return callable(value) and not is_kind and any(value is item for item in ALLOWED.values())
 
 
 def fill(made: Any, state: Any) -> None:
-    """Gives an object the content that a pickle has for it.
+    """Sets the content of an object that a pickle has made.
 
     Raises:
-        UnpicklingError: The object does not take such content.
+        UnpicklingError: If the content is not allowed for this object.
     """
     if isinstance(made, np.dtype):
         _fill_type(made, state)
@@ -259,7 +266,7 @@ def fill(made: Any, state: Any) -> None:
 
 
 def _fill_type(made: Any, state: Any) -> None:
-    """Sets the byte order of a type of numbers or text; fields, which may hold Python objects, are refused."""
+    """Sets the byte order of a dtype of numbers or text. Fields are not allowed, because they may be Python objects."""
     is_plain = isinstance(state, tuple) and len(state) >= 7 and all(part is None for part in state[2:5])
     sizes = (made.itemsize, made.alignment) if made.kind in 'SU' else (-1, -1)
     if not is_plain or state[1] not in ('<', '|', '>', '=') or state[5:7] != sizes:

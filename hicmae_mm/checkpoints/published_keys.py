@@ -1,4 +1,4 @@
-"""Parameter names of the published HiCMAE checkpoints, mapped to this package's."""
+"""Maps the parameter names of the published HiCMAE checkpoints to those of this package, and back."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 T = TypeVar('T')
 
-# (published, ours): whole names, or prefixes that end in a dot. The first that fits renames, in either direction.
-# `video` is the unmarked stream of the published names.
+# Pairs (published name, name of this package): complete names, or prefixes that end in a dot. The first pair that fits
+# is used, in both directions. Published names without a stream belong to `video`.
 _NAMES: tuple[tuple[str, str], ...] = (
     ('video_layer_weights', 'aggregator.layer_weights.video'),
     ('audio_layer_weights', 'aggregator.layer_weights.audio'),
@@ -46,10 +46,14 @@ def _renamed(key: str, names: tuple[tuple[str, str], ...], parts: tuple[tuple[st
 
 
 def map_published_key(key: str) -> str:
-    """This package's name of a published parameter.
+    """Converts the published name of a parameter to the name in this package.
 
     Raises:
-        KeyError: No rule knows the name.
+        KeyError: If the published implementation has no such parameter.
+
+    Example:
+        >>> map_published_key('encoder_audio.blocks.0.norm1.weight')
+        'encoders.audio.blocks.0.norm1.weight'
     """
     renamed = _renamed(key, _NAMES, _PARTS)
     if renamed is None:
@@ -58,10 +62,10 @@ def map_published_key(key: str) -> str:
 
 
 def published_key(key: str) -> str:
-    """The published name of one of this package's parameters, the inverse of :func:`map_published_key`.
+    """Converts a parameter name of this package to the published name; the inverse of :func:`map_published_key`.
 
     Raises:
-        KeyError: The published implementation has no such parameter.
+        KeyError: If the published implementation has no such parameter.
     """
     renamed = _renamed(key, _OURS, _OUR_PARTS)
     if renamed is None or renamed.endswith('.positions') or map_published_key(renamed) != key:
@@ -70,7 +74,7 @@ def published_key(key: str) -> str:
 
 
 def is_published(names: Iterable[str]) -> bool:
-    """Whether names are those of a published checkpoint of both streams: all of them known, and both encoders there."""
+    """Tells whether names are those of a published checkpoint: all are known, and both encoders are among them."""
     names = list(names)
     has_both = all(
         any(name.startswith(part) for name in names) for part in ('encoder.blocks.', 'encoder_audio.blocks.')
@@ -97,36 +101,37 @@ def map_published_keys(state: Mapping[str, T]) -> dict[str, T]:
         state: Values by published name.
 
     Returns:
-        The same values by this package's names.
+        The same values by the names of this package.
 
     Raises:
-        KeyError: Names that no rule knows, all of them counted.
+        KeyError: If names are unknown. The message counts them.
     """
     return _map_keys(state, map_published_key, 'not a published HiCMAE checkpoint')
 
 
 def published_keys(state: Mapping[str, T]) -> dict[str, T]:
-    """Renames a state dict of this package to the published names, the inverse of :func:`map_published_keys`.
+    """Renames a state dict of this package to the published names; the inverse of :func:`map_published_keys`.
 
     Raises:
-        KeyError: Names of components that the published implementation lacks, all of them counted.
+        KeyError: If the published implementation lacks some of the parameters. The message counts them.
     """
     return _map_keys(state, published_key, 'not a model of the published HiCMAE implementation')
 
 
 def check_published(model: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Compares published weights with a model: every key used, none missing, shapes equal.
+    """Checks that the names and shapes of published weights are exactly those of a model.
 
     Args:
-        model: May lie on the ``meta`` device: only names and shapes are compared.
+        model: The model. It may be on the ``meta`` device, because values are not compared.
         state: Weights by published name.
 
     Returns:
-        The weights by this package's names.
+        The weights by the names of this package.
 
     Raises:
-        KeyError: An unknown name.
-        ValueError: Keys missing from or foreign to the model, or shapes that differ; all of them are counted.
+        KeyError: If a name is unknown.
+        ValueError: If parameters are missing in the checkpoint or in the model, or if shapes differ. The message
+            counts them.
     """
     renamed, own = map_published_keys(state), model.state_dict()
     problems = _listed('missing in the checkpoint', own.keys() - renamed.keys())
@@ -139,7 +144,7 @@ def check_published(model: nn.Module, state: Mapping[str, Tensor]) -> dict[str, 
 
 
 def load_published(model: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Loads published weights strictly; errors as in :func:`check_published`."""
+    """Loads published weights into a model; raises the errors of :func:`check_published`."""
     model.load_state_dict(check_published(model, state))
 
 

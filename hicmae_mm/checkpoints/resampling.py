@@ -1,4 +1,4 @@
-"""Patch embeddings and position tables of one input size, made to fit another."""
+"""Adapts patch embeddings and position tables to another input size."""
 
 from __future__ import annotations
 
@@ -16,20 +16,25 @@ from torch import Tensor
 def adapt_patch_embed(weight: Tensor, patch: Sequence[int], in_channels: int) -> Tensor:
     """Resizes the kernel of a patch embedding so that resized input gives nearly the same tokens.
 
-    Space follows FlexiViT (pseudo-inverse of bicubic resizing), time the pseudo-inverse of averaging or repeating
-    frames: a picture's kernel is spread evenly over the frames of a tubelet, a tubelet's is summed for a picture.
-    Colours are summed for one channel; one channel is spread evenly over several.
+    Rows and columns are resized as in FlexiViT (pseudo-inverse of bicubic resizing). Time uses the pseudo-inverse of
+    averaging or repeating frames: the kernel of a picture is distributed evenly over the frames of a tubelet, and the
+    kernel of a tubelet is summed for a picture. Colour channels are summed to one channel, and one channel is
+    distributed evenly over several.
 
     Args:
-        weight (Tensor): ``(D, C, rows, columns)`` or ``(D, C, frames, rows, columns)``.
-        patch (tuple[int, ...]): Wanted kernel, two or three axes.
-        in_channels (int): Wanted channels.
+        weight: ``(D, C, rows, columns)`` or ``(D, C, frames, rows, columns)``.
+        patch: Size of the new kernel along two or three axes.
+        in_channels: Number of input channels of the new kernel.
 
     Returns:
-        Tensor: ``(D, in_channels, *patch)``.
+        ``(D, in_channels, *patch)``.
 
     Raises:
-        ValueError: A kernel of neither two nor three axes, or channels that cannot be adapted.
+        ValueError: If the kernel has neither two nor three axes, or its channels cannot be adapted.
+
+    Example:
+        >>> adapt_patch_embed(torch.rand(8, 3, 16, 16), patch=(2, 16, 16), in_channels=3).shape
+        torch.Size([8, 3, 2, 16, 16])
     """
     if weight.ndim not in (4, 5):
         raise ValueError(f'a patch embedding has 4 or 5 axes, the checkpoint has {tuple(weight.shape)}')
@@ -60,18 +65,18 @@ def _adapt_channels(kernel: Tensor, in_channels: int) -> Tensor:
 
 
 def adapt_positions(table: Tensor, grid: Sequence[int], new_grid: Sequence[int]) -> Tensor:
-    """Fits a position table to another grid.
+    """Adapts a position table to another grid.
 
-    Time is cut where the new grid is shorter (a step is as long as before) and interpolated linearly where it is
-    longer; rows, columns and mel bins are interpolated bicubically, as timm does.
+    The time axis is cut if the new grid is shorter, because a time step keeps its duration. It is interpolated
+    linearly if the new grid is longer. Rows, columns and mel bins are interpolated bicubically, as in timm.
 
     Args:
-        table (Tensor): ``(1, N, D)``.
-        grid (tuple[int, ...]): Its tokens per axis, (time, rows, columns) or (time, mel).
-        new_grid (tuple[int, ...]): Those wanted.
+        table: ``(1, N, D)``.
+        grid: Numbers of tokens of the table along its axes, (time, rows, columns) or (time, mel).
+        new_grid: Numbers of tokens of the result along its axes.
 
     Returns:
-        Tensor: ``(1, N', D)``.
+        ``(1, N', D)``, where N' is the product of ``new_grid``.
     """
     dims, size = table.shape[-1], list(grid[1:])
     table = table.reshape(grid[0], math.prod(size), dims)  # (T, R, D)

@@ -1,4 +1,4 @@
-"""Files of ``torch.save``, today's (a zip archive) and those from before torch 1.6."""
+"""Reads files of ``torch.save``: zip archives, and the format of torch before 1.6."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from torch.storage import TypedStorage, UntypedStorage
 
 from hicmae_mm.checkpoints.plain_pickle import BoundedReader, PlainUnpickler, check_size
 
-_MAGIC_NUMBER, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # how a file of before torch 1.6 begins
-_LOCAL_HEADER = struct.Struct('<26xHH')  # of a member of a zip archive: lengths of its name and its extra field
+_MAGIC_NUMBER, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # the first two values in a file of torch before 1.6
+_LOCAL_HEADER = struct.Struct('<26xHH')  # header of a member of a zip archive: lengths of its name and extra field
 
 
 def load(path: Path, device: torch.device, is_mapped: bool = False) -> Any:
@@ -27,12 +27,12 @@ def load(path: Path, device: torch.device, is_mapped: bool = False) -> Any:
 
     Args:
         path: A regular file.
-        device: Where the tensors go.
-        is_mapped: Whether tensors stay on the disk until used, where the format allows it.
+        device: Device of the tensors.
+        is_mapped: Whether tensors stay on the disk until they are used, if the format allows it.
 
     Raises:
-        UnpicklingError: The file is damaged, or asks for something that is not allowed.
-        BadZipFile: A damaged archive.
+        UnpicklingError: If the file is damaged, or contains values that are not allowed.
+        BadZipFile: If the archive is damaged.
     """
     with path.open('rb') as file:
         size = os.fstat(file.fileno()).st_size
@@ -44,7 +44,7 @@ def load(path: Path, device: torch.device, is_mapped: bool = False) -> Any:
 
 
 class _Archive:
-    """A zip archive of one pickle and the bytes of every storage, all of them stored without compression."""
+    """A zip archive with one pickle and one member for every storage, all stored without compression."""
 
     def __init__(self, file: BinaryIO, size: int, device: torch.device, is_mapped: bool) -> None:
         self.file, self.size, self.device = file, size, device
@@ -74,7 +74,7 @@ class _Archive:
         return default if name not in self.members else self.content(name).numpy().tobytes()
 
     def content(self, name: str) -> torch.Tensor:
-        """``(N,)`` uint8, the bytes of a member, compared with its checksum unless they are only mapped."""
+        """Returns the bytes of a member, ``(N,)`` uint8. It compares the checksum, unless the file is mapped."""
         member = self.members[name]
         if not 0 <= member.header_offset <= self.size:
             raise pickle.UnpicklingError(f'{name} in it lies outside of the file')
@@ -107,7 +107,7 @@ class _Archive:
 
 
 def _check_id(pid: Any) -> tuple[torch.dtype, str, int]:
-    """Type, key and number of elements of a storage."""
+    """Returns dtype, key and number of elements of a storage."""
     is_right = isinstance(pid, tuple) and len(pid) >= 5 and pid[0] == 'storage'
     if not is_right or not isinstance(pid[1], torch.dtype) or type(pid[2]) not in (str, int) or type(pid[4]) is not int:
         raise pickle.UnpicklingError('it describes a tensor in a way that torch.save does not')
@@ -115,7 +115,7 @@ def _check_id(pid: Any) -> tuple[torch.dtype, str, int]:
 
 
 def _load_old(file: BinaryIO, size: int) -> Any:
-    """A file from before torch 1.6: pickles one after the other, then the bytes of every storage."""
+    """Reads a file of torch before 1.6: several pickles in sequence, then the bytes of every storage."""
     reader = BoundedReader(file, size)
     if PlainUnpickler(reader).load() != _MAGIC_NUMBER or PlainUnpickler(reader).load() != _PROTOCOL:
         raise pickle.UnpicklingError('the file was not written by torch.save')
@@ -153,7 +153,7 @@ def _bytes_of(storage: UntypedStorage) -> np.ndarray:
 
 
 def _moved(value: Any, device: torch.device) -> Any:
-    """A nested value with its tensors on a device."""
+    """Moves the tensors within a nested value to a device."""
     if isinstance(value, torch.Tensor):
         return value.to(device)
     if isinstance(value, dict):

@@ -1,1 +1,1 @@
-"""What the commands in tools share: steps of a run, processes beside each other."""
+"""Code that the commands in tools share: command lines, steps of a run, and parallel processes."""

@@ -1,6 +1,6 @@
-"""What all command-line programs have in common: how they read options, and how they end.
+"""Reading of options and reporting of errors for all command-line programs.
 
-A program imports this module first. From then on Ctrl-C ends it in one line, also while it still imports packages.
+A program imports this module first. After that, Ctrl-C ends it with one line, also while it still imports packages.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from pickle import UnpicklingError
 from types import TracebackType
 from typing import Any, NoReturn
 
-INTERRUPTED = 130  # as shells report a program that was ended by Ctrl-C
-OUTPUT_CLOSED = 141  # as shells report a program whose reader went away
+INTERRUPTED = 130  # exit status of shells for a program that Ctrl-C ended
+OUTPUT_CLOSED = 141  # exit status of shells for a program whose output is no longer read
 _LONGEST_MESSAGE = 1000
 _TRACEBACK_SWITCH = 'HICMAE_TRACEBACK'
 _FIXES = {
@@ -44,14 +44,14 @@ _FIXES = {
     errno.ENOTDIR: 'a part of this path is a file',
     errno.EROFS: 'write elsewhere',
 }
-# Errors that readers of files raise about what they read; the class alone tells.
+# Classes of errors that always mean that an input is wrong.
 _DATA_ERRORS = (OSError, EOFError, ImportError, UnicodeError, UnpicklingError, zipfile.BadZipFile, tarfile.TarError)
-_CHECK_CONFIGS = ('hicmae_mm', 'mmengine.config', 'mmengine.registry')  # and say what is wrong with a config
+_CHECK_CONFIGS = ('hicmae_mm', 'mmengine.config', 'mmengine.registry')  # their messages say what is wrong in a config
 _DATA_PACKAGES = {'av', 'cv2', 'decord', 'hicmae_mm', 'json', 'safetensors', 'soundfile', 'yaml'}
 
 
 class ArgumentParser(argparse.ArgumentParser):
-    """A parser that takes options by their whole names only, so that a new option never changes what an old line means.
+    """A parser that accepts only complete option names, so that a new option never changes the meaning of an old line.
 
     Example:
         >>> parser = ArgumentParser()
@@ -64,12 +64,12 @@ class ArgumentParser(argparse.ArgumentParser):
         super().__init__(*args, **{'allow_abbrev': False, **kwargs})
 
     def error(self, message: str) -> NoReturn:
-        """Prints the usage and what is wrong with the command line, and exits with status 2."""
+        """Prints the usage and the message, and exits with status 2."""
         super().error(one_line(message))
 
 
 class _Elsewhere(argparse.Action):
-    """Ends the program with the line that says what stands in the place of an option."""
+    """Ends the program with a line that names the alternative to an option."""
 
     def __call__(
         self,
@@ -82,35 +82,35 @@ class _Elsewhere(argparse.Action):
 
 
 def point_elsewhere(parser: argparse.ArgumentParser, places: Mapping[str, str]) -> None:
-    """Makes options that people know from other OpenMMLab packages end in a line that says what to do instead.
+    """Adds options of other OpenMMLab packages that end the program with a line that says what to do instead.
 
     Args:
         parser: The parser of a tool.
-        places: Option, or several separated by a blank, and what stands in its place.
+        places: Option, or several options separated by spaces, and text about the alternative.
     """
     for options, place in places.items():
         parser.add_argument(*options.split(), action=_Elsewhere, nargs='*', const=place, help=argparse.SUPPRESS)
 
 
 def command(main: Callable[..., int | None]) -> Callable[..., int]:
-    """Makes every way in which a program can end an exit status and, unless all went well, one line on stderr.
+    """Wraps the main function of a program so that it always returns an exit status, and reports errors in one line.
 
-    An error about the user's input prints ``error: MESSAGE``. Any other error is a fault of the program: the line names
-    a file that holds the traceback, since a long run cannot simply be repeated to see it. With ``HICMAE_TRACEBACK=1``
-    in the environment every traceback is printed instead.
+    An error about the input of the user prints ``error: MESSAGE`` on stderr. Any other error is a fault of the program.
+    Its line names a file with the traceback, because repeating a long run only to see the traceback would take too
+    long. With ``HICMAE_TRACEBACK=1`` in the environment every traceback is printed as well.
 
     Args:
-        main: Takes the arguments of the command line and returns the exit status, None for success.
+        main: Function that takes the arguments of the command line and returns the exit status; None means success.
 
     Returns:
-        The same function, which returns 1 after an error, 130 after Ctrl-C, and 141 if the reader of its output left.
+        The wrapped function. It returns 1 after an error, 130 after Ctrl-C, and 141 if its output is no longer read.
     """
 
     @functools.wraps(main)
     def run(*args: Any, **kwargs: Any) -> int:
         reconfigure = getattr(sys.stdout, 'reconfigure', None)
         if reconfigure is not None:
-            reconfigure(errors='backslashreplace')  # file names may hold what the terminal cannot show
+            reconfigure(errors='backslashreplace')  # file names may contain characters that the terminal cannot show
         try:
             try:
                 return main(*args, **kwargs) or 0
@@ -130,7 +130,7 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
 
 
 def one_line(text: str, longest: int = _LONGEST_MESSAGE) -> str:
-    """A message in one printable line; the middle of a long one is left out."""
+    """Converts a message to one printable line. The middle of a long message is left out."""
     if len(text) > 100 * longest:
         text = text[:longest] + text[-longest:]
     text = ' '.join(text.split())
@@ -141,7 +141,7 @@ def one_line(text: str, longest: int = _LONGEST_MESSAGE) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """What an error says, in one line that names the file it is about."""
+    """Returns the message of an error in one line, with the file if the error knows it."""
     if isinstance(error, OSError) and error.strerror:
         name = ' -> '.join(str(name) for name in (error.filename, error.filename2) if name is not None)
         fix = _FIXES.get(error.errno or 0)
@@ -154,7 +154,7 @@ def describe(error: BaseException) -> str:
 
 
 def _flush_output() -> None:
-    """Writes out what has been printed, while an error can still be told."""
+    """Writes out the printed text while an error can still be reported."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -166,15 +166,15 @@ def _flush_output() -> None:
 
 
 def _is_output_closed() -> bool:
-    """Whether nobody reads the standard output any more."""
+    """Tells whether the reading end of the standard output is closed."""
     poll = select.poll()
     poll.register(sys.__stdout__ or 1, select.POLLOUT)
     return any(events & select.POLLERR for _, events in poll.poll(0))
 
 
 def _discard_output() -> None:
-    """Lets the interpreter's own last flush succeed."""
-    with suppress(OSError):  # of an output that is no file
+    """Redirects the standard output to nowhere, so that the last flush of the interpreter succeeds."""
+    with suppress(OSError):  # the output is not a file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -185,7 +185,7 @@ def _print_error(message: str) -> None:
 
 
 def _report(error: Exception, program: str) -> None:
-    """Says what went wrong."""
+    """Prints one line about an error, and the traceback if it is requested."""
     if os.environ.get(_TRACEBACK_SWITCH, '0') not in ('', '0'):
         traceback.print_exception(error)
     if _is_about_input(error):
@@ -208,38 +208,38 @@ def _keep_traceback(error: Exception, name: str) -> str:
 
 
 def _is_about_input(error: BaseException) -> bool:
-    """Whether the message was written for the user: by this project, or by a reader about what it read."""
+    """Tells whether an error is about the input of the user, so that its message is enough."""
     if isinstance(error, _DATA_ERRORS) or type(error).__module__.partition('.')[0] in _DATA_PACKAGES:
         return True
     last = _last_step(error.__traceback__)
     if last is None:
         return False
     code = last.tb_frame.f_code
-    is_on_purpose = code.co_code[last.tb_lasti] == dis.opmap['RAISE_VARARGS']  # else an operation went wrong
+    is_on_purpose = code.co_code[last.tb_lasti] == dis.opmap['RAISE_VARARGS']  # a raise statement
     module = str(last.tb_frame.f_globals.get('__name__', ''))
     return is_on_purpose and (module.startswith(_CHECK_CONFIGS) or not _is_installed(code.co_filename))
 
 
 def _is_installed(file: str) -> bool:
-    """Whether code is part of Python or of an installed package, rather than a program or a plug-in of the user."""
+    """Tells whether code belongs to Python or an installed package, and not to a program or a plug-in of the user."""
     folders = (sysconfig.get_path(name) for name in ('stdlib', 'purelib', 'platlib'))
     return file.startswith('<') or any(Path(file).is_relative_to(folder) for folder in folders)
 
 
 def _last_step(step: TracebackType | None) -> TracebackType | None:
-    """Where the error was raised."""
+    """Returns the step of a traceback in which the error was raised."""
     while step is not None and step.tb_next is not None:
         step = step.tb_next
     return step
 
 
 def _end_interrupted(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Handles what reaches the interpreter: Ctrl-C during imports ends in one line."""
+    """Replaces the exception hook of the interpreter, so that Ctrl-C during imports prints one line."""
     if not issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
         return
     _print_error('interrupted')
-    os._exit(INTERRUPTED)  # nothing has been begun that would need an orderly end
+    os._exit(INTERRUPTED)  # nothing has started that would need a clean-up
 
 
 if sys.excepthook is sys.__excepthook__:

@@ -1,4 +1,4 @@
-"""Python tools started from a process that has done the heavy imports: each then begins at once."""
+"""Starts Python tools from a process that has already imported the large packages, so that they begin at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from hicmae_mm.commands.steps import GRACE_SECONDS, Step, copy_output, lower_priority
 
-# what training, testing and drawing import between them
+# modules that training, testing and visualization import
 HEAVY_MODULES = (
     'hicmae_mm.engine',
     'hicmae_mm.models',
@@ -33,27 +33,26 @@ HEAVY_MODULES = (
 
 
 def can_preload() -> bool:
-    """Whether tools may share their imports: not where a GPU is, which a process forked later could not use."""
+    """Tells whether tools can share their imports. With a GPU they cannot: a forked process could not use it."""
     return not any(Path(device).exists() for device in ('/dev/nvidiactl', '/dev/kfd'))
 
 
 def start_preloading(modules: Sequence[str] = HEAVY_MODULES) -> None:
-    """Starts the process that imports, in the background; it ends with this one. Its environment is that of now."""
+    """Starts the importing process in the background. It gets the present environment, and ends with this process."""
     forkserver.set_forkserver_preload(list(modules))
     forkserver.ensure_running()
 
 
 class PreloadedStep:
-    """A ``python TOOL ...`` step, run in a fork of the process of :func:`start_preloading`.
+    """Runs a ``python TOOL ...`` step in a fork of the process of :func:`start_preloading`.
 
-    The same as :class:`~hicmae_mm.commands.steps.RunningStep` to the caller, and to the tool, but for its seconds of
-    imports.
+    It behaves like :class:`~hicmae_mm.commands.steps.RunningStep`, but saves the seconds that imports take.
 
     Args:
-        step: What to run.
-        cwd: Its working folder.
-        label: Put before each line that it prints.
-        environment: Variables set for it besides its own, which go before.
+        step: The step to run.
+        cwd: Working folder of the step.
+        label: Text before each line that the step prints.
+        environment: Additional environment variables. Variables of the step override them.
     """
 
     def __init__(self, step: Step, cwd: Path, label: str, environment: Mapping[str, str] | None = None) -> None:
@@ -72,14 +71,14 @@ class PreloadedStep:
         self._copying.start()
 
     def is_running(self) -> bool:
-        """Whether it has not come to its end."""
+        """Tells whether the step is still running."""
         return self._process.is_alive()
 
     def wait(self) -> float:
-        """Waits for its end and returns the seconds that it took.
+        """Waits for the end of the step, and returns its duration in seconds.
 
         Raises:
-            RuntimeError: The command failed; the message names its status.
+            RuntimeError: If the command failed. The message names its status.
         """
         self._process.join()
         self._copying.join()
@@ -89,7 +88,7 @@ class PreloadedStep:
         return time.monotonic() - self._started
 
     def end(self) -> None:
-        """Ends the step and its children, the hard way if need be."""
+        """Ends the step and its children by SIGTERM, and by SIGKILL if they do not end within 20 seconds."""
         for sign in (signal.SIGTERM, signal.SIGKILL):
             try:
                 os.killpg(self._process.pid or 0, sign)
@@ -103,12 +102,12 @@ class PreloadedStep:
 def _run_tool(
     output: Connection, command: Sequence[str], cwd: str, environment: Mapping[str, str], niceness: int
 ) -> None:
-    """Becomes ``python COMMAND``, in a session of its own so that it can be ended with all its children."""
+    """Runs ``python COMMAND`` in this process, in a new session, so that it can be ended with all its children."""
     os.setsid()
     lower_priority(os.getpid(), niceness)
     threading.Thread(target=_end_with_caller, daemon=True).start()
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    multiprocessing.set_start_method(None, force=True)  # as in a process that was started afresh
+    multiprocessing.set_start_method(None, force=True)  # as in a new process
     for descriptor in (1, 2):
         os.dup2(output.fileno(), descriptor)
     output.close()
@@ -122,11 +121,11 @@ def _run_tool(
     try:
         runpy.run_path(command[0], run_name='__main__')
     finally:
-        atexit._run_exitfuncs()  # multiprocessing leaves them out
+        atexit._run_exitfuncs()  # multiprocessing does not run them
 
 
 def _end_with_caller() -> None:
-    """Waits for the end of the process that asked for the tool, even by SIGKILL, and ends the tool's."""
+    """Waits for the end of the calling process, even by SIGKILL, and then ends the process group of the tool."""
     caller = multiprocessing.parent_process()
     assert caller is not None
     caller.join()

@@ -1,4 +1,4 @@
-"""Several steps at once, each as soon as what it needs is finished."""
+"""Runs several steps at a time. Each step starts as soon as the steps that it needs are finished."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _POLL_SECONDS = 0.05
 
 
 class Job(Protocol):
-    """A step that has been started, such as :class:`~hicmae_mm.commands.steps.RunningStep`."""
+    """A running step, such as :class:`~hicmae_mm.commands.steps.RunningStep`."""
 
     step: Step
 
     def is_running(self) -> bool:
-        """Whether it has not come to its end."""
+        """Tells whether the step is still running."""
 
     def wait(self) -> float:
-        """Waits for its end and returns the seconds that it took; RuntimeError if it failed."""
+        """Waits for the end of the step, and returns its duration in seconds; raises RuntimeError if it failed."""
 
     def end(self) -> None:
-        """Ends it."""
+        """Ends the step."""
 
 
 def run_side_by_side(
@@ -35,19 +35,19 @@ def run_side_by_side(
     start: Callable[[Step], Job | None],
     finished: Callable[[Step, float], None],
 ) -> None:
-    """Runs steps, several at a time, in the order given as far as their needs allow.
+    """Runs steps, several at a time, in the given order as far as their needs allow.
 
-    The first that fails, or Ctrl-C, ends all that are running.
+    If a step fails, or on Ctrl-C, all running steps are ended.
 
     Args:
-        steps: What to run. A need that names none of them counts as met.
-        num_jobs: How many may run at a time.
-        start: Starts a step; returns None if there is nothing to do.
-        finished: Called with a step that has come to its end and the seconds that it took.
+        steps: The steps to run. A need that names none of them counts as finished.
+        num_jobs: Largest number of steps that run at a time, at least 1.
+        start: Function that starts a step, or returns None if there is nothing to do.
+        finished: Function that is called with every finished step and its duration in seconds.
 
     Raises:
-        ValueError: If no step can run at a time, or steps need each other.
-        RuntimeError: A step failed.
+        ValueError: If ``num_jobs`` is below 1, or steps need each other.
+        RuntimeError: If a step failed.
     """
     if num_jobs < 1:
         raise ValueError(f'num_jobs must be at least 1, got {num_jobs}')
@@ -90,7 +90,7 @@ def _interrupt_afterwards() -> Iterator[None]:
 
 
 def _wait_for_some(running: Sequence[Job]) -> list[Job]:
-    """Waits until at least one has come to its end."""
+    """Waits until at least one step has ended, and returns all that have."""
     while True:
         ended = [job for job in running if not job.is_running()]
         if ended:

@@ -1,4 +1,4 @@
-"""Commands that run one after the other, are not repeated once finished, and never outlive their caller."""
+"""Runs commands as steps. A finished step is not repeated, and a step ends when its caller ends."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from hicmae_mm.utils.files import write_text
 
-_PR_SET_PDEATHSIG = 1  # of Linux' prctl
+_PR_SET_PDEATHSIG = 1  # constant of prctl in Linux
 GRACE_SECONDS = 20
 
 
@@ -29,15 +29,19 @@ class Step:
     """One command.
 
     Attributes:
-        name: Short name, also of its completion mark.
-        title: What it does, for the reader.
+        name: Short name of the step and of its mark.
+        title: Description for the reader.
         command: Program and arguments; ``python`` stands for this interpreter.
-        environment: Variables set for it.
-        outputs: Files without which it is not finished.
-        identity: Plain values that decide what it computes: when they change, it has to be done again. By default its
-            command line.
-        needs: Names of the steps that have to be finished before.
-        niceness: How much it leaves the cores to steps beside it, from 0 to 19.
+        environment: Environment variables of the command.
+        outputs: Files that exist if the step is finished.
+        identity: Plain values that determine the result. If they change, the step has to be repeated. By default this
+            is the command line.
+        needs: Names of the steps that must be finished first.
+        niceness: Niceness of the process, 0 (normal priority) to 19 (lowest priority).
+
+    Example:
+        >>> Step('train', 'Train fold 2', ('python', 'tools/train.py', 'a b.py'), {'FOLD': '2'}).shell_line
+        "FOLD=2 python tools/train.py 'a b.py'"
     """
 
     name: str
@@ -51,47 +55,49 @@ class Step:
 
     @property
     def shell_line(self) -> str:
-        """What a user types to run the step by hand."""
+        """Command line with which a user can run the step in a shell."""
         assignments = [f'{name}={shlex.quote(value)}' for name, value in self.environment.items()]
         return ' '.join([*assignments, shlex.join(self.command)])
 
 
 class StepMarks:
-    """What has been begun and finished: a file ``NAME.json`` per step, with identity, command line and duration.
+    """Records which steps were started and finished, in a file ``NAME.json`` per step.
+
+    A file contains the identity, the command line and, after the end, the duration of the step.
 
     Args:
-        folder: Where the marks lie; made with the first.
+        folder: Folder of the files. The first file makes it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def mark_of(self, step: Step) -> Path:
-        """The file that says how far a step is."""
+        """Returns the path of the file of a step."""
         return self.folder / f'{step.name}.json'
 
     def read(self, step: Step) -> dict[str, Any]:
-        """The mark: ``identity``, ``command`` and, once finished, ``seconds``; empty if the step was never begun."""
+        """Reads the mark: ``identity``, ``command`` and, after the end, ``seconds``. It is empty before the start."""
         mark = self.mark_of(step)
         return json.loads(mark.read_text()) if mark.is_file() else {}
 
     def is_finished(self, step: Step) -> bool:
-        """Whether the same was finished before, and its outputs are still there."""
+        """Tells whether the step was finished with the same identity, and its outputs still exist."""
         mark = self.read(step)
         is_done = 'seconds' in mark and not self.is_outdated(step)
         return is_done and all(path.exists() for path in step.outputs)
 
     def is_outdated(self, step: Step) -> bool:
-        """Whether something else was begun under this name."""
+        """Tells whether a step with the same name, but another identity, was started before."""
         mark = self.read(step)
         return bool(mark) and mark.get('identity') != identity_of(step)
 
     def begin(self, step: Step) -> None:
-        """Notes what is about to run, so that it is not continued as something else."""
+        """Records the start of a step, so that a step with another identity does not continue it."""
         self._write(step, {})
 
     def finish(self, step: Step, seconds: float) -> None:
-        """Marks a step as finished."""
+        """Records the end of a step."""
         self._write(step, {'seconds': round(seconds, 1)})
 
     def _write(self, step: Step, result: dict[str, float]) -> None:
@@ -99,24 +105,25 @@ class StepMarks:
         write_text(self.mark_of(step), json.dumps(mark, indent=1) + '\n')
 
     def forget(self, step: Step) -> None:
-        """Removes the mark."""
+        """Removes the file of a step."""
         self.mark_of(step).unlink(missing_ok=True)
 
 
 def lower_priority(pid: int, niceness: int) -> None:
-    """Lets a process that leads a session, and what it will start, have the cores that others leave.
+    """Lowers the priority of a session leader and of the processes that it will start.
 
-    Linux may share its cores among sessions first ("autogroups"), so the session's own niceness counts as well.
+    Linux may divide the time of its cores among sessions first ("autogroups"), so this function also sets the niceness
+    of the session.
 
     Args:
-        pid: Of the process; nothing happens if it has ended.
-        niceness: From 0, which changes nothing, to 19.
+        pid: Process id. If the process has ended, nothing happens.
+        niceness: 0 (changes nothing) to 19 (lowest priority).
     """
     if niceness == 0:
         return
     with suppress(ProcessLookupError):
         os.setpriority(os.PRIO_PROCESS, pid, niceness)
-    with suppress(OSError):  # no such file where sessions do not count
+    with suppress(OSError):  # the file does not exist in systems without autogroups
         Path(f'/proc/{pid}/autogroup').write_text(str(niceness))
 
 
@@ -127,7 +134,7 @@ def identity_of(step: Step) -> dict[str, Any]:
 
 
 def differences(before: Any, now: Any, path: str = '') -> list[str]:
-    """What differs between two identities, as ``key: before -> now`` lines."""
+    """Lists the differences between two identities as lines ``key: before -> now``."""
     if isinstance(before, Mapping) and isinstance(now, Mapping):
         keys = dict.fromkeys([*before, *now])
         pairs = [(f'{path}.{key}' if path else str(key), before.get(key), now.get(key)) for key in keys]
@@ -144,38 +151,39 @@ def _short(value: Any, length: int = 60) -> str:
 
 
 def run_step(step: Step, cwd: Path | None = None, log_file: Path | None = None, keep_open: Sequence[int] = ()) -> float:
-    """Runs a step in the foreground; whatever ends this process ends the step too.
+    """Runs a step in the foreground. If this process ends for any reason, the step ends, too.
 
     Args:
-        step: What to run.
-        cwd: Its working folder; by default this process's own.
-        log_file: Everything that the step prints is appended to it, too.
+        step: The step to run.
+        cwd: Working folder of the step; by default that of this process.
+        log_file: File to which the output of the step is appended.
         keep_open: File descriptors that the step inherits, such as that of a lock.
 
     Returns:
-        Seconds that it took.
+        Duration of the step in seconds.
 
     Raises:
-        RuntimeError: The command failed; the message names its status and the log file.
+        RuntimeError: If the command failed. The message names its status and the log file.
     """
     running = RunningStep(step, cwd, log_file, keep_open=keep_open)
     try:
         return running.wait()
-    except BaseException:  # Ctrl-C above all
+    except BaseException:  # includes Ctrl-C
         running.end()
         raise
 
 
 class RunningStep:
-    """A step that has been started.
+    """Starts a step in a new session, and represents it while it runs.
 
     Args:
-        step: What to run.
-        cwd: Its working folder; by default this process's own.
-        log_file: Everything that the step prints is appended to it, too.
-        label: Put before each line that it prints; without one and without a log it writes to this process's terminal.
+        step: The step to run.
+        cwd: Working folder of the step; by default that of this process.
+        log_file: File to which the output of the step is appended.
+        label: Text before each line that the step prints. Without a label and without a log file the step writes
+            directly to the output of this process.
         keep_open: File descriptors that the step inherits.
-        environment: Variables set for it besides its own, which go before.
+        environment: Additional environment variables. Variables of the step override them.
     """
 
     def __init__(
@@ -209,14 +217,14 @@ class RunningStep:
             self._copying.start()
 
     def is_running(self) -> bool:
-        """Whether it has not come to its end."""
+        """Tells whether the step is still running."""
         return self._process.poll() is None
 
     def wait(self) -> float:
-        """Waits for its end and returns the seconds that it took.
+        """Waits for the end of the step, and returns its duration in seconds.
 
         Raises:
-            RuntimeError: The command failed; the message names its status and the log file.
+            RuntimeError: If the command failed. The message names its status and the log file.
         """
         status = self._process.wait()
         if self._copying.is_alive():
@@ -226,7 +234,7 @@ class RunningStep:
         return time.monotonic() - self._started
 
     def end(self) -> None:
-        """Ends the step and its children, the hard way if need be."""
+        """Ends the step and its children by SIGTERM, and by SIGKILL if they do not end within 20 seconds."""
         for sign in (signal.SIGTERM, signal.SIGKILL):
             try:
                 os.killpg(self._process.pid, sign)
@@ -239,19 +247,19 @@ class RunningStep:
 
 
 def _die_with(parent: int) -> Callable[[], None]:
-    """A function for the new process, which asks Linux for SIGTERM when its parent dies, even of SIGKILL."""
+    """Makes a function for the new process, which asks Linux for SIGTERM when its parent ends, even by SIGKILL."""
     prctl = ctypes.CDLL(None).prctl  # looked up before the fork
 
     def ask() -> None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it died in between
+        if os.getppid() != parent:  # the parent has already ended
             os._exit(1)
 
     return ask
 
 
 def copy_output(stream: IO[bytes], log_file: Path | None, label: str) -> None:
-    """Copies a step's output to the console and to its log as it comes; whole lines where they are labelled."""
+    """Copies the output of a step to the console and to the log file at once; with a label, line by line."""
     decoder = codecs.getincrementaldecoder('utf-8')('replace')
     with stream, _opened(log_file) as log:
         while chunk := stream.readline() if label else stream.read1():  # type: ignore[attr-defined]

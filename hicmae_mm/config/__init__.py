@@ -1,1 +1,1 @@
-"""Reading configs: what they say, and where they say it."""
+"""Reads, checks and overrides configs, and finds the origin of their values."""

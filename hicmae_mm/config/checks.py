@@ -1,9 +1,9 @@
-"""Finds misspelt keys in configs before anything is built, and says what was probably meant.
+"""Finds misspelt keys in configs before anything is built, and suggests the right spelling.
 
-MMEngine accepts an unknown top-level key and a ``--cfg-options`` override of a key that nothing reads silently; the
-rest fails late, deep in a constructor. Here every dictionary with a ``type`` is held against the signature of the
-component it names. Configs of MMAction2 and MMEngine pass: components that accept ``**kwargs`` are not judged, and a
-top-level name is refused only if it looks like a slip of a known one.
+MMEngine accepts unknown top-level keys, and overrides of keys that nothing reads, without a message. Other misspelt
+keys fail late, in a constructor. This module compares every dictionary with a ``type`` with the signature of the
+component that it names. Configs of MMAction2 and MMEngine pass the checks: components that accept ``**kwargs`` are not
+checked, and a top-level name is an error only if it is similar to a known one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 from hicmae_mm import registry as R
 from hicmae_mm.config.limits import check_numbers
 
-# Keys that MMEngine's Runner reads from the config besides its constructor's arguments.
+# Keys that MMEngine's Runner reads from the config in addition to the arguments of its constructor.
 _RUNNER_EXTRAS = {
     'activation_checkpointing',
     'compile',
@@ -53,36 +53,37 @@ _PLAIN_KEYS = {
     'env_cfg.mp_cfg': {'mp_start_method', 'opencv_num_threads'},
     'optim_wrapper.clip_grad': {'type', *inspect.signature(clip_grad_norm_).parameters, 'clip_value'} - {'parameters'},
 }
-# What MMEngine's own constructor of optimizers reads; it takes any other key without a word.
+# Keys that MMEngine's constructor of optimizers reads; it accepts and ignores all other keys.
 _PARAMWISE_KEYS = {
     'bias_decay_mult', 'bias_lr_mult', 'bypass_duplicate', 'custom_keys', 'dcn_offset_lr_mult', 'dwconv_decay_mult',
     'flat_decay_mult', 'norm_decay_mult',
 }  # fmt: skip
 _DEFAULT_LOOPS = {'val': 'ValLoop', 'test': 'TestLoop'}
-# Keys that the place of a component adds to its constructor's arguments.
+# Keys that components of a registry may have in addition to the arguments of their constructors.
 _EXTRA_ARGUMENTS = {
     'hook': {'priority'},
     'parameter scheduler': {'convert_to_iter_based'},
     'optimizer wrapper': {'optimizer', 'constructor', 'paramwise_cfg'},
 }
-# Constructors with **kwargs that hand them to their parent and nowhere else.
+# Constructors that pass their **kwargs to their parent only.
 _PASSES_ON = ('mmengine.optim.optimizer.', 'mmengine.optim.scheduler.', 'mmengine.hooks.checkpoint_hook')
 
 
 def known_top_level_keys() -> set[str]:
-    """Every top-level key that the runner reads."""
+    """Returns all top-level keys that the runner reads."""
     arguments = set(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'}
     return arguments | _RUNNER_EXTRAS
 
 
 def check_config(cfg: Config) -> None:
-    """Raises on the first misspelt key of a config.
+    """Raises an error for the first misspelt key of a config.
 
     Args:
-        cfg (Config): A whole config, as read from a file.
+        cfg: A complete config, as read from a file.
 
     Raises:
-        ValueError: Names the key, its place, and the closest known key.
+        ValueError: If a key is unknown or a value is not possible. The message names the key, its place, and the most
+            similar known key.
     """
     known = known_top_level_keys()
     for key in cfg:
@@ -109,7 +110,7 @@ def check_config(cfg: Config) -> None:
 
 
 def _refuse_slip(key: str, known: set[str]) -> None:
-    """An unknown top-level name is a variable of the config, unless it is nearly a known key."""
+    """Raises ValueError for an unknown top-level name that is similar to a known key. Others are config variables."""
     close = difflib.get_close_matches(key, known, n=1, cutoff=0.9)
     if close:
         raise ValueError(f'unknown config key {key!r}: did you mean {close[0]!r}?')
@@ -127,7 +128,7 @@ def _check_loaders(cfg: Config) -> None:
 
 
 def _check_hooks(cfg: Config) -> None:
-    """Raises ValueError for what stands in the place of a hook and cannot be one."""
+    """Raises ValueError for an entry of ``default_hooks`` or ``custom_hooks`` that is not a hook."""
     for name, hook in _mapping(cfg.get('default_hooks')).items():
         if (isinstance(hook, Mapping) and 'type' not in hook) or isinstance(hook, (str, int, float)):
             known = set(_mapping(cfg.get('default_hooks'))) - {name}
@@ -138,29 +139,29 @@ def _check_hooks(cfg: Config) -> None:
     for hook in hooks if isinstance(hooks, (list, tuple)) else [hooks]:
         if (isinstance(hook, Mapping) and 'type' in hook) or isinstance(hook, Hook):
             continue
-        raise ValueError(f"custom_hooks is to be a list like [dict(type='EMAHook')], and has {hook!r}")
+        raise ValueError(f"custom_hooks must be a list such as [dict(type='EMAHook')], but it contains {hook!r}")
 
 
 def _check_compile(cfg: Config) -> None:
     wrapper = _mapping(cfg.get('optim_wrapper'))
     if cfg.get('compile') and 'Amp' in str(wrapper.get('type', '')):
         raise ValueError(
-            "compile=True fails together with mixed precision: remove it and add the hook dict(type='CompileHook'), "
+            "compile=True fails with mixed precision: remove it and add the hook dict(type='CompileHook'), "
             'which compiles the parts of the model'
         )
 
 
 def check_component(path: str, component: Mapping[str, Any], registry: Registry, scope: str | None = None) -> None:
-    """Holds the keys of one component's config against the arguments of its constructor.
+    """Compares the keys of the config of one component with the arguments of its constructor.
 
     Args:
-        path (str): Where it stands in the config, for the message.
-        component (dict): With ``type``.
-        registry (Registry): Where to look the type up.
-        scope (str | None): Scope of a type without one, ``default_scope`` of the config.
+        path: Place of the component in the config, for the message.
+        component: Config of the component, with ``type``.
+        registry: Registry of the type.
+        scope: Scope of a type without a scope, usually ``default_scope`` of the config.
 
     Raises:
-        ValueError: A key that the constructor does not take, or the misspelt name of a type.
+        ValueError: If the constructor does not accept a key, or the name of the type is misspelt.
     """
     allowed = accepted_arguments(component['type'], registry, scope)
     if allowed is None:
@@ -173,7 +174,13 @@ def check_component(path: str, component: Mapping[str, Any], registry: Registry,
 
 
 def accepted_arguments(kind: Any, registry: Registry, scope: str | None = None) -> set[str] | None:
-    """Names that a component's constructor takes; None if that cannot be said."""
+    """Returns the names of the arguments of a component's constructor; None if they cannot be determined.
+
+    Args:
+        kind: Name of the component, or the class or function itself.
+        registry: Registry of the name.
+        scope: Scope of a name without a scope.
+    """
     if isinstance(kind, str):
         is_foreign = scope not in (None, registry.scope) and '.' not in kind
         kind = (_look_up(f'{scope}.{kind}', registry) if is_foreign else None) or _look_up(kind, registry)
@@ -194,14 +201,14 @@ def accepted_arguments(kind: Any, registry: Registry, scope: str | None = None) 
         if not _takes_any(constructor):
             return names
         if base.__name__ == 'CheckpointHook':
-            return names  # swallows every further argument
+            return names  # it accepts and ignores all other arguments
         if not base.__module__.startswith(_PASSES_ON):
             return None
     return None
 
 
 def _look_up(kind: str, registry: Registry) -> Any:
-    """The component of a name, None if there is none: building it will say so, with MMEngine's own message."""
+    """Returns the component of a name; None if there is none. MMEngine then reports it when it builds the component."""
     try:
         return registry.get(kind)
     except (ImportError, RuntimeError):
@@ -209,7 +216,7 @@ def _look_up(kind: str, registry: Registry) -> Any:
 
 
 def _require_type(path: str, kind: Any, registry: Registry) -> None:
-    """Raises ValueError for the name of a component that does not exist, but nearly does."""
+    """Raises ValueError for the name of an unknown component that is similar to that of a known one."""
     if not isinstance(kind, str) or '.' in kind:
         return
     names = set(registry.module_dict) | set(registry.parent.module_dict if registry.parent else ())
@@ -240,7 +247,7 @@ def _require(key: str, allowed: Iterable[str], path: str, kind: str | None = Non
 
 
 def _components(cfg: Config) -> Iterator[tuple[str, Mapping[str, Any], Registry]]:
-    """Yields (path, config, registry) of every component whose registry the place tells."""
+    """Yields path, config and registry of every component whose place in the config determines its registry."""
     loaders = {phase: _mapping(cfg.get(f'{phase}_dataloader')) for phase in ('train', 'val', 'test')}
     roots: list[tuple[str, Any, Registry]] = [
         ('model', cfg.get('model'), R.MODELS),
@@ -262,7 +269,7 @@ def _components(cfg: Config) -> Iterator[tuple[str, Mapping[str, Any], Registry]
 
 
 def _with_loop_type(phase: str, loop: Any) -> Any:
-    """A loop's config with the type that MMEngine takes where there is none."""
+    """Returns the config of a loop, with MMEngine's default type if it has none."""
     if not isinstance(loop, Mapping) or 'type' in loop:
         return loop
     by_epoch = loop.get('by_epoch', True)
@@ -271,7 +278,7 @@ def _with_loop_type(phase: str, loop: Any) -> Any:
 
 
 def _nested(path: str, value: Any, registry: Registry) -> Iterator[tuple[str, Mapping[str, Any], Registry]]:
-    """Walks a component and what it contains."""
+    """Yields a component and all components within it, as :func:`_components` does."""
     if isinstance(value, (list, tuple)):
         for position, item in enumerate(value):
             yield from _nested(f'{path}.{position}', item, registry)
@@ -286,9 +293,9 @@ def _nested(path: str, value: Any, registry: Registry) -> Iterator[tuple[str, Ma
 
 
 def _registry_of(key: str, outer: Registry) -> Registry | None:
-    """The registry of what stands under a key; None for values that are no components of ours to judge."""
+    """Returns the registry of the components under a key; None if they are not to be checked."""
     if key.endswith('_cfg') or key in ('init_cfg', 'type'):
-        return None  # MMCV bricks take keys that their builders remove
+        return None  # MMCV's builders remove some keys of these configs
     special = {
         'pipeline': R.TRANSFORMS,
         'optimizer': R.OPTIMIZERS,

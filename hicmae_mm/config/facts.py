@@ -1,4 +1,4 @@
-"""What can be told from a config without data and without memory for a model."""
+"""Facts about a config that need neither data nor memory for a model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOADERS = ('test_dataloader', 'val_dataloader', 'train_dataloader')
 
 
 def build_empty_model(cfg: Config) -> nn.Module:
-    """A config's model on the ``meta`` device: every module, name and shape, no values and no memory."""
+    """Builds the model of a config on the ``meta`` device: with all modules, names and shapes, but without values."""
     init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
     with torch.device('meta'):
         model: nn.Module = MODELS.build(cfg.model)
@@ -26,10 +26,11 @@ def build_empty_model(cfg: Config) -> nn.Module:
 
 
 def dataset_facts(cfg: Config) -> dict[str, Any]:
-    """What a config says about its data, the test data first: name, classes, licence.
+    """Returns the meta information (name, classes, licence) of the data of a config.
 
     Returns:
-        dict: ``METAINFO`` of the data set class, overridden by the config's ``metainfo``; empty without data.
+        ``METAINFO`` of the class of the test set, else of the validation set, else of the training set, overridden by
+        ``metainfo`` of the config; empty if the config has no data.
     """
     init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
     for name in LOADERS:
@@ -41,17 +42,18 @@ def dataset_facts(cfg: Config) -> dict[str, Any]:
 
 
 def checkpoint_meta(config: str | Path | None) -> dict[str, Any]:
-    """What a checkpoint should say about the model it belongs to.
+    """Makes the meta information that a published checkpoint stores about its model.
 
     Args:
-        config (str | Path | None): Config file.
+        config: Config file of the model; None if there is none.
 
     Returns:
-        dict: ``hicmae_mm_version``; with a config also its whole text (``config``), its name (``config_name``) and the
-        names of its ``classes``, if it has any.
+        ``hicmae_mm_version``; with a config also its complete text (``config``), its name (``config_name``) and the
+        names of its ``classes``, if it has classes.
 
     Raises:
-        FileNotFoundError: No such config.
+        FileNotFoundError: If there is no such config.
+        ValueError: If the config cannot be read.
     """
     meta: dict[str, Any] = {'hicmae_mm_version': __version__}
     if config is not None:

@@ -1,4 +1,4 @@
-"""The folds of a config: which lists they read, what decides their outcome, and what a training leaves behind."""
+"""Folds of a config: their lists, the settings that determine their results, and the checkpoints of a training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hicmae_mm.config.checks import known_top_level_keys
 from hicmae_mm.config.overrides import load_config
 from hicmae_mm.registry import DATASETS
 
-# how fast, not what: a change of these repeats no training
+# keys that change the speed and not the result, so that a change of them does not repeat a training
 _SPEED = {'num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor'}
 _NOT_TRAINING = {'test_dataloader', 'test_evaluator', 'test_cfg', 'work_dir', 'log_level', 'launcher', 'resume'}
 _TESTING = ('model', 'test_dataloader', 'test_cfg', 'custom_imports', 'default_scope')
@@ -28,23 +28,27 @@ def parse_folds(text: str) -> tuple[int, ...]:
     """Reads ``1-5``, ``1,3,5``, ``2`` or ``1-3,5`` as fold numbers in ascending order.
 
     Raises:
-        ValueError: If it is none of these.
+        ValueError: If the text has another form, or a number is too large.
+
+    Example:
+        >>> parse_folds('1-3,5')
+        (1, 2, 3, 5)
     """
     folds: set[int] = set()
     for part in text.split(','):
         match = re.fullmatch(r'\s*([0-9]{1,18})\s*(?:-\s*([0-9]{1,18})\s*)?', part)
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if first > last:
-            raise ValueError(f'folds {text[:60]!r} are not understood: expected such as 1-5, 1,3,5 or 2')
+            raise ValueError(f'folds {text[:60]!r} cannot be read: expected a form such as 1-5, 1,3,5 or 2')
         if last >= MOST_FOLDS:
-            raise ValueError(f'folds {text[:60]!r} are too many: numbers up to {MOST_FOLDS - 1} are read')
+            raise ValueError(f'folds {text[:60]!r} are too many: the largest number is {MOST_FOLDS - 1}')
         folds.update(range(first, last + 1))
     return tuple(sorted(folds))
 
 
 @contextlib.contextmanager
 def fold_environment(fold: int) -> Iterator[None]:
-    """Sets ``FOLD``, which configs read, for a while."""
+    """Sets the environment variable ``FOLD``, which configs read, within the block."""
     before = os.environ.get('FOLD')
     os.environ['FOLD'] = str(fold)
     try:
@@ -62,11 +66,11 @@ def load_fold(path: str | Path, fold: int, options: Mapping[str, Any] | None = N
     Args:
         path: Config file that reads ``FOLD`` from the environment.
         fold: Number of the fold.
-        options: Dotted key -> value, as of ``--cfg-options``.
+        options: Overrides by dotted key, as in ``--cfg-options``.
 
     Raises:
-        FileNotFoundError: No such config, or one of the fold's lists does not exist.
-        ValueError: A misspelt option, or the config does not train and test.
+        FileNotFoundError: If the config or a list of the fold does not exist.
+        ValueError: If an option is misspelt, or the config does not both train and test.
     """
     with fold_environment(fold):
         cfg = load_config(path, options)
@@ -84,7 +88,7 @@ def load_fold(path: str | Path, fold: int, options: Mapping[str, Any] | None = N
 
 
 def annotation_files(loader: Mapping[str, Any] | None) -> list[Path]:
-    """Every ``ann_file`` of a data loader's config, below its ``data_root``."""
+    """Lists all annotation files in the config of a data loader, joined with their ``data_root``."""
     return list(_annotation_files((loader or {}).get('dataset')))
 
 
@@ -102,11 +106,11 @@ def _annotation_files(dataset: Any) -> Iterator[Path]:
 
 
 def check_folds_differ(configs: Mapping[int, Config], path: str | Path) -> None:
-    """Refuses a config that trains or tests two folds on the same list.
+    """Checks that no two folds of a config train or test on the same list.
 
     Args:
-        configs: Fold -> its config.
-        path: Of the config file, for the message.
+        configs: Config of each fold.
+        path: Path of the config file, for the message.
 
     Raises:
         ValueError: If two folds read the same file.
@@ -119,21 +123,27 @@ def check_folds_differ(configs: Mapping[int, Config], path: str | Path) -> None:
             source = source or repr(loader.get('dataset'))  # data sets without lists, such as shards
             if source in owner:
                 raise ValueError(
-                    f'{path} does not react to FOLD: folds {owner[source]} and {fold} have the same {stage} data '
+                    f'{path} does not use FOLD: folds {owner[source]} and {fold} have the same {stage} data '
                     f"({source[:300]}). Write it into the config, as in ann_file='fold{{{{$FOLD:1}}}}/{stage}.csv'"
                 )
             owner[source] = fold
 
 
 def training_identity(cfg: Config) -> dict[str, Any]:
-    """What decides the outcome of a training: the config without tests, folders and speed; the content of the lists."""
+    """Returns all that determines the result of a training: the content of the lists, and a part of the config.
+
+    The part leaves out tests, folders, and keys that only change the speed.
+    """
     known = known_top_level_keys() - _NOT_TRAINING
     content = {key: _without_speed(value) for key, value in cfg.to_dict().items() if key in known}
     return {'config': content, 'lists': _digests(cfg, ('train', 'val'))}
 
 
 def testing_identity(cfg: Config, checkpoint: Path) -> dict[str, Any]:
-    """What decides the predictions of a checkpoint; not the metrics, which are computed from the predictions."""
+    """Returns all that determines the predictions of a checkpoint: its name, the lists, and a part of the config.
+
+    The part leaves out the metrics, which are computed from the predictions.
+    """
     content = {key: _without_speed(value) for key, value in cfg.to_dict().items() if key in _TESTING}
     return {'checkpoint': checkpoint.name, 'config': content, 'lists': _digests(cfg, ('test',))}
 
@@ -150,14 +160,14 @@ def _digests(cfg: Config, stages: Sequence[str]) -> dict[str, str]:
 
 
 def dataset_meta(cfg: Config) -> dict[str, Any]:
-    """``classes``, ``dimensions``, ... of the test set: of its class, overridden by the config's ``metainfo``."""
+    """Returns ``METAINFO`` of the class of the test set, overridden by ``metainfo`` of the config."""
     dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
     registered = DATASETS.get(dataset['type']) if dataset.get('type') else None
     return {**getattr(registered, 'METAINFO', {}), **(dataset.get('metainfo') or {})}
 
 
 def selecting_measures(cfg: Config) -> list[str]:
-    """``save_best`` of a config: the measures of which the best checkpoint is kept, none without validation."""
+    """Returns ``save_best`` of a config, the measures that select the best checkpoint; empty without validation."""
     hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
     if cfg.get('val_dataloader') is None or not hook.get('save_best'):
         return []
@@ -165,21 +175,21 @@ def selecting_measures(cfg: Config) -> list[str]:
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint of a work folder, which may have been moved since; None before the first."""
+    """Returns the newest checkpoint of a work folder, also if the folder was moved; None if there is no checkpoint."""
     record = folder / 'last_checkpoint'
     path = folder / Path(record.read_text().strip()).name if record.is_file() else None
     return path if path is not None and path.is_file() else None
 
 
 def best_checkpoint(folder: Path, measure: str) -> Path | None:
-    """The best checkpoint of a work folder by a measure, ``'auto'`` for any; None if there is none."""
+    """Returns the best checkpoint of a work folder by a measure (``'auto'`` for any); None if there is none."""
     name = '*' if measure == 'auto' else measure.replace('/', '_')
     found = sorted(folder.glob(f'best_{name}_*.pth'), key=lambda path: path.stat().st_mtime)
     return found[-1] if found else None
 
 
 def other_checkpoints(folder: Path) -> list[Path]:
-    """Checkpoints of a work folder that are neither the newest nor a best one."""
+    """Lists the checkpoints of a work folder that are neither the newest nor a best one."""
     newest = last_checkpoint(folder)
     return sorted(path for path in folder.glob('*.pth') if path != newest and not path.name.startswith('best_'))
 

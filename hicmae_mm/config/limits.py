@@ -1,4 +1,4 @@
-"""Numbers of a config that no training can have: zero epochs, a negative interval, a million worker processes."""
+"""Checks that numbers of a config are possible; zero epochs or a million worker processes, for example, are not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HOOK_INTERVALS = ('logger', 'visualization')
 
 
 def check_numbers(cfg: Config) -> None:
-    """Raises ValueError for a number out of its range, naming its key and the range."""
+    """Raises ValueError for a number out of its range. The message names the key and the range."""
     loop = _mapping(cfg.get('train_cfg'))
     for key, least in _LOOPS.items():
         _require_integer(loop.get(key), f'train_cfg.{key}', least, _MOST)

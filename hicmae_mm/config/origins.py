@@ -1,4 +1,4 @@
-"""Which file of a chain of configs each value comes from."""
+"""Finds the file of a chain of configs from which each value comes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Origin(NamedTuple):
     """One value of a config.
 
     Attributes:
-        value: The value: a number, a text, None, or a list without dictionaries.
-        source: The file that states it, or ``'--cfg-options'``.
+        value: A number, a text, None, or a list without dictionaries.
+        source: The file that sets the value, or ``'--cfg-options'``.
     """
 
     value: Any
@@ -31,10 +31,11 @@ def config_origins(path: str | Path, merged: Config | None = None) -> dict[str, 
 
     Args:
         path: Config file.
-        merged: The same config after the overrides of a command line. What differs from the file comes from there.
+        merged: The same config after the overrides of a command line. Values that differ from the file come from the
+            command line.
 
     Returns:
-        Dotted key, as ``--cfg-options`` spells it (``train_dataloader.dataset.pipeline.3.policy``), and origin.
+        Origins by dotted key, in the spelling of ``--cfg-options`` (``train_dataloader.dataset.pipeline.3.policy``).
 
     Example:
         >>> origins = config_origins('configs/hicmae_small_cremad.py')
@@ -57,7 +58,7 @@ def _origins_of_file(path: Path) -> dict[str, Origin]:
 
 
 def _update(known: dict[str, Origin], values: Mapping[str, Any], source: str) -> dict[str, Origin]:
-    """Keeps the origin of each value that is as before; the others come from ``source``."""
+    """Keeps the origin of each value that did not change, and sets ``source`` as the origin of the others."""
     return {
         key: known[key] if key in known and _is_same(known[key].value, value) else Origin(value, source)
         for key, value in _flat(values)
@@ -69,7 +70,7 @@ def _is_same(first: Any, second: Any) -> bool:
 
 
 def _flat(value: Any, prefix: str = '') -> Iterator[tuple[str, Any]]:
-    """Yields (dotted key, value); lists of dictionaries are opened, other lists are values."""
+    """Yields dotted keys and values. It enters lists of dictionaries; other lists are values."""
     if isinstance(value, Mapping) and value:
         items: list[tuple[Any, Any]] = list(value.items())
     elif isinstance(value, (list, tuple)) and any(isinstance(item, Mapping) for item in value):

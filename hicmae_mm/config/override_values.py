@@ -1,4 +1,4 @@
-"""Values of ``--cfg-options``: numbers, texts, lists and dictionaries, read from the text of the command line."""
+"""Reads the values of ``--cfg-options`` (numbers, texts, lists and dictionaries) from the text of the command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from mmengine.config import DictAction
 
 _LONGEST_TEXT = 100_000
-_SPACE = '\0'  # stands for a space while MMEngine reads a value, which drops spaces
+_SPACE = '\0'  # replaces spaces while MMEngine reads a value, because MMEngine removes them
 _WORDS = {'true': True, 'false': False}
 _FORM = 'lists of dictionaries are given as "custom_hooks=[dict(type=\'EMAHook\', momentum=0.001)]"'
 
@@ -19,8 +19,8 @@ _FORM = 'lists of dictionaries are given as "custom_hooks=[dict(type=\'EMAHook\'
 class OverrideAction(DictAction):
     """MMEngine's action for ``--cfg-options KEY=VALUE ...``, with four differences.
 
-    Dictionaries are read, alone or in lists; spaces within a text stay; a key given twice is an error; and so is
-    whatever else cannot be read, in one line.
+    It reads dictionaries, alone or in lists. It keeps spaces within a text. A key that is given twice is an error. A
+    value that cannot be read ends in a message of one line.
 
     Example:
         >>> parser = argparse.ArgumentParser()
@@ -36,7 +36,7 @@ class OverrideAction(DictAction):
         values: str | Sequence[Any] | None,
         option_string: str | None = None,
     ) -> None:
-        """Adds the values to those given before."""
+        """Adds the values to those of earlier ``--cfg-options``."""
         options = dict(getattr(namespace, self.dest, None) or {})
         for text in [values] if isinstance(values, str) else values or []:
             key, equals, value = str(text).partition('=')
@@ -55,11 +55,15 @@ def read_value(text: str) -> Any:
     """Reads one value.
 
     Args:
-        text: As MMEngine spells values: ``3``, ``true``, ``None``, ``a,b``, ``[1,(2,3)]``, a text with or without
-            quotes; or Python's notation of dictionaries, ``dict(type='EMAHook')`` or ``{'type': 'EMAHook'}``.
+        text: The value in MMEngine's spelling (``3``, ``true``, ``None``, ``a,b``, ``[1,(2,3)]``, a text with or
+            without quotes), or a dictionary in Python's notation (``dict(type='EMAHook')``, ``{'type': 'EMAHook'}``).
 
     Raises:
-        ValueError: Brackets that do not match, or a dictionary that cannot be read.
+        ValueError: If brackets do not match, a dictionary cannot be read, or the text is too long.
+
+    Example:
+        >>> read_value('[1,(2,3)]'), read_value('true'), read_value('dict(a=1)')
+        ([1, (2, 3)], True, {'a': 1})
     """
     if len(text) > _LONGEST_TEXT:
         raise ValueError(f'a value of {len(text)} characters is too long')
@@ -86,14 +90,14 @@ def _read_structure(text: str) -> Any:
 
 
 def _value_of(node: ast.expr) -> Any:
-    """The value of an expression of literals, names and ``dict(...)``; nothing is executed."""
+    """Returns the value of an expression of literals, names and ``dict(...)``, without executing anything."""
     match node:
         case ast.Constant(value=bool() | int() | float() | str() | None):
             return node.value
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
             return -number
         case ast.Name() | ast.Attribute():
-            name = ast.unparse(node)  # a text without quotes
+            name = ast.unparse(node)  # a name is a text without quotes
             return _WORDS.get(name.lower(), name)
         case ast.List(elts=items):
             return [_value_of(item) for item in items]
@@ -103,4 +107,4 @@ def _value_of(node: ast.expr) -> Any:
             return {_value_of(key): _value_of(value) for key, value in zip(keys, values) if key is not None}
         case ast.Call(func=ast.Name(id='dict'), args=[], keywords=pairs) if all(pair.arg for pair in pairs):
             return {pair.arg: _value_of(pair.value) for pair in pairs}
-    raise ValueError(f'{ast.unparse(node)!r} is no value')
+    raise ValueError(f'{ast.unparse(node)!r} is not a value')

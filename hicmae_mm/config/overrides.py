@@ -1,4 +1,4 @@
-"""Overrides of a config from the command line, and reading one with them."""
+"""Checks the overrides of a command line, and merges them into a config."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from hicmae_mm.config.reading import read_config
 
 
 def check_overrides(cfg: Config, options: Mapping[str, Any]) -> None:
-    """Refuses ``--cfg-options`` that would change nothing, or that the config has no place for.
+    """Checks that every one of ``--cfg-options`` would change something, and that the config has a place for it.
 
     Args:
-        cfg (Config): The config as read from its file, before the options are merged.
-        options (dict): Dotted key -> value.
+        cfg: The config as read from its file, before the options are merged.
+        options: Overrides by dotted key.
 
     Raises:
-        ValueError: The first part of a key is neither a key of the runner nor of the config; it is a variable of the
-            config file, whose uses were filled in when the file was read; something else is used in its place; another
-            option replaces it; or its path leads through a list or value without such a part.
+        ValueError: If the first part of a key is a key of neither the runner nor the config; if it is a variable of the
+            config file, because all uses of a variable are replaced when the file is read; if another setting takes
+            precedence; if two options overlap; or if a list or a value on its path has no such part.
     """
     known = known_top_level_keys()
     for option in options:
@@ -36,14 +36,14 @@ def check_overrides(cfg: Config, options: Mapping[str, Any]) -> None:
 
 
 def refuse_twice(options: Mapping[str, Any] | None, flags: Mapping[str, str]) -> None:
-    """Refuses overrides in whose place the value of another argument would be used.
+    """Checks that no override sets a key that another command line argument sets as well.
 
     Args:
-        options (dict | None): Dotted key -> value.
-        flags (dict): Key of the config -> argument that sets it.
+        options: Overrides by dotted key; None if there are none.
+        flags: Argument of the command line by the key of the config that it sets.
 
     Raises:
-        ValueError: Both are given.
+        ValueError: If both are given.
     """
     for option in options or {}:
         for key, flag in flags.items():
@@ -65,7 +65,7 @@ def _refuse_unknown(cfg: Config, option: str, known: set[str]) -> None:
 
 
 def _refuse_overruled(cfg: Config, option: str, options: Mapping[str, Any]) -> None:
-    """Raises ValueError for an option in whose place something else is used."""
+    """Raises ValueError for an option that another setting would replace."""
     key = option.split('.')[0]
     if key == 'launcher':
         raise ValueError("launcher is given as --launcher, whose value replaces the config's")
@@ -78,7 +78,7 @@ def _refuse_overruled(cfg: Config, option: str, options: Mapping[str, Any]) -> N
 
 
 def _check_path(cfg: Config, option: str, value: Any) -> None:
-    """Raises ValueError where the config has no place for an option."""
+    """Raises ValueError if the config has no place for an option."""
     node: Any = cfg
     path = ''
     for part in option.split('.'):
@@ -117,23 +117,23 @@ def _places(value: Any, wanted: Any, path: str = '') -> Iterator[str]:
 def merge_overrides(cfg: Config, options: Mapping[str, Any]) -> None:
     """Checks ``--cfg-options`` and merges them into a config, in place.
 
-    Modules named by ``custom_imports`` are imported. ``slot._delete_=True`` replaces a slot; where the config leaves
-    the slot out there is nothing to delete, and MMEngine would hand the flag on to the component.
+    The modules in ``custom_imports`` are imported. ``slot._delete_=True`` replaces a slot. If the config has no such
+    slot, this function removes the flag, because MMEngine would pass it to the component.
 
     Args:
-        cfg (Config): The config as read from its file.
-        options (dict): Dotted key -> value.
+        cfg: The config as read from its file. It is changed in place.
+        options: Overrides by dotted key.
 
     Raises:
         ValueError: As in :func:`check_overrides`.
-        ImportError: A module of ``custom_imports`` that is not there.
+        ImportError: If a module of ``custom_imports`` does not exist.
     """
     check_overrides(cfg, options)
     for option in options:
         _fill_empty_slots(cfg, option)
     cfg.merge_from_dict(dict(options))
     if any(option.split('.')[0] == 'custom_imports' for option in options) and cfg.get('custom_imports'):
-        import_modules_from_strings(**cfg.custom_imports)  # else only what the file itself names is imported
+        import_modules_from_strings(**cfg.custom_imports)  # MMEngine has imported only the modules that the file names
     for option in options:
         *path, last = option.split('.')
         if last == '_delete_':
@@ -144,7 +144,7 @@ def merge_overrides(cfg: Config, options: Mapping[str, Any]) -> None:
 
 
 def _fill_empty_slots(cfg: Config, option: str) -> None:
-    """Makes room for the parts of a slot that the config leaves empty (None)."""
+    """Replaces an empty slot (None) by a dictionary, so that options can set its parts."""
     node: Any = cfg
     for part in option.split('.')[:-1]:
         key: Any = int(part) if isinstance(node, list) else part
@@ -159,13 +159,18 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     """Reads a config file and applies overrides, for command-line tools.
 
     Args:
-        path (str | Path): Config file.
-        options (dict | None): Dotted key -> value, as of ``--cfg-options``.
+        path: Config file.
+        options: Overrides by dotted key, as in ``--cfg-options``; None if there are none.
 
     Raises:
-        FileNotFoundError: No such file.
-        ValueError: As in :func:`~hicmae_mm.config.reading.read_config` and :func:`check_overrides`, or an override
+        FileNotFoundError: If there is no such file.
+        ValueError: As in :func:`~hicmae_mm.config.reading.read_config` and :func:`check_overrides`, or if an override
             misspells a key of a component.
+
+    Example:
+        >>> cfg = load_config('configs/hicmae_small_cremad.py', {'model.head.loss.type': 'SoftCrossEntropyLoss'})
+        >>> cfg.model.head.loss.type
+        'SoftCrossEntropyLoss'
     """
     cfg = read_config(path)
     if options:

@@ -1,4 +1,4 @@
-"""Where the package's configs and tools lie: in the checkout, or inside an installed wheel."""
+"""Finds the configs and tools of the package, in a checkout or in an installed wheel."""
 
 from __future__ import annotations
 
@@ -8,25 +8,29 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def configs_root() -> Path:
-    """Folder of the shipped configs, e.g. for ``configs_root() / 'hicmae_base_cremad.py'``.
+    """Returns the folder of the shipped configs.
 
     Raises:
-        FileNotFoundError: The installation is incomplete.
+        FileNotFoundError: If the installation is incomplete.
+
+    Example:
+        >>> (configs_root() / 'hicmae_base_cremad.py').is_file()
+        True
     """
     return _shipped_folder('configs')
 
 
 def tools_root() -> Path:
-    """Folder of the shipped command-line tools.
+    """Returns the folder of the shipped command-line tools.
 
     Raises:
-        FileNotFoundError: The installation is incomplete.
+        FileNotFoundError: If the installation is incomplete.
     """
     return _shipped_folder('tools')
 
 
 def _shipped_folder(name: str) -> Path:
-    # a wheel's copy first: beside an installed package lies site-packages, whose `tools` would be someone else's
+    # the copy of a wheel comes first, because a folder `tools` in site-packages would belong to another package
     candidates = (PACKAGE / '.mim' / name, PACKAGE.parent / name)
     for candidate in candidates:
         if candidate.is_dir():

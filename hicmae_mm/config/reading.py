@@ -1,6 +1,6 @@
-"""Reading a config file: what is wrong with it ends in one error that names the file.
+"""Reads config files. Every problem of a file ends in one error that names the file.
 
-A Python config is a program and may do anything; JSON and YAML configs are data, and nothing in them is run.
+A Python config is a program and may do anything. JSON and YAML configs are data, and no code in them is executed.
 """
 
 from __future__ import annotations
@@ -17,30 +17,34 @@ _SUFFIXES = ('.py', '.json', '.yaml', '.yml')
 
 
 def read_config(path: str | Path) -> Config:
-    """Reads a config with what it inherits.
+    """Reads a config and the configs that it inherits from.
+
+    Args:
+        path: Config file, ``.py``, ``.json``, ``.yaml`` or ``.yml``.
 
     Raises:
-        FileNotFoundError: No such file, or it inherits from one that is not there.
-        OSError: It cannot be read.
-        ValueError: It is no config, inherits from itself, or an error came up while it was read.
+        FileNotFoundError: If the file, or one that it inherits from, does not exist.
+        ImportError: If the config imports a module that does not exist.
+        OSError: If the file cannot be read.
+        ValueError: If the file is not a config, inherits from itself, or raises an error while it is read.
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f'config file {path} does not exist')
     if path.suffix not in _SUFFIXES and not path.is_dir():
-        raise ValueError(f'{path} is no config file: its name must end in one of {", ".join(_SUFFIXES)}')
+        raise ValueError(f'{path} is not a config file: its name must end in one of {", ".join(_SUFFIXES)}')
     _check_bases(path, [])
     try:
         return Config.fromfile(path)
     except (FileNotFoundError, ImportError):
         raise
-    except Exception as error:  # a config runs as Python, so that any error can come of it
+    except Exception as error:  # a config runs as Python, so it can raise any error
         reason = str(error) if isinstance(error, ValueError) else f'{type(error).__name__}: {error}'
         raise ValueError(f'config file {path} cannot be read: {reason}') from error
 
 
 def _check_bases(path: Path, heirs: list[Path]) -> None:
-    """Raises ValueError where a config inherits from itself, which MMEngine follows until the stack is full."""
+    """Raises ValueError if a config inherits from itself. MMEngine would follow such a chain without end."""
     resolved = path.resolve()
     if resolved in heirs:
         chain = ' -> '.join(heir.name for heir in [*heirs[heirs.index(resolved) :], resolved])
@@ -78,11 +82,11 @@ def _plain_path(path: Path) -> Path:
 
 
 def _bases(text: bytes) -> list[str]:
-    """What ``_base_ = ...`` names, as far as it is written out."""
+    """Lists the texts in the assignment ``_base_ = ...``."""
     try:
         statements = ast.parse(text).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []  # reading it will say where
+        return []  # reading the file will report the error with its line
     for statement in statements:
         if isinstance(statement, ast.Assign) and any(getattr(t, 'id', None) == '_base_' for t in statement.targets):
             names = [node.value for node in ast.walk(statement.value) if isinstance(node, ast.Constant)]

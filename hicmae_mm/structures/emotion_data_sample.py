@@ -36,7 +36,7 @@ class EmotionDataSample(BaseDataElement):
     """
 
     def set_gt_label(self, value: int | Tensor) -> EmotionDataSample:
-        """Sets the class index.
+        """Sets the class index, and returns the sample.
 
         Raises:
             ValueError: If the index is negative or not a single number.
@@ -51,12 +51,12 @@ class EmotionDataSample(BaseDataElement):
         return self
 
     def set_gt_score(self, value: Tensor | np.ndarray | Sequence[float]) -> EmotionDataSample:
-        """Sets the soft label ``(C,)``."""
+        """Sets the soft label ``(C,)``, and returns the sample."""
         self.set_field(_as_vector(value, 'gt_score'), 'gt_score', dtype=Tensor)
         return self
 
     def set_gt_values(self, value: Tensor | np.ndarray | Sequence[float] | float) -> EmotionDataSample:
-        """Sets the regression targets ``(D,)``."""
+        """Sets the regression targets ``(D,)``, and returns the sample."""
         self.set_field(_as_vector(value, 'gt_values'), 'gt_values', dtype=Tensor)
         return self
 
@@ -89,13 +89,13 @@ class EmotionDataSample(BaseDataElement):
         return self
 
     def set_pred_score(self, value: Tensor | np.ndarray | Sequence[float]) -> EmotionDataSample:
-        """Sets the class scores ``(C,)``, and ``pred_label`` to the best of them."""
+        """Sets the class scores ``(C,)`` and ``pred_label``, the class of the largest score, and returns the sample."""
         score = _as_vector(value, 'pred_score')
         self.set_field(score, 'pred_score', dtype=Tensor)
         self.set_field(score.argmax().reshape(1), 'pred_label', dtype=Tensor)
         return self
 
     def set_pred_values(self, value: Tensor | np.ndarray | Sequence[float] | float) -> EmotionDataSample:
-        """Sets the regressed values ``(D,)``."""
+        """Sets the predicted values ``(D,)``, and returns the sample."""
         self.set_field(_as_vector(value, 'pred_values'), 'pred_values', dtype=Tensor)
         return self

@@ -1,4 +1,4 @@
-"""What stands in a batch for a sample that could not be read."""
+"""The record of a sample that could not be read."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SkippedSample:
-    """A sample left out of training because its media could not be read (``on_error='skip'``).
+    """A sample that training leaves out because its media could not be read (``on_error='skip'``).
 
     Attributes:
         sample_id: Name of the sample in its annotation file.
-        reason: The error's text, which names the file.
+        reason: Message of the error, which names the file.
     """
 
     sample_id: str

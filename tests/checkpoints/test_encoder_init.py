@@ -192,7 +192,7 @@ def test_a_fixed_table_of_another_grid_is_kept_by_learned_positions() -> None:
     [
         (dict(kind='nothing'), r"kind='nothing' is unknown"),
         (dict(kind='mmaction', rename='encoder.'), r"no 'backbone.blocks.0.norm1.weight' or 'blocks.0"),
-        (dict(width=48), r'48 wide, the encoder 32'),
+        (dict(width=48), r'the width 48, the encoder 32'),
         (dict(mlp_ratio=2), r'blocks.0.mlp.fc1.weight is \(64, 32\)'),
         (dict(qk_norm=True), r"has \['attn.k_norm.*cannot"),
         (dict(pre_norm=True), r'normalises its embedded patches'),

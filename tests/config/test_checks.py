@@ -49,7 +49,7 @@ def test_whole_configs_pass(cfg: Config, tmp_path: Path) -> None:
         ('default_hooks.logger.intervall', 1, "did you mean 'interval'"),
         ('custom_hooks.0.momentun', 1, "did you mean 'momentum'"),
         ('val_evaluator.number_of_classes', 2, 'val_evaluator.number_of_classes of ClassificationMetric'),
-        ('custom_hooks', ["dict(type='EMAHook')"], r"custom_hooks is to be a list like \[dict\(type='EMAHook'\)\]"),
+        ('custom_hooks', ["dict(type='EMAHook')"], r"custom_hooks must be a list such as \[dict\(type='EMAHook'\)\]"),
         ('default_hooks.chekpoint', dict(interval=2), 'did you mean default_hooks.checkpoint'),
         ('default_hooks.param_scheduler.interval', 1, 'param_scheduler.interval of ParamSchedulerHook'),
         ('train_dataloader.dataset.pipeline.2.fps', 1, 'pipeline.2.fps of DecodeFrames'),

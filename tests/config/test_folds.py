@@ -45,7 +45,7 @@ def test_folds_are_read(text: str, folds: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize('text', ['', '5-1', '1-', 'a', '1;2', '-1', '1,,2'])
 def test_other_folds_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match='expected such as 1-5, 1,3,5 or 2'):
+    with pytest.raises(ValueError, match='expected a form such as 1-5, 1,3,5 or 2'):
         cv.parse_folds(text)
 
 
@@ -64,9 +64,7 @@ def test_a_config_that_does_not_react_to_fold_is_refused(config: Path) -> None:
     same = dict(train_dataloader=dict(dataset=dict(ann_file='fold1/train.csv')))
     configs = {fold: cv.load_fold(config, fold) for fold in (1, 2)}
     configs[2].merge_from_dict(same)
-    with pytest.raises(
-        ValueError, match=r'does not react to FOLD: folds 1 and 2 have the same train data \(.*train.csv'
-    ):
+    with pytest.raises(ValueError, match=r'does not use FOLD: folds 1 and 2 have the same train data \(.*train.csv'):
         cv.check_folds_differ(configs, config)
     cv.check_folds_differ({1: configs[1]}, config)
 

@@ -39,9 +39,9 @@ def test_values(text: str, value: Any) -> None:
     ('text', 'message'),
     [
         ('[1,2', r"the brackets of '\[1,2' do not match"),
-        ('[dict(type=print(1))]', r'print\(1\).*is no value.*lists of dictionaries are given as'),
+        ('[dict(type=print(1))]', r'print\(1\).*is not a value.*lists of dictionaries are given as'),
         ("dict(type='A'", 'cannot be read'),
-        ('dict(**x)', 'is no value'),
+        ('dict(**x)', 'is not a value'),
         ('[' * 3000 + '{}' + ']' * 3000, 'cannot be read'),
         ('1' * 200_000, 'too long'),
     ],

@@ -265,7 +265,7 @@ CASES: list[Case] = [
     ('nested state dict', state(a={'weight': torch.ones(1)}), 'a is a dict, no tensor'),
     ('number as a name', whole({'state_dict': {3: torch.ones(1)}}), 'a int in place of the name'),
     ('None as a name', whole({'state_dict': {None: torch.ones(1)}}), 'a NoneType in place of the name'),
-    ('metadata is a list', whole({'state_dict': {'a.weight': torch.ones(1)}, 'meta': [1]}), "'meta' is no dictionary"),
+    ('metadata is a list', whole({'state_dict': {'a.weight': torch.ones(1)}, 'meta': [1]}), "'meta' is not a dict"),
     # damaged files
     ('empty file', raw(b''), 'not a checkpoint'),
     ('text file', raw(b'hello'), 'not a checkpoint'),

@@ -217,8 +217,8 @@ def test_commands_can_be_looked_at(config: Path, kfold: ModuleType, capsys: pyte
     ('options', 'message'),
     [
         (['--folds', '1-3'], r'fold 3: the list .*fold3/train.csv does not exist'),
-        (['--folds', '5-1'], r"folds '5-1' are not understood"),
-        (['--folds', '1-2', '--cfg-options', 'test_dataloader.dataset.ann_file=clips.txt'], 'does not react to FOLD'),
+        (['--folds', '5-1'], r"folds '5-1' cannot be read"),
+        (['--folds', '1-2', '--cfg-options', 'test_dataloader.dataset.ann_file=clips.txt'], 'does not use FOLD'),
         (['--folds', '1', '--cfg-options', 'modle.head=1'], "did you mean 'model'"),
         (['--folds', '1', '--cfg-options', 'test_evaluator=None'], 'has no test_evaluator'),
     ],
