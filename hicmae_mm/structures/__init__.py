@@ -1,4 +1,4 @@
-"""Data elements that data sets, models and metrics exchange."""
+"""Data elements that travel between data sets, models and metrics."""
 
 from hicmae_mm.structures.emotion_data_sample import EmotionDataSample
 from hicmae_mm.structures.padded import Inputs, Padded, Stream
