@@ -143,7 +143,7 @@ def test_the_header_of_safetensors_is_json_and_foreign_headers_are_read(tmp_path
 
 def test_what_cannot_be_written_is_refused_and_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / 'model.safetensors'
-    with pytest.raises(ValueError, match=r'model.onnx.*ends in .pth or .safetensors'):
+    with pytest.raises(ValueError, match=r'model.onnx.*must end in .pth or .safetensors'):
         write_checkpoint(path.with_suffix('.onnx'), {}, {})
     path.write_text('old')
     with pytest.raises(TypeError, match=r'metadata of a checkpoint cannot hold'):
