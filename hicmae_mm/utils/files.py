@@ -169,17 +169,19 @@ def _append(source: Path, target: Path) -> None:
 
 @contextlib.contextmanager
 def exclusive(lock_file: Path, patience_seconds: float = 30.0) -> Iterator[int]:
-    """Holds a lock as long as this process, or one that inherits the file descriptor, lives.
+    """Holds a lock as long as this process, or a process that inherits the file descriptor, lives.
+
+    On a network disk without locks every process gets the lock.
 
     Args:
-        lock_file: Made if need be, and left behind.
-        patience_seconds: How long to wait for another holder to go.
+        lock_file: File that carries the lock. It is created if it does not exist, and it stays.
+        patience_seconds: How long to wait until another process releases the lock.
 
     Yields:
-        The file descriptor of the lock.
+        The file descriptor of the lock, open for reading and writing.
 
     Raises:
-        RuntimeError: Another process keeps holding the lock.
+        RuntimeError: If another process does not release the lock.
     """
     lock_file.parent.mkdir(parents=True, exist_ok=True)
     patience_ends = time.monotonic() + patience_seconds
@@ -195,6 +197,10 @@ def exclusive(lock_file: Path, patience_seconds: float = 30.0) -> Iterator[int]:
                         f'another process holds {lock_file}: wait until it has finished, or end it'
                     ) from None
                 time.sleep(0.1)
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    raise
+                break
         yield descriptor
     finally:
         os.close(descriptor)

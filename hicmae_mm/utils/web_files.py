@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
+import math
 import os
 import re
 import stat
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from hicmae_mm.utils import web
-from hicmae_mm.utils.files import write_text
+from hicmae_mm.utils.files import exclusive, write_text
 
 _WORTHWHILE_BYTES = 1 << 20  # a connection that was cut after that is made anew
 _BLOCK_BYTES = 1 << 20
@@ -161,37 +161,30 @@ class _Partial:
 
 @contextlib.contextmanager
 def _partial_file(path: Path) -> Iterator[_Partial | None]:
-    """The incomplete file beside ``path``, locked; None if ``path`` is there (by now)."""
+    """Opens the incomplete file beside ``path`` for this process alone, or yields None once ``path`` exists."""
     name = path.with_name(f'.{path.name}.download')
-    stream = _locked(path, name)
-    if stream is None:
-        yield None
-        return
-    partial = _Partial(name, stream)
-    with stream:
-        with contextlib.suppress(OSError, ValueError, TypeError):
-            notes = json.loads(partial.notes_path.read_text(encoding='utf-8'))
-            partial.notes = {key: str(notes.get(key, '')) for key in ('address', 'checksum', 'validator')}
-        yield partial
-
-
-def _locked(path: Path, partial: Path) -> IO[bytes] | None:
-    """Opens the partial file for this process alone, after any other process has finished with it."""
     while not path.exists():
-        # not through a link that somebody else may have put there
-        descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-        stream = os.fdopen(descriptor, 'r+b')
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
-            stream.close()
-            raise ValueError(f'{partial} is no file of its own: remove it')
-        with contextlib.suppress(OSError):  # a network disk without locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        with contextlib.suppress(FileNotFoundError):
-            if not path.exists() and os.path.samestat(os.fstat(descriptor), partial.lstat()):
-                return stream
-        stream.close()  # another process has completed or removed it meanwhile
-    return None
+        with exclusive(name, patience_seconds=math.inf) as descriptor:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+                raise ValueError(f'{name} is not a file of its own: remove it')
+            if path.exists() or not _is_still(name, found):
+                continue  # another process has completed or removed the file meanwhile
+            with os.fdopen(os.dup(descriptor), 'r+b') as stream:
+                partial = _Partial(name, stream)
+                with contextlib.suppress(OSError, ValueError, TypeError):
+                    notes = json.loads(partial.notes_path.read_text(encoding='utf-8'))
+                    partial.notes = {key: str(notes.get(key, '')) for key in ('address', 'checksum', 'validator')}
+                yield partial
+            return
+    yield None
+
+
+def _is_still(path: Path, found: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(found, path.lstat())
+    except FileNotFoundError:
+        return False
 
 
 def _continue(file: WebFile, partial: _Partial, progress: Progress) -> None:

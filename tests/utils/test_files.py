@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import multiprocessing
 import os
 import resource
@@ -194,3 +195,12 @@ def test_a_folder_has_one_user_at_a_time(tmp_path: Path) -> None:
             pass
     with exclusive(lock, patience_seconds=0.05) as descriptor:
         assert os.fstat(descriptor).st_size == 0
+
+
+def test_a_disk_without_locks_gives_the_lock_to_everybody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, 'No locks available')
+
+    monkeypatch.setattr(fcntl, 'flock', refuse)
+    with exclusive(tmp_path / 'lock', patience_seconds=0) as first, exclusive(tmp_path / 'lock') as second:
+        assert os.path.samestat(os.fstat(first), os.fstat(second))

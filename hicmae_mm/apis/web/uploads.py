@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import secrets
@@ -13,6 +12,8 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from hicmae_mm.utils.files import exclusive
 
 _PREFIX = 'hicmae_web_'
 _LOCK = '.lock'
@@ -42,8 +43,7 @@ def upload_folder() -> Iterator[Path]:
     before = {name: os.environ.get(name) for name in changed}
     os.environ.update(changed)
     try:
-        with (folder / _LOCK).open('w') as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with exclusive(folder / _LOCK):
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -56,10 +56,10 @@ def upload_folder() -> Iterator[Path]:
 
 def _remove_leftovers(parent: Path) -> None:
     """Removes folders of servers that have ended, which therefore do not lock their folder any more."""
-    for folder in parent.glob(f'{_PREFIX}*'):
-        with contextlib.suppress(OSError), (folder / _LOCK).open('r+') as lock:  # fails for folders of other users
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
+    for lock in parent.glob(f'{_PREFIX}*/{_LOCK}'):
+        # OSError: the folder belongs to another user; RuntimeError: its server is running
+        with contextlib.suppress(OSError, RuntimeError), exclusive(lock, patience_seconds=0):
+            shutil.rmtree(lock.parent, ignore_errors=True)
 
 
 class Uploads:

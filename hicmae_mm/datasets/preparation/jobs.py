@@ -7,22 +7,19 @@ journal knows them. The next run takes them as they are.
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
 import os
 import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hicmae_mm.datasets.preparation.pool import Failure, run_parallel
-from hicmae_mm.utils.files import write_text
+from hicmae_mm.utils.files import exclusive, write_text
 
 JOURNAL_FILE = 'journal.jsonl'
 SETTINGS_FILE = 'settings.json'
@@ -90,13 +87,13 @@ def run_jobs(
         The outcome of every job, first of those that were there.
 
     Raises:
-        ValueError: If two jobs share a target, another run is at work in the folder, or it has results of other
-            settings.
+        ValueError: If two jobs have the same target, or the folder has results of other settings.
+        RuntimeError: If another run uses the folder.
         Exception: Any error of ``work`` that is not about its input; what was finished stays.
     """
     _check_targets(jobs)
     out_dir.mkdir(parents=True, exist_ok=True)
-    with _locked(out_dir):
+    with exclusive(out_dir / _LOCK_FILE, patience_seconds=0):
         _remove_leftovers(jobs)
         if force:
             for job in jobs:
@@ -151,21 +148,6 @@ def _check_targets(jobs: Sequence[Job]) -> None:
             raise ValueError(
                 f'{other} and {job.source} would both become {job.target}; take one of them, by --extensions'
             )
-
-
-@contextmanager
-def _locked(out_dir: Path) -> Iterator[None]:
-    """Keeps a second run out of the folder. The kernel drops the lock with the process, however it ends."""
-    descriptor = os.open(out_dir / _LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-    with os.fdopen(descriptor) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ValueError(f'another run is at work in {out_dir}; wait for it, or choose another folder') from error
-        except OSError as error:
-            if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):  # a network disk without locks
-                raise
-        yield
 
 
 def _claim(out_dir: Path, settings: Mapping[str, Any], force: bool) -> None:

@@ -135,7 +135,7 @@ def test_a_second_run_at_the_same_time_is_refused(jobs: list[Job]) -> None:
     run(jobs)
     with (jobs[0].target.parent / '.lock').open('w') as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(ValueError, match='another run is at work'):
+        with pytest.raises(RuntimeError, match='another process holds'):
             run(jobs)
     run(jobs)
 
