@@ -306,7 +306,7 @@ SAFETENSORS: list[Case] = [
     ('unknown type', safetensors({'a': entry([2], [0, 8], 'F33')}), 'safetensors format'),
     ('bytes after the end', safetensors({'a': entry([1], [0, 4])}), 'safetensors format'),
     ('metadata no JSON', safetensors({'__metadata__': {'meta': '{'}, 'a': entry([2], [0, 8])}), 'safetensors format'),
-    ('metadata a list', safetensors({'__metadata__': {'meta': '[]'}, 'a': entry([2], [0, 8])}), 'no dictionary'),
+    ('metadata a list', safetensors({'__metadata__': {'meta': '[]'}, 'a': entry([2], [0, 8])}), 'not a dictionary'),
     ('metadata deep', safetensors({'__metadata__': {'meta': '[' * 100000}, 'a': ONE}), 'safetensors format'),
     ('no weights', safetensors({}, b''), 'holds no weights'),
     ('NaN', raw(save({'a.weight': NOT_FINITE})), 'ruined: a.weight'),

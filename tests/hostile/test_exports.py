@@ -86,7 +86,7 @@ GRAPHS = [b'', b'x', b'\0' * 5000, b'PK\x03\x04', b'\x08\x07' + b'\xff' * 100, b
 def test_graphs(tmp_path: Path, content: bytes) -> None:
     (tmp_path / 'model.json').write_text(json.dumps(RIGHT))
     (tmp_path / 'model.onnx').write_bytes(content)
-    with pytest.raises(ValueError, match=r'model\.onnx cannot be run: .*; export it anew') as caught:
+    with pytest.raises(ValueError, match=r'model\.onnx cannot be run: .*; export it again') as caught:
         open_session(tmp_path)
     assert len(str(caught.value)) < 700
 

@@ -219,7 +219,7 @@ def test_features_beyond_half_precision_are_bad(
         (['--layers', '3'], 'encoder has the layers 0..2'),
         (['--ann-file', 'absent.csv'], 'absent.csv does not exist'),
         (['--shards', 'absent'], 'absent/index.json does not exist'),
-        (['--shards', 'a', '--ann-file', 'b'], 'give one of them'),
+        (['--shards', 'a', '--ann-file', 'b'], 'give only one of them'),
         (['--cfg-options', 'modle.type=x'], "did you mean 'model'"),
         (['--launcher', 'pytorch'], 'needs the environment variables RANK'),
     ],

@@ -133,7 +133,7 @@ def test_what_does_not_fit_is_refused_in_one_line(
         (('hicmae_to_mm', tmp_path / 'part.pth', out, '--weights', 'model_ema'), "has no 'model_ema', only ['model']"),
         (('hicmae_to_mm', source, out, '--config', 'absent.py'), 'config file absent.py does not exist'),
         (('hicmae_to_mm', tmp_path / 'nothing.pth', out), "nothing.pth' does not exist"),
-        (('hicmae_to_mm', source, tmp_path / 'out.onnx'), 'ends in .pth or .safetensors'),
+        (('hicmae_to_mm', source, tmp_path / 'out.onnx'), 'must end in .pth or .safetensors'),
         (('mm_to_hicmae', tmp_path / 'own.pth', out), 'not a model of the published HiCMAE implementation'),
         (('mm_to_hicmae', tmp_path / 'own.pth', out.with_suffix('.safetensors')), 'end the name in .pth'),
         (('publish_model', tmp_path / 'nothing.pth', out), "nothing.pth' does not exist"),

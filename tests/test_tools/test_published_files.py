@@ -57,7 +57,7 @@ def test_the_test_tool_scores_them_alike(config_file: Path, files: tuple[Path, P
     ('option', 'message'),
     [
         ('model.head.num_classes=3', 'which has other classes or values (2, the config 3): name another config'),
-        ('model.encoders.audio.embed_dims=32', 'which is of another size'),
+        ('model.encoders.audio.embed_dims=32', 'which has another size'),
     ],
 )
 def test_another_config_is_refused(

@@ -261,7 +261,7 @@ def test_a_link_in_the_place_of_the_part_is_not_followed(site: Site, tmp_path: P
         fetch(_web_file(site), tmp_path / 'clip.zip')
     (tmp_path / '.clip.zip.download').unlink()
     (tmp_path / '.clip.zip.download').hardlink_to(victim)
-    with pytest.raises(ValueError, match=r'no file of its own'):
+    with pytest.raises(ValueError, match=r'not a file of its own'):
         fetch(_web_file(site), tmp_path / 'clip.zip')
     assert victim.read_bytes() == b'mine'
 
