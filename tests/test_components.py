@@ -181,6 +181,15 @@ MODEL_CASES = {
     'VideoPatchTarget': ModelCase(PRETRAINER, 'heads.video.target', dict(frame_difference=False)),
     'SpectrogramPatchTarget': ModelCase(PRETRAINER, 'heads.audio.target', dict(normalize=False)),
     'MaskedMSELoss': ModelCase(PRETRAINER, 'heads.audio.loss', dict(loss_weight=0.5)),
+    'FrameAttentionAggregator': ModelCase(
+        FEATURES
+        | dict(
+            encoders={'words': dict(type='FeatureLSTMEncoder', in_channels=6, hidden_dims=8)},
+            head=dict(type='RegressionHead', num_outputs=2, level='frame', target='course_of_words'),
+        ),
+        'aggregator',
+        dict(widths=(8,), hidden_dims=4),
+    ),
     'FrameTokens': ModelCase(FRAMES, 'aggregator', dict(num_steps=4)),
     'FeatureMLPEncoder': ModelCase(FEATURES, 'encoders.face', dict(in_channels=6, widths=(4, 8), input_drop=0.1)),
     'FeatureLSTMEncoder': ModelCase(FEATURES, 'encoders.words', dict(in_channels=6, hidden_dims=8)),
@@ -212,6 +221,7 @@ MODEL_CASES = {
     'HierarchicalFeatureAggregator': ModelCase(RECOGNIZER, 'aggregator'),
     'MeanPoolAggregator': ModelCase(RECOGNIZER, 'aggregator'),
     'ClassificationHead': ModelCase(RECOGNIZER, 'head', dict(num_classes=3, init_scale=1.0)),
+    'PartialLabelLoss': ModelCase(RECOGNIZER, 'head.loss', dict(kind='SCE')),
     'SoftCrossEntropyLoss': ModelCase(RECOGNIZER, 'head.loss', dict(label_smoothing=0.1)),
     'RegressionHead': ModelCase(REGRESSOR, 'head', dict(num_outputs=2, activation='tanh')),
     'MultiTaskHead': ModelCase(
@@ -387,6 +397,7 @@ def raw_batch(num_clips: int = 4) -> dict[str, Any]:
         sample.set_gt_label(number % 3)
         sample.set_gt_values(torch.randn(2, generator=generator).tolist())
         sample.set_target('course', torch.randn(4, 1, generator=generator))
+        sample.set_target('course_of_words', torch.randn(number + 2, 2, generator=generator))
         sample.set_target('units', [number % 2, -1])
         samples.append(sample)
     hidden = torch.arange(8).expand(num_clips, -1)

@@ -38,6 +38,7 @@ EMT = dict(type='EMTFusion', embed_dims=8, depth=1, num_heads=2)
 OPTIONS: dict[str, dict[str, Any]] = {
     'ContextAggregator': dict(widths=(8,)),
     'FeatureRestoration': {},
+    'FrameAttentionAggregator': dict(widths=(8,), hidden_dims=4),
     'FrameTokens': {},
     'StreamAttentionAggregator': dict(widths=(8,)),
     'TemporalTransformerAggregator': dict(num_frames=1, out_channels=6, num_heads=2, mlp_dims=8),
@@ -45,6 +46,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 PARTS: dict[str, dict[str, Any]] = {
     'ContextAggregator': dict(fusion=EMT),
     'FeatureRestoration': dict(fusion=EMT),
+    'FrameAttentionAggregator': dict(head=dict(HEAD, level='frame', target='course')),
     'FrameTokens': dict(head=dict(HEAD, level='frame', target='course')),
 }
 CELLS = [(count, form) for count in (1, 2, 3) for form in ('stacked', 'padded')]

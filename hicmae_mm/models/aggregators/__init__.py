@@ -1,6 +1,7 @@
 """From tokens to one feature per clip or per time step."""
 
 from hicmae_mm.models.aggregators.base import BaseAggregator
+from hicmae_mm.models.aggregators.frame_attention import FrameAttentionAggregator
 from hicmae_mm.models.aggregators.frames import FrameTokens
 from hicmae_mm.models.aggregators.hierarchical import HierarchicalFeatureAggregator, MeanPoolAggregator
 from hicmae_mm.models.aggregators.regions import RegionPoolAggregator
@@ -10,6 +11,7 @@ from hicmae_mm.models.aggregators.vectors import ContextAggregator, StreamAttent
 __all__ = [
     'BaseAggregator',
     'ContextAggregator',
+    'FrameAttentionAggregator',
     'FrameTokens',
     'HierarchicalFeatureAggregator',
     'MeanPoolAggregator',

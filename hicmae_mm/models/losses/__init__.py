@@ -2,6 +2,7 @@
 
 from hicmae_mm.models.losses.info_nce import InfoNCELoss
 from hicmae_mm.models.losses.masked_mse import MaskedMSELoss
+from hicmae_mm.models.losses.partial_labels import PartialLabelLoss
 from hicmae_mm.models.losses.regression import CCCLoss, L1Loss, MSELoss, PCCLoss, RegressionLoss, SmoothL1Loss
 from hicmae_mm.models.losses.soft_cross_entropy import SoftCrossEntropyLoss
 
@@ -12,6 +13,7 @@ __all__ = [
     'MSELoss',
     'MaskedMSELoss',
     'PCCLoss',
+    'PartialLabelLoss',
     'RegressionLoss',
     'SmoothL1Loss',
     'SoftCrossEntropyLoss',

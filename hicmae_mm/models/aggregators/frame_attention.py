@@ -1,0 +1,86 @@
+"""Attention over the streams at every time step, then an LSTM in both directions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from hicmae_mm.models.aggregators.base import BaseAggregator
+from hicmae_mm.models.layers import LinearStack
+from hicmae_mm.registry import MODELS
+from hicmae_mm.structures import Padded, Stream
+
+
+@MODELS.register_module()
+class FrameAttentionAggregator(BaseAggregator):
+    """Weighted sum of the streams at every time step, the weights from an MLP over all of them, then an LSTM.
+
+    The weights are used as they are, without softmax, as published. All streams need the same time steps. Source: the
+    valence-arousal entry of F. Wen et al. in the ABAW6 challenge, 2024.
+
+    Args:
+        fused: Width of each stream after fusion, which must agree; injected by the model.
+        widths: Widths of the MLP.
+        hidden_dims: Width of the LSTM per direction; ``None``: no LSTM.
+        drop: Probability of dropping an element behind every layer of the MLP.
+        order: Streams in the order in which their tokens are concatenated; ``None``: the model's order.
+        init_cfg: MMEngine initialisation config.
+
+    Raises:
+        ValueError: Streams of different width, or an ``order`` of other streams.
+    """
+
+    level = 'frame'
+
+    def __init__(
+        self,
+        fused: Mapping[str, int],
+        widths: Sequence[int] = (64, 64, 64),
+        hidden_dims: int | None = 64,
+        drop: float = 0.0,
+        order: Sequence[str] | None = None,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.order = tuple(fused) if order is None else tuple(order)
+        if sorted(self.order) != sorted(fused) or len(set(fused.values())) != 1:
+            raise ValueError(
+                f'FrameAttentionAggregator needs streams of one width, each named once in order; got widths '
+                f'{dict(fused)} and order {list(self.order)}'
+            )
+        width = next(iter(fused.values()))
+        self.stack = LinearStack(sum(fused.values()), widths, drop)
+        self.weights = nn.Linear(self.stack.out_channels, len(self.order))
+        self.rnn = None if hidden_dims is None else nn.LSTM(width, hidden_dims, batch_first=True, bidirectional=True)
+        self.out_channels = width if hidden_dims is None else 2 * hidden_dims
+
+    def attend(self, fused: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Weights ``(B, T, S)`` and the weighted sum ``(B, T, D)`` of the streams' tokens ``(B, T, D)``."""
+        tokens = [fused[name] for name in self.order]
+        counts = {name: fused[name].shape[1] for name in self.order}
+        if len(set(counts.values())) != 1:
+            raise ValueError(f'the streams have different numbers of time steps, {counts}')
+        weights = self.weights(self.stack(torch.cat(tokens, dim=-1)))
+        return weights, (torch.stack(tokens, dim=-1) @ weights.unsqueeze(-1)).squeeze(-1)  # (B, T, D, S) @ (B, T, S, 1)
+
+    def forward(
+        self,
+        hidden: dict[str, Sequence[Tensor]],  # noqa: ARG002 (of the contract)
+        fused: dict[str, Tensor],
+        padding: dict[str, Tensor] | None = None,
+        summary: dict[str, Tensor] | None = None,  # noqa: ARG002 (of the contract)
+    ) -> Stream:
+        """See :meth:`BaseAggregator.forward`. A batch of different lengths makes the host wait for the lengths."""
+        features = self.attend(fused)[1]
+        padded = [padding[name] for name in self.order if padding and name in padding]
+        if not padded:
+            return features if self.rnn is None else self.rnn(features)[0]
+        lengths = torch.stack([(~rows).sum(dim=1) for rows in padded]).amax(dim=0)  # (B,)
+        if self.rnn is not None:
+            packed = pack_padded_sequence(features, lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False)
+            features = pad_packed_sequence(self.rnn(packed)[0], batch_first=True, total_length=features.shape[1])[0]
+        return Padded(features, lengths)

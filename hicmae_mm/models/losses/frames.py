@@ -1,0 +1,105 @@
+"""Losses of valence, arousal, expression and action units per frame, as entries of the ABAW challenges define them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def mse_over_all_frames(prediction: Tensor, target: Tensor, is_real: Tensor, ignore: float = -5.0) -> Tensor:
+    """Squared errors of the frames that count, divided by the number of **all** frames (AIM3-RUC, ABAW4).
+
+    Args:
+        prediction: ``(B, T, 1)``.
+        target: ``(B, T, 1)``.
+        is_real: ``(B, T)``, false for padding.
+        ignore: Target of frames that do not count.
+    """
+    counts = is_real.bool().unsqueeze(-1) & (target != ignore)
+    return F.mse_loss(prediction * counts, target * counts)
+
+
+def ccc_loss(prediction: Tensor, target: Tensor, ignore: float = -5.0) -> Tensor:
+    """One minus the concordance (population moments) of all frames whose target is not ``ignore``; any shape."""
+    counts = target != ignore
+    x, y = prediction[counts], target[counts]
+    covariance = ((x - x.mean()) * (y - y.mean())).mean()
+    spread = x.var(unbiased=False) + y.var(unbiased=False) + (x.mean() - y.mean()).square()
+    return 1 - 2 * covariance / spread
+
+
+def ccc_loss_with_eps(prediction: Tensor, target: Tensor, ignore: float = -5.0, eps: float = 1e-4) -> Tensor:
+    """The form of the EMMA entry of ABAW4: unbiased standard deviations, and ``eps`` in both denominators."""
+    counts = target != ignore
+    x, y = prediction[counts], target[counts]
+    dx, dy = x - x.mean(), y - y.mean()
+    rho = (dx * dy).sum() / (dx.square().sum().sqrt() * dy.square().sum().sqrt() + eps)
+    sx, sy = x.std(), y.std()
+    return 1 - 2 * rho * sx * sy / (sx.square() + sy.square() + (x.mean() - y.mean()).square() + eps)
+
+
+def expectation_of_bins(logits: Tensor) -> Tensor:
+    """Values ``(..., )`` that logits ``(..., K)`` over K points from -1 to 1 expect."""
+    points = torch.linspace(-1, 1, logits.shape[-1], dtype=logits.dtype, device=logits.device)
+    return (logits.softmax(dim=-1) * points).sum(dim=-1)
+
+
+def action_unit_loss(logits: Tensor, target: Tensor, ignore: int = -1) -> Tensor:
+    """Binary cross entropy over single labels other than ``ignore``; logits and target ``(..., L)``."""
+    counts = target != ignore
+    return F.binary_cross_entropy_with_logits(logits[counts], target[counts].to(logits.dtype))
+
+
+def weighted_action_unit_loss(logits: Tensor, target: Tensor, pos_weight: Tensor, ignore: int = -1) -> Tensor:
+    """Binary cross entropy with weights of labels that are there, summed, divided by the number of rows (EMMA).
+
+    Args:
+        logits: ``(N, L)``.
+        target: ``(N, L)``; above 0 is there. Ignored entries count 0, but their rows are among the N.
+        pos_weight: ``(L,)``.
+        ignore: Target of entries that do not count.
+    """
+    is_there = (target > 0).to(logits.dtype)
+    losses = F.binary_cross_entropy_with_logits(
+        logits, is_there, (target != ignore).to(logits.dtype), pos_weight=pos_weight, reduction='sum'
+    )
+    return losses / len(logits)
+
+
+def join_tasks(losses: Mapping[str, Tensor], weights: Mapping[str, float], normalize: bool = False) -> Tensor:
+    """Weighted sum of the losses of tasks.
+
+    Args:
+        losses: By task.
+        weights: By task; at least those of ``losses``.
+        normalize: Divide every positive loss by its own value first. The sum is then constant, and each task's gradient
+            is divided by its loss.
+    """
+    total = torch.zeros((), dtype=next(iter(losses.values())).dtype)
+    for name, loss in losses.items():
+        scale = loss.detach().where(loss.detach() > 0, torch.ones_like(loss)) if normalize else 1.0
+        total = total + weights[name] * loss / scale
+    return total
+
+
+def sequence_ccc_loss(prediction: Tensor, target: Tensor, eps: float = 1e-10) -> Tensor:
+    """Number of dimensions minus the agreement of each sequence, averaged over the sequences (ABAW6 entry).
+
+    The published agreement mixes a mean of centred products with unbiased deviations, so it is ``(T - 1) / T`` of the
+    concordance in its numerator.
+
+    Args:
+        prediction: ``(B, T, D)``.
+        target: ``(B, T, D)``.
+        eps: Added to both denominators.
+    """
+    mean_x, mean_y = prediction.mean(dim=1), target.mean(dim=1)  # (B, D)
+    product = ((prediction - mean_x.unsqueeze(1)) * (target - mean_y.unsqueeze(1))).mean(dim=1)
+    deviation_x, deviation_y = prediction.std(dim=1), target.std(dim=1)
+    correlation = product / (deviation_x * deviation_y + eps)
+    spread = deviation_x.square() + deviation_y.square() + (mean_x - mean_y).square() + eps
+    agreement = 2 * correlation * deviation_x * deviation_y / spread
+    return prediction.shape[-1] - agreement.mean(dim=0).sum()

@@ -1,0 +1,113 @@
+"""Finding samples whose true label is no candidate, and adding it (ARNet, Lian et al., 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+UPDATES = ('uniform', 'floor', 'score')
+
+
+@dataclass(frozen=True)
+class CorrectionRule:
+    """When a label is added to the candidates, and what happens to the target.
+
+    Attributes:
+        margin: A label outside must beat the best candidate by more than this.
+        ratio: In place of the margin: the best candidate must be below this many times the best label outside.
+        update: ``'score'``: the label gets its score in the first view (as published). ``'floor'``: it gets 1 / C.
+            ``'uniform'``: all candidates get equal shares. The target is then divided by its sum.
+        drops_lowest: Whether the former candidate with the lowest score in the first view leaves.
+    """
+
+    margin: float = 0.02
+    ratio: float | None = None
+    update: str = 'score'
+    drops_lowest: bool = False
+
+    def __post_init__(self) -> None:
+        if self.update not in UPDATES:
+            raise ValueError(f'update must be one of {UPDATES}, got {self.update!r}')
+
+
+def correct_candidates(
+    target: Tensor, candidates: Tensor, views: Sequence[Tensor], rule: CorrectionRule
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Adds the label outside of the candidates that all views prefer to every candidate.
+
+    Args:
+        target: ``(B, C)``, rows sum to 1.
+        candidates: ``(B, C)`` bool.
+        views: Scores ``(B, C)`` of several views of the samples; the first one counts for the repair.
+        rule: When, and how.
+
+    Returns:
+        Target, candidates, and which samples ``(B,)`` were corrected.
+    """
+    inside = candidates.to(target.dtype)
+    beaten, chosen = [], []
+    for scores in views:
+        best_inside, (best_outside, label) = (scores * inside).amax(dim=1), (scores * (1 - inside)).max(dim=1)
+        is_beaten = (
+            best_outside > best_inside + rule.margin if rule.ratio is None else best_inside / best_outside < rule.ratio
+        )
+        beaten.append(is_beaten)
+        chosen.append(label)
+    label = chosen[0]
+    is_noisy = torch.stack(beaten).all(dim=0) & (torch.stack(chosen) == label).all(dim=0)
+    added = F.one_hot(label, target.shape[1]).bool() & is_noisy.unsqueeze(1)
+    corrected = candidates | added
+    if rule.drops_lowest:
+        lowest = views[0].masked_fill(~candidates, torch.inf).argmin(dim=1)
+        corrected = corrected & ~(F.one_hot(lowest, target.shape[1]).bool() & is_noisy.unsqueeze(1))
+    repaired = _repair(target, corrected, added, views[0], rule.update)
+    return torch.where(is_noisy.unsqueeze(1), repaired, target), corrected, is_noisy
+
+
+def _repair(target: Tensor, candidates: Tensor, added: Tensor, scores: Tensor, update: str) -> Tensor:
+    if update == 'uniform':
+        repaired = candidates.to(target.dtype)
+    else:
+        new = torch.full_like(target, 1 / target.shape[1]) if update == 'floor' else scores
+        repaired = torch.where(added, new, target) * candidates
+    return repaired / repaired.sum(dim=1, keepdim=True)
+
+
+def margin_at(epoch: int, start: int, num_epochs: int, first: float, last: float) -> float:
+    """Margin of an epoch, linear from ``first`` at epoch ``start`` to ``last`` at the end."""
+    return first + (epoch - start) / (num_epochs - start) * (last - first)
+
+
+def automatic_ratio(noise_rate: float, partial_rate: float, num_classes: int) -> float:
+    """Ratio of :class:`CorrectionRule` that follows from the rates by which candidates were made.
+
+    Args:
+        noise_rate: Share of samples whose true label is no candidate.
+        partial_rate: Probability of a wrong label to be a candidate.
+        num_classes: Number of classes.
+    """
+    inside = partial_rate + noise_rate / (num_classes - 1)
+    return inside * noise_rate / ((1 - inside) * (1 - noise_rate))
+
+
+def start_epoch(accuracies: Sequence[float], window: int | None, tolerance: float = 1e-6) -> int | None:
+    """The first epoch, counted from 1, after which the smoothed accuracy no longer grows; ``None``: not yet.
+
+    Args:
+        accuracies: Accuracy of each epoch so far.
+        window: Epochs to smooth over; ``None``: never.
+        tolerance: Mean of the last ten differences below which it no longer grows.
+    """
+    if window is None:
+        return None
+    for count in range(window, len(accuracies) + 1):
+        seen, half = torch.tensor(accuracies[:count], dtype=torch.float64), window // 2
+        bounds = [(max(0, i - half), min(count - 1, i + half)) for i in range(count)]
+        smooth = torch.stack([seen[low:high].mean() for low, high in bounds])
+        if float(smooth.diff()[-10:].mean()) < tolerance:
+            return count
+    return None
