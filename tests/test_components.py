@@ -171,6 +171,11 @@ MODEL_CASES = {
         ),
         'objectives.balance',
     ),
+    'FeatureAlignment': ModelCase(
+        RECOGNIZER | dict(objectives=dict(mood=dict(type='FeatureAlignment', feature_dims=2, target='values'))),
+        'objectives.mood',
+        dict(feature_dims=2, target='values', embed_dims=8),
+    ),
     'TubeletEmbed': ModelCase(PRETRAINER, 'encoders.video.patch_embed', VIDEO | dict(tubelet_size=2)),
     'SpectrogramEmbed': ModelCase(RECOGNIZER, 'encoders.audio.patch_embed', SOUND),
     'CrossModalFusion': ModelCase(RECOGNIZER, 'fusion', dict(depth=1, num_heads=4)),
@@ -258,6 +263,9 @@ TRANSFORM_CASES = {
     'RandomMask': TransformCase('pretrain', 'TubeMask', dict(stream='video', ratio=0.5, grid=(2, 2, 2))),
     'SymmetricWindowMask': TransformCase('pretrain', 'TubeMask', dict(ratio=0.5, grid=(2, 2, 2), window=(1, 2))),
     'ClipAsStream': TransformCase('finetune', 'PackAudioVisual', dict(stream='video'), precedes=True),
+    'LoadFeatureTarget': TransformCase(
+        'finetune', 'PackAudioVisual', dict(target='text', source='.', is_optional=True), precedes=True
+    ),
     'DropStream': TransformCase('finetune', 'OpenVideo', dict(stream='audio', prob=0.0), precedes=True),
     'PackStreams': TransformCase('finetune', 'PackAudioVisual', dict(arrays=('video', 'audio'))),
     'PackAudioVisual': TransformCase('finetune', 'PackAudioVisual', dict(streams=('video', 'audio'))),

@@ -143,6 +143,12 @@ def _write_list(dataset: ConfigDict, folder: Path) -> str:
     return name
 
 
+def _write_vectors(folder: Path, feature_dims: int) -> None:
+    folder.mkdir(exist_ok=True)
+    for number in range(3):
+        np.save(folder / f'{number}.npy', np.full(feature_dims, number, np.float32))
+
+
 def _for_a_quick_run(cfg: Config, corpus: Path, work_dir: Path) -> None:
     make_tiny(cfg, work_dir)
     for loader in filter(None, map(cfg.get, LOADERS)):
@@ -158,6 +164,8 @@ def _for_a_quick_run(cfg: Config, corpus: Path, work_dir: Path) -> None:
 def _write_features(dataset: ConfigDict, model: ConfigDict, folder: Path) -> None:
     """Features of the four clips, of the lengths that the encoders take."""
     for step in dataset.get('pipeline', ()):
+        if step.type == 'LoadFeatureTarget':
+            _write_vectors(folder / step.source, model.objectives[step.target].feature_dims)
         if step.type == 'LoadFeature':
             width = model.encoders[step.stream].in_channels
             step.source = f'features_{width}'

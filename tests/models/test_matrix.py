@@ -39,6 +39,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     'ContextAggregator': dict(widths=(8,)),
     'FeatureRestoration': {},
     'FrameAttentionAggregator': dict(widths=(8,), hidden_dims=4),
+    'FeatureAlignment': dict(feature_dims=2, target='values'),
     'FrameTokens': {},
     'StreamAttentionAggregator': dict(widths=(8,)),
     'TemporalTransformerAggregator': dict(num_frames=1, out_channels=6, num_heads=2, mlp_dims=8),

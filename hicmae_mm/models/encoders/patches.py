@@ -21,6 +21,7 @@ class PatchEncoder(MaskableEncoder):
         depth: Number of layers L.
         learned_positions: Whether the positions are parameters that start from the fixed table, for an encoder that is
             initialised from a checkpoint with a table of its own.
+        stream_embedding: Add a learned vector to all tokens, which tells streams apart whose blocks are one module.
         checkpoint_activations: Recompute the blocks' activations in the backward pass to save memory.
         init_cfg: MMEngine initialisation config, e.g. a checkpoint for this encoder alone.
     """
@@ -35,6 +36,7 @@ class PatchEncoder(MaskableEncoder):
         learned_positions: bool = False,
         checkpoint_activations: bool = False,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
+        stream_embedding: bool = False,
     ) -> None:
         super().__init__(init_cfg)
         self.patch_embed: PatchEmbed = build_slot(patch_embed, 'patch_embed', embed_dims=embed_dims)
@@ -47,6 +49,7 @@ class PatchEncoder(MaskableEncoder):
             self.positions = nn.Parameter(positions)  # (1, N, D)
         else:
             self.register_buffer('positions', positions, persistent=False)  # (1, N, D)
+        self.stream_embed = nn.Parameter(torch.zeros(embed_dims)) if stream_embedding else None
 
     def embed(self, x: Tensor, mask: Tensor | TokenMask | None = None) -> Tensor:
         """Embeds the input: ``(B, N, D)``, or the visible tokens ``(B, K, D)`` of a mask.
@@ -56,11 +59,11 @@ class PatchEncoder(MaskableEncoder):
         """
         if mask is None:
             tokens: Tensor = self.patch_embed(x) + self.positions  # (B, N, D)
-            return tokens
-        where = as_token_mask(mask)
-        self.check_mask(where)
-        visible: Tensor = self.patch_embed(x, where.visible)
-        return visible + gather_tokens(self.positions, where.visible)  # (B, K, D)
+        else:
+            where = as_token_mask(mask)
+            self.check_mask(where)
+            tokens = self.patch_embed(x, where.visible) + gather_tokens(self.positions, where.visible)  # (B, K, D)
+        return tokens if self.stream_embed is None else tokens + self.stream_embed
 
     def check_mask(self, mask: TokenMask) -> None:
         """Raises ValueError when a mask does not fit the encoder."""
@@ -73,6 +76,6 @@ class PatchEncoder(MaskableEncoder):
 
     def layer_id(self, name: str) -> int | None:
         """See :meth:`BaseEncoder.layer_id`."""
-        if name == 'positions' or name.startswith('patch_embed.'):
+        if name in ('positions', 'stream_embed') or name.startswith('patch_embed.'):
             return 0
         return int(name.split('.')[1]) + 1 if name.startswith('blocks.') else None

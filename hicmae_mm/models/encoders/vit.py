@@ -33,6 +33,8 @@ class VisionTransformerEncoder(PatchEncoder):
             initialised from a checkpoint with a table of its own.
         drop_rate: Dropout of the embedded tokens and of what attention and MLP put out.
         attn_drop_rate: Dropout of attention weights.
+        stream_embedding: Add a learned vector to all tokens, which tells streams apart whose blocks are one module
+            (``tied`` of the models).
         checkpoint_activations: Recompute the blocks' activations in the backward pass to save memory.
         init_cfg: MMEngine initialisation config, e.g. a checkpoint for this encoder alone.
     """
@@ -49,10 +51,13 @@ class VisionTransformerEncoder(PatchEncoder):
         learned_positions: bool = False,
         drop_rate: float = 0.0,
         attn_drop_rate: float = 0.0,
+        stream_embedding: bool = False,
         checkpoint_activations: bool = False,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
-        super().__init__(patch_embed, embed_dims, depth, learned_positions, checkpoint_activations, init_cfg)
+        super().__init__(
+            patch_embed, embed_dims, depth, learned_positions, checkpoint_activations, init_cfg, stream_embedding
+        )
         drop_path = torch.linspace(0, drop_path_rate, depth, device='cpu').tolist()
         self.token_drop = nn.Dropout(drop_rate)
         self.blocks = nn.ModuleList(

@@ -1,0 +1,14 @@
+"""A VAEmo for two CPU cores, fine-tuning: one encoder 96 wide and 4 deep for picture and sound.
+
+8 frames of 64x64 and 64 mel bins: 64 video tokens and 64 audio tokens.
+"""
+
+_base_ = './vaemo_base_finetune.py'
+
+nano = dict(embed_dims=96, depth=4, num_heads=3)
+model = dict(
+    encoders=dict(
+        video=dict(nano, patch_embed=dict(image_size=64, num_frames=8)),
+        audio=dict(nano, patch_embed=dict(num_mel_bins=64)),
+    ),
+)
