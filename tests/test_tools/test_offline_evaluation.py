@@ -54,6 +54,19 @@ def test_models_of_several_folds_are_averaged(config_file: Path, tmp_path: Path,
     assert f'WAR          {np.mean(logits.argmax(axis=1) == labels):.4f}' in capsys.readouterr().out
 
 
+def test_area_over_missing_rates(config_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    parts = [str(dump(tmp_path / f'{i}.pkl', right, i)) for i, right in enumerate((0.95, 0.5))]
+    main, out = load_tool(EVALUATE).main, tmp_path / 'rates.json'
+    with DefaultScope.overwrite_default_scope('hicmae_mm'):
+        assert main([str(config_file), *parts, '--missing-rates', '0', '1', '--out', str(out)]) == 0
+        with pytest.raises(SystemExit):
+            main([str(config_file), *parts, '--missing-rates', '0'])
+    measures = mmengine.load(out)
+    assert measures['WAR at 0'] > 0.8 > measures['WAR at 1']
+    assert measures['WAR area'] == pytest.approx((measures['WAR at 0'] + measures['WAR at 1']) / 2)
+    assert 'needs a rate of its own for each of 2 files' in capsys.readouterr().err
+
+
 def test_a_difference_and_none(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     first, better, same = (dump(tmp_path / f'{i}.pkl', right, i) for i, right in enumerate((0.5, 0.95, 0.5)))
     main, out = load_tool(COMPARE).main, tmp_path / 'comparison.json'

@@ -6,6 +6,10 @@ The predictions of models of several folds on one list are averaged: the logits 
 
 python tools/analysis_tools/eval_metric.py CONFIG fold1.pkl fold2.pkl fold3.pkl
 
+The predictions of one model at several missing rates are measured one by one, and the area under every measure:
+
+python tools/analysis_tools/eval_metric.py CONFIG all.pkl half.pkl none.pkl --missing-rates 0 0.5 1
+
 No model is built and no file of the data set is opened. Other metrics: `--cfg-options test_evaluator.auc=True`.
 """
 
@@ -15,7 +19,7 @@ from hicmae_mm.commands.command_line import ArgumentParser, command, point_elsew
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import mmengine
@@ -26,7 +30,8 @@ from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.config.overrides import load_config
 from hicmae_mm.evaluation.ensembles import average_models
 from hicmae_mm.evaluation.folds import FoldEvaluator
-from hicmae_mm.evaluation.predictions import read_predictions
+from hicmae_mm.evaluation.functional import area_over_missing_rates
+from hicmae_mm.evaluation.predictions import Samples, read_predictions
 from hicmae_mm.utils.files import replaced_file
 
 ELSEWHERE = {
@@ -42,10 +47,27 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         'predictions', nargs='+', help='predictions (.pkl, tools/test.py --out); those of several models are averaged'
     )
+    parser.add_argument(
+        '--missing-rates', type=float, nargs='+', help='missing rate of each file of predictions, for the area under it'
+    )
     parser.add_argument('--out', help='also write the measures to this file (.json, .yaml, .pkl)')
     parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
     point_elsewhere(parser, ELSEWHERE)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    rates = args.missing_rates
+    if rates is not None and (len(set(rates)) < 2 or len(set(rates)) != len(args.predictions)):
+        parser.error(f'--missing-rates needs a rate of its own for each of {len(args.predictions)} files, two or more')
+    return args
+
+
+def measure_rates(evaluator: FoldEvaluator, parts: Mapping[float, Samples]) -> dict[str, float]:
+    """Every measure at every missing rate, and the area under it."""
+    found = {rate: evaluator.measure(samples) for rate, samples in sorted(parts.items())}
+    measures: dict[str, float] = {}
+    for key in next(iter(found.values())):
+        measures |= {f'{key} at {rate:g}': values[key] for rate, values in found.items()}
+        measures[f'{key} area'] = area_over_missing_rates({rate: values[key] for rate, values in found.items()})
+    return measures
 
 
 @command
@@ -57,8 +79,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not cfg.get('test_evaluator'):
         raise ValueError(f'{args.config} has no test_evaluator')
     parts = [read_predictions(path) for path in args.predictions]
-    samples = parts[0] if len(parts) == 1 else average_models(parts)
-    measures = FoldEvaluator(cfg.test_evaluator, dataset_meta(cfg)).measure(samples)
+    evaluator = FoldEvaluator(cfg.test_evaluator, dataset_meta(cfg))
+    if args.missing_rates is not None:
+        measures = measure_rates(evaluator, dict(zip(args.missing_rates, parts)))
+    else:
+        measures = evaluator.measure(parts[0] if len(parts) == 1 else average_models(parts))
     if args.out is not None:
         with replaced_file(Path(args.out)) as partial:
             mmengine.dump(measures, partial, file_format=Path(args.out).suffix[1:])
