@@ -36,7 +36,7 @@ def read_address(address: str, map_location: Any) -> Any:
 
     Args:
         address: Address of the checkpoint.
-        map_location: As in ``torch.load``.
+        map_location: The argument of ``torch.load``.
 
     Raises:
         ValueError: If the checkpoint contains objects that are not allowed.

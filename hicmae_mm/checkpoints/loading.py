@@ -34,7 +34,7 @@ def read_checkpoint(filename: str | Path, map_location: Any = 'cpu', is_trusted:
     Args:
         filename: A local file (``.safetensors``, or written by ``torch.save``), a web address (the file is kept in
             PyTorch's cache), or another address that MMEngine's ``CheckpointLoader`` supports.
-        map_location: As in ``torch.load``.
+        map_location: The argument of ``torch.load``.
         is_trusted: Whether the file may execute its own code.
 
     Returns:

@@ -17,7 +17,7 @@ def check_weights(state: Mapping[Any, Any], source: str) -> None:
     """Refuses what cannot be weights, and weights that are ruined.
 
     Args:
-        state: By parameter name.
+        state: Tensors by parameter name.
         source: What errors call it.
 
     Raises:

@@ -42,7 +42,7 @@ class ClipResult:
 
         Args:
             sample: With ``pred_score`` or ``pred_values``; ``gt_label``, ``gt_values`` and ``sample_id`` if known.
-            metainfo: Of the data set: ``classes`` or ``dimensions`` give the names.
+            metainfo: Meta information of the data set. ``classes`` or ``dimensions`` are the names.
 
         Raises:
             ValueError: If there is no prediction.

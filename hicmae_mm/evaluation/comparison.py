@@ -77,7 +77,7 @@ def paired_bootstrap(
         second: The same measure of the second's.
         num_clips: N.
         num_resamples: Resamples of N clips with replacement.
-        seed: Of the resampling.
+        seed: Seed of the resampling.
     """
     everything = np.ones((1, num_clips))
     differences = np.concatenate([second(w) - first(w) for w in _resamples(num_clips, num_resamples, seed)])

@@ -154,5 +154,5 @@ def _listed(value: Any) -> list[str]:
 
 @cache
 def read_wheels(folder: str, edition: int) -> EmotionWheels:
-    """As :meth:`EmotionWheels.read`, once per process."""
+    """Calls :meth:`EmotionWheels.read` once per process."""
     return EmotionWheels.read(folder, edition)

@@ -77,7 +77,7 @@ def describe(
     Args:
         path: The config.
         root: Folder to which paths in the metafile are relative.
-        sizes: Of :func:`measure`, if known already.
+        sizes: Result of :func:`measure`, if it is already known.
         collection: Name of the collection that the config belongs to.
     """
     cfg = read_config(path)
@@ -100,7 +100,7 @@ def update(content: dict[str, Any], configs: list[Path], root: Path) -> dict[str
     """Brings a metafile up to date: an entry per config, in the order given; entries of vanished configs go.
 
     Args:
-        content: Of :func:`read_metafile`.
+        content: Result of :func:`read_metafile`.
         configs: Every shipped config.
         root: Folder to which paths in the metafile are relative.
     """
@@ -142,10 +142,10 @@ def record_weights(content: dict[str, Any], name: str, weights: str, sha256: str
     """Writes published weights into a config's entry, in place.
 
     Args:
-        content: Of :func:`read_metafile`.
+        content: Result of :func:`read_metafile`.
         name: Name of the config.
         weights: Address or file name of the weights.
-        sha256: Of the file.
+        sha256: Hash of the file.
         metrics: What they score, empty if not known.
 
     Raises:

@@ -195,7 +195,7 @@ class AudioVisualModel(BaseModel):
         """Fuses ``(B, N_i, D)`` by stream; without a fusion the tokens pass unchanged.
 
         Args:
-            tokens: By stream.
+            tokens: Tokens by stream.
             padding: ``(B, N_i)`` bool, True = padding, for streams of different lengths or that some clips lack.
             summary: ``(B, R, D)`` by stream whose encoder gives one; handed on to a fusion that takes it.
 

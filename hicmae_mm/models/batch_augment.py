@@ -221,8 +221,8 @@ def draw_box(
     side is a pixel smaller. Later versions of timm draw other boxes from the same seed.
 
     Args:
-        height: Of the frame.
-        width: Of the frame.
+        height: Height of the frame.
+        width: Width of the frame.
         lam: Share of the frame that the box should leave. What it leaves is more where the frame cuts the box.
         minmax: Smallest and largest side of the box over the frame's, in place of ``lam``.
 

@@ -30,7 +30,7 @@ def find_presence(
     """Rows that have a stream, for the streams that are not complete.
 
     Args:
-        encoders: By stream.
+        encoders: Encoders by stream.
         inputs: ``(B, ...)`` by stream; streams that no row has may be left out.
         present: ``(B,)`` bool on the host, or its indexed form, by stream that some rows lack.
 

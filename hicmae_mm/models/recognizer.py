@@ -155,9 +155,9 @@ class AudioVisualRecognizer(AudioVisualModel):
         """MMEngine's three modes.
 
         Args:
-            inputs: As in :meth:`extract_features`, all views of all clips in a row.
+            inputs: The argument of :meth:`extract_features`, with all views of all clips in sequence.
             data_samples: One per clip; needed by ``loss`` and ``predict``.
-            present: As in :meth:`extract_features`.
+            present: The argument of :meth:`extract_features`.
             mode: ``'loss'``, ``'predict'`` or ``'tensor'``.
 
         Returns:

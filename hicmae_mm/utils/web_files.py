@@ -51,7 +51,7 @@ def fetch(file: WebFile, path: Path, progress: Progress | None = None) -> None:
 
     Args:
         file: What to fetch.
-        path: Where the complete file will be. If it is there, nothing happens.
+        path: Path of the complete file. If it exists, nothing happens.
         progress: Called with the number of bytes that are there.
 
     Raises:

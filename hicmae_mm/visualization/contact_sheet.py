@@ -21,10 +21,10 @@ def draw_contact_sheet(
     """Draws a row per clip.
 
     Args:
-        results: Of the clips, in the order of the rows.
+        results: Results of the clips in the order of the rows.
         title: Put above the picture.
         num_frames: Frames of each clip, evenly spaced.
-        max_bars: Of more classes the highest scores are drawn, and the true class.
+        max_bars: Largest number of bars. With more classes, the highest scores and the true class are drawn.
         figure: Drawn into this one if given.
 
     Raises:

@@ -20,10 +20,10 @@ def embed(features: np.ndarray, method: str = 'tsne', perplexity: float = 30.0, 
     """Features ``(N, D)`` in two dimensions ``(N, 2)``.
 
     Args:
-        features: Of clips.
+        features: Features of the clips.
         method: ``'tsne'`` keeps neighbours together (distances between groups mean little), ``'pca'`` is linear.
-        perplexity: Of t-SNE, about the number of neighbours; at most a third of the clips is used.
-        seed: Of t-SNE.
+        perplexity: Perplexity of t-SNE, about the number of neighbours. It is at most a third of the number of clips.
+        seed: Seed of t-SNE.
 
     Raises:
         ValueError: An unknown method, or fewer than 4 clips.
@@ -62,9 +62,9 @@ def draw_embedding(
     Args:
         points: Title of a panel -> ``(N, 2)``.
         labels: ``(N,)`` classes; None: not known.
-        names: Of the classes.
+        names: Names of the classes.
         title: Put above the picture.
-        axis_name: Of the axes.
+        axis_name: Name of the axes.
         figure: Drawn into this one if given.
 
     Raises:

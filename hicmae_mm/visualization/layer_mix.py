@@ -18,7 +18,7 @@ def layer_mixes(state_dict: Mapping[str, Tensor], source: str) -> dict[str, np.n
     """The learned mix of a recognizer's weights: shares ``(L,)`` by stream, which sum to 1.
 
     Args:
-        state_dict: Of a model with a ``HierarchicalFeatureAggregator``.
+        state_dict: State of a model with a ``HierarchicalFeatureAggregator``.
         source: Named in the error.
 
     Raises:

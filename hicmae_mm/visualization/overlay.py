@@ -39,7 +39,7 @@ def write_overlay(result: Mapping[str, Any], clip: ClipInput, path: Path) -> Pat
     """Writes an mp4 (H.264, AAC) of a clip with its result drawn in; little of it is in memory at a time.
 
     Args:
-        result: Of the clip, by :class:`~hicmae_mm.apis.EmotionInferencer`.
+        result: Result of :class:`~hicmae_mm.apis.EmotionInferencer` for the clip.
         clip: The clip.
         path: File to write.
 
@@ -81,7 +81,7 @@ class Painter:
     """Draws a result into the pictures of its clip.
 
     Args:
-        result: Of the clip.
+        result: Result for the clip.
 
     Attributes:
         last_seconds: A moment of the last window.

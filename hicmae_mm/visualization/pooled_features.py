@@ -30,7 +30,7 @@ def pooled_features(
     """Mean-pooled tokens of a layer.
 
     Args:
-        model: In evaluation mode.
+        model: The model in evaluation mode.
         inputs: Normalised input by stream, ``(B, ...)``.
         streams: Names of encoders, and ``'fusion'``: the fused tokens of all streams, pooled and concatenated.
         layer: Of the encoders, 0-based; every layer's output passes the final norm. Of the fusion its own layer of that

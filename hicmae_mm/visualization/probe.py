@@ -31,7 +31,7 @@ def load_model(
     Args:
         cfg: With a ``model``.
         checkpoint: File of weights.
-        device: Where the model goes.
+        device: Device on which the model runs.
         kind: What the model must be.
         needed: Beginnings of the names that the checkpoint must fill; by default all. With ``('encoders.', 'fusion.')``
             the checkpoint may be one of pre-training.

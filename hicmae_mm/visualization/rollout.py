@@ -32,7 +32,7 @@ class AttentionRecorder:
     """Keeps the attention weights of every module that runs inside of a ``with`` statement.
 
     Args:
-        model: Whose attentions are kept; it runs as ever.
+        model: The model whose attention is recorded. It computes the same results as without recording.
         head_fusion: How the heads become one matrix: ``'mean'``, or the ``'max'`` or ``'min'`` weight of them, with
             rows that are scaled to sum to 1 again.
 
@@ -166,7 +166,7 @@ def roll_out_model(model: AudioVisualModel, inputs: Mapping[str, Tensor], head_f
     """Runs encoders and fusion on all tokens and rolls their attention out.
 
     Args:
-        model: In evaluation mode.
+        model: The model in evaluation mode.
         inputs: Normalised input by stream, of every stream of the model.
         head_fusion: See :class:`AttentionRecorder`.
 

@@ -96,7 +96,7 @@ def _config_name(folder: Path) -> str:
 
 
 def _date(path: Path) -> str:
-    """Of the first start, which MMEngine's folders are named for; else of the log's file."""
+    """Returns the date of the first start, which is the name of MMEngine's folders, or the date of the log file."""
     files = sorted(path.glob('**/vis_data/*.json')) if path.is_dir() else [path]
     for name in (files[0].parents[1].name, files[0].stem):
         try:

@@ -50,7 +50,7 @@ def draw_trace(trace: PipelineTrace, title: str = '', num_frames: int = 8, figur
     """Draws a strip of frames for every step, and a panel of the spectrogram; hidden patches are grey.
 
     Args:
-        trace: Of one clip.
+        trace: Trace of one clip.
         title: Put above the picture.
         num_frames: Frames drawn of each strip, evenly spaced.
         figure: Drawn into this one if given.

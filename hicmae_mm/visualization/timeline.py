@@ -43,7 +43,7 @@ def read_envelope(
 
     Args:
         sound: A reader, a file with a sound track, or a waveform ``(S,)`` with its rate; None: no sound.
-        sample_rate_hz: Of a waveform.
+        sample_rate_hz: Sample rate of the waveform.
         parts: N at most.
 
     Returns:
@@ -87,7 +87,7 @@ def scores_over_time(result: Mapping[str, Any], kind: str = 'scores') -> tuple[n
     """Predictions as a function of time: at every moment the mean of the windows that cover it.
 
     Args:
-        result: Of a clip, by :class:`~hicmae_mm.apis.EmotionInferencer`.
+        result: Result of :class:`~hicmae_mm.apis.EmotionInferencer` for a clip.
         kind: ``'scores'`` of classes, or ``'values'`` of dimensions.
 
     Returns:
@@ -118,8 +118,8 @@ def draw_timeline(
     """Draws the predictions of a clip over time, its waveform, and when a face was seen.
 
     Args:
-        result: Of a clip, by :class:`~hicmae_mm.apis.EmotionInferencer`.
-        envelope: Of its sound, see :func:`read_envelope`; None draws none.
+        result: Result of :class:`~hicmae_mm.apis.EmotionInferencer` for a clip.
+        envelope: Envelope of the sound; see :func:`read_envelope`. None draws no sound.
         title: Above the picture; None: name and overall prediction of the clip.
         figure: Drawn into this one if given.
 

@@ -134,7 +134,7 @@ def find_by_stem(folder: Path, suffix: str) -> dict[str, str]:
     """Paths of media by name without ending, whichever folders below ``folder`` they lie in; empty if there is none.
 
     Args:
-        folder: Where to look.
+        folder: Folder in which to search.
         suffix: Ending of the files; empty: folders of frames.
 
     Raises:

@@ -90,7 +90,7 @@ def read_rows(path: Path, delimiter: str | None = None, errors: str = 'strict') 
 
     Args:
         path: Text in any form that :mod:`~hicmae_mm.datasets.text_files` reads.
-        delimiter: Of the columns, as in CSV files; None: white space.
+        delimiter: Character between the columns, as in CSV files. None means white space.
         errors: ``'replace'`` where remarks may hold anything.
 
     Raises:

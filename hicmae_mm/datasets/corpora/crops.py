@@ -17,7 +17,7 @@ class Fact:
 
     Attributes:
         value: The number or text.
-        source: Where it is from.
+        source: Source of the value.
     """
 
     value: Any

@@ -24,7 +24,7 @@ def box_transforms(boxes: np.ndarray, margin: float, size: int) -> np.ndarray:
     Args:
         boxes: ``(T, 4)``: x, y, width, height (pixels).
         margin: Added on each of the four sides, as a share of the box's longer side.
-        size: Of the cut-out (pixels).
+        size: Size of the crop in pixels.
 
     Returns:
         ``(T, 2, 3)``.
@@ -47,7 +47,7 @@ def landmark_transforms(landmarks: np.ndarray, margin: float, size: int) -> np.n
     Args:
         landmarks: ``(T, 5, 2)`` (pixels).
         margin: Room around the template on each side, as a share of the template's side.
-        size: Of the cut-out (pixels).
+        size: Size of the crop in pixels.
 
     Returns:
         ``(T, 2, 3)``.

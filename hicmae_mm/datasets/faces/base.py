@@ -79,7 +79,7 @@ class BaseFaceCropper(ABC):
     """Turns a clip into a folder of face pictures ``00001.jpg``, ``00002.jpg``, ..., numbered as the clip's frames.
 
     Attributes:
-        default_size: Of the pictures (pixels); None: as they are found.
+        default_size: Size of the pictures in pixels. None keeps the size of each crop.
         default_margin: See :class:`CropOptions`.
         default_several: See :class:`CropOptions`.
         default_missing: See :class:`CropOptions`.

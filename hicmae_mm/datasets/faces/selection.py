@@ -47,9 +47,9 @@ def choose_faces(
     """Takes one face per frame.
 
     Args:
-        faces: Of every frame.
-        height: Of the frames (pixels).
-        width: Of the frames (pixels).
+        faces: Faces of every frame.
+        height: Height of the frames in pixels.
+        width: Width of the frames in pixels.
         policy: ``'largest'`` area; ``'most_central'``: nearest to the middle of the picture; ``'track'``: one person
             through the clip, the one seen longest, of equals the larger, see
             :func:`~hicmae_mm.datasets.faces.tracking.one_person`; where that person is not, there is no face.
@@ -93,7 +93,7 @@ def _best(boxes: np.ndarray, middle: np.ndarray, policy: str) -> int:
 
 
 def nearest_found(found: np.ndarray) -> np.ndarray:
-    """For every frame the nearest one that has a face, the earlier of two: ``(T,)`` bool -> ``(T,)`` int.
+    """Finds for every frame the nearest one with a face, the earlier of two: ``(T,)`` bool -> ``(T,)`` int.
 
     Raises:
         ValueError: If no frame has one.

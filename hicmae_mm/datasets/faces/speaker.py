@@ -50,7 +50,7 @@ def speaker_weights(
 
     Args:
         tracks: People.
-        faces: Of every frame.
+        faces: Faces of every frame.
         frames: ``(H, W, 3)`` uint8 RGB, every one; at least ten a second, for syllables are short.
         loudness: ``(T,)``, see :func:`loudness_of`.
     """
@@ -103,7 +103,7 @@ def loudness_of(audio: AudioReader, seconds: Sequence[float]) -> np.ndarray:
     """Root mean square of the sound between each frame and the one before, ``(T,)``.
 
     Args:
-        audio: Whose first sample is heard at 0 seconds.
+        audio: Sound whose first sample is at 0 seconds.
         seconds: When frames are shown.
     """
     rate = audio.sample_rate_hz

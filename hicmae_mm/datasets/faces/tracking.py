@@ -27,7 +27,7 @@ class Track:
     """One face over time.
 
     Attributes:
-        frames: Where it was seen, ascending.
+        frames: Indices of the frames that show the face, in ascending order.
         places: Which of the frame's boxes it is, of each.
         boxes: ``(4,)`` of each.
         seconds: When, of each.
@@ -122,7 +122,7 @@ def join_tracks(tracks: Sequence[Track]) -> list[Track]:
     """Joins tracks of a face that was away for longer and came back to about the same place, at the same size.
 
     Args:
-        tracks: In the order of their first frames.
+        tracks: Tracks in the order of their first frames.
     """
     joined: list[Track] = []
     for track in tracks:
@@ -151,8 +151,8 @@ def one_person(tracks: Sequence[Track], weights: Sequence[float], num_frames: in
     who stands beside the person, and no picture on the wall, takes its place.
 
     Args:
-        tracks: Of everybody.
-        weights: Of each.
+        tracks: Tracks of all people.
+        weights: Weight of each track.
         num_frames: Number of frames of the clip.
     """
     chosen: list[Track] = []

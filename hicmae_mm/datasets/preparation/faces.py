@@ -60,8 +60,8 @@ class ExtractFaces:
         """Lists what there is to do.
 
         Args:
-            out_dir: Where the folders go.
-            extensions: Of videos.
+            out_dir: Folder for the new folders.
+            extensions: Endings of the names of videos.
             input_type: ``'video'`` or ``'frames'`` (folders of pictures). A cropper that takes the output of another
                 program over looks for that instead.
             pattern: What the names of files or folders must match, as shells write it.

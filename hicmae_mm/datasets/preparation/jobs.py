@@ -78,7 +78,8 @@ def run_jobs(
     Args:
         work: Does one job; picklable. A :class:`MediaError` or ``FileNotFoundError`` is a failure of the job.
         jobs: With targets below ``out_dir``.
-        out_dir: Made if it is missing. Gets ``settings.json``, and ``journal.jsonl`` with a line per finished job.
+        out_dir: Output folder, which is created if it does not exist. It also gets ``settings.json``, and
+            ``journal.jsonl`` with a line for each finished job.
         settings: What determines the results (JSON values); a folder of other settings is refused.
         num_workers: Worker processes; 0 works in this process.
         force: Remove the targets first.

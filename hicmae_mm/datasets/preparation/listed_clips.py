@@ -29,7 +29,7 @@ class ListedClip:
 
     Attributes:
         index: Place in the list, from 0.
-        position: Where it stands in the file, ``'line 3'``.
+        position: Position in the file, such as ``'line 3'``.
         paths: File or folder of each stream; None where the list names none.
         columns: Its two paths as written.
         labels: Label columns as written.

@@ -35,7 +35,7 @@ class Failure:
 
     Attributes:
         kind: ``'missing'`` (no such file), ``'broken'`` (a bad file) or ``'crashed'`` (it brought the process down).
-        reason: In words.
+        reason: Description of the failure.
     """
 
     kind: str
@@ -47,7 +47,7 @@ class WorkerError(RuntimeError):
 
 
 def default_num_workers() -> int:
-    """As many as there are CPU cores that this process may use."""
+    """Returns the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 

@@ -46,9 +46,9 @@ def report_jobs(
     """Runs jobs to their end, and writes ``report.json`` and ``report.csv``.
 
     Args:
-        outcomes: Of :func:`~hicmae_mm.datasets.preparation.jobs.run_jobs`.
+        outcomes: Results of :func:`~hicmae_mm.datasets.preparation.jobs.run_jobs`.
         total: Number of jobs.
-        out_dir: Where the reports go.
+        out_dir: Folder for the reports.
         settings: Copied into the report.
         summarize: Totals over what the work says of its results.
 

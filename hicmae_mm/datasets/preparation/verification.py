@@ -59,8 +59,8 @@ class CheckClip:
         min_seconds: Below, a stream of known length is short.
         silent_peak_db: Sound whose peak is lower is silent (dB relative to full scale).
         silent_rms_db: Sound whose root mean square is lower is silent.
-        max_mismatch_seconds: By which the lengths of pictures and sound may differ.
-        backend: Of :func:`~hicmae_mm.datasets.video_readers.open_video`.
+        max_mismatch_seconds: Largest difference between the lengths of pictures and sound.
+        backend: Decoder; see :func:`~hicmae_mm.datasets.video_readers.open_video`.
         frame_folder_fps: Frame rate of folders of frames; without it their length is not known, nor compared.
     """
 

@@ -18,7 +18,7 @@ def rank_part(num_samples: int, num_ranks: int, rank: int) -> range:
     Args:
         num_samples: N.
         num_ranks: R, at least 1.
-        rank: In ``0..R-1``.
+        rank: Rank of the process, ``0..R-1``.
     """
     share, rest = divmod(num_samples, num_ranks)
     start = rank * share + min(rank, rest)
@@ -30,8 +30,8 @@ def shuffled_part(run_lengths: np.ndarray, part: range, seed: int, epoch: int, w
 
     Args:
         run_lengths: ``(shards,)`` number of samples of every shard; sample numbers run through all of them.
-        part: Of the row of shuffled shards, see :func:`rank_part`.
-        seed: Of the training.
+        part: Part of the sequence of shuffled shards; see :func:`rank_part`.
+        seed: Seed of the training.
         epoch: 0-based.
         window: Samples that are shuffled together, at least 1.
 
@@ -71,8 +71,8 @@ def rank_order(
     Args:
         run_lengths: See :func:`shuffled_part`.
         num_ranks: R.
-        rank: In ``0..R-1``.
-        seed: Of the training.
+        rank: Rank of the process, ``0..R-1``.
+        seed: Seed of the training.
         epoch: 0-based.
         window: See :func:`shuffled_part`.
         shuffle: False: the order in which samples are stored, in every epoch.

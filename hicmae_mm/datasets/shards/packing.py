@@ -30,7 +30,7 @@ class ListedClip:
 
     Attributes:
         sample_id: Its name.
-        position: Where it stands in the list.
+        position: Position in the list.
         label: Label columns, as they are there.
         streams: What the list says that the clip has; all that are asked for, if it says nothing.
         video: File or folder.
@@ -94,10 +94,10 @@ class ClipPacker:
         crop: Rectangle that is cut out of every frame: top, left, height, width. None: all of it.
         size: Height and width that frames are scaled to, after the crop. None: as they are.
         fps: Frames per second, of which the nearest earlier frame is taken. None: every frame.
-        quality: Of the JPEG files, 1..100. JPEG files that need no change are taken over as they are.
+        quality: Quality of the JPEG files, 1..100. JPEG files that need no change are copied.
         audio_format: ``'flac'`` or ``'pcm'``, mono with 16 bits.
-        sample_rate_hz: Of the sound. None: as it is.
-        backend: Of :func:`~hicmae_mm.datasets.video_readers.open_video`.
+        sample_rate_hz: Sample rate of the stored sound. None keeps that of the file.
+        backend: Decoder; see :func:`~hicmae_mm.datasets.video_readers.open_video`.
         frame_folder_fps: Frame rate of folders of frames.
 
     Raises:
@@ -234,7 +234,7 @@ class ClipPacker:
 
 
 def resampled_frames(starts: Sequence[float], wanted_fps: float) -> list[int]:
-    """For every frame at another rate, the frame that is shown at its time.
+    """Finds for every frame at another rate the frame that is shown at its time.
 
     Args:
         starts: When each frame is shown (s), ascending.

@@ -45,7 +45,7 @@ class ShardStorage:
 
     Args:
         root: Folder or URL (``s3://bucket/shards``).
-        options: Of fsspec's file system (``dict(anon=True)``).
+        options: Options of fsspec's file system, such as ``dict(anon=True)``.
     """
 
     def __init__(self, root: str, options: Mapping[str, Any] | None = None) -> None:

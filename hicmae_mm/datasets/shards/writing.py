@@ -33,13 +33,13 @@ class PackingPlan:
     """What goes into the shards.
 
     Attributes:
-        clips: Of the list, in its order.
+        clips: Clips in the order of the list.
         packer: Makes the members of a clip.
         streams: What is packed.
-        metainfo: Of the list; copied into the index.
+        metainfo: Meta information of the list, which is copied to the index.
         samples_per_shard: Clips of a shard, broken ones included; None: as many as make ``shard_megabytes``.
         shard_megabytes: Size of a shard (MiB), estimated from clips spread over the list.
-        seed: Of the order in which clips are packed; None: the order of the list. Clips that are together in a shard
+        seed: Seed of the order of packing. None keeps the order of the list. Clips that are together in a shard
             come together in every epoch of a training, so a list that is sorted by class or speaker should be shuffled.
 
     Raises:
@@ -91,7 +91,7 @@ def write_shards(plan: PackingPlan, out_dir: Path, num_workers: int = 0, force: 
 
     Args:
         plan: What to write.
-        out_dir: Made if it is missing.
+        out_dir: Output folder, which is created if it does not exist.
         num_workers: Worker processes; 0 works in this process.
         force: Write all shards again.
 

@@ -25,9 +25,9 @@ def draw_face(
 
     Args:
         background: ``(H, W, 3)`` uint8 RGB picture behind the head; not changed.
-        face: Whose face.
+        face: Face of the person.
         expression: What it does now.
-        pose: Where the head is.
+        pose: Position of the head.
         mouth_open: How far speech opens the mouth, 0..1.
         blink: 0 eyes as the expression has them, 1 closed.
 

@@ -116,7 +116,7 @@ class LGIFormerEncoder(PatchEncoder):
         return EncoderOutput(hidden[-1], tuple(hidden), summary=summary)
 
     def order_of_regions(self, mask: TokenMask | None) -> Tensor:
-        """For each place in the order of regions, the index of its token among the visible ones: ``(B or 1, K)``.
+        """Returns, for each place in the order of regions, the index of its visible token: ``(B or 1, K)``.
 
         Raises:
             ValueError: Visible tokens that cannot be divided equally.

@@ -81,7 +81,7 @@ class ExpertMixture(nn.Module):
         top_k: Experts of each token k.
         hidden_dims: Hidden width of an expert.
         capacity_factor: Tokens that an expert takes over its even share ``tokens * k / E``.
-        noise: As in :class:`NoisyTopKRouter`.
+        noise: The argument of :class:`NoisyTopKRouter`.
         limits_evaluation: Limit the tokens of an expert in evaluation too, as published.
     """
 

@@ -23,7 +23,7 @@ class VideoPatchTarget(PatchTarget):
     Args:
         patch: Tubelet size (frames, height, width); injected by the model from the encoder.
         in_channels: Colour channels; injected by the model.
-        normalize: As in :class:`PatchTarget`.
+        normalize: The argument of :class:`PatchTarget`.
         frame_difference: Predict changes instead of frames.
         group_size: Frames per group; divides the tubelet's frames, or is a multiple of them.
         difference_weight: Share w of the differences in the loss, 0 to 1: ``(1 - w) * MSE of the first frames + w * MSE

@@ -76,7 +76,7 @@ class PictureHook(Hook):
 
         Args:
             runner: With the visualizer and the logger.
-            name: Of the picture, without slashes, which not every backend takes.
+            name: Name of the picture. It has no slashes, because some backends do not accept them.
             draw: Makes the figure.
             step: Position on the backend's time axis.
         """

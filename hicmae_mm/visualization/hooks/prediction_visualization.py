@@ -19,7 +19,7 @@ from hicmae_mm.structures import EmotionDataSample
 class PredictionVisualizationHook(Hook):
     """Writes ``{out_dir}/{sample_id}.png`` per clip: frames, spectrogram, scores, label and prediction.
 
-    Of several test views the first is drawn; the scores are those of all.
+    If a clip has several test views, the first is drawn. The scores are those of all views.
 
     Args:
         out_dir: folder of the pictures, made if missing.

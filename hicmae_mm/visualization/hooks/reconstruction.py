@@ -23,7 +23,7 @@ class ReconstructionHook(PictureHook):
     Args:
         interval: Epochs between pictures; iterations in runs that count those.
         num_clips: Clips drawn, evenly spaced over the training set.
-        seed: Of masks and augmentation.
+        seed: Seed of masks and augmentation.
         num_frames: Frames of a strip.
 
     Raises:
