@@ -23,6 +23,13 @@ class RandomGain(BaseTransform):
 
     Raises:
         ValueError: If ``alpha`` is not above 0.
+
+    Example:
+        >>> import numpy as np
+        >>> from hicmae_mm.datasets.transforms import RandomGain
+        >>> results = RandomGain()(dict(waveforms=[np.ones(4, np.float32)]))
+        >>> bool(0.5 <= results['waveforms'][0][0] <= 1.5)
+        True
     """
 
     def __init__(self, alpha: float = 10.0) -> None:

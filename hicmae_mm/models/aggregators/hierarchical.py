@@ -15,23 +15,34 @@ from hicmae_mm.registry import MODELS
 
 @MODELS.register_module()
 class HierarchicalFeatureAggregator(BaseAggregator):
-    """Learned mix of every layer's mean-pooled tokens per stream, then the pooled fused tokens, concatenated.
+    """Concatenates, for every stream, a learned mix of the pooled tokens of all layers, and the pooled fused tokens.
 
-    The mix is a softmax over a learned vector, first equal for all layers. With streams video and audio the order is
+    Tokens are pooled by their mean. The weights of the mix are the softmax of a learned vector, which starts with equal
+    weights. With streams video and audio the order is
     [video mix, audio mix, fused video, fused audio]. Source: HiCMAE, "Fine-tuning".
 
-    With one stream and no fusion that is [mix, pooled top layer] of the stream alone; ``pool_fused=False`` leaves the
-    mix.
+    With one stream and no fusion the feature is [mix, pooled top layer] of this stream. ``pool_fused=False`` keeps only
+    the mix.
 
     Args:
         streams: Width of each stream's encoder; injected by the model.
         num_layers: Layers of each stream's encoder; injected by the model.
         fused: Width of each stream after fusion; injected by the model.
-        pool_fused: Append the pooled fused tokens (without a fusion: each encoder's top layer) to the mixes.
+        pool_fused: Append the pooled fused tokens (without a fusion, those of the top layer of each encoder).
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: ``pool_fused=False`` with several streams: what the fusion computes would be thrown away.
+        ValueError: If ``pool_fused=False`` is used with several streams. The result of the fusion would be lost.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.aggregators import HierarchicalFeatureAggregator
+        >>> widths = dict(video=8, audio=8)
+        >>> aggregator = HierarchicalFeatureAggregator(widths, num_layers=dict(video=3, audio=2), fused=widths)
+        >>> hidden = dict(video=[torch.randn(4, 10, 8)] * 3, audio=[torch.randn(4, 6, 8)] * 2)
+        >>> fused = dict(video=torch.randn(4, 10, 8), audio=torch.randn(4, 6, 8))
+        >>> aggregator(hidden, fused).shape
+        torch.Size([4, 32])
     """
 
     def __init__(
@@ -73,16 +84,16 @@ class HierarchicalFeatureAggregator(BaseAggregator):
 
 @MODELS.register_module()
 class MeanPoolAggregator(BaseAggregator):
-    """Mean-pools the fused tokens of every stream and concatenates them; the lower layers are ignored.
+    """Concatenates the means of the fused tokens of every stream, and does not use the lower layers.
 
     Args:
         fused: Width of each stream after fusion; injected by the model.
-        adds_streams: Add the means of the streams up in place of concatenating them, such as where every clip has only
-            one of them. They must have one width.
+        adds_streams: Whether to add the means of the streams instead of concatenating them, for example if every clip
+            has only one of them. The streams must have the same width.
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: ``adds_streams`` with streams of different width.
+        ValueError: If ``adds_streams`` is used with streams of different widths.
     """
 
     def __init__(

@@ -16,21 +16,30 @@ from hicmae_mm.structures import EmotionDataSample, Stream
 
 @MODELS.register_module()
 class ClassificationHead(LinearHead):
-    """Scores of exclusive emotion classes; softmax is averaged over the views of a clip.
+    """Predicts scores of exclusive emotion classes. Softmax scores are averaged over the views of a clip.
 
-    Predictions are ``pred_score`` and ``pred_label``. Of another target than ``label`` they are ``pred_{target}_score``
-    and ``pred_{target}``; of level ``'frame'`` they have a row per time step.
+    The predictions are ``pred_score`` and ``pred_label``. If the target is not ``label``, they are
+    ``pred_{target}_score`` and ``pred_{target}``. With the level ``'frame'`` they have a row for each time step.
 
     Args:
         in_channels: Length of the feature; injected by the model.
         num_classes: Number of classes C.
         loss: Loss of logits against class indices or label distributions.
         init_scale: Multiplies the linear layer's initial weights.
-        level: ``'clip'``, or ``'frame'`` for classes per time step.
+        level: ``'clip'``, or ``'frame'`` for a class in each time step.
         target: Name of the target in the data samples.
         ignore: Class index of clips or frames that do not count, such as -1.
         norm: Whether the features pass a LayerNorm first.
         init_cfg: MMEngine initialisation config.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.heads import ClassificationHead
+        >>> from hicmae_mm.structures import EmotionDataSample
+        >>> head = ClassificationHead(in_channels=8, num_classes=3)
+        >>> (sample,) = head.predict(torch.randn(1, 8), [EmotionDataSample(metainfo=dict(num_views=1))])
+        >>> sample.pred_score.shape
+        torch.Size([3])
     """
 
     def __init__(

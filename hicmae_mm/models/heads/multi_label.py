@@ -16,23 +16,29 @@ from hicmae_mm.structures import EmotionDataSample, Stream
 
 @MODELS.register_module()
 class MultiLabelHead(LinearHead):
-    """Probabilities of labels that are there or not, by binary cross entropy; averaged over the views of a clip.
+    """Predicts the probability of each label by binary cross entropy, averaged over the views of a clip.
 
-    The prediction is ``pred_{target}``, probabilities ``(L,)``; of level ``'frame'`` ``(T, L)``.
+    The prediction is ``pred_{target}`` with probabilities ``(L,)``. With the level ``'frame'`` it is ``(T, L)``.
 
     Args:
         in_channels: Length of the feature; injected by the model.
         num_labels: Number of labels L.
         target: Name of the target in the data samples: 0 or 1 for each label.
-        level: ``'clip'``, or ``'frame'`` for labels per time step.
+        level: ``'clip'``, or ``'frame'`` for labels in each time step.
         ignore: Value of single labels that do not count, such as -1.
-        pos_weight: Factor of the loss of labels that are there, one per label; ``None``: 1.
+        pos_weight: Factor of the loss of each label where the label is present. ``None`` means 1.
         init_scale: Multiplies the linear layer's initial weights.
         norm: Whether the features pass a LayerNorm first.
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: ``pos_weight`` has another number of entries.
+        ValueError: If the number of entries in ``pos_weight`` is not the number of labels.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.heads import MultiLabelHead
+        >>> MultiLabelHead(in_channels=8, num_labels=12)(torch.randn(4, 8)).shape
+        torch.Size([4, 12])
     """
 
     def __init__(

@@ -16,20 +16,30 @@ from hicmae_mm.structures import EmotionDataSample, Stream
 
 @MODELS.register_module()
 class MultiTaskHead(BaseHead):
-    """One head per task on the same feature; losses are weighted and summed, predictions land in the same samples.
+    """Uses one head for each task on the same feature. Losses are weighted and summed, and samples get all predictions.
 
-    MER2023's MER-MULTI track, for example: ``heads=dict(emotion=dict(type='ClassificationHead', num_classes=6),
+    An example is the track MER-MULTI of MER2023: ``heads=dict(emotion=dict(type='ClassificationHead', num_classes=6),
     valence=dict(type='RegressionHead', num_outputs=1))`` with data of ``task='multitask'``. Every sample needs the
     labels of all tasks.
 
     Args:
         in_channels: Length of the clip feature; injected by the model.
-        heads: A head per task.
-        loss_weights: Factor of each task's losses; tasks that are not named count once. ``None``: all count once.
+        heads: A head for each task.
+        loss_weights: Factor of the losses of each task. The factor of tasks that are not named is 1.
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: No head, a weight of no task, tasks of different levels, or two heads that predict the same field.
+        ValueError: If there is no head, a weight names no task, tasks have different levels, or two heads predict the
+            same field.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.heads import MultiTaskHead
+        >>> tasks = dict(emotion=dict(type='ClassificationHead', num_classes=6))
+        >>> tasks['valence'] = dict(type='RegressionHead', num_outputs=1)
+        >>> head = MultiTaskHead(in_channels=8, heads=tasks, loss_weights=dict(valence=0.25))
+        >>> {name: tuple(out.shape) for name, out in head(torch.randn(4, 8)).items()}
+        {'emotion': (4, 6), 'valence': (4, 1)}
     """
 
     def __init__(

@@ -18,25 +18,33 @@ ACTIVATIONS = {None: nn.Identity, 'sigmoid': nn.Sigmoid, 'tanh': nn.Tanh, 'relu'
 
 @MODELS.register_module()
 class RegressionHead(LinearHead):
-    """Continuous emotion values; outputs are averaged over the views of a clip.
+    """Predicts continuous emotion values. The outputs are averaged over the views of a clip.
 
-    The prediction is ``pred_values``, or ``pred_{target}`` of another target than ``values``; of level ``'frame'`` it
-    has a row per time step.
+    The prediction is ``pred_values``, or ``pred_{target}`` if the target is not ``values``. With the level ``'frame'``
+    it has a row for each time step.
 
     Args:
         in_channels: Length of the feature; injected by the model.
         num_outputs: Number of dimensions.
-        activation: Applied to the outputs: ``None``, ``'sigmoid'``, ``'tanh'`` or ``'relu'``; match the labels' range.
+        activation: Activation of the outputs: ``None``, ``'sigmoid'``, ``'tanh'`` or ``'relu'``. It must fit the range
+            of the labels.
         loss: Loss of values against labels.
         init_scale: Multiplies the linear layer's initial weights.
-        level: ``'clip'``, or ``'frame'`` for values per time step.
+        level: ``'clip'``, or ``'frame'`` for values in each time step.
         target: Name of the target in the data samples.
         ignore: Value of clips or frames that do not count, such as -5. One such value excludes the whole row.
         norm: Whether the features pass a LayerNorm first.
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: An unknown activation.
+        ValueError: If the activation is unknown.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.heads import RegressionHead
+        >>> head = RegressionHead(in_channels=8, num_outputs=2, activation='tanh')  # valence and arousal in [-1, 1]
+        >>> head(torch.randn(4, 8)).shape
+        torch.Size([4, 2])
     """
 
     def __init__(

@@ -12,12 +12,21 @@ from hicmae_mm.registry import MODELS
 
 @MODELS.register_module()
 class InfoNCELoss(nn.Module):
-    """Symmetric InfoNCE: each clip's two vectors against those of the other clips (HiCMAE, "Pre-training", item 3).
+    """Symmetric InfoNCE: compares the two vectors of each clip with those of the other clips (HiCMAE, "Pre-training").
 
     Args:
         temperature: Divides the cosine similarities.
-        gather: Take negatives from all ranks, with gradients, instead of from the local batch alone (as published).
+        gather: Whether to take negatives from all ranks, with gradients. By default, as published, they come from the
+            local batch only.
         loss_weight: Multiplies the loss.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.losses import InfoNCELoss
+        >>> video = torch.eye(4)  # vectors of four clips
+        >>> loss = InfoNCELoss(temperature=0.1)
+        >>> bool(loss(video, video) < loss(video, video.flip(0)))
+        True
     """
 
     def __init__(self, temperature: float = 0.07, gather: bool = False, loss_weight: float = 1.0) -> None:

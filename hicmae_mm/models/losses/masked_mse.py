@@ -14,6 +14,15 @@ class MaskedMSELoss(nn.Module):
 
     Args:
         loss_weight: Multiplies the loss.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.losses import MaskedMSELoss
+        >>> predicted, target = torch.zeros(1, 5, 2), torch.tensor([1.0, 3.0]).expand(1, 5, 2)
+        >>> MaskedMSELoss()(predicted, target).item()
+        5.0
+        >>> MaskedMSELoss()(predicted, target, weights=torch.tensor([1.0, 0.0])).item()
+        0.5
     """
 
     def __init__(self, loss_weight: float = 1.0) -> None:

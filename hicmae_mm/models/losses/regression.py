@@ -35,7 +35,14 @@ class RegressionLoss(nn.Module):
 
 @MODELS.register_module()
 class MSELoss(RegressionLoss):
-    """Mean squared error. Arguments as in :class:`RegressionLoss`."""
+    """Mean squared error, with the arguments of :class:`RegressionLoss`.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.losses import MSELoss
+        >>> MSELoss(loss_weight=0.5)(torch.zeros(2, 1), torch.full((2, 1), 2.0)).item()
+        2.0
+    """
 
     def compute(self, prediction: Tensor, target: Tensor) -> Tensor:
         """See :meth:`RegressionLoss.compute`."""
@@ -44,7 +51,7 @@ class MSELoss(RegressionLoss):
 
 @MODELS.register_module()
 class L1Loss(RegressionLoss):
-    """Mean absolute error. Arguments as in :class:`RegressionLoss`."""
+    """Mean absolute error, with the arguments of :class:`RegressionLoss`."""
 
     def compute(self, prediction: Tensor, target: Tensor) -> Tensor:
         """See :meth:`RegressionLoss.compute`."""
@@ -53,7 +60,7 @@ class L1Loss(RegressionLoss):
 
 @MODELS.register_module()
 class SmoothL1Loss(RegressionLoss):
-    """Huber-like error, quadratic below 1. Arguments as in :class:`RegressionLoss`."""
+    """Error that is quadratic below 1 and linear above, with the arguments of :class:`RegressionLoss`."""
 
     def compute(self, prediction: Tensor, target: Tensor) -> Tensor:
         """See :meth:`RegressionLoss.compute`."""
@@ -71,8 +78,17 @@ def _moments(prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor
 class CCCLoss(RegressionLoss):
     """One minus the concordance correlation over the batch, averaged over dimensions.
 
-    ``ccc = 2 cov / (var_p + var_t + (mean_p - mean_t)^2)`` with population moments. Arguments as in
+    ``ccc = 2 cov / (var_p + var_t + (mean_p - mean_t)^2)`` with population moments. The arguments are those of
     :class:`RegressionLoss`.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.losses import CCCLoss, PCCLoss
+        >>> target = torch.tensor([[0.0], [1.0], [2.0]])
+        >>> round(CCCLoss()(target + 1, target).item(), 3)  # a shift is an error
+        0.429
+        >>> round(PCCLoss()(target + 1, target).item(), 3)  # here it is not
+        0.0
     """
 
     def compute(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -86,7 +102,7 @@ class CCCLoss(RegressionLoss):
 class PCCLoss(RegressionLoss):
     """One minus the Pearson correlation over the batch, averaged over dimensions.
 
-    ``pcc = cov / (std_p std_t + 1e-6)`` with population moments. Arguments as in :class:`RegressionLoss`.
+    ``pcc = cov / (std_p std_t + 1e-6)`` with population moments. The arguments are those of :class:`RegressionLoss`.
     """
 
     def compute(self, prediction: Tensor, target: Tensor) -> Tensor:

@@ -27,6 +27,15 @@ class SoftCrossEntropyLoss(nn.Module):
 
     Raises:
         ValueError: If a number is out of range.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.losses import SoftCrossEntropyLoss
+        >>> loss, logits = SoftCrossEntropyLoss(), torch.tensor([[2.0, 0.0]])
+        >>> round(loss(logits, torch.tensor([0])).item(), 4)  # a class index
+        0.1269
+        >>> round(loss(logits, torch.tensor([[0.5, 0.5]])).item(), 4)  # a distribution
+        1.1269
     """
 
     class_weight: Tensor | None
