@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import ast
+import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -99,3 +101,32 @@ def test_plugins_are_short(name: str) -> None:
         bases = {ast.unparse(base) for base in node.bases} if isinstance(node, ast.ClassDef) else set()
         if bases & {'BaseObjective', 'BaseFusion'}:
             assert (node.end_lineno or 0) - node.lineno < LONGEST_PART
+
+
+def _train_on_a_rank(rank: int, data: str, folder: str, port: int) -> None:
+    os.environ.update(
+        RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2', MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port),
+        CUDA_VISIBLE_DEVICES='', PLUGIN_DATA=data,
+    )  # fmt: skip
+    cfg = Config.fromfile(HERE / 'configs' / 'candidate_labels.py')
+    cfg.merge_from_dict(dict(launcher='pytorch', env_cfg=dict(dist_cfg=dict(backend='gloo')), work_dir=folder))
+    cfg.train_cfg.max_epochs = 1
+    cfg.train_dataloader.batch_size = 2
+    runner = build_runner(cfg)
+    runner.train()
+    torch.save(runner.model.module.head.refined, Path(folder) / f'{rank}.pth')
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.slow
+@pytest.mark.dist
+def test_two_ranks_keep_the_refined_labels_of_all_clips(data: Path, tmp_path: Path) -> None:
+    with socket.socket() as server:
+        server.bind(('127.0.0.1', 0))
+        port = server.getsockname()[1]
+    torch.multiprocessing.spawn(_train_on_a_rank, (str(data), str(tmp_path), port), nprocs=2)
+    first, second = (torch.load(tmp_path / f'{rank}.pth') for rank in range(2))
+    torch.testing.assert_close(first, second, rtol=0, atol=0)
+    torch.testing.assert_close(first.sum(dim=1), torch.ones(NUM_CLIPS))  # 0 where a clip got lost
+    saved = torch.load(tmp_path / 'epoch_1.pth', weights_only=False)['state_dict']['head.refined']
+    torch.testing.assert_close(saved, first)
