@@ -164,6 +164,22 @@ def test_whole_model(path: Path, mode: str) -> None:
         compare_gradients({RULES.published(name): value for name, value in model.named_parameters()}, norms)
 
 
+@pytest.mark.parametrize('path', files('emt_dlfr_model*.safetensors', 'whole model'), ids=file_name)
+def test_a_published_state_dict_has_every_alias_and_comes_back(path: Path) -> None:
+    meta, _ = read_parity(path)
+    own = whole_model(meta).state_dict()
+    published = RULES.to_published(own)
+    for layer in range(meta['fusion_layers']):
+        for stream, direction in ((0, 0), (2, 1)):
+            alias = f'fusion.mpus.{layer}.{stream}.{direction}.layers.0.2.fn.net.2.weight'
+            assert published[alias].shape == (meta['d_model'], meta['d_model'] * meta['ff_expansion'])
+    assert 'text_predictor.net.1.running_var' in published
+    published['fusion.pos_embed.pe'] = torch.zeros(1024, meta['d_model'])  # a buffer there, computed here
+    back = RULES.to_ours({f'module.{name}': value for name, value in published.items()})
+    assert back.keys() == own.keys()
+    assert all(torch.equal(back[name], own[name]) for name in own)
+
+
 @pytest.mark.parametrize('path', files('dlfr_losses*.safetensors', 'dual-level'), ids=file_name)
 def test_losses(path: Path) -> None:
     _, stored = read_parity(path)
