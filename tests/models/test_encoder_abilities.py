@@ -35,12 +35,25 @@ ENCODERS: dict[str, dict[str, Any]] = {
         num_experts=4,
     ),
 }
-every_encoder = pytest.mark.parametrize('name', ENCODERS)
+
+
+TIED = 'one encoder for both streams'
+every_encoder = pytest.mark.parametrize('name', [*ENCODERS, TIED])
+
+
+def fill(config: Any, name: str) -> None:
+    """Puts an encoder in the place of the video's, or gives both streams the same blocks."""
+    if name == TIED:
+        config['tied'] = {f'encoders.audio.{part}': f'encoders.video.{part}' for part in ('blocks', 'norm')}
+        for encoder in config['encoders'].values():
+            encoder['stream_embedding'] = True
+    else:
+        config['encoders']['video'] = dict(ENCODERS[name])
 
 
 def recognizer(name: str, **options: Any) -> nn.Module:
     config = tiny.recognizer_config(**options)
-    config['encoders']['video'] = dict(ENCODERS[name])
+    fill(config, name)
     return tiny.build(config)
 
 
@@ -87,7 +100,7 @@ def test_compiled_as_one_graph(name: str) -> None:
 @every_encoder
 def test_export(name: str, tmp_path: Path) -> None:
     cfg = tiny_config()
-    cfg.model.encoders.video = dict(ENCODERS[name])
+    fill(cfg.model, name)
     model = tiny.build(cfg.model).eval()
     exported = export_model(model, cfg, tmp_path / 'onnx', format='onnx', views=tiny.inputs(5))
     assert exported is None or exported.max_difference < 1e-5
@@ -104,5 +117,8 @@ def test_sharding_gathers_block_by_block(name: str, tmp_path: Path) -> None:
         found = gradients(sharded.module)
         for key, value in expected.items():
             torch.testing.assert_close(found[key].full_tensor(), value, msg=lambda text, key=key: f'{key}: {text}')
+        whole = sharded.module.state_dict()
+        sharded.module.load_state_dict(whole)
+        assert whole.keys() == recognizer(name).state_dict().keys()
     finally:
         dist.destroy_process_group()

@@ -236,7 +236,7 @@ def _whole_weights(module: nn.Module, state_dict: dict[str, Any], prefix: str, l
 
 
 def _shard_weights(module: nn.Module, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
-    for name, parameter in module.named_parameters():
+    for name, parameter in module.named_parameters(remove_duplicate=False):  # parts may be tied
         value = state_dict.get(prefix + name)
         if value is not None and hasattr(parameter, 'full_tensor') and not hasattr(value, 'full_tensor'):
             state_dict[prefix + name] = _shard_like(value, parameter)
