@@ -58,7 +58,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--no-pin-memory', action='store_true', help='do not pin the memory of batches for the GPU')
     parser.add_argument('--save-features', help="file (.npz) of every clip's id, feature, label and prediction")
     parser.add_argument(
-        '--drop-modality', choices=['audio', 'video'], help='test without this stream, whose files are not even opened'
+        '--drop-modality', metavar='STREAM', help='test without this stream, whose files are not even opened'
     )
     parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')

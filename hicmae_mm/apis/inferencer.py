@@ -17,10 +17,10 @@ from hicmae_mm.apis.clip import PreparedWindow, Settings, WindowedClip
 from hicmae_mm.apis.faces import AUTO, build_face_options
 from hicmae_mm.apis.model_zoo import resolve_model
 from hicmae_mm.apis.results import ClipReport, Names
+from hicmae_mm.config.collation import collate_of
 from hicmae_mm.config.facts import dataset_facts
 from hicmae_mm.datasets.clips.inputs import ClipInput, as_clips
 from hicmae_mm.datasets.clips.media import OpenClip
-from hicmae_mm.datasets.collate import collate_audio_visual
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.faces import BaseFaceCropper, CropOptions
 from hicmae_mm.datasets.transforms import OpenVideo, SampleClips
@@ -116,8 +116,8 @@ class EmotionInferencer(BaseInferencer):
     def _init_pipeline(self, cfg: Any) -> list[Callable[[dict[str, Any]], dict[str, Any] | None]]:
         return [TRANSFORMS.build(step) for step in test_dataset(cfg).pipeline]
 
-    def _init_collate(self, cfg: Any) -> Callable[..., Any]:  # noqa: ARG002 (MMEngine's signature)
-        return collate_audio_visual
+    def _init_collate(self, cfg: Any) -> Callable[..., Any]:
+        return collate_of(cfg)
 
     def _init_visualizer(self, cfg: Any) -> None:  # noqa: ARG002 (MMEngine's signature)
         return None

@@ -12,7 +12,8 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
-from hicmae_mm.datasets import AudioVisualDataset, collate_audio_visual
+from hicmae_mm.config.collation import Collate, collate_of
+from hicmae_mm.datasets import AudioVisualDataset
 from hicmae_mm.datasets.annotations import OWN_SOUND_TRACK
 from hicmae_mm.datasets.synthetic.noise import write_noise_clips
 from hicmae_mm.export.recognizer import prepare_inputs
@@ -75,7 +76,7 @@ def read_views(
         else:
             noise = write_noise_clips(folder, as_video=False, num_clips=_NOISE_CLIPS, seconds=_NOISE_SECONDS)
             dataset, source = _dataset(settings, model, noise), 'noise, 256x256 JPEG + wav'
-        batches = list(_read(dataset, model, count))
+        batches = list(_read(dataset, model, count, collate_of(cfg)))
     if not batches:
         raise ValueError(f'no clip of {source} could be read')
     views = {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
@@ -83,12 +84,12 @@ def read_views(
     return {name: value[rows] for name, value in views.items()}, source
 
 
-def _read(dataset: Any, model: AudioVisualRecognizer, count: int) -> Iterator[dict[str, Tensor]]:
+def _read(dataset: Any, model: AudioVisualRecognizer, count: int, collate: Collate) -> Iterator[dict[str, Tensor]]:
     for index in range(len(dataset)):
         sample = dataset[index]
         if isinstance(sample, SkippedSample):
             continue
-        inputs = prepare_inputs(model, collate_audio_visual([sample]))
+        inputs = prepare_inputs(model, collate([sample]))
         yield inputs
         count -= len(next(iter(inputs.values())))
         if count <= 0:

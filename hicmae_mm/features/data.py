@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from mmengine.dataset import ConcatDataset
 from torch.utils.data import DataLoader, Dataset
 
 from hicmae_mm.checkpoints.files import file_sha256
-from hicmae_mm.datasets import SampleIndex, collate_audio_visual
+from hicmae_mm.config.collation import Collate
+from hicmae_mm.datasets import SampleIndex
 from hicmae_mm.features.rows import TIME_KEYS
 from hicmae_mm.registry import DATASETS
 from hicmae_mm.structures import SkippedSample
@@ -200,13 +202,16 @@ class NumberedClips(Dataset[Any]):
         return list(zip(indices, items))
 
 
-def clip_loader(dataset: Dataset[Any], batches: Sequence[Sequence[int]], num_workers: int) -> DataLoader[Any]:
+def clip_loader(
+    dataset: Dataset[Any], batches: Sequence[Sequence[int]], num_workers: int, collate: Collate
+) -> DataLoader[Any]:
     """Makes a data loader for given batches of clips.
 
     Args:
         dataset: The data set.
         batches: Numbers of the clips of each batch, in order.
         num_workers: Number of worker processes.
+        collate: Joins the clips of a batch.
 
     Returns:
         The data loader; see :func:`collate_numbered` for its batches.
@@ -215,21 +220,24 @@ def clip_loader(dataset: Dataset[Any], batches: Sequence[Sequence[int]], num_wor
         NumberedClips(dataset),
         batch_sampler=batches,  # type: ignore[arg-type]
         num_workers=num_workers,
-        collate_fn=collate_numbered,
+        collate_fn=partial(collate_numbered, collate=collate),
         pin_memory=torch.cuda.is_available(),
     )
 
 
-def collate_numbered(items: Sequence[tuple[int, Any]]) -> tuple[list[int], dict[str, Any] | None, dict[int, str]]:
+def collate_numbered(
+    items: Sequence[tuple[int, Any]], collate: Collate
+) -> tuple[list[int], dict[str, Any] | None, dict[int, str]]:
     """Separates clips that could not be read from the others, and collates the others.
 
     Args:
         items: Pairs of number and clip.
+        collate: Joins the good clips.
 
     Returns:
         Numbers of the good clips, their batch (None without good clips), and the reason for each bad clip by number.
     """
     bad = {index: item.reason for index, item in items if isinstance(item, SkippedSample)}
     good = [(index, item) for index, item in items if index not in bad]
-    batch = collate_audio_visual([item for _, item in good]) if good else None
+    batch = collate([item for _, item in good]) if good else None
     return [index for index, _ in good], batch, bad

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from hicmae_mm.checkpoints.loading import LoadingReport, read_checkpoint
+from hicmae_mm.config.collation import collate_of
 from hicmae_mm.datasets.stored_features import read_info
 from hicmae_mm.datasets.tables import import_parquet
 from hicmae_mm.features.data import build_dataset, clip_loader, dataset_configs, list_sha256
@@ -117,6 +118,7 @@ class FeatureExtraction:
             cfg, options.split, options.ann_file, options.data_root, options.shards, options.is_unlabelled
         )
         self.dataset: Dataset[Any] = build_dataset(self._dataset_configs)
+        self._collate = collate_of(self.cfg)
         self._make_rows = RowMaker(self.extractor, options.keeps_views)
 
     def settings(self) -> dict[str, Any]:
@@ -254,7 +256,7 @@ class FeatureExtraction:
     ) -> None:
         batches = [batch for number in mine for batch in _batches(parts.clips(number), batch_size)]
         ragged = frozenset(self._ragged_columns())
-        results = iter(clip_loader(self.dataset, batches, num_workers))
+        results = iter(clip_loader(self.dataset, batches, num_workers, self._collate))
         done, total = 0, sum(map(len, batches))
         for number in mine:
             rows: list[dict[str, Any]] = []

@@ -16,7 +16,8 @@ import torch
 from mmengine.config import Config
 from torch.utils.data import DataLoader, Dataset
 
-from hicmae_mm.datasets import collate_audio_visual, video_readers
+from hicmae_mm.config.collation import Collate, collate_of
+from hicmae_mm.datasets import collate_streams, video_readers
 from hicmae_mm.datasets.shards import clip as packed_clips
 from hicmae_mm.datasets.synthetic.noise import write_noise_clips, write_noise_shards
 from hicmae_mm.measuring.timing import peak_memory_mb, seconds_per_call
@@ -57,7 +58,7 @@ def measure_data(cfg: Config, plan: LoadingPlan) -> dict[str, Any]:
     """
     with prepared_settings(cfg, plan) as (settings, source):
         started = time.perf_counter()
-        dataset = DATASETS.build(settings)
+        dataset, collate = DATASETS.build(settings), collate_of(cfg, plan.split)
         start_seconds = time.perf_counter() - started
         clips_per_s, cpu_milliseconds, views = time_clips(dataset, plan)
         report: dict[str, Any] = {
@@ -73,11 +74,11 @@ def measure_data(cfg: Config, plan: LoadingPlan) -> dict[str, Any]:
             'peak_memory_mb': peak_memory_mb(torch.device('cpu')),
         }
         if plan.num_workers:
-            report['clips_per_s'] = time_workers(dataset, plan)
+            report['clips_per_s'] = time_workers(dataset, plan, collate)
             report['clips_per_s_per_worker'] = report['clips_per_s'] / plan.num_workers
             report['views_per_s'] = report['clips_per_s'] * views
             report['clips_per_s_in_process'] = clips_per_s
-        profile = profile_clips(dataset, plan)
+        profile = profile_clips(dataset, plan, collate)
     return report | profile
 
 
@@ -109,7 +110,7 @@ def time_clips(dataset: Any, plan: LoadingPlan) -> tuple[float, float, int]:
     return len(seconds) / sum(seconds), 1000 * cpu_seconds / len(seconds), views[-1]
 
 
-def time_workers(dataset: Any, plan: LoadingPlan) -> float:
+def time_workers(dataset: Any, plan: LoadingPlan, collate: Collate = collate_streams) -> float:
     """Clips per second that arrive from worker processes, in batches, all workers together.
 
     Raises:
@@ -123,7 +124,7 @@ def time_workers(dataset: Any, plan: LoadingPlan) -> float:
         _EveryClip(dataset),
         batch_sampler=[[next(numbers) for _ in range(plan.batch_size)] for _ in range(count)],
         num_workers=plan.num_workers,
-        collate_fn=collate_audio_visual,
+        collate_fn=collate,
         prefetch_factor=2,
     )
     arrivals = []
@@ -142,7 +143,7 @@ class _EveryClip(Dataset[Any]):
         return read_clip(self.dataset, index)
 
 
-def profile_clips(dataset: Any, plan: LoadingPlan) -> dict[str, Any]:
+def profile_clips(dataset: Any, plan: LoadingPlan, collate: Collate = collate_streams) -> dict[str, Any]:
     """Runs the pipeline once more with a clock at every step.
 
     Reading is opening files, finding frames in them, and sound; of decoded pictures it is what is not spent in the JPEG
@@ -171,7 +172,7 @@ def profile_clips(dataset: Any, plan: LoadingPlan) -> dict[str, Any]:
     finally:
         pipeline.transforms = plain_steps
     batch = (samples * plan.batch_size)[: plan.batch_size]
-    collating = seconds_per_call(lambda: collate_audio_visual(batch), 5, torch.device('cpu'), warmup=1)
+    collating = seconds_per_call(lambda: collate(batch), 5, torch.device('cpu'), warmup=1)
     stages = _by_stage(clock, pictures['jpeg'])
     stages['collate'] = min(collating) / plan.batch_size * plan.iters
     is_counted = bytes_before is not None and bytes_after is not None

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from hicmae_mm.checkpoints.loading import allow_training_checkpoints, load_weights, read_checkpoint
-from hicmae_mm.datasets import SampleIndex, collate_audio_visual
+from hicmae_mm.config.collation import Collate
+from hicmae_mm.datasets import SampleIndex
 from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.models.pretrainer import AudioVisualPretrainer
 from hicmae_mm.registry import DATASETS, MODELS
@@ -68,7 +69,12 @@ def build_dataset(cfg: Config, split: str | None, order: Sequence[str] = SPLITS)
 
 
 def batches(
-    dataset: Sequence[Any], indices: Sequence[int], batch_size: int, num_workers: int = 0, seed: int = 0
+    dataset: Sequence[Any],
+    indices: Sequence[int],
+    batch_size: int,
+    collate: Collate,
+    num_workers: int = 0,
+    seed: int = 0,
 ) -> Iterator[dict[str, Any]]:
     """Collated batches of some clips in the given order, each read under its own seed; skipped clips are left out."""
     loader: DataLoader[Any] = DataLoader(
@@ -76,12 +82,12 @@ def batches(
         batch_size=batch_size,
         sampler=[SampleIndex(index, seed, 0) for index in indices],
         num_workers=num_workers,
-        collate_fn=collate_audio_visual,
+        collate_fn=collate,
     )
     yield from loader
 
 
-def read_clip(dataset: Sequence[Any], index: int, seed: int = 0) -> dict[str, Any]:
+def read_clip(dataset: Sequence[Any], index: int, collate: Collate, seed: int = 0) -> dict[str, Any]:
     """A batch of one clip.
 
     Raises:
@@ -90,7 +96,7 @@ def read_clip(dataset: Sequence[Any], index: int, seed: int = 0) -> dict[str, An
     sample = dataset[SampleIndex(index, seed, 0)]
     if isinstance(sample, SkippedSample):
         raise ValueError(f'{sample.sample_id} cannot be read: {sample.reason}')
-    return collate_audio_visual([sample])
+    return collate([sample])
 
 
 def evenly_chosen(length: int, count: int) -> list[int]:

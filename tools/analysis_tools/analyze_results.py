@@ -24,9 +24,10 @@ from typing import Any
 import numpy as np
 from mmengine.registry import init_default_scope
 
+from hicmae_mm.config.collation import Collate, collate_of
 from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.config.overrides import load_config
-from hicmae_mm.datasets import SampleIndex, collate_audio_visual
+from hicmae_mm.datasets import SampleIndex
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.evaluation.clip_result import ClipResult, rank
 from hicmae_mm.evaluation.predictions import read_predictions
@@ -70,10 +71,10 @@ def positions(dataset: Sequence[Any]) -> dict[str, int]:
     return {str(dataset.get_data_info(index)['sample_id']): index for index in range(len(dataset))}
 
 
-def look(result: ClipResult, dataset: Sequence[Any], index: int) -> None:
+def look(result: ClipResult, dataset: Sequence[Any], index: int, collate: Collate) -> None:
     """Reads what the model was given of a clip (its first view); says so if the media cannot be read."""
     try:
-        result.add_inputs(collate_audio_visual([dataset[SampleIndex(index, 0, 0)]])['inputs'])
+        result.add_inputs(collate([dataset[SampleIndex(index, 0, 0)]])['inputs'])
     except (MediaError, FileNotFoundError) as error:
         print(f'without pictures: {error}', file=sys.stderr)
 
@@ -161,7 +162,7 @@ def analyze(args: argparse.Namespace) -> None:
     chosen = {'best': ranked[: args.topk], 'worst': ranked[: -args.topk - 1 : -1]}
     for kind, results in chosen.items():
         for result in results:
-            look(result, dataset, where[result.sample_id])
+            look(result, dataset, where[result.sample_id], collate_of(cfg, 'test'))
         draw(kind, results, args)
     write_text(Path(args.out_dir) / 'results.csv', to_csv(ranked))
     write_text(Path(args.out_dir) / 'README.md', to_page(ranked, args) + '\n')

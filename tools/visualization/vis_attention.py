@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from mmengine.registry import init_default_scope
 
+from hicmae_mm.config.collation import collate_of
 from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.config.overrides import load_config
 from hicmae_mm.models.base import AudioVisualModel
@@ -111,9 +112,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     cfg = load_config(args.config, args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
     model = load_model(cfg, args.checkpoint, args.device, AudioVisualModel, ('encoders.', 'fusion.'))
-    dataset = build_dataset(cfg, args.split)
+    dataset, collate = build_dataset(cfg, args.split), collate_of(cfg, args.split, SPLITS)
     for index in choose(dataset, args.clip, args.num_clips):
-        print(f'wrote {draw_clip(model, read_clip(dataset, index), args)}', flush=True)
+        print(
+            f'wrote {draw_clip(model, read_clip(dataset, index, collate), args)}',
+            flush=True,
+        )
     return 0
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 from mmengine.registry import init_default_scope
 
+from hicmae_mm.config.collation import collate_of
 from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.config.overrides import load_config
 from hicmae_mm.models.pretrainer import AudioVisualPretrainer
@@ -53,10 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     cfg = load_config(args.config, args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
     model = load_model(cfg, args.checkpoint, args.device, AudioVisualPretrainer)
-    dataset = build_dataset(cfg, args.split, SPLITS)
+    dataset, collate = build_dataset(cfg, args.split, SPLITS), collate_of(cfg, args.split, SPLITS)
     for index in evenly_chosen(len(dataset), args.num_clips):
         try:
-            batch = read_clip(dataset, index, args.seed)
+            batch = read_clip(dataset, index, collate, args.seed)
         except ValueError as error:
             print(f'left out {error}')
             continue

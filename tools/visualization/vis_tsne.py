@@ -26,6 +26,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from hicmae_mm.config.collation import collate_of
 from hicmae_mm.config.folds import dataset_meta
 from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.config.overrides import load_config
@@ -104,7 +105,7 @@ def compute_features(cfg: Config, args: argparse.Namespace) -> ClipFeatures:
     parts: dict[str, list[np.ndarray]] = {name: [] for name in streams}
     names: list[str] = []
     labels: list[int] = []
-    for batch in batches(dataset, indices, args.batch_size, args.num_workers):
+    for batch in batches(dataset, indices, args.batch_size, collate_of(cfg, args.split, SPLITS), args.num_workers):
         samples = batch['data_samples']
         data = model.data_preprocessor(batch, training=False)
         model.check_streams(data['inputs'], data.get('present'))

@@ -70,6 +70,7 @@ class ReconstructionHook(PictureHook):
             dataset = runner.train_dataloader.dataset
             for number, index in enumerate(evenly_chosen(len(dataset), self.num_clips)):
                 with self.guarded(runner):  # a broken clip does not keep the others from being drawn
-                    clip, streams, mean, std = reconstruct_clip(model, read_clip(dataset, index, self.seed))
+                    batch = read_clip(dataset, index, runner.train_dataloader.collate_fn, self.seed)
+                    clip, streams, mean, std = reconstruct_clip(model, batch)
                     draw = partial(draw_reconstruction, streams, mean, std, f'{clip}, step {step}', self.num_frames)
                     self.publish(runner, f'reconstruction_{number}', draw, step)
