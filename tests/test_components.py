@@ -179,6 +179,7 @@ MODEL_CASES = {
     'TubeletEmbed': ModelCase(PRETRAINER, 'encoders.video.patch_embed', VIDEO | dict(tubelet_size=2)),
     'SpectrogramEmbed': ModelCase(RECOGNIZER, 'encoders.audio.patch_embed', SOUND),
     'CrossModalFusion': ModelCase(RECOGNIZER, 'fusion', dict(depth=1, num_heads=4)),
+    'IterativeCorrelationFusion': ModelCase(PRETRAINER, 'fusion', dict(depth=2, num_heads=2)),
     'ConcatFusion': ModelCase(PRETRAINER, 'fusion', dict(depth=1, num_heads=2)),
     'HierarchicalDecoder': ModelCase(PRETRAINER, 'decoders.video', DECODER),
     'PlainDecoder': ModelCase(PRETRAINER, 'decoders.audio', DECODER),

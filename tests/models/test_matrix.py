@@ -58,6 +58,7 @@ REFUSALS: dict[str, tuple[set[tuple[int, str]], str]] = {
     'ExpertBalance': (set(CELLS), 'ExpertBalance needs an encoder with experts'),
     'ExpertViTEncoder': (_GRIDS, 'ExpertViTEncoder needs input of one size'),
     'HierarchicalContrast': (_ONE | _THREE, 'contrasts exactly two streams'),
+    'IterativeCorrelationFusion': (_ONE | _THREE, 'IterativeCorrelationFusion fuses exactly two streams'),
     'LGIFormerEncoder': (_GRIDS, 'LGIFormerEncoder needs input of one size'),
     'PromptedViTEncoder': (_GRIDS, 'PromptedViTEncoder needs input of one size'),
     'TPSBTEncoder': (_GRIDS, 'TPSBTEncoder needs input of one size'),

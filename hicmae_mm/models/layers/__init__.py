@@ -3,6 +3,7 @@
 from hicmae_mm.models.layers.attention import Attention, CrossAttention, SelfAttention
 from hicmae_mm.models.layers.blocks import Block, CrossBlock, DropPath
 from hicmae_mm.models.layers.experts import ExpertBlock, ExpertMixture, NoisyTopKRouter
+from hicmae_mm.models.layers.gated_layer import GatedCrossLayer
 from hicmae_mm.models.layers.linear_stack import LinearStack
 from hicmae_mm.models.layers.mlp import GatedMlp, Mlp
 from hicmae_mm.models.layers.patch_embed import ImageEmbed, PatchEmbed, SpectrogramEmbed, TubeletEmbed
@@ -20,6 +21,7 @@ __all__ = [
     'DropPath',
     'ExpertBlock',
     'ExpertMixture',
+    'GatedCrossLayer',
     'GatedMlp',
     'ImageEmbed',
     'LinearStack',

@@ -1,0 +1,67 @@
+"""The fusion of AVF-MAE++: absent streams, padding, recomputation, layers, and inputs that it refuses."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from hicmae_mm.models.fusion import IterativeCorrelationFusion
+
+WIDTHS = dict(face=8, voice=8)
+
+
+def tokens() -> dict[str, Tensor]:
+    torch.manual_seed(0)
+    return dict(face=torch.randn(2, 3, 8), voice=torch.randn(2, 4, 8))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('start', [0, 2])
+def test_padding_and_absent_streams_reach_nothing(start: int) -> None:
+    fusion = IterativeCorrelationFusion(WIDTHS, depth=2, num_heads=2).eval()
+    first, padding = tokens(), torch.zeros(2, 4, dtype=torch.bool)
+    padding[1, start:] = True  # all of the voice, or its end
+    second = first | {'voice': first['voice'].masked_fill(padding.unsqueeze(-1), 7.0)}
+    one, other = (fusion(values, {'voice': padding}) for values in (first, second))
+    torch.testing.assert_close(one['face'], other['face'], rtol=0, atol=0)
+    torch.testing.assert_close(one['voice'][~padding], other['voice'][~padding])
+    assert not torch.equal(one['face'][1], fusion(first)['face'][1])
+    assert all(value.isfinite().all() for value in one.values())
+
+
+@torch.no_grad()
+def test_padded_clip_equals_the_clip_without_padding() -> None:
+    fusion = IterativeCorrelationFusion(WIDTHS, depth=2, num_heads=2).eval()
+    whole, padding = tokens(), torch.zeros(2, 4, dtype=torch.bool)
+    padding[:, 3:] = True
+    padded, cut = fusion(whole, {'voice': padding}), fusion(whole | {'voice': whole['voice'][:, :3]})
+    torch.testing.assert_close(padded['face'], cut['face'])
+    torch.testing.assert_close(padded['voice'][:, :3], cut['voice'])
+
+
+def test_recomputation_changes_nothing() -> None:
+    gradients = []
+    for recompute in (False, True):
+        torch.manual_seed(1)
+        fusion = IterativeCorrelationFusion(WIDTHS, 2, 2, checkpoint_activations=recompute)
+        sum(value.square().mean() for value in fusion(tokens()).values()).backward()
+        gradients.append({name: parameter.grad for name, parameter in fusion.named_parameters()})
+    for name, gradient in gradients[0].items():
+        assert torch.equal(gradient, gradients[1][name]), name
+
+
+def test_layer_ids() -> None:
+    fusion = IterativeCorrelationFusion(WIDTHS, 3, 2)
+    assert fusion.layer_id('blocks.voice.2.mlp.fc1.weight') == 2
+    assert fusion.layer_id('refinement.norm.weight') is None
+
+
+def test_what_cannot_work_is_refused() -> None:
+    with pytest.raises(ValueError, match='exactly two streams'):
+        IterativeCorrelationFusion(dict(face=8), 1, 2)
+    with pytest.raises(ValueError, match='streams of one width'):
+        IterativeCorrelationFusion(dict(face=8, voice=4), 1, 2)
+    one = {name: value[:1] for name, value in tokens().items()}
+    with pytest.raises(ValueError, match='at least 2 clips'):
+        IterativeCorrelationFusion(WIDTHS, 1, 2)(one)
