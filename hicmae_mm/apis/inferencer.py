@@ -109,16 +109,20 @@ class EmotionInferencer(BaseInferencer):
         if backend == 'onnxruntime' and self.may_lack_streams:
             raise ValueError("missing_streams='zero' needs backend='torch': an exported model takes every stream")
 
+    # MMEngine's BaseInferencer calls this private method, and has no public one in its place
     def _init_model(self, cfg: Any, weights: str | None, device: str = 'cpu') -> nn.Module:
         assert weights is not None
         return ExportedModel(cfg, weights) if self.backend == 'onnxruntime' else build_torch_model(cfg, weights, device)
 
+    # MMEngine's BaseInferencer calls this private method, and has no public one in its place
     def _init_pipeline(self, cfg: Any) -> list[Callable[[dict[str, Any]], dict[str, Any] | None]]:
         return [TRANSFORMS.build(step) for step in test_dataset(cfg).pipeline]
 
+    # MMEngine's BaseInferencer calls this private method, and has no public one in its place
     def _init_collate(self, cfg: Any) -> Callable[..., Any]:
         return collate_of(cfg)
 
+    # MMEngine's BaseInferencer calls this private method, and has no public one in its place
     def _init_visualizer(self, cfg: Any) -> None:  # noqa: ARG002 (MMEngine's signature)
         return None
 
@@ -173,6 +177,7 @@ class EmotionInferencer(BaseInferencer):
         samples = [report.to_sample() for report in reports] if return_datasamples else None
         return self.postprocess(results, visualization, samples, out_dir)
 
+    # MMEngine's BaseInferencer calls this private method, and has no public one in its place
     def _inputs_to_list(self, inputs: Any) -> list[ClipInput]:
         return as_clips(inputs)
 

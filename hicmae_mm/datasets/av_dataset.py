@@ -78,7 +78,7 @@ class AudioVisualDataset(BaseDataset):
 
     TASK = 'classification'
 
-    _fully_initialized: bool = False
+    _fully_initialized: bool = False  # MMEngine's own flag, which it does not declare
 
     def __init__(
         self,
@@ -161,6 +161,7 @@ class AudioVisualDataset(BaseDataset):
             self.data_bytes, self.data_address = self._serialize_data()
         self._fully_initialized = True
 
+    # MMEngine's get_subset calls this method, whose default would make a dictionary of every clip
     def _get_unserialized_subset(self, indices: Sequence[int] | int) -> Sequence[dict[str, Any]]:
         if isinstance(self.data_list, TextRecords) and not isinstance(indices, int):
             return self.data_list.take(indices)

@@ -224,6 +224,7 @@ class AudioVisualRunner(Runner):
         model: nn.Module = super().train()
         return model
 
+    # MMEngine's train() calls this method, and has no public one in its place
     def _init_model_weights(self) -> None:
         """Sets initial weights; loading checkpoints of ``init_cfg`` cannot run code."""
         if sharding_of(self.model).is_sharded:

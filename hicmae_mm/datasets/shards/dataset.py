@@ -51,7 +51,7 @@ class AudioVisualShards(AudioVisualDataset):
     ann_file: str
     index: ShardIndex
     storage: ShardStorage
-    _fully_initialized: bool
+    _fully_initialized: bool  # MMEngine's own flag, which it does not declare
 
     def __init__(
         self,

@@ -48,7 +48,9 @@ class CheckpointHook(MMEngineCheckpointHook):
     """
 
     keep_ckpt_ids: deque[int]
+    # MMEngine has no public way to add measures to save_best
     _default_greater_keys = (*MMEngineCheckpointHook._default_greater_keys, 'UAR', 'WAR', 'F1', 'PCC', 'CCC', 'MER')
+    # see above: MMEngine asks these two attributes
     _default_less_keys = (*MMEngineCheckpointHook._default_less_keys, 'MAE', 'MSE')
 
     def __init__(
@@ -105,6 +107,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         runner.message_hub.update_info(VALIDATED_EPOCH, runner.epoch)
         super().after_val_epoch(runner, metrics)
 
+    # MMEngine removes old checkpoints before the new one is complete
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         """Saves a checkpoint, writes its name to ``last_checkpoint``, and then removes old checkpoints."""
         outdated = self._add_to_kept(runner, step)

@@ -47,6 +47,7 @@ class CosineWeightDecay(WarmupCosineLR):
         self.end_value = end_value
         super().__init__(optimizer, warmup, 0.0, begin, end, last_step, by_epoch, verbose)
 
+    # MMEngine's schedulers are defined by this method
     def _get_value(self) -> list[float]:
         factor = self._factor(0.0, has_warmup=False)
         return [self.end_value + (base - self.end_value) * factor if base > 0 else base for base in self.base_values]

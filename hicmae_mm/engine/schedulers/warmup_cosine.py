@@ -140,6 +140,7 @@ class WarmupCosineLR(_ParamScheduler):
             **kwargs,
         )
 
+    # MMEngine's schedulers are defined by this method
     def _get_value(self) -> list[float]:
         factor = self._factor(self.eta_min_ratio)
         return [base * factor for base in self.base_values]
