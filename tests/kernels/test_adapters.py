@@ -11,7 +11,7 @@ from mmengine.runner import set_random_seed
 from torch import Tensor, nn
 
 from hicmae_mm.kernels import linear, remove_cpu_kernels, use_cpu_kernels
-from hicmae_mm.models.layers import Block, CrossBlock, run_block
+from hicmae_mm.models.layers import Block, CrossAttention, CrossBlock, Mlp, SelfAttention, run_block
 from hicmae_mm.registry import MODELS
 from tests.models.operations import Operations
 from tests.test_components import MODEL_CASES, PRETRAINER, raw_batch, with_component
@@ -86,6 +86,30 @@ def test_every_component_computes_through_every_adapter(component: str, recomput
     for name in names:
         expected = merged.get_submodule(name).weight.grad
         torch.testing.assert_close(model.get_submodule(name).base.weight.grad, expected, rtol=1e-2, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_every_kind_of_layer_computes_through_adapters_when_it_is_compiled() -> None:
+    """One model for each kind of module that holds linear layers and that no earlier model had."""
+    covered: set[type] = set()
+    for component, case in MODEL_CASES.items():
+        torch.manual_seed(0)
+        model = MODELS.build(with_component(case.base, case.slot, component, case.options)).eval()
+        holders = {type(part) for part in model.modules() if any(type(child) is nn.Linear for child in part.children())}
+        if holders <= covered:
+            continue
+        covered |= holders
+        use_cpu_kernels(model)
+        model, merged = adapted(model, linears(model))
+        batch = raw_batch()
+        if case.base['type'] != PRETRAINER['type']:
+            batch.pop('masks')
+        prepared = model.data_preprocessor(batch, training=False)
+        torch._dynamo.reset()
+        with torch.no_grad():
+            given, named = prepared['inputs'], dict(mode='tensor', **only_masks(prepared))
+            assert_close(torch.compile(model, backend='aot_eager')(given, **named), merged(given, **named))
+    assert {Mlp, SelfAttention, CrossAttention} <= covered
 
 
 def only_masks(prepared: dict[str, Any]) -> dict[str, Any]:
