@@ -25,24 +25,24 @@ Masks = Mapping[str, Tensor | TokenMask]
 
 @MODELS.register_module()
 class AudioVisualPretrainer(AudioVisualModel):
-    """Masked reconstruction of every stream plus contrast between streams (HiCMAE, "Pre-training").
+    """Trains by masked reconstruction of every stream and by contrast between streams (HiCMAE, "Pre-training").
 
     Args:
-        encoders: An encoder per stream.
-        decoders: A decoder per stream.
-        heads: A reconstruction head per stream.
-        fusion: Fuses the visible tokens; ``None`` passes them on unfused.
-        contrastive: Contrastive head over encoder layers; ``None`` leaves it out.
+        encoders: An encoder for each stream.
+        decoders: A decoder for each stream.
+        heads: A reconstruction head for each stream.
+        fusion: Fusion of the visible tokens. ``None`` does not fuse them.
+        contrastive: Contrastive head over encoder layers. ``None`` trains without contrast.
         objectives: Further losses by name, which look at the whole pass.
-        skip_layers: 0-based encoder layers handed to the decoders, shallow to deep.
-        data_preprocessor: Moves and normalises batches.
+        skip_layers: Indices (from 0) of the encoder layers that the decoders receive, from shallow to deep.
+        data_preprocessor: Module that moves and normalises batches.
         frozen: Parts that are not trained; see :class:`AudioVisualModel`.
         checkpoint_activations: Memory for time in all parts; see :class:`AudioVisualModel`.
         init_cfg: MMEngine initialisation config.
         tied: Parts that are one module; see :class:`AudioVisualModel`.
 
     Raises:
-        ValueError: Streams that differ between encoders, decoders and heads, or a skip layer that does not exist.
+        ValueError: If encoders, decoders and heads have different streams, or a skip layer does not exist.
     """
 
     def __init__(

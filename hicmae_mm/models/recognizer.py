@@ -26,22 +26,33 @@ from hicmae_mm.structures import EmotionDataSample, Inputs, Stream
 class AudioVisualRecognizer(AudioVisualModel):
     """Recognises emotion from one stream or several (HiCMAE, "Fine-tuning").
 
-    With one encoder only that stream is run, and no fusion is needed. A model of several streams takes clips that lack
-    some of them if it is told so; what happens then is defined in ``missing_streams.py``.
+    A model of one stream needs no fusion. With ``missing_streams='zero'`` a model of several streams accepts clips that
+    lack some of them. ``missing_streams.py`` defines what happens then.
 
     Args:
-        encoders: An encoder per stream.
-        head: Clip-level head.
-        fusion: Fuses the streams' tokens; ``None`` passes them on unfused.
-        aggregator: Makes one feature of all tokens.
-        data_preprocessor: Moves and normalises batches.
-        missing_streams: ``'error'``: every clip must have every stream. ``'zero'``: an absent stream's encoder is not
-            run, its features are 0, and no other stream attends to it.
+        encoders: An encoder for each stream.
+        head: Head that predicts from the feature.
+        fusion: Fusion of the tokens of all streams. ``None`` does not fuse them.
+        aggregator: Aggregator that computes one feature from all tokens.
+        data_preprocessor: Module that moves and normalises batches.
+        missing_streams: With ``'error'`` every clip must have every stream. With ``'zero'`` the encoder of a missing
+            stream does not run, its features are 0, and no other stream attends to it.
         objectives: Further losses by name, which look at the whole pass.
         frozen: Parts that are not trained; see :class:`AudioVisualModel`.
         checkpoint_activations: Memory for time in all parts; see :class:`AudioVisualModel`.
         init_cfg: MMEngine initialisation config.
         tied: Parts that are one module; see :class:`AudioVisualModel`.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models import AudioVisualRecognizer
+        >>> mlp = dict(type='FeatureMLPEncoder', widths=(8,))
+        >>> model = AudioVisualRecognizer(
+        ...     encoders=dict(face=dict(mlp, in_channels=6), words=dict(mlp, in_channels=4)),
+        ...     head=dict(type='ClassificationHead', num_classes=3),
+        ... )
+        >>> model(dict(face=torch.randn(2, 6), words=torch.randn(2, 4)), mode='tensor').shape
+        torch.Size([2, 3])
     """
 
     def __init__(
