@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import onnxruntime
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hicmae_mm.models.fusion import IterativeCorrelationFusion
 
@@ -49,6 +52,29 @@ def test_recomputation_changes_nothing() -> None:
         gradients.append({name: parameter.grad for name, parameter in fusion.named_parameters()})
     for name, gradient in gradients[0].items():
         assert torch.equal(gradient, gradients[1][name]), name
+
+
+class _Positional(nn.Module):
+    """What ONNX can export: tensors in, tensors out."""
+
+    def __init__(self, fusion: IterativeCorrelationFusion) -> None:
+        super().__init__()
+        self.fusion = fusion
+
+    def forward(self, face: Tensor, voice: Tensor) -> tuple[Tensor, ...]:
+        return tuple(self.fusion(dict(face=face, voice=voice)).values())
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_onnx_gives_the_same(tmp_path: Path) -> None:
+    model = _Positional(IterativeCorrelationFusion(WIDTHS, depth=1, num_heads=2)).eval()
+    given = tuple(tokens().values())
+    torch.onnx.export(model, given, tmp_path / 'fusion.onnx', dynamo=True, verbose=False)
+    session = onnxruntime.InferenceSession(tmp_path / 'fusion.onnx', providers=['CPUExecutionProvider'])
+    fed = {entry.name: value.numpy() for entry, value in zip(session.get_inputs(), given)}
+    for found, value in zip(session.run(None, fed), model(*given)):
+        torch.testing.assert_close(torch.from_numpy(found), value, rtol=1e-4, atol=1e-5)
 
 
 def test_layer_ids() -> None:

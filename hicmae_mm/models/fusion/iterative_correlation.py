@@ -50,15 +50,21 @@ class OverallRefinement(nn.Module):
         for name, branch in self.branches.items():
             values, padded = streams[name], padding.get(name)
             if padded is None:
-                found = F.scaled_dot_product_attention(overall, values, values)  # (B, N, D)
+                found = _resembling(overall, values)
                 refined = refined + branch(found.transpose(1, 2)).transpose(1, 2)
                 continue
             is_absent = padded.all(dim=1)[:, None, None]  # (B, 1, 1)
             attended = (~padded).unsqueeze(1) | is_absent  # (B, 1, N_i)
-            found = F.scaled_dot_product_attention(overall, values, values, attended).masked_fill(is_absent, 0)
+            found = _resembling(overall, values, attended.unsqueeze(1)).masked_fill(is_absent, 0)
             refined = refined + branch(found.transpose(1, 2)).transpose(1, 2).masked_fill(is_absent, 0)
         output: Tensor = self.norm(refined)
         return output
+
+
+def _resembling(x: Tensor, values: Tensor, attended: Tensor | None = None) -> Tensor:
+    """Attention of ``(B, N, D)`` to ``(B, N', D)`` without projections: ``(B, N, D)``; ONNX needs an axis of heads."""
+    one_head = values.unsqueeze(1)  # (B, 1, N', D)
+    return F.scaled_dot_product_attention(x.unsqueeze(1), one_head, one_head, attended).squeeze(1)
 
 
 class LayerMix(nn.Module):
