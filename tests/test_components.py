@@ -337,7 +337,8 @@ CASES['METRICS'] = CASES['METRICS'] | {
     'RegressionMetric',
     'MERMultiMetric',
 }  # run by tests of their own below
-CASES['METRICS'] |= {'OpenVocabularyMetric'}  # run by tests/evaluation/test_open_vocabulary.py
+# run by tests/evaluation/test_open_vocabulary.py and tests/evaluation/test_frame_metric.py
+CASES['METRICS'] |= {'FrameMetric', 'OpenVocabularyMetric'}
 # run by tests/datasets/faces and tests/test_tools/test_media_preparation.py, which swap them by --cropper
 CASES['FACE_CROPPERS'] = {'HaarCascade', 'OpenFace', 'TrackedBoxes', 'WholeFrame', 'YuNet'}
 CASES['MODEL_WRAPPERS'] = {'DataParallelModel', 'FullyShardedModel'}  # run by tests/engine on two ranks

@@ -1,0 +1,84 @@
+"""Measures over the frames of whole videos."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from hicmae_mm.evaluation import FrameMetric
+from hicmae_mm.evaluation.functional.frames import population_concordance
+
+
+def video(rng: np.random.Generator, frames: int) -> dict:
+    return {
+        'pred_expression_score': rng.random((frames, 3)),
+        'gt_expression': rng.integers(-1, 3, frames),
+        'pred_valence_arousal': rng.normal(size=(frames, 2)),
+        'gt_valence_arousal': rng.uniform(-1, 1, (frames, 2)),
+        'pred_action_units': rng.random((frames, 4)),
+        'gt_action_units': rng.integers(0, 2, (frames, 4)),
+    }
+
+
+def window(source: dict, start: int, end: int, index: int, name: str = 'a') -> dict:
+    cut = {key: value[start:end] for key, value in source.items()}
+    return {**cut, 'video': name, 'first': start, 'sample_idx': index, 'sample_id': f'{name}{index}'}
+
+
+def test_windows_that_overlap_count_once_and_equal_the_whole_video() -> None:
+    rng = np.random.default_rng(0)
+    first, second = video(rng, 20), video(rng, 7)
+    first['gt_valence_arousal'][4] = -5
+    first['gt_action_units'][2, 1] = -1
+    windows = [window(first, 0, 8, 0), window(first, 6, 14, 1), window(first, 12, 20, 2), window(second, 0, 7, 3, 'b')]
+    metric = FrameMetric(video_field='video', first_frame_field='first')
+    metric.process(None, windows)
+    measures = metric.evaluate(4)
+
+    joined = {key: np.concatenate([first[key], second[key]]) for key in first}
+    known = joined['gt_expression'] >= 0
+    classes = joined['pred_expression_score'].argmax(1)
+    expression = f1_score(joined['gt_expression'][known], classes[known], average='macro')
+    valid = joined['gt_valence_arousal'][:, 0] != -5
+    pairs = zip(joined['pred_valence_arousal'][valid].T, joined['gt_valence_arousal'][valid].T)
+    concordances = [population_concordance(x, y) for x, y in pairs]
+    rows = (joined['gt_action_units'] >= 0).all(1)
+    units = f1_score(joined['gt_action_units'][rows], joined['pred_action_units'][rows] > 0.5, average='macro')
+    assert measures['expression_f1'] == pytest.approx(expression)
+    assert [measures['CCC/0'], measures['CCC/1']] == pytest.approx(concordances)
+    assert measures['action_unit_f1'] == pytest.approx(units)
+    assert measures['multitask'] == pytest.approx(expression + np.mean(concordances) + units)
+
+
+def test_predictions_of_overlapping_windows_are_averaged_and_smoothed() -> None:
+    target = np.array([[0.0], [1.0], [2.0], [3.0]])
+    parts = [(0, np.array([[0.0], [1.0], [4.0]])), (2, np.array([[0.0], [3.0]]))]
+    samples = [
+        {'pred_v': rows, 'gt_v': target[at : at + len(rows)], 'video': 'a', 'first': at, 'sample_idx': at}
+        for at, rows in parts
+    ]
+    for radius, expected in ((0, [0, 1, 2, 3]), (1, [0.5, 1, 2, 2.5])):
+        metric = FrameMetric(None, 'v', None, video_field='video', first_frame_field='first', smooth_radius=radius)
+        metric.process(None, samples)
+        wanted = population_concordance(np.array(expected), target[:, 0])
+        assert metric.evaluate(2) == {'CCC': pytest.approx(wanted)}
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'pred_v': np.zeros((3, 1))}, 'one row for each frame'),
+        ({'pred_v': None}, "level='frame'"),
+        ({'gt_v': None}, 'LoadFrameTargets'),
+        ({'pred_v': np.full((2, 1), np.nan)}, 'not finite'),
+    ],
+)
+def test_unfit_samples_are_named(change: dict, message: str) -> None:
+    sample = {'pred_v': np.zeros((2, 1)), 'gt_v': np.zeros((2, 1)), 'sample_id': 'clip7', **change}
+    with pytest.raises(ValueError, match=message) as error:
+        FrameMetric(None, 'v', None).process(None, [sample])
+    assert 'clip7' in str(error.value)
+
+
+def test_unfit_arguments_are_refused() -> None:
+    with pytest.raises(ValueError, match='needs one of'):
+        FrameMetric(None, None, None)
