@@ -2,10 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
+from mmengine.evaluator import Evaluator
 from sklearn.metrics import f1_score
 
 from hicmae_mm.evaluation import FrameMetric
 from hicmae_mm.evaluation.functional.frames import population_concordance
+from hicmae_mm.models.heads import MultiTaskHead
+from hicmae_mm.structures import EmotionDataSample
 
 
 def video(rng: np.random.Generator, frames: int) -> dict:
@@ -82,3 +86,25 @@ def test_unfit_samples_are_named(change: dict, message: str) -> None:
 def test_unfit_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match='needs one of'):
         FrameMetric(None, None, None)
+
+
+def test_frame_heads_feed_it_through_the_evaluator() -> None:
+    torch.manual_seed(0)
+    tasks = {
+        'expression': dict(type='ClassificationHead', num_classes=3, level='frame', target='expression', ignore=-1),
+        'va': dict(type='RegressionHead', num_outputs=2, level='frame', target='valence_arousal', ignore=-5),
+        'au': dict(type='MultiLabelHead', num_labels=4, level='frame', target='action_units', ignore=-1),
+    }
+    head = MultiTaskHead(in_channels=5, heads=tasks)
+    samples = [EmotionDataSample(metainfo={'sample_idx': i, 'sample_id': f'clip{i}'}) for i in range(2)]
+    predicted = head.predict(torch.randn(2, 6, 5), samples)
+    for sample in predicted:  # as if the model were right
+        sample.set_target('expression', sample.pred_expression_score.argmax(dim=1))
+        sample.set_target('valence_arousal', sample.pred_valence_arousal.clone())
+        sample.set_target('action_units', (sample.pred_action_units > 0.5).long())
+    evaluator = Evaluator(metrics=FrameMetric())
+    evaluator.process(data_samples=predicted)
+    measures = evaluator.evaluate(2)
+    assert measures['expression_f1'] == 1
+    assert measures['CCC'] == pytest.approx(1)
+    assert 0 < measures['action_unit_f1'] <= 1  # a unit that is never there has an F1 of 0
