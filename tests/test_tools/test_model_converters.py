@@ -126,11 +126,14 @@ def test_what_does_not_fit_is_refused_in_one_line(
     out = tmp_path / 'out.pth'
     torch.save({'model': {'layer4.0.conv1.weight': torch.zeros(1)}}, tmp_path / 'foreign.pth')
     torch.save({'model': {'head.bias': torch.zeros(5)}}, tmp_path / 'part.pth')
+    ruined = {'head.bias': torch.full((5,), torch.nan)}
+    torch.save({'model': {'head.bias': torch.zeros(5)}, 'model_ema': ruined}, tmp_path / 'ruined.pth')
     torch.save({'state_dict': {'head.heads.valence.fc.bias': torch.zeros(5)}}, tmp_path / 'own.pth')
     for arguments, message in (
         (('hicmae_to_mm', tmp_path / 'foreign.pth', out), 'not a published HiCMAE checkpoint'),
         (('hicmae_to_mm', tmp_path / 'part.pth', out, '--config', config), 'the checkpoint does not fit the model'),
         (('hicmae_to_mm', tmp_path / 'part.pth', out, '--weights', 'model_ema'), "has no 'model_ema', only ['model']"),
+        (('hicmae_to_mm', tmp_path / 'ruined.pth', out, '--weights', 'model_ema'), 'head.bias'),
         (('hicmae_to_mm', source, out, '--config', 'absent.py'), 'config file absent.py does not exist'),
         (('hicmae_to_mm', tmp_path / 'nothing.pth', out), "nothing.pth' does not exist"),
         (('hicmae_to_mm', source, tmp_path / 'out.onnx'), 'must end in .pth or .safetensors'),

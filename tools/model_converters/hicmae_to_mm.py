@@ -17,6 +17,7 @@ from typing import Any
 from hicmae_mm.checkpoints.files import check_can_write, file_sha256, read_file, write_checkpoint
 from hicmae_mm.checkpoints.loading import with_state_dict
 from hicmae_mm.checkpoints.published_keys import check_published, map_published_keys
+from hicmae_mm.checkpoints.weights import check_weights
 from hicmae_mm.config.facts import build_empty_model, checkpoint_meta
 from hicmae_mm.config.overrides import load_config
 
@@ -49,13 +50,14 @@ def select_weights(content: Any, weights: str, source: Path) -> dict[str, Any]:
     """The weights of a published file by published name.
 
     Raises:
-        ValueError: The file has no such weights.
+        ValueError: The file has no such weights, or they are ruined (NaN, infinite, integers).
     """
     if weights == 'model':
         return dict(with_state_dict(content, str(source))['state_dict'])
     if not isinstance(content, Mapping) or not isinstance(content.get(weights), Mapping):
         found = list(content)[:8] if isinstance(content, Mapping) else type(content).__name__
         raise ValueError(f'{str(source)!r} has no {weights!r}, only {found}; leave --weights out')
+    check_weights(content[weights], str(source))
     return dict(content[weights])
 
 
