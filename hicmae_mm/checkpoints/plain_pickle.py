@@ -79,6 +79,13 @@ def check_size(content: Any) -> None:
 _DISPATCH: dict[int, Callable[..., Any]] = pickle._Unpickler.dispatch
 
 
+class _Operations(dict[int, Callable[..., Any]]):
+    """The allowed operations. Any other one is refused by its code."""
+
+    def __missing__(self, code: int) -> Callable[..., Any]:
+        raise pickle.UnpicklingError(f'torch.save does not write its pickle operation {code:#04x}')
+
+
 class PlainUnpickler(pickle._Unpickler):
     """Unpickler of tensors and plain values.
 
@@ -87,7 +94,7 @@ class PlainUnpickler(pickle._Unpickler):
         find_storage: Function that makes the storage for a persistent id; None if the pickle has no tensors.
     """
 
-    dispatch: ClassVar[dict[int, Callable[..., Any]]] = {code: _DISPATCH[code] for code in _OPCODES}
+    dispatch: ClassVar[dict[int, Callable[..., Any]]] = _Operations({code: _DISPATCH[code] for code in _OPCODES})
 
     def __init__(self, file: BoundedReader, find_storage: Callable[[Any], Any] | None = None) -> None:
         super().__init__(file, encoding='latin1')

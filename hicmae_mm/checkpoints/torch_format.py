@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch.storage import TypedStorage, UntypedStorage
 
+from hicmae_mm.checkpoints.pickle_names import MAX_BYTES, asked_names
 from hicmae_mm.checkpoints.plain_pickle import BoundedReader, PlainUnpickler, check_size
 
 _MAGIC_NUMBER, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # the first two values in a file of torch before 1.6
@@ -117,8 +118,7 @@ def _check_id(pid: Any) -> tuple[torch.dtype, str, int]:
 def _load_old(file: BinaryIO, size: int) -> Any:
     """Reads a file of torch before 1.6: several pickles in sequence, then the bytes of every storage."""
     reader = BoundedReader(file, size)
-    if PlainUnpickler(reader).load() != _MAGIC_NUMBER or PlainUnpickler(reader).load() != _PROTOCOL:
-        raise pickle.UnpicklingError('the file was not written by torch.save')
+    _check_beginning(file, reader)
     PlainUnpickler(reader).load()  # facts about the machine
     storages: dict[str, tuple[UntypedStorage, int]] = {}
     asked = 0
@@ -146,6 +146,20 @@ def _load_old(file: BinaryIO, size: int) -> Any:
         if file.readinto(_bytes_of(storage)) != storage.nbytes():  # type: ignore[attr-defined]
             raise pickle.UnpicklingError('the file ends too early')
     return content
+
+
+def _check_beginning(file: BinaryIO, reader: BoundedReader) -> None:
+    """Refuses what ``torch.save`` did not write, and names what a plain pickle asks for."""
+    try:
+        if PlainUnpickler(reader).load() == _MAGIC_NUMBER and PlainUnpickler(reader).load() == _PROTOCOL:
+            return
+        reason = 'the file was not written by torch.save'
+    except pickle.UnpicklingError as error:
+        reason = str(error)
+    file.seek(0)
+    names = asked_names(file.read(MAX_BYTES))
+    asked = f'; it is a pickle that asks for {", ".join(name[:100] for name in names[:3])}' if names else ''
+    raise pickle.UnpicklingError(f'{reason}{asked}')
 
 
 def _bytes_of(storage: UntypedStorage) -> np.ndarray:
