@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
 from hicmae_mm.models.layers import TokenMask, gather_tokens
+from hicmae_mm.registry import MODELS
 from tests.models import tiny
 
 
@@ -67,3 +70,35 @@ def test_dropout_reaches_tokens_and_blocks() -> None:
     assert torch.equal(encoder.eval()(x).tokens, plain.eval()(x).tokens)
     encoder.train()
     assert not torch.equal(encoder(x).tokens, encoder(x).tokens)
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(type='Emotion2VecEncoder', embed_dims=12, depth=1, prenet_depth=1, num_heads=3, position_groups=4),
+        dict(
+            type='PromptedViTEncoder',
+            patch_embed=dict(type='ImageEmbed', image_size=32),
+            embed_dims=12,
+            depth=2,
+            num_heads=2,
+            prompt_interval=2,
+        ),
+        dict(
+            type='PromptedViTEncoder',
+            patch_embed=dict(type='SpectrogramEmbed', num_frames=32, num_mel_bins=16),
+            embed_dims=12,
+            depth=2,
+            num_heads=2,
+            prompt_interval=2,
+        ),
+    ],
+    ids=['waveform', 'frames', 'spectrogram'],
+)
+def test_encoders_take_the_example_that_they_give(options: dict[str, Any]) -> None:
+    encoder = MODELS.build(options)
+    example = encoder.example_input(2, torch.Generator().manual_seed(0))
+    output = encoder(example)
+    assert torch.equal(example, encoder.example_input(2, torch.Generator().manual_seed(0)))
+    assert output.tokens.shape == (2, output.tokens.shape[1], encoder.embed_dims)
+    assert len(output.hidden) == encoder.depth

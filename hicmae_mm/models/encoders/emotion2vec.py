@@ -16,6 +16,7 @@ from hicmae_mm.models.layers import Mlp, TokenMask
 from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import Padded, Stream
 
+SAMPLE_RATE_HZ = 16000
 CONV_LAYERS = ((512, 10, 5), *[(512, 3, 2)] * 4, *[(512, 2, 2)] * 2)
 
 
@@ -176,6 +177,10 @@ class Emotion2VecEncoder(BaseEncoder):
             is_padding = F.pad(padding, (num_extra, 0))[None, :, None, None]  # (1, B, 1, 1, K)
             scaled = scaled.masked_fill(is_padding, -torch.inf)
         return scaled
+
+    def example_input(self, batch_size: int, generator: torch.Generator | None = None) -> Stream:
+        """See :meth:`BaseEncoder.example_input`; a waveform has one second."""
+        return torch.randn(batch_size, SAMPLE_RATE_HZ, generator=generator)
 
     def layer_id(self, name: str) -> int | None:
         """See :meth:`BaseEncoder.layer_id`."""

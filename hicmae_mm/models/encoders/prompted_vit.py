@@ -10,11 +10,12 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from hicmae_mm.models.encoders.base import BaseEncoder, EncoderOutput
-from hicmae_mm.models.layers import PatchEmbed, TokenMask
+from hicmae_mm.models.layers import ImageEmbed, PatchEmbed, TokenMask
 from hicmae_mm.models.layers.blocks import NORM_EPS
 from hicmae_mm.models.utils import build_slot
 from hicmae_mm.registry import MODELS
 
+EXAMPLE_FRAMES = 16
 NORM: Any = partial(nn.LayerNorm, eps=NORM_EPS)  # timm's annotations know classes only
 
 
@@ -119,6 +120,12 @@ class PromptedViTEncoder(BaseEncoder):
         )
         classes = rearrange(normed[-1][:, 0], '(b t) d -> b t d', b=batch_size)
         return EncoderOutput(hidden[-1], hidden, summary=classes)
+
+    def example_input(self, batch_size: int, generator: torch.Generator | None = None) -> Tensor:
+        """See :meth:`BaseEncoder.example_input`; a video has 16 frames."""
+        embed = self.patch_embed
+        frames = (EXAMPLE_FRAMES,) if isinstance(embed, ImageEmbed) else ()
+        return torch.randn(batch_size, embed.in_channels, *frames, *embed.size, generator=generator)
 
     def layer_id(self, name: str) -> int | None:
         """See :meth:`BaseEncoder.layer_id`."""
