@@ -83,7 +83,7 @@ class _Operations(dict[int, Callable[..., Any]]):
     """The allowed operations. Any other one is refused by its code."""
 
     def __missing__(self, code: int) -> Callable[..., Any]:
-        raise pickle.UnpicklingError(f'torch.save does not write its pickle operation {code:#04x}')
+        raise pickle.UnpicklingError(f'its pickle is damaged: torch.save does not write operation {code:#04x}')
 
 
 class PlainUnpickler(pickle._Unpickler):
