@@ -72,7 +72,7 @@ def test_training_starts_but_does_not_resume_from_weights(trained: Config, tmp_p
         run('publish_model', Path(trained.work_dir) / 'epoch_1.pth', tmp_path / f'model{suffix}')
         (weights[suffix],) = tmp_path.glob(f'model-*{suffix}')
     base = trained.to_dict() | dict(work_dir=str(tmp_path / 'work'), custom_hooks=[])
-    refusal = r'holds weights but no training state \(optimizer, message_hub absent\)'
+    refusal = r'holds weights but no training state \(optimizer, message_hub missing\)'
     with pytest.raises(ValueError, match=refusal):
         set_resume(Config(base), str(weights['.safetensors']))
     cfg = Config(base | dict(experiment_name='resumed'))

@@ -103,9 +103,9 @@ class LGIFormerEncoder(PatchEncoder):
         tokens = self.embed(x, mask)  # (B, K, D)
         where = None if mask is None else as_token_mask(mask)
         order = self.order_of_regions(where)  # (B or 1, K)
-        index = order.unsqueeze(-1).expand(len(tokens), -1, tokens.shape[-1])
+        index = order.unsqueeze(-1).expand(tokens.shape[0], -1, tokens.shape[-1])
         local = tokens.gather(1, index).unflatten(1, (self.num_regions, -1))  # (B, R, n, D)
-        regions = self.region_tokens.to(local.dtype).expand(len(local), -1, -1).unsqueeze(2)
+        regions = self.region_tokens.to(local.dtype).expand(local.shape[0], -1, -1).unsqueeze(2)
         state = torch.cat([regions, local], dim=2)  # (B, R, 1 + n, D)
         hidden, summary = [], state[:, :, 0]
         for block in self.blocks:

@@ -112,10 +112,10 @@ class RegionBlock(nn.Module):
         regions = rearrange(x[:, :, :1], 'b r one d -> (b r) one d')
         context = rearrange(x[:, :, 1:], 'b r n d -> (b r) n d')
         added = self.local_attn(self.local_norm(regions), self.local_context_norm(context))
-        added = self.drop_path(rearrange(added, '(b r) one d -> b r one d', b=len(x)))
+        added = self.drop_path(rearrange(added, '(b r) one d -> b r one d', b=x.shape[0]))
         return torch.cat([x[:, :, :1] + added, x[:, :, 1:]], dim=2)
 
     def _within_regions(self, attention: CrossAttention, normed: Tensor) -> Tensor:
         parts = rearrange(normed, 'b r n d -> (b r) n d')
-        output: Tensor = self.drop_path(rearrange(attention(parts, parts), '(b r) n d -> b r n d', b=len(normed)))
+        output: Tensor = self.drop_path(rearrange(attention(parts, parts), '(b r) n d -> b r n d', b=normed.shape[0]))
         return output
