@@ -57,6 +57,7 @@ class LGIFormerEncoder(PatchEncoder):
     """
 
     region_of: Tensor
+    whole_order: Tensor
 
     def __init__(
         self,
@@ -95,7 +96,10 @@ class LGIFormerEncoder(PatchEncoder):
             for rate in rates
         )
         self.norm = nn.LayerNorm(embed_dims, NORM_EPS) if final_norm else nn.Identity()
-        self.register_buffer('region_of', region_of_tokens(self.grid, self.region), persistent=False)  # (N,)
+        region_of = region_of_tokens(self.grid, self.region)
+        self.register_buffer('region_of', region_of, persistent=False)  # (N,)
+        # sorted here, since an exported graph cannot sort
+        self.register_buffer('whole_order', region_of.argsort(stable=True).unsqueeze(0), persistent=False)  # (1, N)
         self.apply(init_transformer)
 
     def forward(self, x: Tensor, mask: Tensor | TokenMask | None = None) -> EncoderOutput:
@@ -122,7 +126,7 @@ class LGIFormerEncoder(PatchEncoder):
             ValueError: Visible tokens that cannot be divided equally.
         """
         if mask is None:
-            return self.region_of.argsort(stable=True).unsqueeze(0)
+            return self.whole_order
         num_visible = mask.visible.shape[1]
         if num_visible % self.num_regions:
             raise ValueError(
