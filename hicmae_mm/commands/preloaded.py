@@ -111,8 +111,11 @@ def _run_tool(
     for descriptor in (1, 2):
         os.dup2(output.fileno(), descriptor)
     output.close()
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    # new streams: the inherited ones may take the pipe for the file that the caller writes to, and try to seek in it
+    sys.stdout, sys.stderr = (
+        os.fdopen(descriptor, 'w', buffering=1, encoding=stream.encoding, errors=stream.errors, closefd=False)
+        for descriptor, stream in ((1, sys.stdout), (2, sys.stderr))
+    )
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)

@@ -53,6 +53,17 @@ def test_a_tool_sees_what_it_would_see_as_a_command(tmp_path: Path) -> None:
     ]
 
 
+def test_a_caller_may_write_to_a_file(tmp_path: Path) -> None:
+    tool, log = tmp_path / 'tool.py', tmp_path / 'log.txt'
+    tool.write_text("import sys; sys.stdout.reconfigure(errors='backslashreplace'); print('a \\ud800')")
+    arguments = [sys.executable, '-u', '-c', f'{CALLER}print(running.wait() < 60)', str(tmp_path), str(tool)]
+    with log.open('w') as file:
+        file.write('before\n' * 9)
+        file.flush()
+        subprocess.run(arguments, stdout=file, stderr=subprocess.STDOUT, timeout=60, check=False)
+    assert log.read_text().splitlines()[9:] == ['tool | a \\ud800', 'True']
+
+
 def test_a_tool_leaves_the_cores_to_others(tmp_path: Path) -> None:
     tool = tmp_path / 'tool.py'
     tool.write_text('import os, subprocess; print(os.nice(0), flush=True); subprocess.run("nice")')
