@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from hicmae_mm.checkpoints.loading import LoadingReport, load_weights
 from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.models.encoders import EncoderOutput
+from hicmae_mm.models.layers import mean_tokens
 from hicmae_mm.models.missing_streams import encode_present, find_presence
 
 FUSION, CLIP = 'fusion', 'clip'
@@ -53,16 +54,17 @@ class FeatureExtractor:
         if level not in LEVELS:
             raise ValueError(f'level must be one of {LEVELS}, got {level!r}')
         self.model, self.level, self.with_scores = model.eval(), level, with_scores
-        has_aggregator = getattr(model, 'aggregator', None) is not None
+        aggregator = getattr(model, 'aggregator', None)
+        has_clip = aggregator is not None and aggregator.level == 'clip'
         known = [*model.encoders]
         known += [FUSION] if model.fusion is not None else []
-        known += [CLIP] if has_aggregator and level == 'clip' else []
+        known += [CLIP] if has_clip and level == 'clip' else []
         self.streams = tuple(known if streams is None else dict.fromkeys(streams))
         unknown = [name for name in self.streams if name not in known]
         if unknown or not self.streams:
             raise ValueError(f'streams must be some of {known} (level {level!r}), got {list(self.streams)}')
-        if with_scores and not has_aggregator:
-            raise ValueError(f'{type(model).__name__} has no head that predicts: leave the scores out')
+        if with_scores and not has_clip:
+            raise ValueError(f'{type(model).__name__} has no head that predicts for clips: leave the scores out')
         self.needs_clip = CLIP in self.streams or with_scores
         self.needs_fusion = FUSION in self.streams or self.needs_clip
         self.encoded_streams = tuple(name for name in model.encoders if self.needs_fusion or name in self.streams)
@@ -134,43 +136,55 @@ class FeatureExtractor:
         """
         data = self.model.data_preprocessor({key: value for key, value in batch.items() if key != 'masks'}, False)
         inputs, present = data['inputs'], data.get('present')
-        encoders = {name: self.model.encoders[name] for name in self.encoded_streams}
         if getattr(self.model, 'missing_streams', 'error') == 'error':
             self._check_streams(inputs, present)
+        if self.needs_clip:
+            this = self.model.run_pass(inputs, data['data_samples'], present)
+            encoded, fused = this.encoded, this.fused
+        else:
+            encoded, fused = self._encode(inputs, present)
+        columns = {
+            f'{name}_layer{layer}': self._pool(encoded[name].hidden[layer], name, encoded[name].padding)
+            for name, layers in self.layers.items()
+            for layer in layers
+        }
+        if FUSION in self.streams:
+            for name in self.model.encoders:
+                columns[f'fusion_{name}'] = self._pool(fused[name], name, encoded[name].padding)
+        if self.with_scores:
+            self.model.head.predict(this.features, data['data_samples'])
+        if CLIP in self.streams:
+            columns[CLIP] = this.features
+        return {name: column.float() for name, column in columns.items()}
+
+    def _encode(
+        self, inputs: Mapping[str, Any], present: Mapping[str, Any] | None
+    ) -> tuple[dict[str, EncoderOutput], dict[str, Tensor]]:
+        """Runs only the encoders that the features need, and the fusion if they need it."""
+        encoders = {name: self.model.encoders[name] for name in self.encoded_streams}
         presence = find_presence(encoders, inputs, present)
         encoded = {
             name: encode_present(encoder, inputs.get(name), presence.get(name)) for name, encoder in encoders.items()
         }
-        columns = {
-            f'{name}_layer{layer}': self._pool(encoded[name].hidden[layer], name)
-            for name, layers in self.layers.items()
-            for layer in layers
-        }
-        if self.needs_fusion:
-            columns |= self._fused_columns(encoded, presence, data['data_samples'])
-        return {name: column.float() for name, column in columns.items()}
-
-    def _fused_columns(
-        self, encoded: dict[str, EncoderOutput], presence: Mapping[str, Any], data_samples: list[Any]
-    ) -> dict[str, Tensor]:
+        if not self.needs_fusion:
+            return encoded, {}
         tokens = {name: output.tokens for name, output in encoded.items()}
-        padding = {name: part.padding(tokens[name].shape[1]) for name, part in presence.items()}
-        fused, columns = self.model.fuse(tokens, padding), {}
-        if FUSION in self.streams:
-            columns = {f'fusion_{name}': self._pool(fused[name], name) for name in self.model.encoders}
-        if self.needs_clip:
-            feature = self.model.aggregator({name: output.hidden for name, output in encoded.items()}, fused)
-            if self.with_scores:
-                self.model.head.predict(feature, data_samples)
-            if CLIP in self.streams:
-                columns[CLIP] = feature
-        return columns
+        lengths = {name: output.padding for name, output in encoded.items() if output.padding is not None}
+        padding = {name: part.padding(tokens[name].shape[1]) for name, part in presence.items()} | lengths
+        summary = {name: output.summary for name, output in encoded.items() if output.summary is not None}
+        return encoded, self.model.fuse(tokens, padding, summary)
 
-    def _pool(self, tokens: Tensor, stream: str) -> Tensor:
+    def _pool(self, tokens: Tensor, stream: str, padding: Tensor | None) -> Tensor:
         """Averages ``(B, N, D)`` to ``(B, D)`` or ``(B, steps, D)``; the first axis of a token grid is time."""
         if self.level == 'clip':
-            return tokens.mean(dim=1)
-        grid = self.model.encoders[stream].grid
+            return mean_tokens(tokens, padding)
+        if padding is not None:
+            raise ValueError(
+                f'the clips differ in the length of {stream}: level frame stores clips of one length; use level clip'
+            )
+        grid = getattr(self.model.encoders[stream], 'grid', None)
+        if grid is None:  # an encoder of sequences has a token per step
+            return tokens
         if tokens.shape[1] == 1:  # no clip of the batch has the stream
             return tokens.expand(-1, grid[0], -1)
         if tokens.shape[1] != torch.Size(grid).numel():
