@@ -17,6 +17,7 @@ from typing import Any
 from hicmae_mm.checkpoints.encoder_init import LAYOUTS, convert_encoder
 from hicmae_mm.checkpoints.files import check_can_write, file_sha256, read_file, write_checkpoint
 from hicmae_mm.checkpoints.loading import read_checkpoint, with_state_dict
+from hicmae_mm.commands.trust import add_trust_option, named_trust_option
 from hicmae_mm.config.facts import build_empty_model
 from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.config.overrides import load_config
@@ -44,12 +45,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--add-to', type=Path, help='checkpoint whose entries are kept, e.g. the one written for the other encoder'
     )
-    parser.add_argument(
-        '--trust-source',
-        action='store_true',
-        help='read a file that cannot be read safely: RUNS WHATEVER CODE THE FILE HOLDS; only for files that you '
-        'would also run as a program',
-    )
+    add_trust_option(parser)
     return parser.parse_args(arguments)
 
 
@@ -100,12 +96,8 @@ def convert(args: argparse.Namespace) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the conversion."""
     args = parse_args(arguments)
-    try:
+    with named_trust_option():
         notes = convert(args)
-    except ValueError as error:
-        if 'read safely' not in str(error):
-            raise
-        raise ValueError(f'{error}; --trust-source reads it, and runs whatever code it holds') from error
     print(*notes, f'written to {args.out}: give it as load_from', sep='\n')
     return 0
 

@@ -18,6 +18,7 @@ from hicmae_mm.checkpoints.files import check_can_write, file_sha256, read_file,
 from hicmae_mm.checkpoints.loading import with_state_dict
 from hicmae_mm.checkpoints.published_keys import check_published, map_published_keys
 from hicmae_mm.checkpoints.weights import check_weights
+from hicmae_mm.commands.trust import add_trust_option, named_trust_option
 from hicmae_mm.config.facts import build_empty_model, checkpoint_meta
 from hicmae_mm.config.overrides import load_config
 
@@ -37,12 +38,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         default='model',
         help='which weights of the file: the trained ones, or their moving average where the file has one',
     )
-    parser.add_argument(
-        '--trust-source',
-        action='store_true',
-        help='read a file that cannot be read safely: RUNS WHATEVER CODE THE FILE HOLDS; only for files that you '
-        'would also run as a program',
-    )
+    add_trust_option(parser)
     return parser.parse_args(arguments)
 
 
@@ -89,12 +85,8 @@ def convert(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the conversion."""
     args = parse_args(arguments)
-    try:
+    with named_trust_option():
         count = convert(args.source, args.out, args.config, args.weights, args.trust_source)
-    except ValueError as error:
-        if 'read safely' not in str(error):
-            raise
-        raise ValueError(f'{error}; --trust-source reads it, and runs whatever code it holds') from error
     print(f'{count} entries of {args.source} written to {args.out}')
     return 0
 

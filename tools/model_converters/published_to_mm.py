@@ -15,6 +15,7 @@ from pathlib import Path
 from hicmae_mm.checkpoints.files import check_can_write, file_sha256, read_file, write_checkpoint
 from hicmae_mm.checkpoints.loading import with_state_dict
 from hicmae_mm.checkpoints.systems import rules_of, system_names
+from hicmae_mm.commands.trust import add_trust_option, named_trust_option
 from hicmae_mm.config.facts import build_empty_model, checkpoint_meta
 from hicmae_mm.config.overrides import load_config
 
@@ -29,12 +30,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         '--config',
         help='check strictly against this config (every key used, none missing), and store it with its classes',
     )
-    parser.add_argument(
-        '--trust-source',
-        action='store_true',
-        help='read a file that cannot be read safely: RUNS WHATEVER CODE THE FILE HOLDS; only for files that you '
-        'would also run as a program',
-    )
+    add_trust_option(parser)
     return parser.parse_args(arguments)
 
 
@@ -61,12 +57,8 @@ def convert(system: str, source: Path, out: Path, config: str | None = None, is_
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the conversion."""
     args = parse_args(arguments)
-    try:
+    with named_trust_option():
         count = convert(args.system, args.source, args.out, args.config, args.trust_source)
-    except ValueError as error:
-        if 'read safely' not in str(error):
-            raise
-        raise ValueError(f'{error}; --trust-source reads it, and runs whatever code it holds') from error
     print(f'{count} entries of {args.source} written to {args.out}')
     return 0
 
