@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from hicmae_mm.kernels import linear, remove_cpu_kernels, use_cpu_kernels
 from hicmae_mm.models.layers import Block, CrossAttention, CrossBlock, Mlp, SelfAttention, run_block
 from hicmae_mm.registry import MODELS
+from tests.component_cases import MODEL_CASES, batch_of, with_component
 from tests.models.operations import Operations
-from tests.test_components import MODEL_CASES, PRETRAINER, raw_batch, with_component
 
 pytestmark = pytest.mark.usefixtures('hicmae_scope')
 MODES = ('train', 'recompute', 'eval', 'compile', 'export')
@@ -70,9 +70,7 @@ def test_every_component_computes_through_every_adapter(component: str, recomput
     use_cpu_kernels(model)
     names = linears(model)
     model, merged = adapted(model, names)
-    batch = raw_batch()
-    if case.base['type'] != PRETRAINER['type']:
-        batch.pop('masks')
+    batch = batch_of(model)
     losses, predictions = [], []
     for one in (model, merged):
         set_random_seed(1)
@@ -101,9 +99,7 @@ def test_every_kind_of_layer_computes_through_adapters_when_it_is_compiled() -> 
         covered |= holders
         use_cpu_kernels(model)
         model, merged = adapted(model, linears(model))
-        batch = raw_batch()
-        if case.base['type'] != PRETRAINER['type']:
-            batch.pop('masks')
+        batch = batch_of(model)
         prepared = model.data_preprocessor(batch, training=False)
         torch._dynamo.reset()
         with torch.no_grad():

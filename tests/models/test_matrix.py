@@ -21,8 +21,8 @@ from hicmae_mm.models.heads import BaseHead
 from hicmae_mm.models.objectives import BaseObjective
 from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import EmotionDataSample, Padded, Stream
+from tests.component_cases import MODEL_CASES, own_components, raw_batch, with_component
 from tests.models.sequences import SequenceEncoder
-from tests.test_components import MODEL_CASES, own_components, raw_batch, with_component
 
 ROLES = {
     'encoder': BaseEncoder,

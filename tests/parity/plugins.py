@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from hicmae_mm.engine.optimizers import LayerDecayOptimWrapperConstructor
 from tests.parity.conftest import parity_folder, read_parity
 
 
@@ -71,4 +73,32 @@ def close_gradients(parameters: dict[str, Tensor], expected: dict[str, Tensor], 
         torch.testing.assert_close(gradient.norm(), norm.to(gradient.dtype), rtol=tolerance, atol=1e-7, msg=name)
 
 
-__all__ = ['close', 'close_gradients', 'file_name', 'plugin_files', 'plugin_input', 'plugin_weights', 'read_parity']
+def check_layer_decay(
+    model: nn.Module, content: dict[str, Any], table: dict[str, Tensor], no_decay: tuple[str, ...] = ()
+) -> None:
+    """Compares scale of the rate and weight decay of every parameter with ``table``, by this package's names."""
+    constructor = LayerDecayOptimWrapperConstructor(
+        dict(optimizer=dict(type='AdamW', lr=1e-3, weight_decay=content['weight_decay'])),
+        dict(layer_decay=content['layer_decay'], no_decay=no_decay),
+    )
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    found = {
+        names[id(parameter)]: [group['lr_scale'], group['weight_decay']]
+        for group in constructor(model).optimizer.param_groups
+        for parameter in group['params']
+    }
+    assert found.keys() == table.keys()
+    for name, row in table.items():
+        assert found[name] == pytest.approx(row.tolist()), name
+
+
+__all__ = [
+    'check_layer_decay',
+    'close',
+    'close_gradients',
+    'file_name',
+    'plugin_files',
+    'plugin_input',
+    'plugin_weights',
+    'read_parity',
+]

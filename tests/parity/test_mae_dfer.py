@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from hicmae_mm.checkpoints.systems import rules_of
 from hicmae_mm.datasets.transforms.masking import symmetric_window_mask
-from hicmae_mm.engine.optimizers import LayerDecayOptimWrapperConstructor
 from hicmae_mm.registry import MODELS
 from tests.parity.plugins import (
+    check_layer_decay,
     close,
     close_gradients,
     file_name,
@@ -208,19 +208,7 @@ def test_layer_decay(path: Path) -> None:
     table = RULES.to_ours({name: torch.tensor(row, dtype=torch.float64) for name, row in content['table'].items()})
     meta = dict(num_frames=16, patch_size=16, tubelet_size=2, img=32, dim=16, heads=2, mlp_ratio=4, qkv_bias=True)
     model = classifier(meta | dict(depth=content['depth'], region=[2, 2, 2], classes=3), 'region')
-    constructor = LayerDecayOptimWrapperConstructor(
-        dict(optimizer=dict(type='AdamW', lr=1e-3, weight_decay=content['weight_decay'])),
-        dict(layer_decay=content['layer_decay'], no_decay=('region_tokens',)),
-    )
-    names = {id(parameter): name for name, parameter in model.named_parameters()}
-    found = {
-        names[id(parameter)]: [group['lr_scale'], group['weight_decay']]
-        for group in constructor(model).optimizer.param_groups
-        for parameter in group['params']
-    }
-    assert found.keys() == table.keys()
-    for name, row in table.items():
-        assert found[name] == pytest.approx(row.tolist()), name
+    check_layer_decay(model, content, table, no_decay=('region_tokens',))
 
 
 @pytest.mark.slow

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from hicmae_mm.checkpoints.systems import rules_of
 from hicmae_mm.config.paths import configs_root
-from hicmae_mm.engine.optimizers import LayerDecayOptimWrapperConstructor
 from hicmae_mm.registry import MODELS
 from tests.parity.plugins import (
+    check_layer_decay,
     close,
     close_gradients,
     file_name,
@@ -165,19 +165,7 @@ def test_layer_decay(path: Path) -> None:
             head=dict(type='ClassificationHead', num_classes=3),
         )
     )
-    constructor = LayerDecayOptimWrapperConstructor(
-        dict(optimizer=dict(type='AdamW', lr=1e-3, weight_decay=content['weight_decay'])),
-        dict(layer_decay=content['layer_decay']),
-    )
-    names = {id(parameter): name for name, parameter in model.named_parameters()}
-    found = {
-        names[id(parameter)]: [group['lr_scale'], group['weight_decay']]
-        for group in constructor(model).optimizer.param_groups
-        for parameter in group['params']
-    }
-    assert found.keys() == table.keys()
-    for name, row in table.items():
-        assert found[name] == pytest.approx(row.tolist()), name
+    check_layer_decay(model, content, table)
 
 
 @pytest.mark.slow

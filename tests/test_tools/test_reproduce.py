@@ -184,4 +184,4 @@ def test_mistakes_are_named(options: list[str], message: str, capsys: pytest.Cap
 
 def test_a_range_of_folds_that_is_none_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _main('ravdess', '--work-dir', str(tmp_path), '--folds', '6-1', '--dry-run') == 1
-    assert "folds '6-1' are not understood" in capsys.readouterr().err
+    assert "folds '6-1' cannot be read" in capsys.readouterr().err
