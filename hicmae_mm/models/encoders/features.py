@@ -20,7 +20,7 @@ _EXAMPLE_STEPS = 50
 class FeatureMLPEncoder(BaseEncoder):
     """Linear layers over feature vectors (MER2023 baseline; MERTools for features of whole clips).
 
-    A vector ``(B, in_channels)`` becomes one token per clip. Of a sequence, every vector becomes a token.
+    A vector ``(B, in_channels)`` becomes one token per clip. In a sequence, every vector becomes a token.
 
     Args:
         in_channels: Length of the feature vectors.

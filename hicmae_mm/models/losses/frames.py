@@ -73,8 +73,8 @@ def join_tasks(losses: Mapping[str, Tensor], weights: Mapping[str, float], norma
     """Weighted sum of the losses of tasks.
 
     Args:
-        losses: By task.
-        weights: By task; at least those of ``losses``.
+        losses: Loss of each task.
+        weights: Factor of each task; every task of ``losses`` needs one.
         normalize: Divide every positive loss by its own value first. The sum is then constant, and each task's gradient
             is divided by its loss.
     """

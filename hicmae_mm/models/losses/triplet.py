@@ -55,7 +55,7 @@ def extractor_loss(
         anchor: ``(B, D)``.
         positive: ``(B, D)``.
         negative: ``(B, D)``.
-        weights: Of the three terms; covariance and variance are summed over the three sets of embeddings.
+        weights: Factors of the three terms. Covariance and variance are summed over the three sets of embeddings.
     """
     sets = (anchor, positive, negative)
     triplet, covariance, variance = weights

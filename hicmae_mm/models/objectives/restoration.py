@@ -74,10 +74,10 @@ class FeatureRestoration(BaseObjective):
     Args:
         streams: Width of each encoder; injected by the model.
         fused: Width of each stream after fusion; injected by the model.
-        inputs: Length of the feature vectors of the streams whose input is restored. Of the other streams, the tokens
-            of the complete view are.
-        missing_rate: Share of the vectors to drop, of each stream alike, or by stream. A sequence of integers is taken
-            for the ids of words, of which the first and the last are kept.
+        inputs: Length of the feature vectors of the streams whose input is restored. For the other streams, the tokens
+            of the complete view are restored.
+        missing_rate: Share of the vectors to drop, one for all streams or one for each. A sequence of integers is
+            taken for the ids of words; the first and the last are kept.
         keep_ends: Streams of vectors whose first and last one are kept, such as the output of BERT.
         unknown_id: What a dropped id becomes (100 is the unknown word of BERT).
         hidden_ratio: Hidden width of the predictors over the length of the vectors.
