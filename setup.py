@@ -11,7 +11,7 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).resolve().parent
 MIM_FOLDERS, MIM_FILES = ('configs', 'tools'), ('model-index.yml',)
 CHECKOUT_ONLY = 'tools/setup_env.sh'  # a script that needs this one, or is it, cannot run in an installed copy
-EXTRAS = ('features', 'text', 'export', 'web', 'docs')  # requirements/{name}.txt, all of them in dev
+EXTRAS = ('features', 'text', 'hf', 'export', 'web', 'docs')  # requirements/{name}.txt, all of them in dev
 
 
 def runs_installed(path: Path) -> bool:

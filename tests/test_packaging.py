@@ -49,7 +49,7 @@ def test_constraints_pin_every_requirement_exactly() -> None:
 
     pinned = [line for line in (ROOT / 'requirements' / 'constraints.txt').read_text().splitlines() if line[0] != '#']
     assert all('==' in line for line in pinned)
-    files = ('runtime.txt', 'features.txt', 'export.txt', 'web.txt', 'docs.txt', 'dev.txt')
+    files = ('runtime.txt', 'features.txt', 'text.txt', 'hf.txt', 'export.txt', 'web.txt', 'docs.txt', 'dev.txt')
     assert set().union(*map(names, files)) <= names('constraints.txt')
 
 
