@@ -14,6 +14,7 @@ from hicmae_mm.datasets.downmix import to_mono
 from hicmae_mm.datasets.errors import MediaError, decoder_errors
 from hicmae_mm.datasets.tracks import (
     LONGEST_SECONDS,
+    check_gap,
     clock_start_seconds,
     decoded_frames,
     open_container,
@@ -91,10 +92,13 @@ class PyAVAudioReader:
     def _length_of_packets(self) -> Fraction:
         """Computes the length of the track in seconds from its packets, for headers that lack it or are wrong."""
         self._reopen()
-        end = self._first_stamp
-        for packet in self._container.demux(self._track):
-            if packet.pts is not None:
-                end = max(end, packet.pts + (packet.duration or 0))
+        spans = [
+            (packet.pts, packet.pts + (packet.duration or 0))
+            for packet in self._container.demux(self._track)
+            if packet.pts is not None
+        ]
+        end = max((end for _, end in spans), default=self._first_stamp)
+        check_gap(sorted(start for start, _ in spans), self._time_base, 'sound', self.path)
         return (end - self._first_stamp) * self._time_base
 
     def read(self, start: int, stop: int) -> np.ndarray:

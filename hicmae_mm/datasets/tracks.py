@@ -5,8 +5,9 @@ All code that opens a file uses :func:`open_container`, so that limits and choic
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from hicmae_mm.datasets.errors import MediaError, decoder_errors
 
 LONGEST_SECONDS = 1e7
 """Largest time stamp (116 days). A larger one means that the file is damaged."""
+
+LONGEST_GAP_SECONDS = 3600.0
+"""Longest time between two pictures, or two pieces of sound. A clock that wrapped or jumped makes a longer one."""
 
 MOST_PIXELS = 2**26
 """Largest number of pixels of a picture, which is twice that of 8K video."""
@@ -120,6 +124,28 @@ def clock_start_seconds(container: InputContainer) -> Fraction:
     tracks = (*picture_tracks(container), *container.streams.audio)
     starts = [track.start_time * (track.time_base or 1) for track in tracks if track.start_time is not None]
     return min((start for start in starts if abs(start) < LONGEST_SECONDS), default=Fraction(0))
+
+
+def check_gap(stamps: Sequence[int], time_base: Fraction, what: str, path: Path) -> None:
+    """Checks that no two neighbouring time stamps lie further apart than :data:`LONGEST_GAP_SECONDS`.
+
+    Args:
+        stamps: Time stamps, ascending, in units of ``time_base``.
+        time_base: Unit of the time stamps (seconds).
+        what: What the time stamps belong to, for the message.
+        path: Name of the file in error messages.
+
+    Raises:
+        MediaError: If there is a longer gap.
+    """
+    before, after = max(pairwise(stamps), key=lambda pair: pair[1] - pair[0], default=(0, 0))
+    seconds = float((after - before) * time_base)
+    if seconds > LONGEST_GAP_SECONDS:
+        at = float((before - stamps[0]) * time_base)
+        raise MediaError(
+            f'{path}: {at:.2f} s after their start, the time stamps of the {what} jump by {seconds:.3g} s; the clock of '
+            f'the recorder wrapped, or the file is damaged: cut it there and use the parts'
+        )
 
 
 def decoded_frames(container: InputContainer, track: Any) -> Iterator[Any]:

@@ -158,6 +158,17 @@ def test_sound_is_where_it_is(
     assert min(open_video(path).frame_seconds(0)[0], open_audio(path).start_seconds) == pytest.approx(0, abs=0.03)
 
 
+@pytest.mark.parametrize('suffix', ['flv', 'mkv', 'nut'])
+def test_a_clock_that_wraps_is_refused(plain: Path, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f'wrapped.{suffix}'
+    marked.remux(plain, path, lambda packet: 2e6 if packet.pts * packet.time_base >= 1 else 0)
+    for open_one, what in ((open_video, 'pictures'), (open_audio, 'sound')):
+        with pytest.raises(
+            MediaError, match=rf'wrapped\..*: (0\.9\d|1\.0\d) s after .* stamps of the {what} jump by 2e\+06 s'
+        ):
+            open_one(path)
+
+
 @pytest.mark.parametrize('name', ['varying.mp4', 'varying.mkv', 'dropped.avi', 'varying.webm'])
 def test_frames_keep_their_times_where_some_are_left_out(tmp_path: Path, name: str) -> None:
     kept = [*range(25), *range(25, 32, 3)]
