@@ -9,7 +9,7 @@ from urllib.parse import urlparse
 import torch
 from mmengine.dist import barrier, get_local_rank
 
-from hicmae_mm.utils.web_files import WebFile, fetch
+from hicmae_mm.downloads.web_files import WebFile, fetch
 
 MAX_BYTES = 64 << 30
 _HASH = re.compile(r'-([0-9a-f]{8,64})\.\w+$')  # as in published names: model-1a2b3c4d.pth

@@ -143,8 +143,8 @@ def check_gap(stamps: Sequence[int], time_base: Fraction, what: str, path: Path)
     if seconds > LONGEST_GAP_SECONDS:
         at = float((before - stamps[0]) * time_base)
         raise MediaError(
-            f'{path}: {at:.2f} s after their start, the time stamps of the {what} jump by {seconds:.3g} s; the clock of '
-            f'the recorder wrapped, or the file is damaged: cut it there and use the parts'
+            f'{path}: {at:.2f} s after their start, the time stamps of the {what} jump by {seconds:.3g} s; the clock '
+            f'of the recorder wrapped, or the file is damaged: cut it there and use the parts'
         )
 
 

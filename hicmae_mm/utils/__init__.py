@@ -1,1 +1,1 @@
-"""Checkpoints, config checks, media files and other helpers."""
+"""Files that are written whole or not at all, and locks."""

@@ -17,8 +17,8 @@ from mmengine.runner.checkpoint import CheckpointLoader, load_from_http
 from hicmae_mm.checkpoints import downloads
 from hicmae_mm.checkpoints.files import file_sha256, write_checkpoint
 from hicmae_mm.checkpoints.loading import read_checkpoint, read_checkpoint_meta
+from hicmae_mm.downloads import servers
 from hicmae_mm.engine import build_runner
-from hicmae_mm.utils import web
 from tests.engine.tiny_run import finetune_config, write_corpus
 
 
@@ -87,7 +87,7 @@ def test_a_server_that_stalls_or_stops_leaves_nothing(
 ) -> None:
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
     monkeypatch.setenv('no_proxy', '*')
-    monkeypatch.setattr(web, 'TIMEOUT_SECONDS', 0.3)
+    monkeypatch.setattr(servers, 'TIMEOUT_SECONDS', 0.3)
     server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), FaultyHandler)
     server.released = threading.Event()  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever)

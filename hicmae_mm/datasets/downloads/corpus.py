@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from hicmae_mm.utils.web_files import WebFile
+from hicmae_mm.downloads.web_files import WebFile
 
 Progress = Callable[[int], None]  # called with the bytes or files that have come since the last call
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from hicmae_mm.datasets.downloads.corpus import CorpusFile, Progress, PublishedCorpus
 from hicmae_mm.datasets.downloads.parallel import run_parallel
+from hicmae_mm.downloads.servers import read_address
+from hicmae_mm.downloads.web_files import WebFile
 from hicmae_mm.utils.files import write_text
-from hicmae_mm.utils.web import read_address
-from hicmae_mm.utils.web_files import WebFile
 
 _REPOSITORY = 'CheyneyComputerScience/CREMA-D/master'
 _MOST_POINTER_BYTES = 1024

@@ -9,7 +9,7 @@ from pathlib import Path
 from hicmae_mm.datasets.downloads.corpus import CorpusFile, Progress
 from hicmae_mm.datasets.downloads.parallel import run_parallel
 from hicmae_mm.datasets.downloads.unpacking import unpack
-from hicmae_mm.utils.web_files import fetch
+from hicmae_mm.downloads.web_files import fetch
 
 
 def is_there(file: CorpusFile, root: Path, is_unpacked: bool) -> bool:

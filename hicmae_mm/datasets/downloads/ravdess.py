@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from hicmae_mm.datasets.downloads.corpus import CorpusFile, Progress, PublishedCorpus
-from hicmae_mm.utils.web import read_address
-from hicmae_mm.utils.web_files import WebFile
+from hicmae_mm.downloads.servers import read_address
+from hicmae_mm.downloads.web_files import WebFile
 
 _RECORD = 1188976
 _MOST_RECORD_BYTES = 4 << 20

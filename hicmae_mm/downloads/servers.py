@@ -1,4 +1,4 @@
-"""Answers of web servers, bounded in size and time, and the reasons why there is none."""
+"""Requests to web servers. Answers are limited in size and time, and failures have clear reasons."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlparse
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-TIMEOUT_SECONDS = 30.0  # without a byte
-SLOW_SECONDS, SLOW_BYTES = 60.0, 60 << 10  # a server that sends less than this in that time is given up
-MOST_ATTEMPTS = 5  # with a server that asks to come back later
-_MOST_WAITING_SECONDS = 120.0  # that a server may ask for
+TIMEOUT_SECONDS = 30.0  # longest time without a byte
+SLOW_SECONDS, SLOW_BYTES = 60.0, 60 << 10  # a server that sends fewer bytes in this time is too slow
+MOST_ATTEMPTS = 5  # if the server asks to try again later
+_MOST_WAITING_SECONDS = 120.0  # a server that asks for a longer pause gets this one
 _USUAL_WAITING_SECONDS = 5.0
 _BUSY = (429, 502, 503, 504)
 _BLOCK_BYTES = 1 << 20
 
 
 class BusyError(ConnectionError):
-    """The server asks to come back later.
+    """The server asks to try again later.
 
     Attributes:
-        seconds: How much later.
+        seconds: The pause that it asks for.
     """
 
     def __init__(self, message: str, seconds: float) -> None:
@@ -33,16 +33,16 @@ class BusyError(ConnectionError):
 
 
 class NotSatisfiableError(ConnectionError):
-    """The server has no such part of the file."""
+    """The server does not have the requested part of the file."""
 
 
 class SameSafety(HTTPRedirectHandler):
-    """Follows redirections within the web, but not from ``https`` to ``http``."""
+    """Follows redirections to http and https addresses, but not from ``https`` to ``http``."""
 
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
     ) -> Request | None:
-        """The request to send next."""
+        """Returns the next request."""
         allowed = ('https',) if req.type == 'https' else ('http', 'https')
         if urlparse(newurl).scheme not in allowed:
             raise URLError(f'it leads to {newurl}, which is less safe')
@@ -53,12 +53,12 @@ _OPENER = build_opener(SameSafety)
 
 
 def read_address(address: str, most_bytes: int) -> bytes:
-    """Reads a small file of the web into memory.
+    """Reads a small file from a web server into memory.
 
     Raises:
         ConnectionError: The server does not answer, or stalls.
         FileNotFoundError: The server has no such file.
-        ValueError: It is too large.
+        ValueError: The file is too large.
     """
     attempts_left = MOST_ATTEMPTS
     while True:
@@ -78,8 +78,8 @@ def open_address(address: str, headers: Mapping[str, str] | None = None) -> HTTP
 
     Raises:
         FileNotFoundError: The server has no such file.
-        ConnectionError: It does not answer.
-        ValueError: It is no address of the web.
+        ConnectionError: The server does not answer.
+        ValueError: The address does not begin with http:// or https://.
     """
     if urlparse(address).scheme not in ('http', 'https'):
         raise ValueError(f'{address!r} is no address of the web: it must begin with https:// or http://')
@@ -103,10 +103,10 @@ def open_address(address: str, headers: Mapping[str, str] | None = None) -> HTTP
 
 
 def _within(seconds: float, work: Callable[[], HTTPResponse]) -> HTTPResponse:
-    """Does something that may take for ever, since each byte of a header may come just in time.
+    """Runs a function with a time limit. A server can delay forever if it sends one byte of a header at a time.
 
     Raises:
-        TimeoutError: It is not done in time.
+        TimeoutError: The function takes longer.
     """
     results: list[HTTPResponse] = []
     errors: list[Exception] = []
@@ -128,11 +128,11 @@ def _within(seconds: float, work: Callable[[], HTTPResponse]) -> HTTPResponse:
 
 
 def blocks(answer: HTTPResponse, expected: int | None, most_bytes: int, address: str) -> Iterator[bytes]:
-    """What the server sends, as it comes.
+    """Yields the content as it arrives.
 
     Raises:
-        ConnectionError: It stalls, is too slow, or sends less than it announced.
-        ValueError: It sends more than allowed.
+        ConnectionError: The server stalls, is too slow, or sends less than it announced.
+        ValueError: The server sends more than allowed.
     """
     received, checked, checked_at = 0, 0, time.monotonic()
     while expected is None or received < expected:
@@ -156,12 +156,12 @@ def blocks(answer: HTTPResponse, expected: int | None, most_bytes: int, address:
 
 
 def number(text: str | None) -> int | None:
-    """A whole number of a header; None for anything else."""
+    """Returns the whole number in a header; None for anything else."""
     return int(text) if text and text.isascii() and text.isdigit() else None
 
 
 def _reason(error: Exception) -> str:
-    """What happened, in words."""
+    """Describes an error in words."""
     cause = error.reason if isinstance(error, URLError) and isinstance(error.reason, Exception) else error
     if isinstance(cause, TimeoutError):
         return str(cause) if str(cause).startswith('no answer') else f'timed out, {TIMEOUT_SECONDS:g} s without a byte'

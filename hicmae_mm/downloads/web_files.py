@@ -1,4 +1,4 @@
-"""Files of the web: fetched whole or not at all, continued where they were cut, compared with length and hash."""
+"""Downloads files whole or not at all. A download that was cut is continued; length and hash are compared."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from http.client import HTTPResponse
 from pathlib import Path
 from typing import IO
 
-from hicmae_mm.utils import web
+from hicmae_mm.downloads import servers
 from hicmae_mm.utils.files import exclusive, write_text
 
-_WORTHWHILE_BYTES = 1 << 20  # a connection that was cut after that is made anew
+_WORTHWHILE_BYTES = 1 << 20  # after this much, a connection that was cut is opened again
 _BLOCK_BYTES = 1 << 20
 
-Progress = Callable[[int], None]  # called with the bytes that are there
+Progress = Callable[[int], None]  # called with the number of bytes that have arrived
 
 
 @dataclass(frozen=True)
 class WebFile:
-    """A file of the web, and what is known of it.
+    """A file on a web server, and what is known about it.
 
     Attributes:
         address: ``http://`` or ``https://``.
-        size: Its length in bytes, None if that is not known.
-        checksum: Such as ``md5:0123...`` or ``sha256:0123...``; the digits may be the first ones only. Empty: unknown.
-        most_bytes: A longer answer is refused.
+        size: Length in bytes; None if it is not known.
+        checksum: For example ``md5:0123...`` or ``sha256:0123...``. The first digits are enough. Empty if not known.
+        most_bytes: Largest length (bytes). A longer answer is refused.
     """
 
     address: str
@@ -44,21 +44,21 @@ class WebFile:
 
 
 def fetch(file: WebFile, path: Path, progress: Progress | None = None) -> None:
-    """Fetches a file of the web. Until it is complete it has another name, ``.NAME.download``.
+    """Downloads a file. Until it is complete, it is called ``.NAME.download``.
 
-    A fetch that was cut short is continued, where the server can and the file is still the same. Another process that
-    fetches the same file is waited for.
+    A download that was cut is continued if the server supports this and its file is still the same. If another process
+    downloads the same file, this function waits for it.
 
     Args:
-        file: What to fetch.
+        file: The file to download.
         path: Path of the complete file. If it exists, nothing happens.
-        progress: Called with the number of bytes that are there.
+        progress: Called with the number of bytes that have arrived.
 
     Raises:
-        ConnectionError: The server does not answer, stalls, or sends less than it announced. What came is kept, if it
-            can be continued.
+        ConnectionError: The server does not answer, stalls, or sends less than it announced. What has arrived is kept
+            if the download can be continued.
         FileNotFoundError: The server has no such file.
-        ValueError: The file is another one than expected, or too large; nothing is kept.
+        ValueError: The file is not the expected one, or is too large. Nothing is kept.
         OSError: The file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,15 +77,15 @@ def fetch(file: WebFile, path: Path, progress: Progress | None = None) -> None:
 
 
 def _complete(file: WebFile, partial: _Partial, progress: Progress) -> None:
-    """Asks for the file until all of it is there, as long as that helps."""
-    attempts_left = web.MOST_ATTEMPTS
+    """Requests the rest of the file until it is complete, as long as each request brings something."""
+    attempts_left = servers.MOST_ATTEMPTS
     while True:
         attempts_left -= 1
         before = partial.num_bytes
         try:
             _continue(file, partial, progress)
             return
-        except web.BusyError as error:
+        except servers.BusyError as error:
             if not attempts_left:
                 raise
             time.sleep(error.seconds)
@@ -96,7 +96,7 @@ def _complete(file: WebFile, partial: _Partial, progress: Progress) -> None:
 
 @dataclass
 class _Partial:
-    """An incomplete file that this process holds a lock on, and what its server said of it."""
+    """An incomplete file that this process has locked, and what the server said about it."""
 
     path: Path
     stream: IO[bytes]
@@ -104,46 +104,46 @@ class _Partial:
 
     @property
     def num_bytes(self) -> int:
-        """How much of the file is there."""
+        """Number of bytes that have arrived."""
         return os.fstat(self.stream.fileno()).st_size
 
     @property
     def notes_path(self) -> Path:
-        """Where the notes are kept for the next attempt."""
+        """Path of the file that keeps the notes for the next attempt."""
         return self.path.with_name(f'{self.path.name}.json')
 
     def can_continue(self, file: WebFile) -> bool:
-        """Whether the rest of the same file can be asked for."""
-        if file.checksum:  # the hash of the whole tells in the end
+        """Tells whether the rest of the same file can be requested."""
+        if file.checksum:  # the hash of the complete file is checked at the end
             is_same = self.notes.get('checksum') == file.checksum
         else:
             is_same = bool(self.validator(file))
         return self.num_bytes > 0 and is_same
 
     def validator(self, file: WebFile) -> str:
-        """What this server called the version of which a part is there; empty if it did not."""
+        """Returns the server's name for the version that was begun; empty if it gave none."""
         return self.notes.get('validator', '') if self.notes.get('address') == file.address else ''
 
     def restart(self, file: WebFile, validator: str = '') -> None:
-        """Empties the file, and notes what comes next."""
+        """Empties the file and notes which version follows."""
         self.stream.seek(0)
         self.stream.truncate()
         self.notes = {'address': file.address, 'checksum': file.checksum, 'validator': validator}
         write_text(self.notes_path, json.dumps(self.notes) + '\n')
 
     def discard(self) -> None:
-        """Removes it."""
+        """Removes the incomplete file and its notes."""
         self.path.unlink(missing_ok=True)
         self.notes_path.unlink(missing_ok=True)
 
     def finish(self, file: WebFile, path: Path) -> None:
-        """Checks the hash and gives the file its name.
+        """Checks the hash and gives the file its final name.
 
         Raises:
             ValueError: The file has another hash.
         """
         self.stream.flush()
-        os.fsync(self.stream.fileno())  # else a power cut may keep the new name and lose the content
+        os.fsync(self.stream.fileno())  # otherwise a power cut may keep the new name and lose the content
         if file.checksum:
             self.stream.seek(0)
             kind, _, digits = file.checksum.partition(':')
@@ -161,7 +161,7 @@ class _Partial:
 
 @contextlib.contextmanager
 def _partial_file(path: Path) -> Iterator[_Partial | None]:
-    """Opens the incomplete file beside ``path`` for this process alone, or yields None once ``path`` exists."""
+    """Opens and locks the incomplete file beside ``path``. Yields None if ``path`` exists by then."""
     name = path.with_name(f'.{path.name}.download')
     while not path.exists():
         with exclusive(name, patience_seconds=math.inf) as descriptor:
@@ -188,7 +188,7 @@ def _is_still(path: Path, found: os.stat_result) -> bool:
 
 
 def _continue(file: WebFile, partial: _Partial, progress: Progress) -> None:
-    """Asks for what is missing and appends it."""
+    """Requests the missing bytes and appends them."""
     there = partial.num_bytes if partial.can_continue(file) else 0
     if file.size is not None and there == file.size:
         return
@@ -196,10 +196,10 @@ def _continue(file: WebFile, partial: _Partial, progress: Progress) -> None:
     if there and partial.validator(file):
         headers['If-Range'] = partial.validator(file)
     try:
-        answer = web.open_address(file.address, headers)
-    except web.NotSatisfiableError:
+        answer = servers.open_address(file.address, headers)
+    except servers.NotSatisfiableError:
         partial.restart(file)
-        answer = web.open_address(file.address)
+        answer = servers.open_address(file.address)
     with answer:
         start, total = _extent(answer)
         if start != there or start == 0:
@@ -213,7 +213,7 @@ def _continue(file: WebFile, partial: _Partial, progress: Progress) -> None:
         progress(start)
         try:
             left = None if expected is None else expected - start
-            for block in web.blocks(answer, left, file.most_bytes - start, file.address):
+            for block in servers.blocks(answer, left, file.most_bytes - start, file.address):
                 partial.stream.write(block)
                 progress(partial.stream.tell())
         finally:
@@ -221,16 +221,16 @@ def _continue(file: WebFile, partial: _Partial, progress: Progress) -> None:
 
 
 def _extent(answer: HTTPResponse) -> tuple[int, int | None]:
-    """Where the answer begins in the file, and the length of the whole file."""
+    """Returns the position in the file at which the answer begins, and the length of the complete file."""
     if answer.status != 206:
-        return 0, web.number(answer.headers.get('Content-Length'))
+        return 0, servers.number(answer.headers.get('Content-Length'))
     match = re.fullmatch(r'bytes (\d+)-\d+/(\d+|\*)', answer.headers.get('Content-Range', ''))
     if match is None:
         raise ConnectionError(f'{answer.url}: the server does not say which part of the file it sends')
-    return int(match[1]), web.number(match[2])
+    return int(match[1]), servers.number(match[2])
 
 
 def _validator(headers: Message) -> str:
-    """What tells this version of the file from another one; weak tags do not."""
+    """Returns a name of this version of the file from the headers. Weak tags do not identify a version."""
     tag = headers.get('ETag', '')
     return tag if tag and not tag.startswith('W/') else headers.get('Last-Modified', '')

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from hicmae_mm.utils import web, web_files
-from hicmae_mm.utils.web import read_address
-from hicmae_mm.utils.web_files import WebFile, fetch
+from hicmae_mm.downloads import servers, web_files
+from hicmae_mm.downloads.servers import read_address
+from hicmae_mm.downloads.web_files import WebFile, fetch
 from tests.web_site import Fault, Site, running_site
 
 CONTENT = bytes(range(256)) * 40
@@ -151,7 +151,7 @@ def test_a_secure_address_does_not_lead_to_an_open_one() -> None:
     from urllib.request import Request
 
     with pytest.raises(URLError, match=r'less safe'):
-        web.SameSafety().redirect_request(
+        servers.SameSafety().redirect_request(
             Request('https://127.0.0.1/a'),
             None,
             302,
@@ -171,8 +171,8 @@ def test_a_secure_address_does_not_lead_to_an_open_one() -> None:
 def test_a_server_that_stalls_or_drips_is_given_up_and_continued(
     fault: Fault, message: str, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web, 'TIMEOUT_SECONDS', 0.3)
-    monkeypatch.setattr(web, 'SLOW_SECONDS', 0.3)
+    monkeypatch.setattr(servers, 'TIMEOUT_SECONDS', 0.3)
+    monkeypatch.setattr(servers, 'SLOW_SECONDS', 0.3)
     site.faults['/clip.zip'] = [fault]
     with pytest.raises(ConnectionError, match=message):
         fetch(_web_file(site), tmp_path / 'clip.zip')
@@ -184,7 +184,7 @@ def test_a_server_that_stalls_or_drips_is_given_up_and_continued(
 def test_a_header_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     import socket
 
-    monkeypatch.setattr(web, 'TIMEOUT_SECONDS', 0.3)
+    monkeypatch.setattr(servers, 'TIMEOUT_SECONDS', 0.3)
     monkeypatch.setenv('no_proxy', '*')
     ended = threading.Event()
     with socket.create_server(('127.0.0.1', 0)) as server:
@@ -243,7 +243,7 @@ def test_a_busy_server_is_asked_again(site: Site, tmp_path: Path) -> None:
     site.faults['/clip.zip'] = [busy] * 9
     with pytest.raises(ConnectionError, match=r'429'):
         read_address(f'{site.address}/clip.zip', len(CONTENT))
-    assert len(site.faults['/clip.zip']) == 9 - web.MOST_ATTEMPTS
+    assert len(site.faults['/clip.zip']) == 9 - servers.MOST_ATTEMPTS
 
 
 def test_a_small_file_is_bounded(site: Site) -> None:
