@@ -15,7 +15,7 @@ EXTRAS = ('features', 'text', 'hf', 'export', 'web', 'docs')  # requirements/{na
 
 
 def runs_installed(path: Path) -> bool:
-    """Whether a file is of use outside of a checkout."""
+    """Tells whether a file is useful outside of a checkout."""
     return path.suffix != '.sh' or CHECKOUT_ONLY not in path.read_text(encoding='utf-8')
 
 

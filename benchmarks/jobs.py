@@ -98,7 +98,7 @@ def list_jobs(size: Size) -> Iterator[Job]:
 
 
 def rank_jobs(size: Size) -> Iterator[Job]:
-    """One and two ranks."""
+    """Measures training on one rank and on two."""
     yield Job('ranks', ('benchmarks/ranks.py', *(('--quick',) if size.is_quick else ())))
 
 
@@ -119,7 +119,7 @@ def export_jobs(size: Size) -> Iterator[Job]:
 
 
 def quickstart_jobs(size: Size) -> Iterator[Job]:
-    """The quickstart, from nothing."""
+    """Measures the quickstart from an empty folder."""
     folder = Path('work_dirs') / 'benchmark_quickstart'
     data = ('--work-dir', str(folder), '--data-root', str(folder / 'media'), '--force')
     command = ('tools/quickstart.py', *data, *(('--tiny',) if size.is_quick else ()))

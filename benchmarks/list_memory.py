@@ -133,7 +133,7 @@ def measure(ann_file: Path, num_workers: int, touch: int) -> dict[str, Any]:
 
 
 def describe(found: dict[str, Any], touch: int) -> str:
-    """The numbers as text."""
+    """Returns the numbers as text."""
     lines = [
         f'{found["clips"]} clips, a list of {found["list_mib"]} MiB',
         f'opened in {found["open_seconds"]["wall"]} s ({found["open_seconds"]["cpu"]} s of CPU); '

@@ -34,7 +34,7 @@ def cores() -> int:
 
 
 def processor() -> str:
-    """Name of the processor, as far as the system tells it."""
+    """Returns name of the processor, as far as the system tells it."""
     cpuinfo = Path('/proc/cpuinfo')
     if cpuinfo.exists():
         for line in cpuinfo.read_text().splitlines():
@@ -52,7 +52,7 @@ def installed(package: str) -> str | None:
 
 
 def today() -> str:
-    """The day, in coordinated universal time."""
+    """Returns the date in coordinated universal time."""
     return datetime.now(timezone.utc).strftime('%Y-%m-%d')
 
 

@@ -92,14 +92,14 @@ def draw_data(found: Mapping[str, Any], path: Path) -> Path:
 def bar(
     axes: Axes, place: float, start: float, length: float, color: str, label: dict[str, str], is_last: bool
 ) -> None:
-    """A horizontal bar, or a piece of one; the last is labelled with the sum."""
+    """Draws a horizontal bar, or a part of one. The last part is labelled with the sum."""
     axes.barh(place, length, 0.25, left=start, color=color, **label)
     if is_last:
         axes.text(start + length, place, f' {start + length:.0f}', va='center', fontsize=TEXT_SIZE - 2)
 
 
 def tidy(axes: Axes) -> None:
-    """No frame where it says nothing."""
+    """Hides the parts of the frame that show nothing."""
     axes.spines[['top', 'right']].set_visible(False)
     axes.tick_params(labelsize=TEXT_SIZE - 1)
 

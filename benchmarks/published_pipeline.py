@@ -109,12 +109,12 @@ def test_view(stem: Path, clip: int, crop: int) -> tuple[Tensor, Tensor]:
 
 
 def picture_files(stem: Path) -> list[str]:
-    """The frames of a folder in order, as plain strings, which sort faster than paths."""
+    """Lists the frames of a folder in order, as plain strings, which sort faster than paths."""
     return sorted(str(file) for file in stem.glob('*.jpg'))
 
 
 def tested_clip(stem: Path) -> list[tuple[Tensor, Tensor]]:
-    """All four views."""
+    """Returns all four views."""
     return [test_view(stem, clip, crop) for clip, crop in VIEWS]
 
 

@@ -120,7 +120,7 @@ def summary(seconds: Sequence[Mapping[str, float]], plan: Plan) -> dict[str, Any
 
 
 def describe(found: dict[str, Any]) -> str:
-    """The numbers as text."""
+    """Returns the numbers as text."""
     lines = []
     for way, rate in found['clips_per_s'].items():
         line = f'{way:14s}{rate:8.3f} clips/s'
@@ -133,7 +133,7 @@ def describe(found: dict[str, Any]) -> str:
 
 
 def markdown(found: dict[str, Any]) -> str:
-    """The numbers as a table, with what they were measured on."""
+    """Returns the numbers as a table, with what they were measured on."""
     lines = [
         f'{today()}, {processor()}, {cores()} cores; {found["config"]}, {found["batch_size_per_rank"]} clips per rank:',
         '',

@@ -76,7 +76,7 @@ def read_results(file: Path) -> dict[str, Any]:
 
 
 def keeps_older(before: dict[str, Any] | None, now: dict[str, Any]) -> bool:
-    """Whether an earlier measurement of a part says more than one that was not made (no GPU this time)."""
+    """Tells whether an earlier measurement says more than the new one, which was not possible without a GPU."""
     return 'not_measured' in now and before is not None and 'not_measured' not in before
 
 

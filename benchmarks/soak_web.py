@@ -49,7 +49,7 @@ _PATIENCE_SECONDS = 60.0
 
 
 def write_clip(path: Path, seconds: float = 1.0, fps: int = 25) -> Path:
-    """A moving picture and a tone, in the form that the end of a file's name says."""
+    """Writes moving pictures and a tone, in the format that the suffix names."""
     picture_codec, sound_codec = KINDS[path.suffix[1:]]
     with av.open(str(path), 'w', format='ipod' if path.suffix == '.m4a' else None) as container:
         pictures = container.add_stream(picture_codec, rate=fps) if picture_codec else None
@@ -97,7 +97,7 @@ class Page:
         return cls(address, http, next(clicks))
 
     def analyse(self, path: Path) -> dict:
-        """One visit: come, upload, press the button, get what is shown, go."""
+        """Makes one visit: opens the page, uploads a file, presses the button, reads the result and leaves."""
         session, api = secrets.token_hex(6), f'{self.address}gradio_api/'
         with self.http.stream('GET', f'{api}heartbeat/{session}'):
             with path.open('rb') as file:
@@ -133,7 +133,7 @@ class Server:
         return pages * os.sysconf('SC_PAGE_SIZE') / 1e6
 
     def files(self) -> list[Path]:
-        """What it has left: all files but the mark that its folder is in use."""
+        """Lists the files that are left, without the mark that the folder is in use."""
         return [path for path in self.temporary.rglob('*') if path.is_file() and path.name != '.lock']
 
 

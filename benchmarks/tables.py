@@ -52,7 +52,7 @@ def gigabytes(mebibytes: float) -> float:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
+    """Returns a Markdown table."""
     lines = [f'| {" | ".join(head)} |', '|---' * len(head) + '|']
     return '\n'.join([*lines, *(f'| {" | ".join(row)} |' for row in rows)])
 
@@ -98,7 +98,7 @@ def model_tables(part: Mapping[str, Any], published: Mapping[str, tuple[float, f
 
 
 def share(fraction: float, memory_gb: float | None) -> str:
-    """Of the matrix-multiply rate, and memory."""
+    """Returns the table of speed, as a share of the matrix-multiply rate, and of memory."""
     return f'{fraction:.2f}' + ('' if memory_gb is None else f', {memory_gb:.1f} GB')
 
 
@@ -108,7 +108,7 @@ def memory_of(report: Mapping[str, Any]) -> float:
 
 
 def variant_row(name: str, report: Mapping[str, Any], plain: Mapping[str, Any]) -> list[str]:
-    """What a variant costs or saves, over the plain one."""
+    """Returns the table of what a variant costs or saves, compared with the plain model."""
     note = ''
     if 'compile_seconds' in report:
         note = f'compiling {report["compile_seconds"]:.0f} s, {report["graph_breaks"]} graph breaks, '
@@ -209,7 +209,7 @@ def rank_tables(part: Mapping[str, Any]) -> Iterator[str]:
 
 
 def number_tables(part: Mapping[str, Any]) -> Iterator[str]:
-    """All numbers of a part, whatever they are."""
+    """Returns a table of all numbers of a part."""
     for result in done(part).values():
         rows = [[key, value] for key, value in numbers_of(result)]
         if rows:
@@ -217,7 +217,7 @@ def number_tables(part: Mapping[str, Any]) -> Iterator[str]:
 
 
 def numbers_of(value: Any, name: str = '') -> Iterator[tuple[str, str]]:
-    """Names and numbers of nested dictionaries and lists."""
+    """Yields names and numbers of nested dictionaries and lists."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield from numbers_of(item, f'{name} {key}'.strip())
@@ -252,7 +252,7 @@ PICTURES = {'model': 'Share of the matrix-multiply rate and peak memory', 'data'
 
 
 def block(part: str, results: Results) -> str:
-    """What the page says of a part: machine and date, tables, commands, and what failed."""
+    """Returns the text of a part: machine and date, tables, commands, and what failed."""
     if part not in results:
         return f'Not measured yet: `python benchmarks/run.py --only {part}`.'
     measured = results[part]
@@ -273,7 +273,7 @@ def block(part: str, results: Results) -> str:
 
 
 def fill_page(page: str, results: Results) -> str:
-    """The page with its generated parts made anew.
+    """Returns the page with new generated parts.
 
     Raises:
         ValueError: a part has no place in the page.

@@ -36,7 +36,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def add_model_arguments(parser: ArgumentParser) -> None:
-    """Which model, and how it looks at a clip; shared by the demos."""
+    """Adds the options that choose the model and how it looks at a clip. All demos share them."""
     parser.add_argument(
         '--model',
         default=QUICKSTART_MODEL,
@@ -76,7 +76,7 @@ def add_model_arguments(parser: ArgumentParser) -> None:
 
 
 def build_inferencer(args: argparse.Namespace) -> EmotionInferencer:
-    """The model of the command line.
+    """Builds the model that the command line names.
 
     Raises:
         FileNotFoundError: If it is not there.
@@ -98,7 +98,7 @@ def build_inferencer(args: argparse.Namespace) -> EmotionInferencer:
 
 
 def face_cropper_of(args: argparse.Namespace) -> dict[str, Any] | None:
-    """The config of the face cropper; None: the pictures are faces.
+    """Returns the config of the face cropper. None means that the pictures are faces.
 
     Raises:
         ValueError: If there are options without a cropper.

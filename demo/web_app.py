@@ -51,7 +51,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def is_local(host: str) -> bool:
-    """Whether an address can be reached from this machine alone."""
+    """Tells whether an address can be reached only from this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -59,7 +59,7 @@ def is_local(host: str) -> bool:
 
 
 def allowed_hosts(host: str, names: Sequence[str]) -> list[str]:
-    """Names by which the server may be called.
+    """Returns the names by which browsers may call the server.
 
     Args:
         host: Address that it listens at.

@@ -153,13 +153,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def recognise(inferencer: EmotionInferencer, record: dict[str, Any], streams: Sequence[str] | None) -> dict[str, Any]:
-    """The result of the last seconds."""
+    """Returns the result of the last seconds."""
     answer = inferencer(record, window_seconds=float('inf'), streams=streams, on_error='skip')
     return answer['predictions'][0]
 
 
 def line_of(result: dict[str, Any], seconds: float) -> str:
-    """A result in one line of JSON."""
+    """Returns a result in one line of JSON."""
     keys = ('label', 'scores', 'values', 'streams', 'face_coverage', 'error')
     known = {key: result[key] for key in keys if result.get(key) is not None}
     return json.dumps(dict(seconds=round(seconds, 2), **known))

@@ -97,7 +97,7 @@ LIST_OF_LINKS = re.compile(r'^\* \[(?P<title>[^\]]+)\]\((?P<page>[^)#]+)\.md\)',
 
 
 def navigation(text: str) -> str:
-    """A hidden table of contents per ``##`` heading of a page, of the list items that begin with a link to a page."""
+    """Returns a hidden table of contents for each ``##`` heading of a page: the list items that begin with a link."""
     parts = []
     for section in re.split(r'^## ', text, flags=re.M)[1:]:
         caption = section.partition('\n')[0].strip()
@@ -125,7 +125,7 @@ def public_modules(package: str) -> list[str]:
 
 
 def reference_page(package: str) -> str:
-    """What reStructuredText says about a package: its docstring, then its modules one by one."""
+    """Returns the reStructuredText page of a package: its docstring, then its modules."""
     title = package.replace('_', r'\_')
     lines = [title, '=' * len(title), '', f'.. automodule:: {package}', '   :no-members:', '']
     for module in public_modules(package):

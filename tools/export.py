@@ -130,7 +130,7 @@ def describe_checkpoint(name: str) -> dict[str, str]:
 
 
 def summary(out: Path, manifest: Manifest, source: str) -> str:
-    """What was written, in a few lines."""
+    """Describes what was written, in a few lines."""
     batch = 'any batch size' if manifest.batch_size is None else f'batch size {manifest.batch_size}'
     opset = '' if manifest.opset is None else f', opset {manifest.opset}'
     lines = [f'{out / manifest.file}: {manifest.precision}, {batch}{opset}, {size_mb(out, manifest):.1f} MB']

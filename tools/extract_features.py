@@ -103,7 +103,7 @@ def choose_device(launcher: str) -> torch.device:
 
 
 def make_options(args: argparse.Namespace) -> ExtractionOptions:
-    """The options of an extraction."""
+    """Returns the options of an extraction."""
     return ExtractionOptions(
         streams=args.streams,
         layers=args.layers,

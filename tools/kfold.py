@@ -97,7 +97,7 @@ class Run:
         return {kind: self._test_step(kind, checkpoint) for kind, checkpoint in self.checkpoints().items()}
 
     def checkpoints(self) -> dict[str, Path]:
-        """The best and the last checkpoint; before the end of the training the names that they will have."""
+        """Returns the best and the last checkpoint; before the end of the training, the names that they will have."""
         is_trained = self.marks.is_finished(self.train_step())
         found: dict[str, Path] = {}
         for measure in selecting_measures(self.cfg)[:1]:
@@ -108,7 +108,7 @@ class Run:
         return found
 
     def predictions_of(self, kind: str) -> Path:
-        """The file of what a checkpoint predicts."""
+        """Returns the file for the predictions of a checkpoint."""
         return self.folder / f'test_{kind}' / 'predictions.pkl'
 
     def _test_step(self, kind: str, checkpoint: Path) -> Step:

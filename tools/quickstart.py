@@ -86,7 +86,7 @@ def num_cores() -> int:
 
 
 def plan(work_dir: Path, data_root: Path, is_tiny: bool) -> Iterator[Step]:
-    """The steps, each after those that it needs; what starts from scratch fills the time of the pre-training."""
+    """Returns the steps, each after those that it needs. Training from scratch runs beside the pre-training."""
     options = TINY_TRAINING if is_tiny else ()
     corpus = ('--out', str(data_root), *(TINY_CORPUS if is_tiny else ()))
     make = tool('dataset_converters/make_synthetic.py', *corpus)
@@ -115,7 +115,7 @@ def last_checkpoint(config: Path, is_tiny: bool) -> str:
 
 
 def picture_steps(work_dir: Path, is_tiny: bool) -> Iterator[Step]:
-    """What a user can look at."""
+    """Returns what a user can look at."""
     pictures = work_dir / 'pictures'
     config = RUNS['audio_video'][1]
     yield Step(
@@ -156,7 +156,7 @@ def tool(name: str, *arguments: object) -> tuple[str, ...]:
 
 
 def train_step(name: str, title: str, config: Path, work_dir: Path, options: tuple[str, ...], needed: str) -> Step:
-    """A training that resumes if it was cut short."""
+    """Returns the step of a training, which resumes if it was interrupted."""
     settings = ('--cfg-options', *options) if options else ()
     command = tool('train.py', config, '--work-dir', work_dir / name, '--resume', *settings)
     return Step(name, title, command, needs=(needed,))
@@ -262,7 +262,7 @@ def draw_overview(work_dir: Path) -> None:
 
 
 def scaled(picture: np.ndarray, factor: float) -> np.ndarray:
-    """A picture ``(H, W, 3)`` of another size; ``factor`` is new over old."""
+    """Resizes a picture ``(H, W, 3)``; ``factor`` is new size over old size."""
     height, width = (round(side * factor) for side in picture.shape[:2])
     return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
 

@@ -110,7 +110,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def plan(args: argparse.Namespace) -> Iterator[Step]:
-    """The steps, each after the one that it needs."""
+    """Returns the steps, each after the one that it needs."""
     recipe, root, lists = RECIPES[args.corpus], args.data_root, args.work_dir / 'lists'
     streams = ('audio', 'video') if args.streams == 'both' else (args.streams,)
     if not args.no_download:
@@ -138,7 +138,7 @@ def plan(args: argparse.Namespace) -> Iterator[Step]:
 
 
 def fold_step(args: argparse.Namespace, lists: Path) -> Step:
-    """All trainings and tests, and the table; the tool itself knows what of it is finished."""
+    """Returns the step of all trainings, tests and the table. The tool itself knows which of them are finished."""
     overrides = [*args.cfg_options]
     overrides += [] if args.epochs is None else [f'train_cfg.max_epochs={args.epochs}']
     overrides += [] if args.load_from is None else [f'load_from={args.load_from}']
@@ -157,7 +157,7 @@ def tool(name: str, *arguments: object) -> tuple[str, ...]:
 
 
 def steps_left(steps: Sequence[Step], marks: StepMarks) -> list[Step]:
-    """What is not finished, and all that comes after it; the last step always."""
+    """Returns the unfinished steps and all that follow them, and always the last step."""
     finished = 0
     while finished < len(steps) - 1 and marks.is_finished(steps[finished]):
         finished += 1

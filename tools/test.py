@@ -130,7 +130,7 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
 
 
 def use_mixed_precision() -> bool:
-    """Whether to test in mixed precision: not on a CPU that only imitates bfloat16."""
+    """Tells whether to test in mixed precision: not on a CPU that only emulates bfloat16."""
     if torch.cuda.is_available() or cpu_has_native_bfloat16():
         return True
     print('--amp: this CPU has no native bfloat16, so float32 is used, which is far faster here', file=sys.stderr)
@@ -152,7 +152,7 @@ def drop_modality(cfg: Config, name: str) -> None:
 
 
 def annotated_datasets(dataset: ConfigDict) -> Iterator[ConfigDict]:
-    """The data set itself, or those inside of MMEngine's wrappers."""
+    """Returns the data set itself, or those inside of the wrappers of MMEngine."""
     if 'datasets' in dataset or isinstance(dataset.get('dataset'), ConfigDict):
         for inner in dataset.get('datasets') or [dataset.dataset]:
             yield from annotated_datasets(inner)

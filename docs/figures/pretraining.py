@@ -32,7 +32,7 @@ MASKS = {
 def box(
     axes: Axes, x: float, y: float, width: float, height: float, text: str, color: str, filled: bool = False
 ) -> None:
-    """A rounded box around ``(x, y)`` with a text in it."""
+    """Draws a rounded box around ``(x, y)`` with a text in it."""
     corner = (x - width / 2, y - height / 2)
     style = dict(facecolor=color if filled else '#FFFFFF', edgecolor=color, linewidth=1.6)
     axes.add_patch(FancyBboxPatch(corner, width, height, boxstyle='round,pad=0,rounding_size=0.12', **style))
@@ -42,7 +42,7 @@ def box(
 def arrow(
     axes: Axes, start: tuple[float, float], end: tuple[float, float], color: str, bend: float = 0, style: str = '-'
 ) -> None:
-    """An arrow, bent to one side."""
+    """Draws an arrow that is bent to one side."""
     options = dict(
         arrowstyle='-|>', mutation_scale=11, color=color, linestyle=style, linewidth=1.3, shrinkA=1, shrinkB=1
     )

@@ -22,7 +22,7 @@ SEED = 0
 
 
 def load_config(name: str) -> Config:
-    """A shipped config by name."""
+    """Returns a shipped config by name."""
     return Config.fromfile(configs_root() / f'{name}.py')
 
 
@@ -44,7 +44,7 @@ class Quickstart:
         self.work_dir, self.data_root = work_dir, data_root
 
     def model(self, name: str, folder: str | None) -> nn.Module:
-        """A config's model with the last weights of one of the quickstart's folders; ``None``: before training.
+        """Builds the model of a config with the last weights of a quickstart folder; ``None`` means untrained.
 
         Raises:
             FileNotFoundError: The folder has no checkpoint.
@@ -60,7 +60,7 @@ class Quickstart:
         return model.eval()
 
     def dataset(self, ann_file: str, task: str, pipeline: Sequence[dict]) -> Any:
-        """A list of the corpus under a pipeline."""
+        """Returns the samples of a list under a pipeline."""
         classes = load_config(FINETUNE).train_dataloader.dataset.metainfo.classes
         return DATASETS.build(
             dict(
@@ -74,7 +74,7 @@ class Quickstart:
         )
 
     def batch(self, dataset: Any, indices: Sequence[int]) -> dict[str, Any]:
-        """A batch as the loader makes it."""
+        """Returns a batch as the data loader makes it."""
         return collate_audio_visual([dataset[SampleIndex(index, SEED, 0)] for index in indices])
 
     def base_pretraining_batch(self, num_clips: int) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def lower_priority(pid: int, niceness: int) -> None:
 
 
 def identity_of(step: Step) -> dict[str, Any]:
-    """A step's identity as it reads back from JSON."""
+    """Returns the identity of a step in the form that JSON gives back."""
     identity: dict[str, Any] = json.loads(json.dumps(dict(step.identity) or {'command': step.shell_line}, default=repr))
     return identity
 

@@ -19,7 +19,7 @@ _LONGEST_TEXT = 1_000_000  # twenty times as long as those of this project
 
 
 def config_from_text(text: str) -> Config:
-    """The config of a resolved text (``Config.pretty_text``).
+    """Reads a config from its resolved text (``Config.pretty_text``).
 
     Raises:
         ValueError: The text holds something else than assignments of plain values; the line is named.

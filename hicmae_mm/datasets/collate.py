@@ -70,7 +70,7 @@ def _num_views(sample: dict[str, Any]) -> int:
 
 
 def _rows_present(samples: list[dict[str, Any]], name: str) -> Tensor:
-    """Which rows have a stream, ``(sum of V,)`` bool."""
+    """Returns which rows have a stream, ``(sum of V,)`` bool."""
     return torch.tensor([name in sample['inputs'] for sample in samples for _ in range(_num_views(sample))])
 
 

@@ -188,7 +188,7 @@ def _ascending(shown: list[Any], decoding: list[Any], durations: list[int], step
 
 
 def _num_wrong(stamps: list[Any]) -> int:
-    """How many time stamps are missing, or not behind the one before."""
+    """Counts the time stamps that are missing, or not later than the one before."""
     return sum(stamp is None or (last is not None and stamp <= last) for last, stamp in pairwise([None, *stamps]))
 
 

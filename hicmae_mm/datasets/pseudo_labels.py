@@ -56,7 +56,7 @@ def pseudo_labels(dataset: Any, samples: Iterable[Mapping[str, Any]], threshold:
 
 
 def _row(info: Mapping[str, Any], label: int, values: Any) -> dict[str, Any]:
-    """A row of a table. Paths are absolute, so that the list may lie anywhere."""
+    """Returns a row of a table. Paths are absolute, so that the list may be in any folder."""
     row: dict[str, Any] = {'sample_id': info['sample_id'], 'label': label}
     for name in ('video', 'audio'):
         path = info.get(f'{name}_path')

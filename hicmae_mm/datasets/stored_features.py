@@ -29,7 +29,7 @@ class Column(NamedTuple):
     offsets: np.ndarray | None = None
 
     def of_clip(self, clip: int) -> np.ndarray:
-        """The value of one clip."""
+        """Returns the value of one clip."""
         return self.values[clip] if self.offsets is None else self.values[self.offsets[clip] : self.offsets[clip + 1]]
 
 
@@ -157,12 +157,12 @@ def _npy_columns(folder: Path, info: dict[str, Any], names: list[str]) -> dict[s
 
 
 def feature_folder(name: str, is_ragged: bool) -> str:
-    """Name of a feature's folder: ``-UTT`` for one row per clip, ``-FRA`` for several (MERTools' endings)."""
+    """Returns the folder of a feature: ``-UTT`` for one row per clip, ``-FRA`` for several (as in MERTools)."""
     return f'{name}-{"FRA" if is_ragged else "UTT"}'
 
 
 def clip_file(sample_id: str) -> PurePosixPath:
-    """Where the files of a clip lie below a feature's folder: its path in the list with ``.npy`` for its ending."""
+    """Returns the path of a clip below the folder of a feature: its path in the list with the suffix ``.npy``."""
     path = PurePosixPath(sample_id)
     if path.is_absolute() or '..' in path.parts:
         path = PurePosixPath(path.name)
@@ -216,7 +216,7 @@ class StoredFeature:
         self._values = loaded[self.column]
 
     def of(self, sample_id: str) -> np.ndarray | None:
-        """The feature of a clip; None if the folder does not have the clip."""
+        """Reads the feature of a clip; None if the folder does not have the clip."""
         place = self._places.get(sample_id)
         return None if place is None else self._values[place]
 

@@ -101,7 +101,7 @@ def rank(results: Iterable[ClipResult]) -> list[ClipResult]:
 
 
 def names_for(names: Sequence[str] | None, count: int) -> list[str]:
-    """The given names if there is one for each of ``count``, else their indices."""
+    """Returns the given names if there is one for each of ``count``, else their indices."""
     return list(names) if names is not None and len(names) == count else [str(index) for index in range(count)]
 
 

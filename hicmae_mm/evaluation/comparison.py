@@ -88,7 +88,7 @@ def paired_bootstrap(
 
 
 def _resamples(num_clips: int, num_resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each clip is drawn, ``(R, N)``, in chunks."""
+    """Draws how often each clip is in a resample, ``(R, N)``, in chunks."""
     generator = np.random.default_rng(seed)
     for start in range(0, num_resamples, _CHUNK):
         size = min(_CHUNK, num_resamples - start)

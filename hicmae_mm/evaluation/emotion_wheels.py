@@ -58,13 +58,13 @@ class EmotionWheels:
         return cls(forms, _read_synonyms(folder / 'synonym.xlsx'), sectors)
 
     def sector(self, word: str, wheel: int, level: int) -> str | None:
-        """The sector of a word; ``None`` if the wheel does not have it."""
+        """Returns the sector of a word; ``None`` if the wheel does not have it."""
         sectors = self.sectors[wheel, level]
         reached = {found for form in self.forms.get(word, ()) for found in self.synonyms.get(form, ())}
         return next((sectors[found] for found in sorted(reached) if found in sectors), None)
 
     def sector_set(self, words: Iterable[str], wheel: int, level: int) -> set[str]:
-        """The sectors of words; words that the wheel does not have are left out."""
+        """Returns the sectors of words; words that the wheel does not have are left out."""
         found = (self.sector(word, wheel, level) for word in words)
         return {sector for sector in found if sector is not None}
 
@@ -112,12 +112,12 @@ def _read_wheel(path: Path) -> list[tuple[str, str, str]]:
 
 
 def _inner(rows: list[tuple[str, str, str]]) -> Map:
-    """Every word of a wheel -> its word on the inner ring; where a word occurs twice, the last one counts."""
+    """Maps every word of a wheel to its word on the inner ring. If a word occurs twice, the last one counts."""
     return {word: inner for inner, middle, outer in rows for word in (inner, middle, outer) if word}
 
 
 def _middle(rows: list[tuple[str, str, str]]) -> Map:
-    """Every word of a wheel -> its word on the middle ring; inner words -> the first of their sector by alphabet."""
+    """Maps every word to its word on the middle ring, and inner words to the first of their sector by alphabet."""
     sectors: dict[str, set[str]] = {}
     for inner, middle, _ in rows:
         sectors.setdefault(inner, set()).add(middle)
@@ -126,7 +126,7 @@ def _middle(rows: list[tuple[str, str, str]]) -> Map:
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of the first sheet, by the names in its first row."""
+    """Reads the rows of the first sheet, by the names in its first row."""
     from openpyxl import load_workbook
 
     if not path.is_file():

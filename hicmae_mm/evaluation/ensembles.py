@@ -41,7 +41,7 @@ def average_models(predictions: Sequence[Samples]) -> Samples:
 
 
 def _average(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """One clip of all models."""
+    """Averages the predictions of all models for one clip."""
     merged = {key: value for key, value in parts[0].items() if not key.startswith('pred_')}
     for field in ('pred_score', 'pred_values'):
         if not any(field in part for part in parts):

@@ -63,7 +63,7 @@ class FoldEvaluator:
         return evaluator
 
     def measure(self, samples: Samples) -> Measures:
-        """All measures of some predictions."""
+        """Computes all measures of some predictions."""
         return {key: float(value) for key, value in self._build().offline_evaluate(samples).items()}
 
     def confusion(self, samples: Samples) -> np.ndarray | None:
@@ -77,7 +77,7 @@ class FoldEvaluator:
 
 
 def pool(parts: Sequence[FoldPredictions]) -> Samples:
-    """The predictions of several folds as those of one test set: positions are numbered through."""
+    """Joins the predictions of several folds to those of one test set, with continuous positions."""
     pooled: Samples = []
     for part in parts:
         start = len(pooled)
@@ -87,7 +87,7 @@ def pool(parts: Sequence[FoldPredictions]) -> Samples:
 
 
 def headline_measures(measures: Iterable[str], selected_by: Iterable[str] = ()) -> list[str]:
-    """Which measures a table shows: those that chose the best checkpoint, and UAR and WAR, PCC and CCC, ...
+    """Returns the measures of a table: those that chose the best checkpoint, and UAR and WAR, PCC and CCC, ...
 
     Args:
         measures: All that the config computes.
@@ -173,7 +173,7 @@ def _mean_and_std(entries: Sequence[Mapping[str, Any]]) -> dict[str, Measures]:
 
 
 def _overlaps(runs: Sequence[FoldPredictions]) -> list[str]:
-    """A note if a clip is tested by several folds, and so counts several times in the pooled measures."""
+    """Returns a note if several folds test the same clip, so that it counts several times in the pooled measures."""
     owner: dict[str, int] = {}
     shared: set[str] = set()
     for run in runs:
@@ -187,7 +187,7 @@ def _overlaps(runs: Sequence[FoldPredictions]) -> list[str]:
 
 
 def to_json(table: Mapping[str, Any]) -> str:
-    """The whole table; a measure that is not defined (NaN) becomes null."""
+    """Returns the whole table. A measure that is not defined (NaN) becomes null."""
 
     def defined(value: Any) -> Any:
         if isinstance(value, Mapping):
@@ -200,7 +200,7 @@ def to_json(table: Mapping[str, Any]) -> str:
 
 
 def to_csv(table: Mapping[str, Any]) -> str:
-    """One line per fold, pooled result, mean and deviation, with all measures as they are (not in percent)."""
+    """Returns one line per fold, the pooled result, mean and deviation, with all measures (not in percent)."""
     rows: list[dict[str, Any]] = []
     for kind, result in table['results'].items():
         rows += [{'checkpoint': kind, 'row': 'fold', **_flat(run)} for run in result['runs']]
@@ -219,7 +219,7 @@ def _flat(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def to_markdown(table: Mapping[str, Any]) -> str:
-    """The table of a paper: a row per fold, all folds pooled, mean and deviation; best and last side by side."""
+    """Returns a table for a paper: rows per fold, pooled, mean and deviation; best and last checkpoint side by side."""
     results, shown = table['results'], table['shown']
     has_seeds = len(table['seeds']) > 1
     head = ['fold', *(['seed'] if has_seeds else []), 'clips']
@@ -242,7 +242,7 @@ def to_markdown(table: Mapping[str, Any]) -> str:
 
 
 def is_share(measure: str) -> bool:
-    """Whether a measure is a share of one, which tables give in percent."""
+    """Tells whether a measure lies between 0 and 1 and is shown in percent."""
     return _SHARE.search(measure) is not None
 
 

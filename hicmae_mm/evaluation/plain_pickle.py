@@ -119,14 +119,14 @@ def _scalar(dtype: Any, data: Any) -> Any:
 
 
 def _encode(text: Any, encoding: Any = 'latin1') -> bytes:
-    """How old pickles spell bytes."""
+    """Reads bytes in the form of old pickles."""
     if not isinstance(text, str) or encoding not in ('latin1', 'latin-1'):
         raise ValueError('it is damaged: bytes are spelt in no known way')
     return text.encode('latin1')
 
 
 def _tensor(storage: Any, offset: Any, size: Sequence[int], stride: Sequence[int], *_: Any) -> np.ndarray:
-    """A strided view of a storage, within its bounds."""
+    """Returns a strided view of a storage, within its bounds."""
     numbers = (offset, *size, *stride)
     if not isinstance(storage, np.ndarray) or not all(type(number) is int and number >= 0 for number in numbers):
         raise ValueError('it holds a tensor that is damaged')
@@ -142,7 +142,7 @@ def _tensor(storage: Any, offset: Any, size: Sequence[int], stride: Sequence[int
 
 
 def _storage(content: Any) -> np.ndarray:
-    """The numbers of a storage, which torch puts into a file of its own within the file."""
+    """Reads the numbers of a storage, which torch keeps in an entry of its own within the archive."""
     if not isinstance(content, bytes):
         raise ValueError('it holds a tensor that is damaged')
     file = io.BytesIO(content)
@@ -192,7 +192,7 @@ class _PlainUnpickler(pickle._Unpickler):  # the C one allots memory as asked
             raise ValueError(f'it asks for {asked}, which could run code; it may hold plain values only') from None
 
     def persistent_load(self, pid: Any) -> Any:
-        """The element type of the storage that follows."""
+        """Returns the element type of the storage that follows."""
         if isinstance(pid, tuple) and len(pid) > 1 and pid[0] == 'storage' and isinstance(pid[1], _Storage):
             return pid[1]
         raise ValueError('it refers to something outside of it')

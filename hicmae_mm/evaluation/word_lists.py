@@ -56,7 +56,7 @@ def as_groups(text: str) -> list[list[str]]:
 
 
 def read_columns(path: Path) -> dict[str, Any]:
-    """What a file says of each clip: text, or a list of words.
+    """Reads what a file says about each clip: text, or a list of words.
 
     A CSV file has the name of the clip in a column ``name`` and the words in a column ``openset``, as the challenges
     have them (other names that are understood: ``sample_id``, ``words``, ``answer`` and the like). JSON is a dictionary

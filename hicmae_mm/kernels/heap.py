@@ -46,7 +46,7 @@ HEAP = Heap()  # a process has one
 
 
 def block_after_trim(block: nn.Module, x: Tensor, *inputs: Tensor | None) -> Tensor:
-    """A block that trims the heap first, if it is recomputed on a CPU; elsewhere that is not worth the time."""
+    """Returns a block that trims the heap first if it is recomputed on a CPU. Elsewhere this is not worth the time."""
     if is_recomputed() and x.device.type == 'cpu':
         HEAP.trim()
     output: Tensor = type(block).forward(block, x, *inputs)

@@ -29,13 +29,13 @@ _recipes = WeakTensorKeyDictionary()
 
 
 def is_large(x: Tensor) -> bool:
-    """Whether ``x`` has enough rows for oneDNN, in float32 on a CPU that it is fast on."""
+    """Tells whether ``x`` has enough rows for oneDNN, in float32 on a CPU on which oneDNN is fast."""
     is_float32 = x.dtype == torch.float32 and not torch.is_autocast_enabled('cpu')
     return HAS_ONEDNN and x.device.type == 'cpu' and is_float32 and x.numel() >= MIN_ROWS * x.shape[-1]
 
 
 def suits_onednn(x: Tensor, weight: Tensor) -> bool:
-    """Whether ``x @ weight.T`` is quicker in oneDNN."""
+    """Tells whether ``x @ weight.T`` is faster in oneDNN."""
     return is_large(x) and weight.dtype == torch.float32 and x.numel() * weight.shape[0] >= MIN_MACS
 
 
@@ -76,7 +76,7 @@ def remember(out: Tensor, function: Callable[..., Tensor], *sources: Tensor) -> 
 
 
 def recipe_of(x: Tensor) -> tuple[Callable[..., Tensor], tuple[Tensor, ...]]:
-    """How to make ``x`` again, and of what; without a valid note of that, of ``x`` itself."""
+    """Returns how to compute ``x`` again and from what; without a valid note, ``x`` itself."""
     versions, function, sources = _recipes.get(x, ([], None, ()))
     if function is None or versions != [tensor._version for tensor in (x, *sources)]:
         return Tensor.detach, (x.detach(),)
@@ -140,7 +140,7 @@ def gelu(act: nn.GELU, x: Tensor) -> Tensor:
 
 
 def convolution(conv: nn.Conv2d | nn.Conv3d, x: Tensor) -> Tensor:
-    """A convolution of patches that do not overlap as one product; they are cut again for the backward pass."""
+    """Computes a convolution of patches without overlap as one product. The backward pass cuts the patches again."""
     settings = (conv.stride, set(conv.padding), set(conv.dilation), conv.groups, x.ndim)
     if settings != (conv.kernel_size, {0}, {1}, 1, conv.weight.ndim):
         return type(conv).forward(conv, x)  # type: ignore[arg-type]

@@ -30,7 +30,7 @@ def mlp(module: Mlp, x: Tensor) -> Tensor:
 
 
 def recomputed_mlp(x: Tensor, *parameters: Tensor) -> Tensor:
-    """An MLP ``(..., in) -> (..., out)`` that stores ``x`` alone, or what ``x`` is made of, for the backward pass.
+    """Computes an MLP ``(..., in) -> (..., out)`` that keeps only ``x``, or the source of ``x``, for the backward pass.
 
     For the end of a region whose activations are recomputed: the recomputation stops before the first of the two
     products, since nothing that follows stores anything. On a CPU the hidden layer exists in pieces only.

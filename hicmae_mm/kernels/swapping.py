@@ -99,7 +99,7 @@ def _is_replaced(module: nn.Module, method: str) -> bool:
 
 
 def _changes(module: nn.Module, kernel: Kernel) -> Iterator[str]:
-    """What keeps a kernel from the place of a method: another one there, or layers that must be called."""
+    """Returns why a kernel cannot replace a method: another one is there, or layers must be called."""
     if _is_replaced(module, kernel.method):
         yield f'another {kernel.method}'
     if kernel.layers and torch_module._has_any_global_hook():  # such as a profiler's; there is no public question

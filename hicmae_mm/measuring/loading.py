@@ -83,7 +83,7 @@ def measure_data(cfg: Config, plan: LoadingPlan) -> dict[str, Any]:
 
 
 def read_clip(dataset: Any, index: int) -> dict[str, Any]:
-    """A sample of the data set.
+    """Loads a sample of the data set.
 
     Raises:
         ValueError: it cannot be read.

@@ -30,7 +30,7 @@ KEPT_RESULTS = ('Metrics', 'Published', 'Published Source')
 
 
 def read_metafile(path: Path) -> dict[str, Any]:
-    """The content of a metafile.
+    """Returns the content of a metafile.
 
     Raises:
         FileNotFoundError: No such file.
@@ -72,7 +72,7 @@ def measure(cfg: Config) -> dict[str, int]:
 def describe(
     path: Path, root: Path, sizes: dict[str, int] | None = None, collection: str = COLLECTION
 ) -> dict[str, Any]:
-    """The computed part of a config's entry.
+    """Returns the computed part of a config's entry.
 
     Args:
         path: The config.
@@ -118,7 +118,7 @@ def update(content: dict[str, Any], configs: list[Path], root: Path) -> dict[str
 
 
 def collection_of(content: dict[str, Any]) -> str:
-    """Name of the collection that a metafile describes."""
+    """Returns name of the collection that a metafile describes."""
     collections = content.get('Collections') or [{'Name': COLLECTION}]
     return str(collections[0]['Name'])
 
@@ -130,7 +130,7 @@ def project_root(metafile: Path) -> Path:
 
 
 def _merged(entry: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
-    """A computed entry with what an old one says beyond it."""
+    """Returns a computed entry with what the old entry says in addition."""
     metadata = {**(old.get('Metadata') or {}), **entry['Metadata']}
     results = old.get('Results') or [{}]
     kept = {key: results[0][key] for key in KEPT_RESULTS if results[0].get(key) is not None}

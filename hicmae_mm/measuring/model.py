@@ -144,7 +144,7 @@ def apply_variant(model: AudioVisualModel, plan: ModelPlan) -> None:
 
 
 def build_step(model: nn.Module, cfg: Config, plan: ModelPlan) -> tuple[Callable[[Batch], Any], torch.dtype]:
-    """The call to be timed, and the type its matrix products are in.
+    """Returns the call to be timed, and the type of its matrix products.
 
     Raises:
         ValueError: a config without an optimizer has no training step.
@@ -245,7 +245,7 @@ class _Compiling:
 
 
 def pinned(batch: Batch, device: torch.device) -> Batch:
-    """The batch in memory that a GPU copies from without making the host wait, as data loaders give it."""
+    """Pins the batch in memory, so that a GPU copies it without blocking the host, as data loaders do."""
     if device.type != 'cuda':
         return batch
     moved = {
@@ -273,5 +273,5 @@ def endless_batches(cfg: Config, plan: ModelPlan) -> Iterator[Batch]:
 
 
 def pipeline_of(cfg: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The training pipeline, if the config has one."""
+    """Returns the training pipeline, if the config has one."""
     return list(((cfg.get('train_dataloader') or {}).get('dataset') or {}).get('pipeline') or [])

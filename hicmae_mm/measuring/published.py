@@ -98,7 +98,7 @@ def targets_of_all_patches(module: PatchTarget, x: Tensor, mask: TokenMask) -> T
 def build_wrapper(
     model: nn.Module, settings: Mapping[str, Any], style: Collection[str], amp: bool, device: torch.device
 ) -> OptimWrapper:
-    """The optimizer wrapper of a config, with the published optimizer and mixed precision where the style says so.
+    """Builds the optimizer wrapper of a config, with the published optimizer and mixed precision if needed.
 
     Args:
         model: whose parameters are stepped.
@@ -120,7 +120,7 @@ def build_wrapper(
 
 
 def synchronous_step(model: Any, batch: Mapping[str, Any], wrapper: OptimWrapper) -> dict[str, float]:
-    """A training step after which the host has read every loss and the norm of the gradients.
+    """Runs a training step after which the host reads every loss and the norm of the gradients.
 
     Returns:
         Losses by name, and ``grad_norm``.

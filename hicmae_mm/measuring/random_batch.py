@@ -63,7 +63,7 @@ def random_masks(
 def random_batch(
     model: AudioVisualModel, batch_size: int, pipeline: Iterable[Mapping[str, Any]] = (), seed: int = 0
 ) -> dict[str, Any]:
-    """What the data loader hands to a model: uint8 frames, spectrograms, masks for a pre-trainer, labels.
+    """Makes what a data loader hands to a model: uint8 frames, spectrograms, masks for a pre-trainer, labels.
 
     Args:
         model: pre-trainer or recognizer.

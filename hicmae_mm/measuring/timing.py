@@ -105,7 +105,7 @@ def _seconds_by_events(function: Callable[[], Any], iters: int, device: torch.de
 
 
 def matmul_gflops(device: torch.device, dtype: torch.dtype = torch.float32, at_least_seconds: float = 1.0) -> float:
-    """The machine's rate of large square matrix products, with torch's present number of threads.
+    """Measures the machine's rate of large square matrix products, with torch's present number of threads.
 
     Args:
         device: where to multiply.

@@ -25,7 +25,7 @@ class _HasGrid(Protocol):
 
 
 def stream_order(names: Iterable[str]) -> list[str]:
-    """The order of a model's streams: video, audio, then others by name.
+    """Returns the order of a model's streams: video, audio, then others by name.
 
     It decides which part of the clip feature is whose, so it must not hang on the order in a config: MMEngine sorts the
     keys of a config that it dumps or stores in a checkpoint.

@@ -192,7 +192,7 @@ class AudioVisualPretrainer(AudioVisualModel):
         fused: dict[str, Tensor],
         masks: dict[str, TokenMask],
     ) -> Pass:
-        """What the objectives look at."""
+        """Returns what the objectives read."""
 
         def run(inputs: Mapping[str, Tensor], other_masks: Masks = masks) -> Pass:
             encoded, indexed = self.encode(inputs, other_masks)

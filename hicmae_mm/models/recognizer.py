@@ -138,7 +138,7 @@ class AudioVisualRecognizer(AudioVisualModel):
         return self.aggregator({name: output.hidden for name, output in encoded.items()}, fused, **more)
 
     def extract_features(self, inputs: Inputs, present: Mapping[str, Tensor | Presence] | None = None) -> Stream:
-        """One feature per view, before the head's norm.
+        """Returns one feature per view, before the head's norm.
 
         Args:
             inputs: Normalised input by stream, such as video ``(B, 3, T, H, W)`` and audio ``(B, 1, T, F)``, or

@@ -72,7 +72,7 @@ class EmotionDataSample(BaseDataElement):
         return self
 
     def target(self, name: str) -> Tensor:
-        """The target of a name, as set.
+        """Returns the target of a name, as set.
 
         Raises:
             KeyError: The sample has no such target.

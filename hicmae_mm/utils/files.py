@@ -78,7 +78,7 @@ def _naming(path: Path, partial: Path | None = None) -> Iterator[None]:
 
 
 def _is_stream(path: Path) -> bool:
-    """Whether a path leads to something other than a file of its own: to a device, a pipe, a file that is open."""
+    """Tells whether a path leads to something else than a file of its own: a device, a pipe, or a file that is open."""
     for _ in range(40):  # as many links as Linux follows
         if os.path.realpath(path.parent).startswith(('/dev/fd', '/proc/')):
             return True
@@ -104,7 +104,7 @@ def _check_replaceable(path: Path) -> None:
 
 
 def _new_file(folder: Path, name: str) -> tuple[Path, int]:
-    """A new file that this process holds a lock on, and its descriptor."""
+    """Opens a new file that this process locks, and returns its descriptor."""
     while True:
         ending = f'.{os.getpid()}-{secrets.token_hex(8)}.partial'
         beginning = os.fsencode(name)[: _LONGEST_NAME_BYTES - len(ending)]
@@ -117,7 +117,7 @@ def _new_file(folder: Path, name: str) -> tuple[Path, int]:
 
 
 def _try_lock(descriptor: int) -> bool:
-    """Whether this process now holds the lock; False too where the disk knows no locks."""
+    """Tells whether this process now holds the lock; False also if the disk does not support locks."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -150,7 +150,7 @@ def _remove_leftovers(folder: Path) -> None:
 
 
 def _is_alive(pid: int) -> bool:
-    """Whether another process of this machine has that number."""
+    """Tells whether another process on this machine has this number."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):

@@ -69,7 +69,7 @@ def draw_attention(
 
 
 def overlay(frame: np.ndarray, heat: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
-    """A grey frame ``(H, W, 3)`` in the colours of a map ``(H', W')``, in 0..1: dark = low end, bright = high end."""
+    """Colours a grey frame ``(H, W, 3)`` by a map ``(H', W')`` in 0..1: dark = low end, bright = high end."""
     height, width = frame.shape[:2]
     grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.float32)[..., None] / 255
     large = cv2.resize(heat.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)

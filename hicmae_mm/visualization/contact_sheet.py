@@ -75,7 +75,7 @@ def _draw_row(part: SubFigure, result: ClipResult, num_frames: int, max_bars: in
 
 
 def highest(scores: np.ndarray, label: int | None, count: int) -> list[int]:
-    """Which classes to show: all, in their order, if they are at most ``count``; else the best, and the true one."""
+    """Chooses the classes to show: all in order if they are at most ``count``; else the best, and the true one."""
     if len(scores) <= count:
         return list(range(len(scores)))
     best: list[int] = np.argsort(-scores, kind='stable')[:count].tolist()

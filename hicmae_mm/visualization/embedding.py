@@ -43,7 +43,7 @@ def embed(features: np.ndarray, method: str = 'tsne', perplexity: float = 30.0, 
 
 
 def silhouette(features: np.ndarray, labels: np.ndarray) -> float:
-    """How well classes are apart in the features ``(N, D)`` themselves, -1 to 1; NaN where that is not defined."""
+    """Measures how well classes are separated in the features ``(N, D)``, -1 to 1; NaN if that is not defined."""
     if not 2 <= len(np.unique(labels)) < len(labels):
         return float('nan')
     return float(silhouette_score(features, labels))

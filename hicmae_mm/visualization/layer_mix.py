@@ -15,7 +15,7 @@ _PREFIX = 'aggregator.layer_weights.'
 
 
 def layer_mixes(state_dict: Mapping[str, Tensor], source: str) -> dict[str, np.ndarray]:
-    """The learned mix of a recognizer's weights: shares ``(L,)`` by stream, which sum to 1.
+    """Returns the learned mix of a recognizer's weights: shares ``(L,)`` by stream, which sum to 1.
 
     Args:
         state_dict: State of a model with a ``HierarchicalFeatureAggregator``.

@@ -64,7 +64,7 @@ def write_overlay(result: Mapping[str, Any], clip: ClipInput, path: Path) -> Pat
 
 
 def _shown_frames(opened: OpenClip, timeline: Timeline) -> Iterator[tuple[np.ndarray, float, float]]:
-    """Every frame of the time line with its start and end, in one pass over the file."""
+    """Yields every frame of the time line with its start and end, in one pass over the file."""
     assert opened.video is not None
     stored = timeline.stored_indices(np.arange(timeline.num_frames)).tolist()
     wanted = sorted(set(stored))
@@ -127,7 +127,7 @@ class Painter:
         return painted
 
     def box_at(self, seconds: float) -> np.ndarray | None:
-        """The face box at a moment, between the frames that were searched; None where no face was seen near."""
+        """Interpolates the face box at a moment between the searched frames; None if no face was found near it."""
         if not len(self._box_seconds):
             return None
         after = int(np.searchsorted(self._box_seconds, seconds))
@@ -180,12 +180,12 @@ class Painter:
 
 @lru_cache(maxsize=32)
 def _font(size: int, name: str = 'DejaVuSans') -> ImageFont.FreeTypeFont:
-    """The font that matplotlib brings along."""
+    """Loads the font that comes with matplotlib."""
     return ImageFont.truetype(str(Path(get_data_path()) / 'fonts' / 'ttf' / f'{name}.ttf'), size)
 
 
 def _fitting_font(text: str, size: int) -> ImageFont.FreeTypeFont:
-    """The bold font of a size, or the largest smaller one in which a text is no wider than the panel."""
+    """Loads the bold font in the given size, or the largest smaller one in which the text fits the panel."""
     while size > 8 and _font(size, 'DejaVuSans-Bold').getlength(text) > _PANEL_WIDTH - 32:
         size -= 1
     return _font(size, 'DejaVuSans-Bold')

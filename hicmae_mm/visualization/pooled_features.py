@@ -13,7 +13,7 @@ from hicmae_mm.models.fusion.cross_modal import CrossModalFusion
 
 
 def layer_index(layer: int, depth: int, name: str) -> int:
-    """A layer's number from 0; negative ones count from the last.
+    """Returns a layer's number from 0; negative ones count from the last.
 
     Raises:
         ValueError: If there is no such layer.

@@ -55,7 +55,7 @@ def load_model(
 
 
 def build_dataset(cfg: Config, split: str | None, order: Sequence[str] = SPLITS) -> Sequence[Any]:
-    """The data set of a split, or of the first one that the config has.
+    """Builds the data set of a split, or of the first split that the config has.
 
     Raises:
         ValueError: If there is none.
@@ -88,7 +88,7 @@ def batches(
 
 
 def read_clip(dataset: Sequence[Any], index: int, collate: Collate, seed: int = 0) -> dict[str, Any]:
-    """A batch of one clip.
+    """Makes a batch of one clip.
 
     Raises:
         ValueError: If the clip cannot be read.
@@ -100,7 +100,7 @@ def read_clip(dataset: Sequence[Any], index: int, collate: Collate, seed: int = 
 
 
 def evenly_chosen(length: int, count: int) -> list[int]:
-    """At most ``count`` indices of ``length``, evenly spaced from the first on."""
+    """Returns at most ``count`` indices of ``length``, evenly spaced from the first one."""
     count = min(count, length)
     indices: list[int] = (np.arange(count) * length // max(count, 1)).tolist()
     return indices

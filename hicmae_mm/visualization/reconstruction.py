@@ -34,7 +34,7 @@ def unnormalise_video(video: Tensor, mean: Sequence[float], std: Sequence[float]
 
 
 def evenly_spaced(length: int, count: int) -> np.ndarray:
-    """At most ``count`` of the indices ``0 .. length - 1``, from the first on."""
+    """Returns at most ``count`` of the indices ``0 .. length - 1``, evenly spaced from the first one."""
     count = min(count, length)
     return np.arange(count) * length // count
 

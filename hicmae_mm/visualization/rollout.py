@@ -78,7 +78,7 @@ class AttentionRecorder:
 
 
 def attend(own: Tensor, weights: Tensor, attended: Tensor) -> Tensor:
-    """One attention with its residual connection: half of what was there, half of what is attended to.
+    """Returns an attention with its residual connection: half of the input, half of what is attended to.
 
     Args:
         own: ``(..., N, M)``: shares of M origins in N tokens.
@@ -200,7 +200,7 @@ def roll_out_model(model: AudioVisualModel, inputs: Mapping[str, Tensor], head_f
 
 
 def _side_by_side(encoders: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Every stream's shares ``(B, N, sum of all streams' N)``, which before a fusion are of its own tokens only."""
+    """Returns the shares of every stream, ``(B, N, sum of all N)``. Before a fusion they are of its own tokens only."""
     widths = [shares.shape[-1] for shares in encoders.values()]
     return {
         name: F.pad(shares, (sum(widths[:place]), sum(widths[place + 1 :])))

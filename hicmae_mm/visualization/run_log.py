@@ -104,7 +104,7 @@ def read_run_log(path: str | Path) -> RunLog:
 
 
 def _run_name(path: Path) -> str:
-    """A log lies in ``work_dir/time/vis_data/time.json``: the work folder names the run."""
+    """Returns the name of a run: its work folder, since a log is ``work_dir/time/vis_data/time.json``."""
     parents = path.resolve().parents
     return parents[2].name if path.parent.name == 'vis_data' and len(parents) > 3 else path.stem
 

@@ -19,7 +19,7 @@ FACTS = ('run', 'config', 'date', 'epochs', 'iterations', 'train_seconds')
 
 
 def find_runs(path: str | Path) -> list[Path]:
-    """The work folders at or below a folder, sorted by name; a log file, or a folder that is none, stands for itself.
+    """Returns the work folders in a folder, sorted by name. Log files and folders without runs stay as they are.
 
     A work folder holds a folder per start, ``TIME/vis_data/TIME.json``.
     """
@@ -30,12 +30,12 @@ def find_runs(path: str | Path) -> list[Path]:
 
 
 def lower_is_better(key: str) -> bool:
-    """Whether a measure is an error or a loss: ``RMSE``, ``MAE/valence``, ``loss_video``."""
+    """Tells whether a measure is an error or a loss: ``RMSE``, ``MAE/valence``, ``loss_video``."""
     return _LOWER_IS_BETTER.search(key) is not None
 
 
 def default_measures(logs: Iterable[RunLog]) -> list[str]:
-    """What a table of these runs shows: the usual measures of validation, and the loss of runs without a validation."""
+    """Chooses the measures of a table: the usual ones of validation, and the loss of runs without a validation."""
     shown: dict[str, None] = {}
     for log in logs:
         known = log.val_keys

@@ -33,7 +33,7 @@ class PipelineTrace:
 
 
 def expand_mask(mask: np.ndarray, grid: Sequence[int], shape: Sequence[int]) -> np.ndarray:
-    """A mask of patches ``(N,)`` as a mask of entries of ``shape``, which the grid must divide.
+    """Expands a mask of patches ``(N,)`` to a mask of entries of ``shape``, which the grid must divide.
 
     Raises:
         ValueError: If it does not.

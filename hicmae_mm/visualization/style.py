@@ -24,7 +24,7 @@ DPI = 120
 
 
 def new_figure(width_inches: float, height_inches: float, figure: Figure | None = None) -> Figure:
-    """An empty figure with tight layout; a given one (for example pyplot's, to be shown) is resized instead."""
+    """Makes an empty figure with tight layout. A given figure, for example from pyplot, is resized instead."""
     if figure is None:
         figure = Figure(layout='constrained', dpi=DPI)
         FigureCanvasAgg(figure)

@@ -154,7 +154,7 @@ def draw_timeline(
 
 
 def title_of(result: Mapping[str, Any]) -> str:
-    """Name of a clip and what it is overall: ``clip.mp4: HAP 63 %``."""
+    """Returns the name of a clip and its overall result: ``clip.mp4: HAP 63 %``."""
     parts = []
     if result.get('scores'):
         parts.append(f'{result["label"]} {100 * result["scores"][result["label"]]:.0f} %')
@@ -168,7 +168,7 @@ def _scores_height(names: Sequence[str]) -> float:
 
 
 def _draw_labels(axes: Axes, result: Mapping[str, Any]) -> None:
-    """A band of the leading class; neighbouring steps of one class are one piece."""
+    """Draws a band of the leading class. Neighbouring steps of one class form one piece."""
     edges, values, names = scores_over_time(result)
     leading = np.where(np.isnan(values[:, 0]), -1, np.nan_to_num(values).argmax(axis=1))
     starts = np.flatnonzero(np.diff(leading, prepend=-2))
@@ -213,7 +213,7 @@ def _draw_predictions(axes: Axes, result: Mapping[str, Any], kind: str) -> None:
 
 
 def _draw_map(axes: Axes, edges: np.ndarray, values: np.ndarray, names: Sequence[str]) -> None:
-    """One row per class, for more classes than colours that can be told apart."""
+    """Draws one row per class, because there are more classes than colours that one can distinguish."""
     axes.set_facecolor(_ABSENT_COLOR)
     mesh = axes.pcolormesh(edges, np.arange(len(names) + 1), values.T, cmap='cividis', vmin=0, vmax=100)
     axes.set_yticks(np.arange(len(names)) + 0.5, names)
@@ -231,7 +231,7 @@ def _draw_sound(axes: Axes, envelope: Envelope) -> None:
 
 
 def _draw_faces(axes: Axes, result: Mapping[str, Any]) -> None:
-    """A band that is dark where a face was seen; every frame that was searched stands up to the next."""
+    """Draws a band that is dark where a face was found. Every searched frame counts until the next one."""
     times = [face['seconds'] for face in result['faces']]
     widths = np.diff([*times, max(result['duration_seconds'], times[-1])])
     for is_seen, color in ((True, COLORS[0]), (False, _ABSENT_COLOR)):

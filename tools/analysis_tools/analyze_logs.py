@@ -185,7 +185,7 @@ def summary(args: argparse.Namespace) -> None:
 
 
 def to_markdown(rows: list[dict[str, Any]], measures: list[str]) -> str:
-    """A table for a page; measures to four places, with the epoch of the best."""
+    """Returns a table for a page: measures with four places, and the epoch of the best."""
     heads = ['run', 'config', 'date', 'epochs', 'iterations', 'training time']
     heads += [text for key in measures for text in (f'best {key} (epoch)', f'last {key}')]
     lines = [heads, ['---'] * len(heads)]
@@ -201,7 +201,7 @@ def to_markdown(rows: list[dict[str, Any]], measures: list[str]) -> str:
 
 
 def to_csv(rows: list[dict[str, Any]], measures: list[str]) -> str:
-    """One line per run, numbers as they are; what was not logged is empty."""
+    """Returns one line per run with exact numbers. What was not logged is empty."""
     parts = ('best', 'best_at', 'last')
     file = io.StringIO()
     writer = csv.writer(file, lineterminator='\n')
@@ -213,7 +213,7 @@ def to_csv(rows: list[dict[str, Any]], measures: list[str]) -> str:
 
 
 def to_json(rows: list[dict[str, Any]], measures: list[str]) -> str:  # noqa: ARG001 (one signature for all formats)
-    """A list of runs."""
+    """Returns the runs as a list."""
     return json.dumps(rows, indent=2) + '\n'
 
 

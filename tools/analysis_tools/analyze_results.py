@@ -61,7 +61,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def positions(dataset: Sequence[Any]) -> dict[str, int]:
-    """Where every clip stands in the data set, by name.
+    """Returns the position of every clip in the data set, by name.
 
     Raises:
         ValueError: If the data set does not tell.
@@ -101,7 +101,7 @@ def draw(kind: str, results: list[ClipResult], args: argparse.Namespace) -> None
 
 
 def to_csv(ranked: list[ClipResult]) -> str:
-    """Every clip with its rank."""
+    """Returns every clip with its rank, as CSV text."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator='\n')
     head = ['rank', 'sample_id', 'true', 'predicted', 'is_right', 'score_of_true_class']
@@ -124,7 +124,7 @@ def to_csv(ranked: list[ClipResult]) -> str:
 
 
 def to_page(ranked: list[ClipResult], args: argparse.Namespace) -> str:
-    """A page with both sheets, and for classes a table of the commonest mistakes."""
+    """Returns a page with both sheets, and for classes a table of the most frequent mistakes."""
     lines = [f'# Best and worst of {len(ranked)} clips', '', f'Of `{args.result}`; every clip is in `results.csv`.', '']
     if not ranked[0].is_regression:
         pairs: dict[tuple[str, str], list[float]] = {}

@@ -87,7 +87,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def variants(args: argparse.Namespace) -> list[str]:
-    """What is measured of each config, the plain one first."""
+    """Lists what is measured for each config, the plain model first."""
     chosen = ['plain', *(name for name in ('baseline', 'compile', 'checkpointing') if getattr(args, name))]
     if args.singly:
         parts = STYLE if args.mode == 'train' else ('attention', 'linear', 'precision')
@@ -161,7 +161,7 @@ def compare(args: argparse.Namespace, arguments: list[str]) -> list[dict[str, An
 
 
 def measure_in_process(config: str, options: Sequence[str]) -> dict[str, Any]:
-    """The report of a process of its own, so that memory is its alone.
+    """Measures in a process of its own, so that its memory can be told apart.
 
     Raises:
         RuntimeError: the process failed.

@@ -66,7 +66,7 @@ def align(first: Samples, second: Samples) -> tuple[Samples, Samples]:
 
 
 def compare(first: Samples, second: Samples, num_resamples: int, seed: int) -> dict[str, Any]:
-    """All comparisons, as plain values.
+    """Returns all comparisons, as plain values.
 
     Raises:
         ValueError: If the labels differ, or there is nothing to compare.
@@ -96,7 +96,7 @@ def compare(first: Samples, second: Samples, num_resamples: int, seed: int) -> d
 
 
 def lines(report: dict[str, Any]) -> list[str]:
-    """The report for a reader."""
+    """Returns the report for a reader."""
     text = [f'{report["clips"]} clips']
     for name, value in report.items():
         if name in ('clips', 'mcnemar'):

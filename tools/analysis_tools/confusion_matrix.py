@@ -82,7 +82,7 @@ def count(predictions: list[dict[str, Any]]) -> np.ndarray:
 
 
 def class_names(cfg: Config, num_classes: int) -> Sequence[str]:
-    """Names from the config's test set (its ``metainfo``, its class), or indices."""
+    """Returns names from the config's test set (its ``metainfo``, its class), or indices."""
     return names_for(dataset_meta(cfg).get('classes'), num_classes)
 
 

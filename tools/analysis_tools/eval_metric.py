@@ -61,7 +61,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def measure_rates(evaluator: FoldEvaluator, parts: Mapping[float, Samples]) -> dict[str, float]:
-    """Every measure at every missing rate, and the area under it."""
+    """Computes every measure at every missing rate, and the area under it."""
     found = {rate: evaluator.measure(samples) for rate, samples in sorted(parts.items())}
     measures: dict[str, float] = {}
     for key in next(iter(found.values())):

@@ -54,14 +54,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def predicted_samples(path: Path) -> list[dict[str, Any]]:
-    """The samples of a file of predictions, with scores or with words."""
+    """Reads the samples of a file of predictions, with scores or with words."""
     if path.suffix in PICKLES:
         return read_predictions(path)
     return [dict(sample_id=name, pred_words=words or []) for name, words in read_columns(path).items()]
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
-    """All measures: those of each wheel, and their means; or those of the groups."""
+    """Computes all measures: those of each wheel and their means, or those of the groups."""
     samples = predicted_samples(args.predictions)
     metric = OpenVocabularyMetric(
         args.wheels, args.groups, args.edition, args.levels, str(args.truth), threshold=args.threshold

@@ -105,7 +105,7 @@ class Clip:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
-    """Lines of a Markdown table."""
+    """Yields lines of a Markdown table."""
     yield '| ' + ' | '.join(header) + ' |'
     yield '|' + '---|' * len(header)
     for row in rows:
@@ -196,7 +196,7 @@ def workload_of(cfg: Any, batch_size: int | None) -> Workload:
 
 
 def report(work: Workload, args: argparse.Namespace) -> Iterator[str]:
-    """All tables, with what they assume."""
+    """Returns all tables, with their assumptions."""
     clip = Clip(args.clip_seconds, args.fps, 1e3 * args.frame_kb, 1e3 * args.sound_kb)
     bound = work.steps_per_second(args.tera_flops)
     yield (

@@ -56,7 +56,7 @@ def fold_of(name: str) -> int:
 
 
 def emotion_of(name: str) -> str:
-    """The emotion in a clip's name ``ACTOR_SENTENCE_EMOTION_INTENSITY``.
+    """Returns the emotion in a clip's name ``ACTOR_SENTENCE_EMOTION_INTENSITY``.
 
     Raises:
         ValueError: If the name has another form.
@@ -68,7 +68,7 @@ def emotion_of(name: str) -> str:
 
 
 def facts_of(name: str, actors: Mapping[str, Row]) -> dict[str, str | float]:
-    """What is known of a clip: its sentence and intensity; sex and age of its actor, if the corpus has the table."""
+    """Returns what is known about a clip: sentence and intensity, and sex and age of the actor if known."""
     actor, sentence, _, intensity = name.split('_')
     facts: dict[str, str | float] = dict(text=SENTENCES.get(sentence, ''), intensity=intensity)
     if actor in actors:

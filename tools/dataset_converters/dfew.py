@@ -69,7 +69,7 @@ class NumberedMedia:
         self.paths = {int(stem): path for stem, path in found.items() if stem.isascii() and stem.isdigit()}
 
     def path(self, number: int) -> str:
-        """Where a clip lies, or would lie."""
+        """Returns the expected place of a clip."""
         name = f'{number}{self.suffix}' if self.suffix else f'{number:05d}'
         return self.paths.get(number, str(self.folder / name))
 

@@ -123,7 +123,7 @@ def _votes(lines: Sequence[str]) -> str:
 
 
 def facts_of(utterance: Utterance, texts: Mapping[str, str]) -> dict[str, str | float]:
-    """What is known of an utterance beside its class: who speaks and what, ratings, and its place in the dialogue."""
+    """Returns what is known about an utterance: speaker, words, ratings, and its place in the dialogue."""
     sex = {'F': 'female', 'M': 'male'}[utterance.speaker]
     facts: dict[str, str | float] = dict(sex=sex, session=utterance.session, dialogue=utterance.dialogue)
     facts |= dict(emotion=utterance.emotion, text=texts.get(utterance.name, ''))

@@ -38,7 +38,7 @@ SILENT = 21  # clips of the corpus without a sound track
 
 
 def read_split(path: Path, classes: Sequence[str]) -> list[tuple[str, int]]:
-    """Names and class indices of a list of ``00025.mp4 anger`` lines.
+    """Returns names and class indices of a list of ``00025.mp4 anger`` lines.
 
     Raises:
         FileNotFoundError: If there is no such list.

@@ -83,7 +83,7 @@ def _numbers(text: str | None, option: str, *counts: int) -> tuple[int, ...] | N
 
 
 def make_plan(args: argparse.Namespace) -> PackingPlan:
-    """What the command line asks for.
+    """Returns what the command line requests.
 
     Raises:
         FileNotFoundError: If there is no such list.

@@ -35,7 +35,7 @@ VALENCE_LIMIT = 5.0
 
 
 def find_table(root: Path, part: str) -> Path:
-    """The label table of ``'train'`` or ``'test1'``, in the corpus's folder or up to two below it.
+    """Finds the label table of ``'train'`` or ``'test1'`` in the folder of the corpus, at most two levels down.
 
     Raises:
         FileNotFoundError: If it is nowhere.
@@ -51,7 +51,7 @@ def find_table(root: Path, part: str) -> Path:
 
 
 def clips_of(layout: MediaLayout, part: str) -> Iterator[Clip]:
-    """The clips of a part, with class index and valence.
+    """Yields the clips of a part, with class index and valence.
 
     Raises:
         ValueError: If a row of the table is malformed; file and line are named.

@@ -41,7 +41,7 @@ NUM_FOLDS = 6
 
 
 def find_table(root: Path) -> Path:
-    """The file of ratings.
+    """Finds the file of ratings.
 
     Raises:
         FileNotFoundError: If it is not there.

@@ -35,7 +35,7 @@ SENTENCES = {'01': 'Kids are talking by the door', '02': 'Dogs are sitting by th
 
 
 def speech_clips(actor: int) -> Iterator[tuple[str, int]]:
-    """Name without modality, and class index, of an actor's 60 clips; neutral ones have one intensity, others two."""
+    """Yields name without modality, and class index, of an actor's 60 clips. Neutral clips have one intensity."""
     for emotion, intensity, sentence, repetition in product(range(1, NUM_EMOTIONS + 1), (1, 2), (1, 2), (1, 2)):
         if emotion != NEUTRAL or intensity == 1:
             numbers = (emotion, intensity, sentence, repetition, actor)
@@ -43,7 +43,7 @@ def speech_clips(actor: int) -> Iterator[tuple[str, int]]:
 
 
 def facts_of(name: str) -> dict[str, str | float]:
-    """What the name of a clip tells; actors with odd numbers are male."""
+    """Returns what the name of a clip says. Actors with odd numbers are male."""
     _, _, intensity, sentence, repetition, actor = name.split('-')
     return dict(
         sex='male' if int(actor) % 2 else 'female',

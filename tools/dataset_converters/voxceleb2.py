@@ -84,7 +84,7 @@ def read_excluded(path: Path) -> set[str]:
 
 
 def _folders(*parents: str) -> list[str]:
-    """Names of the folders in any of some folders, sorted."""
+    """Returns the sorted names of all folders in some folders."""
     names: set[str] = set()
     for parent in parents:
         if os.path.isdir(parent):  # noqa: PTH112 (called for every recording)
@@ -94,7 +94,7 @@ def _folders(*parents: str) -> list[str]:
 
 
 def _stems(folder: str, suffix: str, check: bool) -> dict[str, bool]:
-    """Names without ending of what a folder holds, and whether that is media, not empty; unchecked: always."""
+    """Returns the names in a folder without suffix, and whether each is a file with content; if not checked, True."""
     if not os.path.isdir(folder):  # noqa: PTH112 (called for every recording)
         return {}
     with os.scandir(folder) as entries:

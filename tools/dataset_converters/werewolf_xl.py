@@ -53,7 +53,7 @@ def fold_of(name: str) -> int:
 
 
 def find_table(root: Path) -> Path:
-    """The only table below a folder.
+    """Finds the only table in a folder.
 
     Raises:
         FileNotFoundError: If there is none.

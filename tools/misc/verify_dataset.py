@@ -123,7 +123,7 @@ def verify(args: argparse.Namespace) -> bool:
 
 
 def choose_corpus(wanted: str | None, metainfo: dict[str, Any], clips: Sequence[ListedClip]) -> str | None:
-    """The data set class of a list's corpus; None if nothing tells it.
+    """Finds the data set class of the corpus of a list; None if nothing tells it.
 
     Raises:
         ValueError: If the command line names an unknown one.
@@ -150,12 +150,12 @@ def compare_lists(
 
 
 def seen(found: ClipFindings) -> Seen:
-    """What a clip's pictures look like."""
+    """Describes the pictures of a clip."""
     return Seen(found.frames, found.size, found.audio_seconds)
 
 
 def describe(provenance: Provenance | None, overlaps: Mapping[str, SpeakerOverlap]) -> list[str]:
-    """Lines about pictures and speakers."""
+    """Returns lines about pictures and speakers."""
     lines = [f'speakers against {name}: {overlap.describe()}' for name, overlap in overlaps.items()]
     if provenance is None:
         return [*lines, 'corpus: not known, so its pictures cannot be compared with published ones; --corpus names it']

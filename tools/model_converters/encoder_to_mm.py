@@ -50,7 +50,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def find_encoder(config: str, stream: str, options: dict[str, Any] | None) -> VisionTransformerEncoder:
-    """The encoder of a config, without memory.
+    """Builds the encoder of a config on the meta device, without memory.
 
     Raises:
         FileNotFoundError: No such config.

@@ -43,7 +43,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def select_weights(content: Any, weights: str, source: Path) -> dict[str, Any]:
-    """The weights of a published file by published name.
+    """Returns the weights of a published file by published name.
 
     Raises:
         ValueError: The file has no such weights, or they are ruined (NaN, infinite, integers).

@@ -55,7 +55,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def own_metrics(checkpoint: Mapping[str, Any]) -> dict[str, float]:
-    """What a training checkpoint scored in the validation of its own epoch; empty if it was not validated."""
+    """Returns the scores of a training checkpoint in its own epoch; empty if it was not validated."""
     hub = checkpoint.get('message_hub') or {}
     validated = hub.get('runtime_info', {}).get(VALIDATED_EPOCH)
     if validated is None or validated != checkpoint.get('meta', {}).get('epoch'):
@@ -79,7 +79,7 @@ def read_metrics(path: Path) -> dict[str, float]:
 
 
 def collect_meta(checkpoint: Mapping[str, Any], source: Path, config: str | None) -> dict[str, Any]:
-    """The facts to share: config, classes, versions, what it was made of."""
+    """Returns the facts to share: config, classes, versions, and the source."""
     old = checkpoint.get('meta', {})
     meta = checkpoint_meta(config) | {key: old[key] for key in KEPT if key in old}
     meta |= {'source': source.name, 'source_sha256': file_sha256(source)}

@@ -63,7 +63,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def trace_clip(dataset: AudioVisualDataset, index: int, seed: int) -> tuple[str, PipelineTrace]:
-    """Name of a clip, and what every step of the pipeline makes of it."""
+    """Returns the name of a clip, and the result of every step of the pipeline."""
     trace = PipelineTrace()
     results = dataset.get_data_info(index)
     name, before = str(results['sample_id']), None

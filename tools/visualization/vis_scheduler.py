@@ -84,7 +84,7 @@ def iterations_per_epoch(cfg: Config, dataset_size: int | None, num_processes: i
 
 
 def build_schedulers(cfg: Config, optim_wrapper: OptimWrapper, epoch_length: int) -> list[_ParamScheduler]:
-    """The config's schedules, as the runner builds them."""
+    """Returns the config's schedules, as the runner builds them."""
     configs = cfg.get('param_scheduler') or []
     built = []
     for config in [configs] if isinstance(configs, dict) else configs:
@@ -129,7 +129,7 @@ def plan(cfg: Config, epoch_length: int, num_processes: int, param: str) -> dict
 
 
 def _value(group: dict[str, Any], param: str) -> float:
-    """Of a group of the optimizer; Adam's momentum is the first of its betas."""
+    """Returns the present value for a group of the optimizer. Adam's momentum is the first of its betas."""
     key = {'wd': 'weight_decay'}.get(param, param)
     return group[key] if key in group else group['betas'][0]
 

@@ -189,7 +189,7 @@ def _pictures(result: dict[str, Any], clip: ClipInput) -> Pictures:
 
 
 def _is_synthetic(inferencer: EmotionInferencer) -> bool:
-    """Whether the model was trained on synthetic data only, as the model of the quickstart."""
+    """Tells whether the model was trained on synthetic data only, as the model of the quickstart is."""
     cfg = inferencer.cfg
     names = (inferencer.name, cfg.filename, test_dataset(cfg).get('data_root'))
     return any('synthetic' in str(name).lower() for name in names)

@@ -21,12 +21,12 @@ _MODULES: dict[str, str] = {
 
 
 def system_names() -> list[str]:
-    """The systems whose published files can be converted."""
+    """Returns the systems whose published files can be converted."""
     return sorted(_MODULES)
 
 
 def rules_of(system: str) -> KeyRules:
-    """The table of a system.
+    """Returns the table of a system.
 
     Raises:
         ValueError: An unknown system.

@@ -77,7 +77,7 @@ class KeyRules:
         return _first(self._to_ours, name, 'is not a parameter name of the published system')
 
     def published(self, name: str) -> str:
-        """The published name of one of this package's parameters.
+        """Returns the published name of one of this package's parameters.
 
         Raises:
             KeyError: The published system has no such parameter.
@@ -108,7 +108,7 @@ class KeyRules:
         return renamed
 
     def _form_of(self, names: Iterable[str], direction: str) -> KeyRules:
-        """The form that knows all names; this one if none does."""
+        """Returns the form that knows all names; this one if none does."""
         known = list(names)
         fitting = (form for form in (self, *self.other_forms) if form._knows(known, direction))
         return next(fitting, self)

@@ -19,7 +19,7 @@ def converter_parser(
     audio_suffix: str = '.wav',
     has_folds: bool = True,
 ) -> ArgumentParser:
-    """The command line that converters share; ``video_dir`` to ``audio_suffix`` are defaults.
+    """Returns the parser that all converters share. ``video_dir`` to ``audio_suffix`` are defaults.
 
     ``has_folds``: the lists are written by :func:`write_folds`, which can keep to the clips of given ones.
     """

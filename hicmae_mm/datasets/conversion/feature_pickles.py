@@ -88,7 +88,7 @@ def write_split(split: Mapping[str, Any], out_dir: Path, name: str) -> SplitRepo
 
 
 def _lengths(split: Mapping[str, Any], count: int) -> dict[str, np.ndarray]:
-    """Number of real vectors of each clip: the attention mask's for text, and all where the file does not say."""
+    """Counts the real vectors of each clip: by the attention mask for text; all of them if the file has no mask."""
     whole = {stream: np.full(count, np.asarray(split[key]).shape[1]) for stream, key in STREAMS.items()}
     if 'text_bert' in split:
         whole['text'] = np.asarray(split['text_bert'])[:, 1].sum(axis=1).astype(int)  # ids, mask, segments: (N, 3, T)

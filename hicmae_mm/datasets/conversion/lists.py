@@ -113,7 +113,7 @@ def _only(folds: Folds, lists: Sequence[Path]) -> Folds:
 
 
 def _name(video: str, audio: str = OWN_SOUND_TRACK) -> str:
-    """A clip's name without folders and endings: that of its sound, or of its video where the sound is in it."""
+    """Returns the name of a clip without folders and suffix: from its sound, or from a video with sound."""
     return Path(video if audio == OWN_SOUND_TRACK else audio).stem
 
 
@@ -143,7 +143,7 @@ def _with_media(folds: Folds, allow_missing: bool) -> Folds:
 
 
 def _speakers(parts: Mapping[str, Sequence[Clip]], protocol: Protocol | None) -> str:
-    """Whether the first two parts of a fold share speakers, as the end of a line; empty where that is no question."""
+    """Tells at the end of a line whether the first two parts of a fold share speakers; empty if that is unknown."""
     if protocol is None or len(parts) < 2:
         return ''
     first, second, *_ = ([protocol.speaker_of(clip.media[0]) for clip in clips] for clips in parts.values())
@@ -163,7 +163,7 @@ def _check_fold(fold: str, parts: Mapping[str, Sequence[Clip]]) -> None:
 
 
 def list_line(clip: Clip, out_dir: Path) -> str:
-    """The line of a clip in a list of ``out_dir``: paths below that folder are relative to it, others absolute.
+    """Returns the line of a clip in a list of ``out_dir``. Paths below that folder are relative to it.
 
     Raises:
         ValueError: If a path has white space.
@@ -210,6 +210,6 @@ def _label(label: str | float) -> str:
 
 
 def listing(names: Iterable[str]) -> str:
-    """The first few of many names, for messages."""
+    """Returns the first few of many names, for messages."""
     ordered = sorted(names)
     return ', '.join(ordered[:_SHOWN]) + (f' and {len(ordered) - _SHOWN} more' if len(ordered) > _SHOWN else '')

@@ -39,7 +39,7 @@ class Clip:
         return self.video, self.audio
 
     def with_streams(self, streams: Sequence[str]) -> Clip:
-        """The clip with the streams named; sound that lies in the video stays in that file."""
+        """Returns the clip with the named streams. Sound inside of the video stays in that file."""
         if 'video' not in streams:
             return replace(self, video=None, audio=self.audio or self.video)
         return self if 'audio' in streams else replace(self, audio=None)
@@ -62,7 +62,7 @@ class MediaLayout:
 
     @classmethod
     def from_args(cls, args: argparse.Namespace) -> MediaLayout:
-        """The layout that the options of :func:`converter_parser` describe.
+        """Returns the layout that the options of :func:`converter_parser` describe.
 
         Raises:
             FileNotFoundError: If the corpus has no such folder.
@@ -89,14 +89,14 @@ class MediaLayout:
         return 'audio' in self.streams and self.audio_dir != OWN_SOUND_TRACK
 
     def clip(self, name: str, *labels: Label) -> Clip:
-        """The clip of a name; nothing is looked up."""
+        """Returns the clip of a name without looking for its files."""
         audio = None
         if self.audio_dir != OWN_SOUND_TRACK:
             audio = str(self.root / self.audio_dir / (name + self.audio_suffix))
         return Clip(str(self.root / self.video_dir / (name + self.video_suffix)), audio, labels)
 
     def names(self) -> list[str]:
-        """Names of all clips that have a sound file (or, where none are read, pictures), sorted.
+        """Returns the sorted names of all clips that have a sound file, or pictures if no sound is read.
 
         Raises:
             FileNotFoundError: If there is no such folder, or nothing in it has the suffix.
@@ -115,7 +115,7 @@ class MediaLayout:
 
 
 def chosen_streams(args: argparse.Namespace) -> tuple[str, ...]:
-    """The streams that ``--streams`` names, in the order of columns."""
+    """Returns the streams that ``--streams`` names, in the order of columns."""
     return tuple(stream for stream in STREAMS if stream in args.streams or 'both' in args.streams)
 
 
@@ -131,7 +131,7 @@ def _frame_folders(folder: Path) -> Iterator[Path]:
 
 
 def find_by_stem(folder: Path, suffix: str) -> dict[str, str]:
-    """Paths of media by name without ending, whichever folders below ``folder`` they lie in; empty if there is none.
+    """Finds media at any depth below ``folder``: name without suffix -> path. Empty if there is no such folder.
 
     Args:
         folder: Folder in which to search.
@@ -150,7 +150,7 @@ def find_by_stem(folder: Path, suffix: str) -> dict[str, str]:
 
 
 def has_content(path: str) -> bool:
-    """Whether there is a file that is not empty, or a folder with something in it that belongs there."""
+    """Tells whether there is a file that is not empty, or a folder with media in it."""
     media = Path(path)
     if media.is_dir():
         return any(True for _ in visible_names(media))
@@ -158,7 +158,7 @@ def has_content(path: str) -> bool:
 
 
 def stand_in_of(path: str) -> str | None:
-    """What stands in place of the media, see :mod:`~hicmae_mm.datasets.stand_ins`; of a folder: of one of its files."""
+    """Names what is in place of the media; see :mod:`~hicmae_mm.datasets.stand_ins`. Reads one file of a folder."""
     media = Path(path)
     if media.is_dir():
         name = next(visible_names(media), None)

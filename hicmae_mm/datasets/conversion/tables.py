@@ -27,7 +27,7 @@ class Row:
     cells: Mapping[str, str]
 
     def number(self, column: str) -> float:
-        """A cell as a finite number.
+        """Reads a cell as a finite number.
 
         Raises:
             ValueError: If it is none.
@@ -41,7 +41,7 @@ class Row:
         return value
 
     def choice(self, column: str, choices: Mapping[str, T]) -> T:
-        """What a cell stands for.
+        """Returns the meaning of a code in a cell.
 
         Raises:
             ValueError: If it is none of the choices.

@@ -65,7 +65,7 @@ COMPOUND_EMOTIONS = SINGLE_EMOTIONS + _SEVERAL_EMOTIONS
 
 
 def _mixed_colour(compound: str) -> tuple[int, ...]:
-    """The mean colour of the emotions in a compound."""
+    """Returns the mean colour of the emotions in a compound."""
     colours = palette(compound.split('_'))
     return tuple(round(sum(channel) / len(colours)) for channel in zip(*colours))
 

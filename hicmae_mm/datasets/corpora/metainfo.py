@@ -24,7 +24,7 @@ EMOTION_COLOURS: dict[str, tuple[int, int, int]] = {
 
 
 def palette(classes: Sequence[str]) -> list[tuple[int, int, int]]:
-    """A colour, RGB 0..255, for each class.
+    """Returns a colour, RGB 0..255, for each class.
 
     Raises:
         KeyError: If a class has none.

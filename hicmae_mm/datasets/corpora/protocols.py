@@ -25,7 +25,7 @@ class Protocol:
     speaker: re.Pattern[str] | None = None
 
     def speaker_of(self, path: str) -> str | None:
-        """The speaker that a clip's path names; None if it names none."""
+        """Returns the speaker that the path of a clip names; None if it names none."""
         match = None if self.speaker is None else self.speaker.search(path)
         return None if match is None else ''.join(match.groups())
 

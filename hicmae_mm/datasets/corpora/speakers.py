@@ -28,7 +28,7 @@ class SpeakerOverlap:
         return sorted(self.first & self.second)
 
     def describe(self) -> str:
-        """One line for people."""
+        """Describes the result in one line."""
         if not self.first or not self.second:
             return 'speakers are not known'
         text = f'{len(self.first)}/{len(self.second)} speakers, '

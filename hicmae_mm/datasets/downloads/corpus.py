@@ -34,7 +34,7 @@ class CorpusFile:
         return self.source.size
 
     def unpacked_below(self, root: Path) -> Path:
-        """The folder that an archive is unpacked into."""
+        """Returns the folder that an archive is unpacked into."""
         return (root / self.name).with_suffix('')
 
 
@@ -55,7 +55,7 @@ class PublishedCorpus(ABC):
 
     @classmethod
     def licence_text(cls) -> str:
-        """What whoever downloads it must have read."""
+        """Returns the text that a user must have read before the download."""
         return '\n  '.join([f'{cls.title}, {cls.homepage}. Licence:', *cls.licences])
 
     @abstractmethod

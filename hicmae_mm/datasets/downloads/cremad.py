@@ -36,7 +36,7 @@ _OTHER_SPELLINGS = {'AudioWAV/1040_ITH_SAD_XX.wav': 'AudioWAV/1040_ITH_SAD_X.wav
 
 
 def clip_names() -> Iterator[str]:
-    """Names of the 7442 clips, ``ACTOR_SENTENCE_EMOTION_INTENSITY``."""
+    """Yields names of the 7442 clips, ``ACTOR_SENTENCE_EMOTION_INTENSITY``."""
     for actor in _ACTORS:
         spoken = [(sentence, emotion, 'XX') for sentence, emotion in product(_SENTENCES, _EMOTIONS)]
         for emotion in _EMOTIONS:
@@ -59,7 +59,7 @@ class CremadDownload(PublishedCorpus):
     num_connections = 8
 
     def list_files(self, streams: Sequence[str], root: Path, progress: Progress = lambda _: None) -> list[CorpusFile]:
-        """The files of these streams; a pointer is read for each, and kept for the next time."""
+        """Returns the files of these streams. The pointer of each file is read once and kept."""
         pointers = f'{self.base_url or "https://raw.githubusercontent.com"}/{_REPOSITORY}'
         contents = f'{self.base_url or "https://media.githubusercontent.com"}/media/{_REPOSITORY}'
         known = _read_kept(root / _KEPT_POINTERS, pointers)
@@ -88,7 +88,7 @@ class CremadDownload(PublishedCorpus):
 
 
 def _read_pointer(folder: str, name: str) -> Pointer:
-    """What the pointer of a file says.
+    """Reads the pointer of a file.
 
     Raises:
         FileNotFoundError: There is none.
@@ -108,7 +108,7 @@ def _read_pointer(folder: str, name: str) -> Pointer:
 
 
 def _read_kept(path: Path, address: str) -> dict[str, Pointer]:
-    """The pointers that an earlier call read from the same address."""
+    """Returns the pointers that an earlier call read from the same address."""
     kept: Any = {}
     with suppress(OSError, ValueError, RecursionError):
         kept = json.loads(path.read_text(encoding='utf-8'))

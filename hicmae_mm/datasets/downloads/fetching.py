@@ -13,7 +13,7 @@ from hicmae_mm.downloads.web_files import fetch
 
 
 def is_there(file: CorpusFile, root: Path, is_unpacked: bool) -> bool:
-    """Whether a file, or what is unpacked from it, is complete.
+    """Tells whether a file, or the folder that is unpacked from it, is complete.
 
     Raises:
         ValueError: A file of that name has another size: it is not from here.
@@ -75,7 +75,7 @@ def download_files(
 
 
 def _is_complete(file: CorpusFile, root: Path, is_unpacked: bool) -> bool:
-    """Whether nothing is left to do: an archive that was fetched may have to be unpacked."""
+    """Tells whether nothing is left to do. A downloaded archive may still have to be unpacked."""
     has_to_be_unpacked = file.is_archive and is_unpacked and not file.unpacked_below(root).is_dir()
     return is_there(file, root, is_unpacked) and not has_to_be_unpacked
 

@@ -38,7 +38,7 @@ class RavdessDownload(PublishedCorpus):
         root: Path,  # noqa: ARG002 (one answer, asked for each time)
         progress: Progress = lambda _: None,  # noqa: ARG002
     ) -> list[CorpusFile]:
-        """The archives of these streams, by the record of the corpus."""
+        """Returns the archives of these streams, as the record of the corpus lists them."""
         site = self.base_url or 'https://zenodo.org'
         address = f'{site}/api/records/{_RECORD}'
         entries = _entries(read_address(address, _MOST_RECORD_BYTES), address)
@@ -53,7 +53,7 @@ class RavdessDownload(PublishedCorpus):
 
 
 def _entries(content: bytes, address: str) -> dict[str, dict[str, Any]]:
-    """What a record of Zenodo says of each file."""
+    """Returns what a record of Zenodo says about each file."""
     try:
         found = json.loads(content)['files']
         return {str(entry['key']): entry for entry in found}

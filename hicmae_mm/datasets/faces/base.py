@@ -235,7 +235,7 @@ def write_picture(folder: Path, number: int, picture: np.ndarray, quality: int) 
 
 
 def summarize(found: np.ndarray, num_pictures: int, num_several: int) -> dict[str, Any]:
-    """What :meth:`BaseFaceCropper.extract` returns."""
+    """Builds the result of :meth:`BaseFaceCropper.extract`."""
     return dict(
         frames=len(found),
         pictures=num_pictures,

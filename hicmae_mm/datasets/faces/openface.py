@@ -74,7 +74,7 @@ class OpenFace(BaseFaceCropper):
 
 
 def plan_pictures(is_good: np.ndarray, has_picture: np.ndarray, options: CropOptions) -> dict[int, int]:
-    """Which picture each frame gets, by the policy for missing faces.
+    """Chooses the picture of each frame by the policy for missing faces.
 
     Args:
         is_good: ``(T,)`` bool, tracked and with a picture.
@@ -94,7 +94,7 @@ def plan_pictures(is_good: np.ndarray, has_picture: np.ndarray, options: CropOpt
 
 
 def find_pictures(folder: Path) -> tuple[int, dict[int, Path], int]:
-    """The pictures of the face that has most: (its number, frame number -> file, frames with several faces).
+    """Finds the face with the most pictures: (number, frame number -> file, frames with several faces).
 
     Raises:
         MediaError: If there are none.
@@ -112,7 +112,7 @@ def find_pictures(folder: Path) -> tuple[int, dict[int, Path], int]:
 
 
 def read_success(path: Path, face: int, min_confidence: float) -> dict[int, bool]:
-    """Whether the face was tracked in each frame: frame number (from 1) -> success.
+    """Reads in which frames the face was tracked: frame number (from 1) -> success.
 
     Raises:
         MediaError: If a column is missing or a value is not a number.

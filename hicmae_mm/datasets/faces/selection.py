@@ -31,7 +31,7 @@ class FaceTrack:
     num_several: int
 
     def at(self, places: Sequence[int]) -> FaceTrack:
-        """The same in some of the frames; ``num_several`` stays that of all."""
+        """Returns the same selection for some of the frames. ``num_several`` still counts all frames."""
         landmarks = None if self.landmarks is None else self.landmarks[places]
         return FaceTrack(self.found[places], self.boxes[places], landmarks, self.num_several)
 

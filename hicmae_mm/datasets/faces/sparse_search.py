@@ -72,7 +72,7 @@ def _fill(
 
 
 def _same_faces(first: Faces, second: Faces) -> np.ndarray | None:
-    """The place in ``second`` of every face of ``first``; None if they are not the same faces."""
+    """Finds every face of ``first`` in ``second``; None if these are not the same faces."""
     if len(first.boxes) != len(second.boxes):
         return None
     overlap = iou(first.boxes[:, None], second.boxes[None])  # (n, n)

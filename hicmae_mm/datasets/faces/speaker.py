@@ -42,7 +42,7 @@ class Mouth:
 def speaker_weights(
     tracks: Sequence[Track], faces: Sequence[Faces], frames: Iterable[np.ndarray], loudness: np.ndarray
 ) -> list[float]:
-    """How much each track is the speaker: how far its mouth goes with the loudness, times the reliability of that.
+    """Scores how likely each track is the speaker: how well its mouth follows the loudness, times the reliability.
 
     Two correlations with the square root of the loudness are added: that of the movement, and the multiple one of the
     shape (the first principal components of the pictures of the mouth, adjusted for chance). Where the sound says
@@ -116,7 +116,7 @@ def loudness_of(audio: AudioReader, seconds: Sequence[float]) -> np.ndarray:
 
 
 def clip_loudness(path: Path, seconds: Sequence[float]) -> np.ndarray | None:
-    """The loudness of a video file at its frames; None of a file without sound, or of a folder.
+    """Measures the loudness of a video file at its frames; None for a folder or a file without sound.
 
     Raises:
         MediaError: If the sound is broken.
@@ -134,7 +134,7 @@ def clip_loudness(path: Path, seconds: Sequence[float]) -> np.ndarray | None:
 
 
 def _aligned(frame: np.ndarray, faces: Faces, place: int) -> np.ndarray:
-    """A face ``(48, 48)`` float32, grey, of mean 0 and deviation 1, so that light does not count."""
+    """Returns a grey face ``(48, 48)`` float32 of mean 0 and deviation 1, so that the light does not matter."""
     if faces.landmarks is not None:
         transform = landmark_transforms(faces.landmarks[place][None], 0.0, _SIDE)[0]
     else:

@@ -46,7 +46,7 @@ class Track:
         self.seconds.append(seconds)
 
     def expected_box(self, seconds: float) -> np.ndarray:
-        """Where the face would be at a later moment if it kept its speed for a short while."""
+        """Predicts the box at a later moment, as if the face kept its speed for a short while."""
         last = self.boxes[-1]
         recent = [at for at, when in enumerate(self.seconds) if self.seconds[-1] - when <= _SPEED_SECONDS]
         elapsed = self.seconds[-1] - self.seconds[recent[0]]
@@ -61,7 +61,7 @@ class Track:
         return float(np.stack(self.boxes)[:, 2:].max(axis=1).mean())
 
     def weight(self) -> float:
-        """How much this is the person of the clip: seen for long, large, and alive."""
+        """Scores how likely this is the person of the clip: visible for long, large, and moving."""
         is_still = len(self.frames) >= _STILL_FRAMES and self._spread() < _STILL_SHARE
         return len(self.frames) * float(np.sqrt(self.side)) * (_STILL_WEIGHT if is_still else 1.0)
 
@@ -72,7 +72,7 @@ class Track:
         return float((high - low).max()) / self.side
 
     def shares_frame_with(self, other: Track) -> bool:
-        """Whether some frame shows both."""
+        """Tells whether both are visible in some frame."""
         return not set(self.frames).isdisjoint(other.frames)
 
 
@@ -105,7 +105,7 @@ def link_tracks(boxes: Sequence[np.ndarray], seconds: Sequence[float]) -> list[T
 
 
 def _likeness(track: Track, candidates: np.ndarray, seconds: float) -> np.ndarray:
-    """How well boxes ``(n, 4)`` go on with a track: their overlap; less where they are only near; 0 for others."""
+    """Scores how well boxes ``(n, 4)`` continue a track: their overlap, less for boxes that are only near, else 0."""
     expected, last = track.expected_box(seconds), track.boxes[-1]
     overlap = np.maximum(iou(expected, candidates), 0.9 * iou(last, candidates))
     sides, side = candidates[:, 2:].max(axis=1), last[2:].max()
@@ -144,7 +144,7 @@ def _is_same_face_later(last: np.ndarray, first: np.ndarray) -> bool:
 
 
 def one_person(tracks: Sequence[Track], weights: Sequence[float], num_frames: int) -> np.ndarray:
-    """Which box is the person's, ``(num_frames,)`` int; -1 where there is none.
+    """Returns the index of the box of the person in each frame, ``(num_frames,)`` int; -1 if there is none.
 
     The track of the greatest weight is the person's. Others follow it, at times at which it is not there (after a cut,
     or a long look away): those that are about as large, and never there together with one that was chosen. So nobody

@@ -48,7 +48,7 @@ class Loudness:
         return _decibel(math.sqrt(self.sum_of_squares / max(self.num_samples, 1)))
 
     def is_silent(self, peak_db: float, rms_db: float = -math.inf) -> bool:
-        """Whether peak or root mean square lie below a threshold (dB relative to full scale)."""
+        """Tells whether the peak or the root mean square is below a threshold (dB relative to full scale)."""
         peak, rms = self.peak_db, self.rms_db
         return peak is None or rms is None or peak < peak_db or rms < rms_db
 
@@ -134,7 +134,7 @@ class ExtractAudio:
 
 
 def _offset_seconds(source: Path, sound_start_seconds: float) -> float | None:
-    """How much later the sound starts than the pictures; None without pictures."""
+    """Returns the delay (seconds) of the sound after the pictures; None without pictures."""
     with open_container(source) as container:
         pictures = picture_tracks(container)
         if not pictures:

@@ -126,7 +126,7 @@ def usual_rate(starts: Sequence[float], fps: float | None, path: Path) -> float:
 
 
 def shown_frames(starts: Sequence[float], cut: Cut, rate: float) -> list[int]:
-    """Which frames of a recording a cut shows at a constant rate, from the first that starts in it; at least one.
+    """Returns the frames that a cut shows at a constant rate: those that start in it, at least one.
 
     Args:
         starts: When each frame of the recording is shown (s), ascending.
@@ -147,7 +147,7 @@ def shown_frames(starts: Sequence[float], cut: Cut, rate: float) -> list[int]:
 
 
 def summarize_cuts(outcomes: Sequence[Any]) -> dict[str, Any]:
-    """Number of cuts there are, and of those that their recording is too short for."""
+    """Counts the cuts, and those that end after their recording."""
     details = [outcome.details for outcome in outcomes]
     return dict(
         cuts=sum(detail.get('cuts', 0) for detail in details),

@@ -17,7 +17,7 @@ _TILE, _GAP, _HEAD = 128, 4, 24  # pixels
 
 
 def sheets_folder(out_dir: Path) -> Path:
-    """Where sheets are: beside the faces, for among them they would be taken for clips."""
+    """Returns the folder of the sheets. It is beside the faces, because among them sheets would count as clips."""
     return out_dir.with_name(f'{out_dir.name}_sheets')
 
 

@@ -51,7 +51,7 @@ class ExtractFaces:
         return self._cropper.extract(job.source, name.as_posix(), self._cropper.resolve(self.options), target)
 
     def settings(self) -> dict[str, Any]:
-        """What determines the pictures, with the cropper's defaults filled in."""
+        """Returns all settings that determine the pictures, with the defaults of the cropper."""
         return dict(cropper=dict(self.cropper), options=asdict(self._cropper.resolve(self.options)))
 
     def find_jobs(

@@ -198,7 +198,7 @@ def _remove(path: Path) -> None:
 
 
 def as_record(outcome: Outcome) -> dict[str, Any]:
-    """An outcome as one flat dict, for reports."""
+    """Returns an outcome as one flat dict, for reports."""
     record = asdict(outcome)
     whole: dict[str, Any] = record | record.pop('details')
     return whole

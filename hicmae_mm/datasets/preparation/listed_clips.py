@@ -112,7 +112,7 @@ def _backslash_hint(clip: ListedClip) -> str:
 
 
 def streams_of(clips: Sequence[ListedClip]) -> tuple[str, ...]:
-    """The streams that a list names: sound alone without videos, pictures alone where only folders are named."""
+    """Returns the streams of a list: sound only if it has no videos, pictures only if it names only folders."""
     if all(clip.paths['video'] is None for clip in clips):
         return ('audio',)
     if all(
@@ -123,7 +123,7 @@ def streams_of(clips: Sequence[ListedClip]) -> tuple[str, ...]:
 
 
 def speakers_of(clips: Sequence[ListedClip], corpus: str | None, column: int | None) -> list[str | None]:
-    """Who speaks in each clip: as the list says (JSON, or a label column), else as the corpus names clips.
+    """Returns the speaker of each clip, from the list (JSON or a label column), else from the names of the corpus.
 
     Args:
         clips: The clips.
@@ -146,7 +146,7 @@ def speakers_of(clips: Sequence[ListedClip], corpus: str | None, column: int | N
 
 
 def count_labels(clips: Sequence[ListedClip]) -> dict[str, int]:
-    """How many clips have each label, where every clip has one label; empty otherwise."""
+    """Counts the clips of each label, if every clip has one label; otherwise empty."""
     if any(len(clip.labels) != 1 for clip in clips):
         return {}
     return dict(sorted(Counter(str(clip.labels[0]) for clip in clips).items()))
@@ -157,7 +157,7 @@ def _has_header(ann_file: Path) -> bool:
 
 
 def clean_list(ann_file: Path, clips: Sequence[ListedClip], is_clean: Sequence[bool]) -> str:
-    """The list without the clips that have problems: the other lines, or items of JSON, are as they were.
+    """Returns the list without the clips that have problems. The other lines or JSON items stay as they were.
 
     Args:
         ann_file: The list that the clips come from.

@@ -121,7 +121,7 @@ class _Worker(Generic[T, R]):
             self.connection.send(item)
 
     def result(self) -> R | Failure:
-        """The result of the item; to be called when the connection is ready."""
+        """Returns the result of the item. Call it when the connection is ready."""
         try:
             reply: R | Failure | _Raised = self.connection.recv()
         except (EOFError, ConnectionResetError):
@@ -151,7 +151,7 @@ class _Raised:
 
 
 def _serve(connection: Connection, function: Callable[[Any], Any]) -> None:
-    """What a worker does until the connection closes, be it that the work is done or that its parent was killed."""
+    """Runs a worker until the connection closes: the work is done, or the parent process was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its workers
     cv2.setNumThreads(1)
     while True:

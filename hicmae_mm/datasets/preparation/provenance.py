@@ -56,7 +56,7 @@ class Provenance:
 
 
 def corpus_named(name: str) -> str | None:
-    """The data set class of a name in any spelling (``crema-d``, ``CREMAD``); None if there is none."""
+    """Finds the data set class of a name in any spelling (``crema-d``, ``CREMAD``); None if there is none."""
     wanted = _plain(name)
     for key in PROTOCOLS:
         if wanted in (_plain(key), _plain(DATASETS.get(key).METAINFO['name'])):
@@ -65,7 +65,7 @@ def corpus_named(name: str) -> str | None:
 
 
 def corpus_of(metainfo: Mapping[str, Any], names: Sequence[str]) -> str | None:
-    """The corpus of a list, by its meta information (``corpus`` or ``name``), else by the names of its clips."""
+    """Finds the corpus of a list by its meta information (``corpus`` or ``name``), else by the names of its clips."""
     for key in ('corpus', 'name'):
         if isinstance(metainfo.get(key), str) and (found := corpus_named(metainfo[key])):
             return found

@@ -90,6 +90,6 @@ def print_failures(failures: Sequence[tuple[str, str]], console: Console) -> Non
 
 
 def print_summary(summary: Mapping[str, Any], console: Console) -> None:
-    """One line of totals."""
+    """Prints one line with the totals."""
     parts = [f'{key.replace("_", " ")} {value}' for key, value in summary.items() if value is not None]
     console.print(', '.join(parts), highlight=False, soft_wrap=True)

@@ -189,7 +189,7 @@ def check_clips(
 
 
 def summarize_findings(findings: Iterable[ClipFindings]) -> dict[str, Any]:
-    """How many clips there are, are clean, and have each kind of problem; and whose lengths could be compared."""
+    """Counts the clips: all, clean ones, those with each kind of problem, and those whose lengths could be compared."""
     findings = list(findings)
     kinds = Counter(kind for clip in findings for kind in {kind for kind, _, _ in clip.problems})
     lengths = [(clip.video_seconds, clip.audio_seconds) for clip in findings]

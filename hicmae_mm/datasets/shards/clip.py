@@ -86,7 +86,7 @@ class PackedClip:
         return 'start_seconds' in (self.meta['audio'] or ())
 
     def open_video(self) -> PackedVideoReader:
-        """A reader of the frames.
+        """Opens a reader of the frames.
 
         Raises:
             MediaError: If the clip has none.
@@ -99,7 +99,7 @@ class PackedClip:
         return PackedVideoReader(self._source, start, self.meta['video'], self.name)
 
     def open_audio(self) -> AudioReader:
-        """A reader of the sound.
+        """Opens a reader of the sound.
 
         Raises:
             MediaError: If the clip has none, or it is damaged.
@@ -204,7 +204,7 @@ def clip_members(
     audio_format: str,
     sound_start_seconds: float | None = None,
 ) -> dict[str, bytes]:
-    """The members of a clip, by their ending.
+    """Returns the members of a clip by their suffix.
 
     Args:
         about: What the json says besides ``video`` and ``audio``.

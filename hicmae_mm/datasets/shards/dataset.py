@@ -116,11 +116,11 @@ class AudioVisualShards(AudioVisualDataset):
         return self.index.run_lengths
 
     def __len__(self) -> int:
-        """Number of samples."""
+        """Returns number of samples."""
         return len(self.index)
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
-        """What the pipeline starts from: the place of a sample; :class:`OpenPackedClip` adds what is written there."""
+        """Returns the input of the pipeline: the place of a sample. :class:`OpenPackedClip` adds its content."""
         position = self.index.name_of(idx)
         return dict(
             sample_idx=int(idx),

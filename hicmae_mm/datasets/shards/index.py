@@ -63,7 +63,7 @@ class ShardIndex:
         return np.diff(np.concatenate([[0], borders, [len(self)]]))
 
     def name_of(self, index: int) -> str:
-        """What errors call a clip."""
+        """Returns the name of a clip for error messages."""
         return f'{self.names[self.shard[index]]}, clip {self._number[index]}'
 
     def keep(self, indices: int | Sequence[int]) -> None:

@@ -9,7 +9,7 @@ _MOST_BYTES = 1 << 40
 
 
 def check_clip_meta(meta: Any) -> dict[str, Any]:
-    """The description of a packed clip.
+    """Returns the description of a packed clip.
 
     Raises:
         ValueError: A part is missing or malformed; it is named.
@@ -58,7 +58,7 @@ def check_offsets(offsets: Any, name: str) -> list[int]:
 
 
 def check_shard_name(name: Any) -> str:
-    """The name of a file beside the index.
+    """Returns the name of a file beside the index.
 
     Raises:
         ValueError: It is none, or leads elsewhere.

@@ -13,7 +13,7 @@ _SHARDS, _WINDOWS = 1, 2  # different streams of random numbers
 
 
 def rank_part(num_samples: int, num_ranks: int, rank: int) -> range:
-    """The part of a row of samples that a rank takes; the first ``num_samples % num_ranks`` take one more.
+    """Returns the share of a rank in a sequence of samples. The first ``num_samples % num_ranks`` ranks take one more.
 
     Args:
         num_samples: N.

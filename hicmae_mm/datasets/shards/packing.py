@@ -215,7 +215,7 @@ class ClipPacker:
         return None if seconds == regular else seconds
 
     def _read_sound(self, clip: ListedClip) -> tuple[np.ndarray, int, float | None]:
-        """The whole track, ``(S,)`` float32, its rate, and its start if it is from the file of the pictures."""
+        """Reads the whole track: ``(S,)`` float32, its rate, and its start if it is in the file of the pictures."""
         path = clip.audio or clip.video
         if path is None:
             raise MediaError('the list names no sound; pack the pictures alone with --streams video')

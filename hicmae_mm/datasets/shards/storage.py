@@ -74,7 +74,7 @@ class ShardStorage:
         return self._connection[1], self._connection[2].rstrip('/')
 
     def read_file(self, name: str) -> bytes:
-        """A whole file.
+        """Reads a whole file.
 
         Raises:
             FileNotFoundError: If there is none.
@@ -108,7 +108,7 @@ class ShardStorage:
         return parts
 
     def open(self, place: Place) -> FileBytes | MemoryBytes:
-        """The bytes of a clip.
+        """Reads the bytes of a clip.
 
         Raises:
             FileNotFoundError: If the shard is missing.
@@ -128,7 +128,7 @@ class ShardStorage:
         return MemoryBytes(found)
 
     def file(self, name: str) -> BinaryIO:
-        """An opened shard on the disk."""
+        """Opens a shard on the disk."""
         if name not in self._files:
             path = Path(self._connect()[1]) / name
             try:
@@ -156,12 +156,12 @@ def _open_regular(path: Path) -> BinaryIO:
 
 
 def _may_pass(found: bytes | Exception) -> bool:
-    """Whether it is an error that may be gone the next time."""
+    """Tells whether an error is temporary."""
     return isinstance(found, Exception) and not isinstance(found, (FileNotFoundError, PermissionError))
 
 
 def too_short(place: Place) -> MediaError:
-    """The error of a shard that was cut."""
+    """Returns the error for a shard that was cut."""
     return MediaError(
         f'{place.shard} ends before byte {place.stop}, where the index says that a clip ends: the shard was not copied '
         'to its end, or belongs to another index'
@@ -191,5 +191,5 @@ class MemoryBytes:
         self.size = len(data)
 
     def read(self, start: int, stop: int) -> memoryview:
-        """A view of the bytes, not a copy."""
+        """Returns a view of the bytes, not a copy."""
         return self._data[start:stop]

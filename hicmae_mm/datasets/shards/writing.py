@@ -63,7 +63,7 @@ class PackingPlan:
             )
 
     def settings(self) -> dict[str, Any]:
-        """All that determines the bytes of the shards, as JSON values."""
+        """Returns all settings that determine the bytes of the shards, as JSON values."""
         digest = hashlib.sha256()
         for clip in self.clips:
             digest.update(repr((clip.sample_id, clip.position, clip.label, clip.streams)).encode())
@@ -147,7 +147,7 @@ def _claim(plan: PackingPlan, out_dir: Path, num_workers: int, force: bool) -> i
 
 
 def _clips_of(megabytes: float, plan: PackingPlan, num_workers: int) -> int:
-    """How many clips make a shard of a size, by the mean of a few."""
+    """Estimates how many clips fill a shard of a given size, from the mean of a few clips."""
     positions = np.unique(np.linspace(0, len(plan.clips) - 1, min(_NUM_PROBES, len(plan.clips))).round().astype(int))
     probes = [plan.clips[position] for position in positions]
     sizes = [

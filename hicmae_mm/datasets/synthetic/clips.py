@@ -164,7 +164,7 @@ def _middle_of(picture: np.ndarray) -> np.ndarray:
 
 
 def _draw_background(image_size: int, rng: np.random.Generator) -> np.ndarray:
-    """A blurred room: two colours that run into each other and a few things on the wall."""
+    """Draws a blurred room: two colours that blend into each other, and a few things on the wall."""
     top, bottom = _muted_colour(rng), _muted_colour(rng)
     run = np.linspace(0, 1, image_size)[:, None, None]
     picture = np.ascontiguousarray(np.broadcast_to(top + (bottom - top) * run, (image_size, image_size, 3)))
@@ -181,7 +181,7 @@ def _muted_colour(rng: np.random.Generator) -> np.ndarray:
 
 
 def _draw_light(image_size: int, rng: np.random.Generator) -> np.ndarray:
-    """A lamp from one side and its colour: a factor per pixel and channel, ``(H, W, 3)``."""
+    """Draws the light of a lamp at one side and its colour: a factor per pixel and channel, ``(H, W, 3)``."""
     angle = rng.uniform(0, 2 * np.pi)
     grid = np.linspace(-1, 1, image_size, dtype=np.float32)
     slope = np.cos(angle) * grid[None, :] + np.sin(angle) * grid[:, None]

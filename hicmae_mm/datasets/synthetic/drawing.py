@@ -122,7 +122,7 @@ def _curve(x: np.ndarray, y: np.ndarray | float) -> np.ndarray:
 
 
 def _band(x: np.ndarray, upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
-    """The outline between two curves over the same ``x``."""
+    """Returns the outline between two curves over the same ``x``."""
     points = np.empty((2 * len(x), 2))
     points[: len(x), 0], points[: len(x), 1] = x, upper
     points[len(x) :, 0], points[len(x) :, 1] = x[::-1], lower[::-1]

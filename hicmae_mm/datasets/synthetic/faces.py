@@ -67,7 +67,7 @@ class Expression:
     tremble: float = 0.0
 
     def scaled(self, intensity: float) -> Expression:
-        """The same expression, weaker or stronger."""
+        """Returns the same expression, weaker or stronger."""
         return replace(self, **{field.name: getattr(self, field.name) * intensity for field in fields(self)})
 
     def varied(self, rng: np.random.Generator, spread: float) -> Expression:

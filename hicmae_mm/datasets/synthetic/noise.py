@@ -16,7 +16,7 @@ FPS = 25
 
 
 def moving_texture(num_frames: int, side: int, rng: np.random.Generator) -> np.ndarray:
-    """A smooth random texture that drifts, with a little grain: frames ``(T, side, side, 3)`` uint8.
+    """Makes a smooth random texture that moves, with a little grain: frames ``(T, side, side, 3)`` uint8.
 
     Compresses about as well as a face in front of a plain wall.
     """

@@ -67,7 +67,7 @@ class VocalStyle:
     attack_seconds: float
 
     def varied(self, rng: np.random.Generator, spread: float) -> VocalStyle:
-        """The style as it comes out once: every property a little different, in proportion to ``spread``."""
+        """Draws one utterance of the style: every property varies a little, in proportion to ``spread``."""
         return replace(
             self,
             pitch=self.pitch * 2 ** (0.5 * spread * rng.standard_normal()),

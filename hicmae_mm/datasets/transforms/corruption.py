@@ -20,7 +20,7 @@ _SUFFIXES = ('.wav', '.flac')
 
 
 def clip_generator(results: dict[str, Any], seed: int | None) -> np.random.Generator:
-    """A generator of its own for each clip, so that its corruption is the same in every test; ``None``: a new one."""
+    """Returns a generator for each clip, so that its corruption is the same in every test; ``None``: a new one."""
     if seed is None:
         return np.random.default_rng(np.random.randint(1 << 31))
     return np.random.default_rng((seed, zlib.crc32(str(results.get('sample_id', '')).encode())))

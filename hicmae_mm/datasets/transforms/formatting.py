@@ -153,7 +153,7 @@ class PackAudioVisual(PackStreams):
 
 
 def _sequences(value: Any, num_views: int) -> Padded:
-    """One sequence for all views, or a list of one per view."""
+    """Returns one sequence for all views, or a list of one per view."""
     if isinstance(value, str):
         raise ValueError(f'expected a sequence, got the text {value[:40]!r}; is a transform missing, such as Tokenize?')
     views = value if isinstance(value, (list, tuple)) else [value] * num_views

@@ -74,7 +74,7 @@ class ClipRandAugment(BaseTransform):
 
 
 def _for_clips(operation: AugmentOp) -> Callable[..., WarpedClip]:
-    """The operation on a clip, with the arguments that timm gives it for one picture."""
+    """Applies the operation to a clip, with the arguments that timm gives it for one picture."""
     if operation.name in _MATRICES:
         return partial(_warp, _MATRICES[operation.name])
     if operation.name.startswith(_POINTWISE):
@@ -91,7 +91,7 @@ def _map_frames(function: Any, clip: WarpedClip, *args: Any, **kwargs: Any) -> W
 
 
 def _look_up(function: Any, is_linear: bool, clip: WarpedClip, *args: Any, **kwargs: Any) -> WarpedClip:
-    """An operation on single values: done once for all 256 of them, then looked up.
+    """Applies an operation on single values once to all 256 values, then looks the results up.
 
     A linear one may come before a warp that is still to be done, for interpolation is linear too.
     """

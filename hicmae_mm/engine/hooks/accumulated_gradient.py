@@ -73,7 +73,7 @@ class AccumulatedGradientHook(Hook):
 
 
 def _is_spread(runner: Runner) -> bool:
-    """Whether this process has only a part of the gradients."""
+    """Tells whether this process has only a part of the gradients."""
     return runner.world_size > 1 or sharding_of(runner.model).is_sharded
 
 

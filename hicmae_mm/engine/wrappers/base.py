@@ -12,7 +12,7 @@ from torch import nn
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
-    """The model itself, without the wrapper that spreads it over processes."""
+    """Returns the model without the wrapper that distributes it over processes."""
     module = model.module if is_model_wrapper(model) else model
     assert isinstance(module, nn.Module)
     return module
@@ -67,5 +67,5 @@ class WholeTraining:
 
 
 def sharding_of(model: nn.Module) -> ShardedTraining:
-    """How the training of a model is spread over the ranks."""
+    """Returns how the training of a model is distributed over the ranks."""
     return model if isinstance(model, ShardedTraining) else WholeTraining()

@@ -101,7 +101,7 @@ def area_under_curve(scores: np.ndarray, labels: np.ndarray) -> float:
 
 
 def classification_measures(scores: np.ndarray, labels: np.ndarray, topk: tuple[int, ...] = (5,)) -> dict[str, float]:
-    """Every scalar measure of one evaluation.
+    """Computes every scalar measure of one evaluation.
 
     Args:
         scores: ``(N, C)`` class scores, one row per clip (views already merged).

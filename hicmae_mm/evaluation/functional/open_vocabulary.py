@@ -24,7 +24,7 @@ def set_scores(truth: set[str], predicted: set[str]) -> tuple[float, float]:
 
 
 def group_measures(pairs: Pairs, groups: Sequence[Sequence[Sequence[str]]]) -> dict[str, float]:
-    """The measures of MER2024's open-vocabulary track.
+    """Computes the measures of the open-vocabulary track of MER2024.
 
     Args:
         pairs: True words and predicted words of each clip. Clips without true words are left out.
@@ -49,7 +49,7 @@ def group_measures(pairs: Pairs, groups: Sequence[Sequence[Sequence[str]]]) -> d
 
 
 def wheel_measures(pairs: Pairs, wheels: EmotionWheels, wheel: int, level: int) -> dict[str, float]:
-    """The measures of the MER2025 and MER2026 open-vocabulary tracks on one wheel.
+    """Computes the measures of the open-vocabulary tracks of MER2025 and MER2026 on one wheel.
 
     Args:
         pairs: True words and predicted words of each clip. Clips whose true words are not on the wheel are left out.

@@ -9,7 +9,7 @@ import numpy as np
 
 
 def recording_of(sample_id: str, pattern: str | re.Pattern[str]) -> str:
-    """Name of the recording that a clip was cut from.
+    """Returns the name of the recording that a clip was cut from.
 
     Args:
         sample_id: of the clip.

@@ -72,7 +72,7 @@ def concordance_correlation(predictions: np.ndarray, targets: np.ndarray) -> np.
 
 
 def regression_measures(predictions: np.ndarray, targets: np.ndarray) -> dict[str, np.ndarray]:
-    """Every measure of one evaluation, per dimension.
+    """Computes every measure of one evaluation, per dimension.
 
     Args:
         predictions: ``(N, D)`` values, one row per clip (views already merged).

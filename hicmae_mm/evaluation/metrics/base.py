@@ -52,7 +52,7 @@ class PerSampleMetric(BaseMetric):
         return {f'{self.prefix}/{key}' if self.prefix else key: value for key, value in measures.items()}
 
     def class_names(self, num_classes: int) -> list[str]:
-        """Names from the data set's ``classes``, or the indices where it names none."""
+        """Returns the ``classes`` of the data set, or the indices if it names none."""
         classes = (self.dataset_meta or {}).get('classes')
         return list(classes) if classes is not None else [str(index) for index in range(num_classes)]
 
@@ -127,10 +127,10 @@ def read_scores(sample: dict[str, Any]) -> tuple[np.ndarray, int]:
 
 
 def describe(sample: dict[str, Any]) -> str:
-    """The name of a sample in an error."""
+    """Returns the name of a sample for error messages."""
     return repr(sample.get('sample_id', sample.get('sample_idx', 'without sample_id')))
 
 
 def identity(sample: dict[str, Any]) -> dict[str, Any]:
-    """The keys by which :func:`unique_samples` tells samples apart."""
+    """Returns the keys by which :func:`unique_samples` distinguishes samples."""
     return {'sample_idx': sample.get('sample_idx'), 'sample_id': sample.get('sample_id', '')}

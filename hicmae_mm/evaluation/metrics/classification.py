@@ -82,7 +82,7 @@ class ClassificationMetric(PerSampleMetric):
         return measures
 
     def scores_and_labels(self, results: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
-        """What is measured: scores ``(N, C)`` and labels ``(N,)`` of clips, or of recordings with ``group_pattern``.
+        """Returns scores ``(N, C)`` and labels ``(N,)`` of clips, or of recordings with ``group_pattern``.
 
         Args:
             results: what :meth:`process` keeps, every clip once.
@@ -124,7 +124,7 @@ def compile_group_pattern(pattern: str) -> re.Pattern[str]:
 
 
 def confusion_lines(confusion: np.ndarray, names: Sequence[str]) -> list[str]:
-    """A plain-text table of counts ``(C, C)`` with the recall of every class at the end of its row."""
+    """Returns a plain-text table of counts ``(C, C)`` with the recall of every class at the end of its row."""
     width = max(6, *(len(str(name)) for name in names), len(str(confusion.max())) + 1)
     lines = [' '.join([' ' * width, *(f'{name:>{width}}' for name in names), f'{"recall":>{width}}'])]
     for name, row, recall in zip(names, confusion, class_recalls(confusion)):

@@ -133,7 +133,7 @@ def _read_rows(sample: dict[str, Any], field: str, name: str) -> _Rows:
 
 
 def _merge_windows(results: list[dict[str, Any]], name: str) -> list[_Rows]:
-    """Every video's frames that a clip shows, in order: mean predictions, and targets."""
+    """Returns, for every video, the frames that a clip shows, in order: mean predictions, and targets."""
     videos: dict[str, list[tuple[int, np.ndarray, np.ndarray]]] = {}
     for result in results:
         if name in result['tasks']:

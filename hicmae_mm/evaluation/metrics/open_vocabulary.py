@@ -121,7 +121,7 @@ class OpenVocabularyMetric(PerSampleMetric):
 
 
 def _of_clip(table: Mapping[str, Any], sample: dict[str, Any], name: str) -> Any:
-    """What a file says of a clip, known by its sample_id or by the file name in it without its ending."""
+    """Returns what a file says about a clip. It knows clips by sample_id, or by file name without suffix."""
     clip = str(sample.get('sample_id', ''))
     for key in (clip, Path(clip).stem):
         if key in table:

@@ -47,7 +47,7 @@ class RegressionMetric(PerSampleMetric):
         return means
 
     def dimension_names(self, num_dimensions: int) -> list[str]:
-        """Names from the data set's ``dimensions`` if it has one for each, else the indices."""
+        """Returns the data set's ``dimensions`` if it names each, else the indices."""
         names = (self.dataset_meta or {}).get('dimensions') or ()
         return list(names) if len(names) == num_dimensions else [str(index) for index in range(num_dimensions)]
 

@@ -42,7 +42,7 @@ class VectorAggregator(BaseAggregator):
         padding: dict[str, Tensor] | None = None,
         summary: dict[str, Tensor] | None = None,
     ) -> list[Tensor]:
-        """One vector ``(B, D_i)`` per stream, in order."""
+        """Returns one vector ``(B, D_i)`` per stream, in order."""
         summaries, padded = summary or {}, padding or {}
         return [
             summaries[name].mean(dim=1) if name in summaries else mean_tokens(fused[name], padded.get(name))

@@ -215,7 +215,7 @@ class WaveformConvolutions(nn.Module):
         return x
 
     def num_tokens(self, num_samples: Any) -> Any:
-        """Number of tokens of so many samples, an integer or a tensor of them."""
+        """Computes the number of tokens of a number of samples, an integer or a tensor."""
         for _, kernel, stride in self.layers:
             num_samples = (num_samples - kernel) // stride + 1
         return num_samples.clamp(min=0) if isinstance(num_samples, Tensor) else max(0, num_samples)

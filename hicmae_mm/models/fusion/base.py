@@ -32,7 +32,7 @@ class BaseFusion(BaseModule, metaclass=ABCMeta):
         self.out_dims = dict(streams)
 
     def common_width(self, streams: Mapping[str, int]) -> int:
-        """The one width of all streams.
+        """Returns the one width of all streams.
 
         Raises:
             ValueError: The streams differ in width.

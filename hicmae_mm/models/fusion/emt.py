@@ -162,7 +162,7 @@ class EMTFusion(BaseFusion):
     def run_layer(
         self, index: int, context: Tensor, sequences: dict[str, Tensor], padding: Mapping[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """One layer, from the values before it: ``context (B, S, D)`` and ``(B, N_i, D)`` by stream."""
+        """Computes one layer from the values before it: ``context (B, S, D)`` and ``(B, N_i, D)`` by stream."""
         units: Any = self.units[index]
         updated, versions = {}, []
         for stream, (name, own) in enumerate(sequences.items()):
@@ -177,7 +177,7 @@ class EMTFusion(BaseFusion):
 
 
 def _shared(make: Callable[[], nn.Module]) -> Callable[..., nn.Module]:
-    """A function that makes one module per key, and returns it again for the same key."""
+    """Returns a function that makes one module per key, and returns it again for the same key."""
     made: dict[tuple[int, ...], nn.Module] = {}
 
     def get(*key: int) -> nn.Module:

@@ -100,7 +100,7 @@ class LinearHead(BaseHead):
 
 
 def views_per_clip(data_samples: list[EmotionDataSample]) -> list[int]:
-    """How many consecutive rows of a batch belong to each clip."""
+    """Returns the number of consecutive rows of a batch that belong to each clip."""
     return [int(sample.get('num_views', 1)) for sample in data_samples]
 
 

@@ -11,7 +11,7 @@ LEVELS = ('clip', 'frame')
 
 
 def values_of(features: Stream) -> Tensor:
-    """The tensor of a stream, padding included."""
+    """Returns the tensor of a stream, padding included."""
     return features.values if isinstance(features, Padded) else features
 
 

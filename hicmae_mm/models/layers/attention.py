@@ -54,7 +54,7 @@ class Attention(nn.Module):
         return self.split(projected if bias is None else projected + bias, parts)
 
     def bias(self, parts: str) -> Tensor | None:
-        """The bias ``(len(parts) * D,)`` of an input layer."""
+        """Returns the bias ``(len(parts) * D,)`` of an input layer."""
         if self.q_bias is None or self.v_bias is None or parts == 'q':
             return self.q_bias
         values = {'q': self.q_bias, 'k': torch.zeros_like(self.q_bias), 'v': self.v_bias}

@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def token_grid(size: Sequence[int], patch: Sequence[int]) -> tuple[int, ...]:
-    """Number of patches along each axis.
+    """Returns number of patches along each axis.
 
     Raises:
         ValueError: An axis is not a multiple of its patch size.

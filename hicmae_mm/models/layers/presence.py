@@ -39,7 +39,7 @@ class Presence:
 
     @classmethod
     def nowhere(cls, num_rows: int, device: torch.device) -> Presence:
-        """A stream that no row of a batch has."""
+        """Returns a stream that no row of a batch has."""
         return cls(torch.zeros(0, dtype=torch.long, device=device), num_rows)
 
     @property
@@ -52,7 +52,7 @@ class Presence:
         return Presence(self.rows.to(device, non_blocking=non_blocking), self.num_rows)
 
     def select(self, x: Stream) -> Stream:
-        """The rows that are there: ``(B, ...) -> (K, ...)``."""
+        """Returns the rows that are there: ``(B, ...) -> (K, ...)``."""
         return x.index_select(0, self.rows)
 
     def spread(self, x: Tensor) -> Tensor:

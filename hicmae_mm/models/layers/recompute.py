@@ -39,7 +39,7 @@ def run_block(block: nn.Module, *inputs: Tensor | None, recompute: bool = False)
 
 
 def is_recomputed() -> bool:
-    """Whether what runs now, in a forward pass or for a backward pass, is recomputed."""
+    """Tells whether the present operation, in a forward pass or for a backward pass, is recomputed."""
     return _is_recomputed.get()
 
 

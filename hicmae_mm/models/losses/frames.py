@@ -23,7 +23,7 @@ def mse_over_all_frames(prediction: Tensor, target: Tensor, is_real: Tensor, ign
 
 
 def ccc_loss(prediction: Tensor, target: Tensor, ignore: float = -5.0) -> Tensor:
-    """One minus the concordance (population moments) of all frames whose target is not ``ignore``; any shape."""
+    """Computes one minus the concordance (population moments) of all frames whose target is not ``ignore``."""
     counts = target != ignore
     x, y = prediction[counts], target[counts]
     covariance = ((x - x.mean()) * (y - y.mean())).mean()
@@ -32,7 +32,7 @@ def ccc_loss(prediction: Tensor, target: Tensor, ignore: float = -5.0) -> Tensor
 
 
 def ccc_loss_with_eps(prediction: Tensor, target: Tensor, ignore: float = -5.0, eps: float = 1e-4) -> Tensor:
-    """The form of the EMMA entry of ABAW4: unbiased standard deviations, and ``eps`` in both denominators."""
+    """Computes the form of the EMMA entry of ABAW4: unbiased deviations, and ``eps`` in both denominators."""
     counts = target != ignore
     x, y = prediction[counts], target[counts]
     dx, dy = x - x.mean(), y - y.mean()
@@ -86,7 +86,7 @@ def join_tasks(losses: Mapping[str, Tensor], weights: Mapping[str, float], norma
 
 
 def sequence_ccc_loss(prediction: Tensor, target: Tensor, eps: float = 1e-10) -> Tensor:
-    """Number of dimensions minus the agreement of each sequence, averaged over the sequences (ABAW6 entry).
+    """Computes the number of dimensions minus the agreement of each sequence, averaged over sequences (ABAW6 entry).
 
     The published agreement mixes a mean of centred products with unbiased deviations, so it is ``(T - 1) / T`` of the
     concordance in its numerator.

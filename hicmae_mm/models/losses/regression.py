@@ -30,7 +30,7 @@ class RegressionLoss(nn.Module):
 
     @abstractmethod
     def compute(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """The unweighted loss."""
+        """Computes the unweighted loss."""
 
 
 @MODELS.register_module()

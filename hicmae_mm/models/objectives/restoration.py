@@ -141,7 +141,7 @@ class FeatureRestoration(BaseObjective):
         return self.compare(this, this.run(incomplete), dropped)
 
     def drop(self, inputs: Inputs) -> tuple[Inputs, dict[str, Tensor]]:
-        """The incomplete view, and which vectors ``(B, T)`` of each stream it lacks."""
+        """Draws the incomplete view, and says which vectors ``(B, T)`` of each stream it lacks."""
         incomplete, dropped = dict(inputs), {}
         for name, rate in self.rates.items():
             if name in inputs and rate > 0:
@@ -151,7 +151,7 @@ class FeatureRestoration(BaseObjective):
         return incomplete, dropped
 
     def compare(self, complete: Pass, incomplete: Pass, dropped: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The losses of two views of the same clips, of the same lengths."""
+        """Computes the losses of two views of the same clips, of the same lengths."""
         attraction_weight, reconstruction_weight, prediction_weight = self.weights
         losses = {f'{key}_incomplete': value * prediction_weight for key, value in incomplete.supervised().items()}
         if self.training and len(complete.fused[CONTEXT]) < 2:
@@ -169,7 +169,7 @@ class FeatureRestoration(BaseObjective):
         return losses
 
     def vectors(self, this: Pass) -> dict[str, Tensor]:
-        """What stands for the whole clip: the context ``(B, S * D)``, and a vector ``(B, D_i)`` of each stream."""
+        """Returns the values of whole clips: the context ``(B, S * D)``, and a vector ``(B, D_i)`` of each stream."""
         vectors = {CONTEXT: this.fused[CONTEXT].flatten(1)}
         for name, output in this.encoded.items():
             summary = output.summary

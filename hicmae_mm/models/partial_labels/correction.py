@@ -95,7 +95,7 @@ def automatic_ratio(noise_rate: float, partial_rate: float, num_classes: int) ->
 
 
 def start_epoch(accuracies: Sequence[float], window: int | None, tolerance: float = 1e-6) -> int | None:
-    """The first epoch, counted from 1, after which the smoothed accuracy no longer grows; ``None``: not yet.
+    """Returns the first epoch (from 1) after which the smoothed accuracy no longer grows; ``None`` if none yet.
 
     Args:
         accuracies: Accuracy of each epoch so far.

@@ -41,7 +41,7 @@ class PrototypeQueue(nn.Module):
 
     @torch.no_grad()
     def pseudo_labels(self, class_scores: Tensor, candidates: Tensor, importance: float = 0.0) -> Tensor:
-        """The best label of scores ``(B, C)``; those outside of ``candidates (B, C)`` count ``importance`` times."""
+        """Returns the best label of scores ``(B, C)``. Labels that are no candidates count ``importance`` times."""
         inside = candidates.to(class_scores.dtype)
         return (class_scores * (inside + importance * (1 - inside))).argmax(dim=1)
 

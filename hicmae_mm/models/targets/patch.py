@@ -75,7 +75,7 @@ class PatchTarget(nn.Module):
 
     @torch.no_grad()
     def blank(self, x: Tensor, mask: TokenMask) -> Tensor:
-        """The input with its masked patches set to 0, same shape as ``x``; for pictures."""
+        """Returns the input with its masked patches set to 0, same shape as ``x``; for pictures."""
         patches = patchify(x.float(), self.patch)
         hidden = torch.zeros_like(gather_tokens(patches, mask.masked))
         return unpatchify(scatter_tokens(hidden, mask.masked, patches), x.shape[2:], self.patch)
@@ -105,7 +105,7 @@ class PatchTarget(nn.Module):
         return values
 
     def encode(self, values: Tensor, x: Tensor, mask: TokenMask) -> Tensor:  # noqa: ARG002
-        """A further transform of the masked tokens' normalised patches ``(B, M, C, E)``; none here."""
+        """Transforms the normalised patches of the masked tokens ``(B, M, C, E)`` further; here it does nothing."""
         return values
 
     def decode(self, values: Tensor, x: Tensor, mask: TokenMask) -> Tensor:  # noqa: ARG002

@@ -51,7 +51,7 @@ class PictureHook(Hook):
         return step
 
     def is_due_after_validation(self, runner: Runner) -> bool:
-        """Whether this validation is to be drawn; the same on every process, and after a resumption."""
+        """Tells whether this validation is drawn. The answer is the same on every process, and after a resumption."""
         step = self.step(runner)
         if step == 0:
             return True
@@ -95,7 +95,7 @@ class PictureHook(Hook):
 
 
 def to_image(figure: Figure) -> np.ndarray:
-    """A figure as RGB, ``(H, W, 3)`` uint8."""
+    """Returns a figure as RGB, ``(H, W, 3)`` uint8."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # matplotlib only where a picture is drawn
 
     canvas = FigureCanvasAgg(figure)
@@ -105,7 +105,7 @@ def to_image(figure: Figure) -> np.ndarray:
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[nn.Module]:
-    """The unwrapped model in evaluation mode without gradients; training mode comes back.
+    """Yields the unwrapped model in evaluation mode without gradients, and restores the training mode.
 
     Raises:
         ValueError: If the parameters are spread over processes, so that one alone cannot run the model.

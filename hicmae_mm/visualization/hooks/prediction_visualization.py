@@ -84,5 +84,5 @@ class PredictionVisualizationHook(Hook):
 
 
 def safe_file_name(name: str) -> str:
-    """A sample's name without folders, so that it can be a file's: ``a/b.mp4`` -> ``a_b.mp4``."""
+    """Turns a sample's name into a file name: ``a/b.mp4`` -> ``a_b.mp4``."""
     return re.sub(r'[^\w.-]+', '_', name).strip('._') or 'clip'
