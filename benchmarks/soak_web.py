@@ -79,9 +79,9 @@ class Page:
     """The page as a browser uses it.
 
     Attributes:
-        address: Of the server, with a slash at its end.
+        address: Address of the server, with a slash at the end.
         http: Sends requests.
-        fn_index: Of the event behind the button below the file.
+        fn_index: Number of the event of the button below the file.
     """
 
     address: str
@@ -118,8 +118,8 @@ class Server:
     """A running server.
 
     Attributes:
-        address: Of its page.
-        process: Itself.
+        address: Address of the page.
+        process: The process of the server.
         temporary: Its folder for temporary files.
     """
 

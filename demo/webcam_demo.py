@@ -52,8 +52,8 @@ class Source(Protocol):
     """What moments come from.
 
     Attributes:
-        sample_rate_hz: Of the sound; None without.
-        is_live: Whether moments go by if nobody takes them.
+        sample_rate_hz: Sampling rate of the sound; None without sound.
+        is_live: Whether pictures and sound are lost if nobody reads them in time.
     """
 
     sample_rate_hz: int | None

@@ -57,7 +57,8 @@ def _check_bases(path: Path, heirs: list[Path]) -> None:
 def base_files(path: Path) -> list[Path]:
     """Files that a config names in ``_base_``, as paths beside its own.
 
-    Those of other packages are left out, and those that are not written out or not there; reading the config says so.
+    Imports of other packages are left out, and so are imports that are not literal or do not exist; reading the config
+    reports them.
 
     Raises:
         OSError: It cannot be read.

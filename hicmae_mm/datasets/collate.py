@@ -24,8 +24,8 @@ def collate_streams(data_batch: Sequence[dict[str, Any] | SkippedSample]) -> dic
         float32, or a :class:`~hicmae_mm.structures.Padded` whose rows have the longest sample's length; ``masks`` (name
         to (sum of V, N) bool), only if the samples have any; ``data_samples``: a list; ``skipped``: a list. Where
         samples do without a stream on purpose (their ``absent_streams`` names it), 0 stands in their rows of
-        ``inputs``, and ``present`` (name to (sum of V,) bool) says which rows are real. Of a stream that no sample has
-        there are no inputs.
+        ``inputs``, and ``present`` (name to (sum of V,) bool) says which rows are real. A stream that no sample
+        has is not among the inputs.
 
     Raises:
         ValueError: If every sample was skipped, or if samples differ in shapes, or by accident in streams.

@@ -131,8 +131,8 @@ class ClassBalancedSampler(SeededSampler):
 
     An epoch has ``n // C`` clips of each of the C classes that occur, and one more of ``n % C`` random classes. Clips
     of a class come in random order, and none comes again before all others of the class came. Clips of rare classes
-    therefore come several times, each time with another augmentation. Of frequent classes only a part comes, and
-    another part in every epoch.
+    therefore come several times, each time with another augmentation. Only a part of the frequent classes
+    comes, another part in every epoch.
 
     Args:
         dataset: The data set. Its samples have class labels.

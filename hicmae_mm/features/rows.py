@@ -26,7 +26,7 @@ def sample_fields(sample: EmotionDataSample) -> dict[str, np.ndarray]:
         sample: The clip.
 
     Returns:
-        Those of :data:`SAMPLE_FIELDS` that it has. Class indices have the shape ``()``, other fields ``(n,)``.
+        The fields of :data:`SAMPLE_FIELDS` that the sample has. Class indices have the shape ``()``, others ``(n,)``.
     """
     found = {name: sample.get(name).cpu().numpy() for name in SAMPLE_FIELDS if name in sample}
     return {name: value[0] if name in ('gt_label', 'pred_label') else value for name, value in found.items()}

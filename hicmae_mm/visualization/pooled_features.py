@@ -27,14 +27,14 @@ def layer_index(layer: int, depth: int, name: str) -> int:
 def pooled_features(
     model: AudioVisualModel, inputs: Mapping[str, Tensor], streams: Sequence[str], layer: int = -1
 ) -> dict[str, Tensor]:
-    """Mean-pooled tokens of a layer.
+    """Averages the tokens of a layer.
 
     Args:
         model: The model in evaluation mode.
         inputs: Normalised input by stream, ``(B, ...)``.
         streams: Names of encoders, and ``'fusion'``: the fused tokens of all streams, pooled and concatenated.
-        layer: Of the encoders, 0-based; every layer's output passes the final norm. Of the fusion its own layer of that
-            number from the end (``-1`` or more than it has: its output).
+        layer: Number of the layer of the encoders, from 0; its output passes the final norm. For the fusion, it is the
+            layer with the same number from the end (its output for ``-1`` or if it has fewer layers).
 
     Returns:
         ``(B, D)`` by stream.

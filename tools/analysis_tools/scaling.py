@@ -82,8 +82,8 @@ class Clip:
     Attributes:
         seconds: Its length.
         fps: Frames per second.
-        frame_bytes: Of a JPEG frame.
-        sound_bytes: Per second of sound.
+        frame_bytes: Size of a JPEG frame.
+        sound_bytes: Size of one second of sound.
         used_frames: Frames that a sample uses.
     """
 

@@ -62,7 +62,7 @@ def check_media(path: Path, limits: Limits) -> frozenset[str]:
         limits: The limits.
 
     Returns:
-        Those of ``'video'`` and ``'audio'`` that the file has.
+        The streams of the file, out of ``'video'`` and ``'audio'``.
 
     Raises:
         VisitorError: If the file is too large, too long, or has neither pictures nor sound.

@@ -13,9 +13,9 @@ class SpeakerOverlap:
     """Speakers of two lists.
 
     Attributes:
-        first: Those of one list.
-        second: Those of the other.
-        unknown: Clips of both whose speaker is not known.
+        first: Speakers of one list.
+        second: Speakers of the other list.
+        unknown: Clips of both lists whose speaker is not known.
     """
 
     first: Set[str]

@@ -28,8 +28,8 @@ class OpenFace(BaseFaceCropper):
     """The output of OpenFace (Baltrusaitis et al., 2018): ``clip_aligned/frame_det_00_000001.bmp`` and ``clip.csv``.
 
     The CSV file says of every frame whether the face was tracked (column ``success``); its column names may have
-    spaces around them. Of several faces the one with most pictures is taken. Without the file the pictures can only be
-    kept as they are. JPEG pictures of the right size are copied, others are encoded.
+    spaces around them. If there are several faces, the one with the most pictures is taken. Without the file,
+    the pictures can only be kept as they are. JPEG pictures of the right size are copied, others are encoded.
 
     Args:
         min_confidence: Frames whose ``confidence`` is lower count as not tracked.

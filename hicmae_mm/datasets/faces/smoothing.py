@@ -22,7 +22,7 @@ def smooth(values: np.ndarray, boxes: np.ndarray, method: str, window: int) -> n
         window: Frames that one value is made of, odd.
 
     Returns:
-        Of the shape of ``values``.
+        Smoothed values in the shape of ``values``.
 
     Raises:
         ValueError: If the method is not known, or the window even or below 1.

@@ -22,8 +22,8 @@ class DropVectors(BaseTransform):
     Args:
         streams: Streams whose vectors are dropped.
         rate: Probability for each vector, the missing rate.
-        keep_ends: Streams of vectors whose first and last one are kept, such as the output of BERT. Those of ids are
-            always kept.
+        keep_ends: Streams of vectors whose first and last one are kept, such as the output of BERT. The first and
+            last ids of tokens are always kept.
         unknown_id: What a dropped id becomes (100 is the unknown word of BERT).
         seed: A clip lacks the same vectors in every test, and at a higher rate those and others. ``None``: it lacks
             other ones each time, for training.

@@ -46,6 +46,6 @@ class BaseAggregator(BaseModule, metaclass=ABCMeta):
                 without this argument does not get them.
 
         Returns:
-            ``(B, out_channels)`` of level ``'clip'``. Of level ``'frame'``: ``(B, T, out_channels)``, or
+            ``(B, out_channels)`` for level ``'clip'``. For level ``'frame'``: ``(B, T, out_channels)``, or
             :class:`~hicmae_mm.structures.Padded` if clips differ in length.
         """
