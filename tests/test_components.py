@@ -74,6 +74,7 @@ TRANSFORM_CASES = {
     'SpecMasking': TransformCase('finetune', 'SpecMasking', dict(freq_mask=8)),
     'TubeMask': TransformCase('pretrain', 'TubeMask', dict(ratio=0.75, grid=(2, 2, 2))),
     'RandomMask': TransformCase('pretrain', 'TubeMask', dict(stream='video', ratio=0.5, grid=(2, 2, 2))),
+    'RunningCellMask': TransformCase('pretrain', 'TubeMask', dict(ratio=0.5, grid=(2, 2, 2)), replaces=False),
     'SymmetricWindowMask': TransformCase('pretrain', 'TubeMask', dict(ratio=0.5, grid=(2, 2, 2), window=(1, 2))),
     'ClipAsStream': TransformCase('finetune', 'PackAudioVisual', dict(stream='video'), precedes=True),
     'LoadFeatureTarget': TransformCase(

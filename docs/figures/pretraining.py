@@ -146,7 +146,7 @@ def shapes_of_a_step(
     with torch.no_grad():
         encoded, masks = model.encode(data['inputs'], data['masks'])
         shapes['visible tokens, every encoder layer'] = {n: out.tokens.shape for n, out in encoded.items()}
-        shapes['after fusion'] = {n: x.shape for n, x in model.fuse({n: o.tokens for n, o in encoded.items()}).items()}
+        shapes['after fusion'] = {n: x.shape for n, x in model.fuse(encoded).items()}
         inside: dict[str, tuple] = {}
         for name, decoder in model.decoders.items():
             decoder.blocks[0].register_forward_hook(

@@ -171,8 +171,7 @@ class FeatureExtractor:
         tokens = {name: output.tokens for name, output in encoded.items()}
         lengths = {name: output.padding for name, output in encoded.items() if output.padding is not None}
         padding = {name: part.padding(tokens[name].shape[1]) for name, part in presence.items()} | lengths
-        summary = {name: output.summary for name, output in encoded.items() if output.summary is not None}
-        return encoded, self.model.fuse(tokens, padding, summary)
+        return encoded, self.model.fuse(encoded, padding)
 
     def _pool(self, tokens: Tensor, stream: str, padding: Tensor | None) -> Tensor:
         """Averages ``(B, N, D)`` to ``(B, D)`` or ``(B, steps, D)``; the first axis of a token grid is time."""
@@ -182,7 +181,8 @@ class FeatureExtractor:
             raise ValueError(
                 f'the clips differ in the length of {stream}: level frame stores clips of one length; use level clip'
             )
-        grid = getattr(self.model.encoders[stream], 'grid', None)
+        encoder = self.model.encoders[stream]
+        grid = getattr(encoder, 'output_grid', getattr(encoder, 'grid', None))
         if grid is None:  # an encoder of sequences has a token per step
             return tokens
         if tokens.shape[1] == 1:  # no clip of the batch has the stream

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from hicmae_mm.kernels import remove_cpu_kernels
 from hicmae_mm.measuring.timing import wait_for
-from hicmae_mm.models.layers import Attention, TokenMask
+from hicmae_mm.models.layers import Attention, TokenMask, gather_tokens
 from hicmae_mm.models.layers.attention import attention_weights
 from hicmae_mm.models.layers.patch_embed import PatchEmbed
 from hicmae_mm.models.layers.patchify import channels_last
@@ -88,10 +88,12 @@ def embed_all_patches(module: PatchEmbed, x: Tensor, indices: Tensor | None = No
 
 @torch.no_grad()
 def targets_of_all_patches(module: PatchTarget, x: Tensor, mask: TokenMask) -> Tensor:
-    """Targets ``(B, M, P)`` of the masked patches, out of those of all patches."""
+    """Targets ``(B, M, P)`` of the predicted patches, out of those of all patches."""
     everywhere = torch.arange(mask.mask.shape[1], device=x.device).expand(len(x), -1)
     values = module.encode(module.normalized(x, everywhere), x, TokenMask(mask.mask, mask.visible, everywhere))
     targets = channels_last(values.flatten(2), module.in_channels)  # (B, N, P)
+    if mask.decoded is not None:
+        return gather_tokens(targets, mask.decoded)
     return targets[mask.mask].view(len(x), -1, targets.shape[-1])
 
 

@@ -33,7 +33,7 @@ def random_inputs(
 def random_masks(
     model: AudioVisualModel, batch_size: int, pipeline: Iterable[Mapping[str, Any]] = (), seed: int = 0
 ) -> dict[str, Tensor]:
-    """Masks ``(B, N)`` bool of every stream, True = masked.
+    """Masks ``(B, N)`` bool of every stream, True = masked, and those of decoders that transforms make.
 
     Args:
         model: a model with ``encoders``.
@@ -56,6 +56,8 @@ def random_masks(
             if mask is None:
                 mask = np.random.permutation(count) < int(MASK_RATIOS.get(name, 0.8) * count)
             rows[name].append(torch.from_numpy(mask))
+        for name in results['masks'].keys() - streams:
+            rows.setdefault(name, []).append(torch.from_numpy(results['masks'][name]))
     np.random.set_state(state)
     return {name: torch.stack(masks) for name, masks in rows.items()}
 

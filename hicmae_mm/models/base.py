@@ -78,9 +78,11 @@ class AudioVisualModel(BaseModel):
             {name: build_slot(encoders[name], f'encoders.{name}') for name in stream_order(encoders)}
         )
         self.widths = {name: encoder.embed_dims for name, encoder in self.encoders.items()}
-        self.fusion: BaseFusion | None = None if fusion is None else build_slot(fusion, 'fusion', streams=self.widths)
-        self._takes_summary = self.fusion is not None and 'summary' in inspect.signature(self.fusion.forward).parameters
-        self.fused_widths = self.widths if self.fusion is None else self.fusion.out_dims
+        self.fused_widths = self.widths
+        self.fusion: BaseFusion | None = None if fusion is None else build_slot(fusion, 'fusion', **self.facts)
+        if self.fusion is not None:
+            self.fused_widths = self.fusion.out_dims
+            self._fusion_takes = set(inspect.signature(self.fusion.forward).parameters)
 
     def build_objectives(self, objectives: Mapping[str, dict[str, Any] | BaseObjective] | None, **facts: Any) -> None:
         """Builds ``objectives``; ``facts`` are injected as into any slot."""
@@ -186,25 +188,24 @@ class AudioVisualModel(BaseModel):
                     'size; pack the stream by PackStreams(arrays=...)'
                 )
 
-    def fuse(
-        self,
-        tokens: dict[str, Tensor],
-        padding: dict[str, Tensor] | None = None,
-        summary: dict[str, Tensor] | None = None,
-    ) -> dict[str, Tensor]:
-        """Fuses ``(B, N_i, D)`` by stream; without a fusion the tokens pass unchanged.
+    def fuse(self, encoded: Mapping[str, EncoderOutput], padding: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
+        """Fuses the encoders' tokens; without a fusion they pass unchanged.
 
         Args:
-            tokens: Tokens by stream.
+            encoded: Output of each encoder. A fusion gets the parts of it that its forward names.
             padding: ``(B, N_i)`` bool, True = padding, for streams of different lengths or that some clips lack.
-            summary: ``(B, R, D)`` by stream whose encoder gives one; handed on to a fusion that takes it.
 
         Returns:
-            Fused tokens by stream, 0 where padding is.
+            Fused tokens ``(B, N_i, D)`` by stream, 0 where padding is.
         """
+        tokens = {name: output.tokens for name, output in encoded.items()}
         if self.fusion is None:
             return tokens
-        more = {'summary': summary} if summary and self._takes_summary else {}
+        more: dict[str, Any] = {}
+        if 'summary' in self._fusion_takes:
+            more['summary'] = {name: out.summary for name, out in encoded.items() if out.summary is not None}
+        if 'hidden' in self._fusion_takes:
+            more['hidden'] = {name: output.hidden for name, output in encoded.items()}
         if not padding:
             return self.fusion(tokens, **more)
         fused = self.fusion(tokens, padding, **more)

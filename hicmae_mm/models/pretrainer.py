@@ -18,7 +18,7 @@ from hicmae_mm.models.objectives import BaseObjective, Pass
 from hicmae_mm.models.objectives.base import join_losses, objective_losses
 from hicmae_mm.models.utils import build_slot
 from hicmae_mm.registry import MODELS
-from hicmae_mm.structures import EmotionDataSample
+from hicmae_mm.structures import EmotionDataSample, decoder_mask_name
 
 Masks = Mapping[str, Tensor | TokenMask]
 
@@ -70,6 +70,11 @@ class AudioVisualPretrainer(AudioVisualModel):
             if self.skip_layers and max(self.skip_layers) >= encoder.depth:
                 raise ValueError(f'skip_layers={self.skip_layers}, but the {name} encoder has {encoder.depth} layers')
             skippable = getattr(encoder, 'skip_layers', range(encoder.depth))
+            if not skippable:
+                raise ValueError(
+                    f'no layer of the {name} encoder {type(encoder).__name__} has a token for every visible patch, so '
+                    "it cannot be pre-trained; LGIFormerEncoder(tokens='local') can"
+                )
             if set(self.skip_layers) - set(skippable):
                 raise ValueError(
                     f'skip_layers={self.skip_layers}, but of the {name} encoder {type(encoder).__name__} only the '
@@ -102,6 +107,8 @@ class AudioVisualPretrainer(AudioVisualModel):
     ) -> tuple[dict[str, EncoderOutput], dict[str, TokenMask]]:
         """Encodes the visible tokens of every stream; also returns the masks in indexed form.
 
+        A mask named by :func:`~hicmae_mm.structures.decoder_mask_name` chooses what the decoder of a stream predicts.
+
         Raises:
             ValueError: A missing stream or mask.
         """
@@ -112,12 +119,12 @@ class AudioVisualPretrainer(AudioVisualModel):
                 f'pre-training needs a mask for every stream of {list(self.encoders)}, got {list(masks or [])}; '
                 'add mask transforms (TubeMask, RandomMask) to the pipeline'
             )
-        indexed = {name: as_token_mask(masks[name], f'{name} mask') for name in self.encoders}
+        indexed = {name: _mask_of(name, masks) for name in self.encoders}
         return self.encode_each(lambda name: self.encoders[name](inputs[name], indexed[name])), indexed
 
     def decode(self, encoded: dict[str, EncoderOutput], masks: dict[str, TokenMask]) -> dict[str, Tensor]:
-        """Predictions ``(B, M, P)`` of the masked tokens by stream."""
-        return self._decode(encoded, self.fuse({name: output.tokens for name, output in encoded.items()}), masks)
+        """Predictions ``(B, M, P)`` by stream, of the masked tokens or those that a decoder's mask chooses."""
+        return self._decode(encoded, self.fuse(encoded), masks)
 
     def _decode(
         self, encoded: dict[str, EncoderOutput], fused: dict[str, Tensor], masks: dict[str, TokenMask]
@@ -130,11 +137,13 @@ class AudioVisualPretrainer(AudioVisualModel):
     def reconstruct(self, inputs: Mapping[str, Tensor], masks: Masks) -> dict[str, dict[str, Tensor]]:
         """Pictures of what the model predicts, in the space of its normalised inputs.
 
+        All masked patches are predicted, also those that a decoder's mask leaves out in training.
+
         Returns:
             By stream, ``original``, ``masked`` (hidden patches set to 0) and ``reconstruction`` (hidden patches
             replaced by predictions), each of the input's shape.
         """
-        encoded, indexed = self.encode(inputs, masks)
+        encoded, indexed = self.encode(inputs, {name: mask for name, mask in masks.items() if name in self.encoders})
         predictions = self.decode(encoded, indexed)
         return {
             name: {
@@ -157,7 +166,7 @@ class AudioVisualPretrainer(AudioVisualModel):
         Args:
             inputs: Normalised input by stream: video ``(B, 3, T, H, W)``, audio ``(B, 1, T, F)``.
             data_samples: One per clip; needed by ``predict``.
-            masks: ``(B, N)`` bool by stream, True = masked, or their indexed form.
+            masks: ``(B, N)`` bool by stream, True = masked, or their indexed form; masks of decoders besides.
             mode: ``'loss'``, ``'predict'`` or ``'tensor'``.
 
         Returns:
@@ -169,7 +178,7 @@ class AudioVisualPretrainer(AudioVisualModel):
         if mode not in ('loss', 'predict', 'tensor'):
             raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
         encoded, indexed = self.encode(inputs, masks)
-        fused = self.fuse({name: output.tokens for name, output in encoded.items()})
+        fused = self.fuse(encoded)
         predictions = self._decode(encoded, fused, indexed)
         if mode == 'tensor':
             return predictions
@@ -196,7 +205,7 @@ class AudioVisualPretrainer(AudioVisualModel):
 
         def run(inputs: Mapping[str, Tensor], other_masks: Masks = masks) -> Pass:
             encoded, indexed = self.encode(inputs, other_masks)
-            fused = self.fuse({name: output.tokens for name, output in encoded.items()})
+            fused = self.fuse(encoded)
             return self._pass(inputs, data_samples, encoded, fused, indexed)
 
         return Pass(inputs, data_samples, encoded, fused, padding={}, run=run, masks=masks)
@@ -217,3 +226,11 @@ class AudioVisualPretrainer(AudioVisualModel):
         for i, sample in enumerate(data_samples):
             sample.reconstruction_error = {name: float(values[i]) for name, values in errors.items()}
         return data_samples
+
+
+def _mask_of(stream: str, masks: Masks) -> TokenMask:
+    """The mask of a stream's encoder, together with that of its decoder if there is one."""
+    mask, decoder = as_token_mask(masks[stream], f'{stream} mask'), masks.get(decoder_mask_name(stream))
+    if decoder is None:
+        return mask
+    return mask.with_decoder_mask(as_token_mask(decoder, f'decoder mask of {stream}'), stream)

@@ -100,7 +100,7 @@ class AudioVisualRecognizer(AudioVisualModel):
         lengths = {name: output.padding for name, output in encoded.items() if output.padding is not None}
         padding = {name: part.padding(tokens[name].shape[1]) for name, part in presence.items()} | lengths
         summary = {name: output.summary for name, output in encoded.items() if output.summary is not None}
-        fused = self.fuse(tokens, padding, summary)
+        fused = self.fuse(encoded, padding)
         features = self._aggregate(encoded, fused, padding if lengths else {}, summary)
         return Pass(
             inputs=inputs,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hicmae_mm.models.base import AudioVisualModel
+from hicmae_mm.models.encoders import EncoderOutput
 from hicmae_mm.models.fusion.concat import ConcatFusion
 from hicmae_mm.models.fusion.cross_modal import CrossModalFusion
 
@@ -54,12 +55,11 @@ def pooled_features(
         if name != 'fusion'
     }
     if 'fusion' in streams:
-        tokens = {name: output.tokens for name, output in encoded.items()}
-        features['fusion'] = _fused(model, tokens, layer)
+        features['fusion'] = _fused(model, encoded, layer)
     return {name: features[name] for name in streams}
 
 
-def _fused(model: AudioVisualModel, tokens: dict[str, Tensor], layer: int) -> Tensor:
+def _fused(model: AudioVisualModel, encoded: dict[str, EncoderOutput], layer: int) -> Tensor:
     fusion = model.fusion
     assert fusion is not None
     blocks: list[nn.Module] = []
@@ -71,7 +71,7 @@ def _fused(model: AudioVisualModel, tokens: dict[str, Tensor], layer: int) -> Te
     kept: list[Tensor] = []
     handles = [block.register_forward_hook(lambda module, args, output: kept.append(output)) for block in blocks]  # noqa: ARG005
     try:
-        fused = model.fuse(tokens)
+        fused = model.fuse(encoded)
     finally:
         for handle in handles:
             handle.remove()

@@ -185,8 +185,7 @@ def roll_out_model(model: AudioVisualModel, inputs: Mapping[str, Tensor], head_f
         )
     model.check_streams(inputs)
     with AttentionRecorder(model, head_fusion) as recorder:
-        tokens = {name: encoder(inputs[name]).tokens for name, encoder in model.encoders.items()}
-        model.fuse(tokens)
+        model.fuse({name: encoder(inputs[name]) for name, encoder in model.encoders.items()})
     weights = recorder.weights
     encoders = {
         name: roll_out([weights[f'encoders.{name}.blocks.{i}.attn'] for i in range(encoder.depth)])

@@ -18,10 +18,12 @@ from tests.models import tiny
 from tests.models.test_models import clips
 
 VIDEO = dict(type='TubeletEmbed', image_size=32, num_frames=4)
+REGIONS = 'AVF-MAE++: regions of both streams, and its fusion'
 ENCODERS: dict[str, dict[str, Any]] = {
     'LGIFormerEncoder': dict(
         type='LGIFormerEncoder', patch_embed=VIDEO, region=(2, 1, 2), embed_dims=16, depth=3, num_heads=2, gather=True
     ),
+    REGIONS: dict(type='LGIFormerEncoder', tokens='regions', region=(1, 1, 2), embed_dims=16, depth=3, num_heads=2),
     'TPSBTEncoder': dict(
         type='TPSBTEncoder', patch_embed=VIDEO, embed_dims=16, stage_depths=(1, 2), num_heads=2, bottleneck_tokens=2
     ),
@@ -47,6 +49,11 @@ def fill(config: Any, name: str) -> None:
         config['tied'] = {f'encoders.audio.{part}': f'encoders.video.{part}' for part in ('blocks', 'norm')}
         for encoder in config['encoders'].values():
             encoder['stream_embedding'] = True
+    elif name == REGIONS:
+        for stream, region in dict(video=(1, 1, 2), audio=(1, 1)).items():
+            embed = config['encoders'][stream]['patch_embed']
+            config['encoders'][stream] = dict(ENCODERS[name], patch_embed=embed, region=region)
+        config['fusion'] = dict(type='IterativeCorrelationFusion', depth=1, num_heads=2, overall='layers')
     else:
         config['encoders']['video'] = dict(ENCODERS[name])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import onnxruntime
 import pytest
@@ -91,3 +92,31 @@ def test_what_cannot_work_is_refused() -> None:
     one = {name: value[:1] for name, value in tokens().items()}
     with pytest.raises(ValueError, match='at least 2 clips'):
         IterativeCorrelationFusion(WIDTHS, 1, 2)(one)
+
+
+def mixing(**options: Any) -> IterativeCorrelationFusion:
+    torch.manual_seed(0)
+    facts = dict(num_layers=dict(face=3, voice=2), grids=dict(face=(2, 2), voice=(4,)))
+    return IterativeCorrelationFusion(WIDTHS, 1, 2, overall='layers', **(facts | options))
+
+
+@torch.no_grad()
+def test_overall_tokens_are_a_mix_of_layers_at_each_place() -> None:
+    fusion = mixing().eval()
+    hidden = {name: tuple(torch.randn(count, 2, 4, 8)) for name, count in dict(face=3, voice=2).items()}
+    fusion.layer_weights['face'].copy_(torch.tensor([0.0, 1.0, 50.0]))
+    found = fusion._mixed_layers(hidden)
+    torch.testing.assert_close(found[..., :8], hidden['face'][2])
+    torch.testing.assert_close(found[..., 8:], torch.stack(hidden['voice']).mean(dim=0))
+    last = {name: layers[-1] for name, layers in hidden.items()}
+    torch.testing.assert_close(fusion(last, hidden=hidden)['face'], fusion.fuse(last, found, {})[0]['face'])
+    assert fusion.layer_id('layer_weights.face') is None
+
+
+def test_layers_of_other_numbers_of_tokens_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"equally many tokens, got \{'face': 4, 'voice': 3\}"):
+        mixing(grids=dict(face=(2, 2), voice=(3,)))
+    with pytest.raises(ValueError, match=r"equally many tokens, got \{'face': 4\}"):
+        mixing(grids=dict(face=(2, 2)))
+    with pytest.raises(ValueError, match='overall must be one of'):
+        IterativeCorrelationFusion(WIDTHS, 1, 2, overall='means of layers')

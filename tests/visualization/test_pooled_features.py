@@ -22,8 +22,9 @@ def test_fusion_has_layers_of_its_own() -> None:
     model = build(recognizer_config()).eval()
     x = inputs()
     with torch.no_grad():
-        tokens = {name: encoder(x[name]).tokens for name, encoder in model.encoders.items()}
-        fused = model.fuse(tokens)
+        encoded = {name: encoder(x[name]) for name, encoder in model.encoders.items()}
+        tokens = {name: output.tokens for name, output in encoded.items()}
+        fused = model.fuse(encoded)
         first = {
             name: model.fusion.blocks[name][0](tokens[name], tokens[other])
             for name, other in (('video', 'audio'), ('audio', 'video'))

@@ -7,6 +7,7 @@ __all__ = ['KeyRules', 'Unused', 'rules_of', 'system_names']
 # system -> module below this package that holds its KeyRules, and their name there (RULES, if none is given)
 _MODULES: dict[str, str] = {
     'abaw6': 'abaw6',
+    'avf_mae': 'avf_mae',
     'emotion2vec': 'emotion2vec',
     's4d': 's4d',
     'svfap': 'svfap',

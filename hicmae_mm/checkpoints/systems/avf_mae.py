@@ -1,4 +1,4 @@
-"""AVF-MAE++: names of one block of its encoders, and of its fusion."""
+"""AVF-MAE++: names of checkpoints after fine-tuning and after pre-training, of one block, and of the fusion."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _END_PARTS = (
 _REFINEMENT = 'Iterative_Refinement_Module'
 
 
-def fusion_rules() -> tuple[tuple[str, str], ...]:
-    """Rules of the fusion's names, without what stands before them in a whole model."""
+def fusion_rules(published: str = '', ours: str = '') -> tuple[tuple[str, str], ...]:
+    """Rules of the fusion's names, which begin with ``published``."""
     rules: list[tuple[str, str]] = []
     for column, stream in enumerate(('video', 'audio')):
         rules += [(f'blocks.{{i}}.{parts[column]}.', f'blocks.{stream}.{{i}}.{parts[2]}.') for parts in _LAYER_PARTS]
@@ -46,10 +46,36 @@ def fusion_rules() -> tuple[tuple[str, str], ...]:
         ('cross_norm_2.', 'context_norm.'),
         ('cross_attn.', 'cross_attn.'),
     ]
-    return tuple(rules)
+    return tuple((published + theirs, ours + own) for theirs, own in rules)
 
 
 BLOCK = KeyRules(
     tuple((old.replace('blocks.{i}.', ''), new.replace('blocks.{i}.', '')) for old, new in region_encoder('', ''))
 )
 FUSION = KeyRules(fusion_rules())
+
+
+def _stream_rules(stream: str, ending: str) -> tuple[tuple[str, str], ...]:
+    """Rules of a stream's parts, whose published names end in ``ending``."""
+    encoder, decoder = f'encoders.{stream}.', f'decoders.{stream}.'
+    return (
+        *region_encoder(f'encoder{ending}.', encoder),
+        (f'encoder{ending}.norm.', f'{encoder}norm.'),
+        (f'mask_token{ending}', f'{decoder}mask_token'),
+        (f'encoder_to_decoder{ending}.', f'{decoder}embed.'),
+        (f'decoder{ending}.blocks.{{i}}.cross_norm1.', f'{decoder}blocks.{{i}}.query_norm.'),
+        (f'decoder{ending}.blocks.{{i}}.cross_norm2.', f'{decoder}blocks.{{i}}.context_norm.'),
+        (f'decoder{ending}.', decoder),
+        (f'layer_weights_{stream}', f'fusion.layer_weights.{stream}'),
+    )
+
+
+RULES = KeyRules(
+    (
+        *_stream_rules('video', ''),
+        *_stream_rules('audio', '_audio'),
+        *fusion_rules('encoder_fusion.', 'fusion.'),
+        ('fc_norm.', 'head.norm.'),
+        ('head.', 'head.fc.'),
+    )
+)

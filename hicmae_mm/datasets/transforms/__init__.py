@@ -14,6 +14,7 @@ from hicmae_mm.datasets.transforms.masking import RandomMask, SymmetricWindowMas
 from hicmae_mm.datasets.transforms.missing import DropVectors
 from hicmae_mm.datasets.transforms.multi_view import MultiView
 from hicmae_mm.datasets.transforms.rand_augment import ClipRandAugment
+from hicmae_mm.datasets.transforms.running_cell import RunningCellMask
 from hicmae_mm.datasets.transforms.text import Tokenize
 from hicmae_mm.datasets.transforms.video_aug import ClipRandomErasing, FixedCrop, SpatialViews
 from hicmae_mm.datasets.transforms.video_io import DecodeFrames, OpenVideo, SampleClips
@@ -41,6 +42,7 @@ __all__ = [
     'RandomGain',
     'RandomMask',
     'RandomResizedCropFlip',
+    'RunningCellMask',
     'SampleClips',
     'SpatialViews',
     'SpecMasking',

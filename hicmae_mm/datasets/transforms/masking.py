@@ -13,6 +13,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from hicmae_mm.registry import TRANSFORMS
+from hicmae_mm.structures import decoder_mask_name
 
 Rng = np.random.Generator | np.random.RandomState
 
@@ -117,13 +118,14 @@ def _check_window(grid: tuple[int, int, int], ratio: float, window: tuple[int, i
         )
 
 
-def _draw_rng() -> np.random.Generator:
+def draw_rng() -> np.random.Generator:
     """Makes a generator whose seed is drawn from NumPy's global generator, which the data set seeds per sample."""
     return np.random.default_rng(int(np.random.randint(0, 2**31)))
 
 
-def _store(results: dict[str, Any], stream: str, mask: np.ndarray) -> dict[str, Any]:
-    results.setdefault('masks', {})[stream] = mask
+def store_mask(results: dict[str, Any], name: str, mask: np.ndarray) -> dict[str, Any]:
+    """Puts a mask into the results of a pipeline."""
+    results.setdefault('masks', {})[name] = mask
     return results
 
 
@@ -152,7 +154,7 @@ class TubeMask(BaseTransform):
         """Adds the mask."""
         if self.stream not in results['streams']:
             return results
-        return _store(results, self.stream, tube_mask(self.grid, self.ratio, _draw_rng()))
+        return store_mask(results, self.stream, tube_mask(self.grid, self.ratio, draw_rng()))
 
 
 @TRANSFORMS.register_module()
@@ -165,22 +167,31 @@ class RandomMask(BaseTransform):
         ratio: Share of masked tokens.
         grid: Numbers of tokens along each axis. Only their product matters.
         stream: Name of the stream.
+        for_decoder: Whether it is the mask of the stream's decoder, which then predicts only the tokens that the mask
+            leaves, instead of all that the encoder's mask hides.
 
     Raises:
         ValueError: If the ratio masks no token or all tokens.
     """
 
-    def __init__(self, ratio: float = 0.8, grid: tuple[int, ...] = (16, 8), stream: str = 'audio') -> None:
+    def __init__(
+        self,
+        ratio: float = 0.8,
+        grid: tuple[int, ...] = (16, 8),
+        stream: str = 'audio',
+        for_decoder: bool = False,
+    ) -> None:
         count_masked(ratio, math.prod(grid))
         self.ratio = ratio
         self.grid = grid
         self.stream = stream
+        self.name = decoder_mask_name(stream) if for_decoder else stream
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Adds the mask."""
         if self.stream not in results['streams']:
             return results
-        return _store(results, self.stream, random_mask(math.prod(self.grid), self.ratio, _draw_rng()))
+        return store_mask(results, self.name, random_mask(math.prod(self.grid), self.ratio, draw_rng()))
 
 
 @TRANSFORMS.register_module()
@@ -219,5 +230,5 @@ class SymmetricWindowMask(BaseTransform):
         """Adds the mask."""
         if self.stream not in results['streams']:
             return results
-        mask = symmetric_window_mask(self.grid, self.ratio, self.window, self.symmetry, _draw_rng())
-        return _store(results, self.stream, mask)
+        mask = symmetric_window_mask(self.grid, self.ratio, self.window, self.symmetry, draw_rng())
+        return store_mask(results, self.stream, mask)

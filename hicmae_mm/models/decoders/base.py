@@ -47,7 +47,7 @@ class BaseDecoder(BaseModule, metaclass=ABCMeta):
         self.head = nn.Linear(embed_dims, out_channels)
 
     def forward(self, visible: Tensor, skips: Sequence[Tensor], mask: Tensor | TokenMask) -> Tensor:
-        """Predicts the masked tokens.
+        """Predicts the masked tokens, or those that the decoder's own mask leaves (:attr:`TokenMask.decoded`).
 
         Args:
             visible: ``(B, K, in_channels)`` fused tokens.
@@ -55,12 +55,12 @@ class BaseDecoder(BaseModule, metaclass=ABCMeta):
             mask: ``(B, N)`` bool, True = masked, or its indexed form.
 
         Returns:
-            ``(B, M, out_channels)``, in ascending order of the masked tokens.
+            ``(B, M, out_channels)``, in ascending order of the predicted tokens.
         """
         where = as_token_mask(mask)
         visible_positions = gather_tokens(self.positions, where.visible)  # (B, K, D)
         known = self.embed(visible) + visible_positions
-        unknown = self.mask_token + gather_tokens(self.positions, where.masked)  # (B, M, D)
+        unknown = self.mask_token + gather_tokens(self.positions, where.predicted)  # (B, M, D)
         x = self.decode(torch.cat([known, unknown.to(known.dtype)], dim=1), skips, visible_positions)
         prediction: Tensor = self.head(self.norm(x[:, where.visible.shape[1] :]))
         return prediction

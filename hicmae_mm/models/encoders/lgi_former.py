@@ -18,6 +18,7 @@ from hicmae_mm.models.utils import init_transformer
 from hicmae_mm.registry import MODELS
 
 MASKED_REGIONS = ('windows', 'runs')
+TOKENS = ('local', 'regions')
 
 
 @MODELS.register_module()
@@ -47,6 +48,8 @@ class LGIFormerEncoder(PatchEncoder):
             cut into equal runs, which any tube mask allows; the published code of AVF-MAE++ does so.
         published_order: Whether tokens leave in the order of the regions, as in the published code, and not in the
             order of the grid. A decoder then adds positions to the wrong tokens; it is for reproducing numbers.
+        tokens: What leaves after every layer. ``'local'``: the tokens of the grid, and the region tokens as summary.
+            ``'regions'``: the region tokens alone, as in the fine-tuning of AVF-MAE++; such an encoder takes no mask.
         final_norm: Whether the tokens pass a final norm. Published classifiers norm the pooled feature instead.
         learned_positions: See :class:`PatchEncoder`.
         checkpoint_activations: Recompute the blocks' activations in the backward pass to save memory.
@@ -76,6 +79,7 @@ class LGIFormerEncoder(PatchEncoder):
         sharing: str | None = None,
         masked_regions: str = 'windows',
         published_order: bool = False,
+        tokens: str = 'local',
         final_norm: bool = True,
         learned_positions: bool = False,
         checkpoint_activations: bool = False,
@@ -86,7 +90,10 @@ class LGIFormerEncoder(PatchEncoder):
             raise ValueError(f'regions of {tuple(region)} tokens do not divide the grid {self.grid}')
         if masked_regions not in MASKED_REGIONS:
             raise ValueError(f'masked_regions must be one of {MASKED_REGIONS}, got {masked_regions!r}')
+        if tokens not in TOKENS:
+            raise ValueError(f'tokens must be one of {TOKENS}, got {tokens!r}')
         self.region, self.masked_regions, self.published_order = tuple(region), masked_regions, published_order
+        self.tokens = tokens
         self.num_regions = prod(size // part for size, part in zip(self.grid, region))
         self.region_tokens = nn.Parameter(torch.zeros(self.num_regions, embed_dims))
         nn.init.trunc_normal_(self.region_tokens, std=0.02)
@@ -104,6 +111,8 @@ class LGIFormerEncoder(PatchEncoder):
 
     def forward(self, x: Tensor, mask: Tensor | TokenMask | None = None) -> EncoderOutput:
         """See :meth:`BaseEncoder.forward`; ``summary`` are the region tokens ``(B, R, D)``."""
+        if mask is not None and self.tokens == 'regions':
+            raise ValueError("LGIFormerEncoder(tokens='regions') takes no mask; pre-train with tokens='local'")
         tokens = self.embed(x, mask)  # (B, K, D)
         where = None if mask is None else as_token_mask(mask)
         order = self.order_of_regions(where)  # (B or 1, K)
@@ -111,13 +120,27 @@ class LGIFormerEncoder(PatchEncoder):
         local = tokens.gather(1, index).unflatten(1, (self.num_regions, -1))  # (B, R, n, D)
         regions = self.region_tokens.to(local.dtype).expand(local.shape[0], -1, -1).unsqueeze(2)
         state = torch.cat([regions, local], dim=2)  # (B, R, 1 + n, D)
-        hidden, summary = [], state[:, :, 0]
+        hidden, summaries = [], []
         for block in self.blocks:
             state = run_block(block, state, recompute=self.checkpoint_activations and self.training)
+            if self.tokens == 'regions':
+                hidden.append(self.norm(state[:, :, 0]))
+                continue
             normed = self.norm(state)
-            summary, inside = normed[:, :, 0], normed[:, :, 1:].flatten(1, 2)  # (B, R, D), (B, K, D)
+            summaries.append(normed[:, :, 0])  # (B, R, D)
+            inside = normed[:, :, 1:].flatten(1, 2)  # (B, K, D)
             hidden.append(inside if self.published_order else torch.empty_like(inside).scatter(1, index, inside))
-        return EncoderOutput(hidden[-1], tuple(hidden), summary=summary)
+        return EncoderOutput(hidden[-1], tuple(hidden), summary=summaries[-1] if summaries else None)
+
+    @property
+    def output_grid(self) -> tuple[int, ...]:
+        """See :attr:`MaskableEncoder.output_grid`: regions per axis, if they are the tokens."""
+        return tuple(n // part for n, part in zip(self.grid, self.region)) if self.tokens == 'regions' else self.grid
+
+    @property
+    def skip_layers(self) -> range:
+        """See :attr:`MaskableEncoder.skip_layers`."""
+        return range(0 if self.tokens == 'regions' else self.depth)
 
     def order_of_regions(self, mask: TokenMask | None) -> Tensor:
         """Returns, for each place in the order of regions, the index of its visible token: ``(B or 1, K)``.

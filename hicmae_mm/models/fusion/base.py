@@ -17,6 +17,9 @@ class BaseFusion(BaseModule, metaclass=ABCMeta):
         streams: Width of each stream's tokens by name; injected by the model.
         init_cfg: MMEngine initialisation config.
 
+    The model injects what a fusion's constructor names: ``streams``, ``num_layers`` (of each encoder) and ``grids``
+    (tokens per axis of the encoders that have a grid, after the encoder).
+
     Attributes that the models read:
         out_dims: Width of each stream's output.
         depth: Number of layers, for layer-wise learning rates.
@@ -50,8 +53,8 @@ class BaseFusion(BaseModule, metaclass=ABCMeta):
             padding_masks: ``(B, N_i)`` bool by stream, True = padding, for streams that have any. All tokens of a
                 clip may be padding: the clip lacks the stream, and what stands there must not reach the others.
 
-        A fusion whose forward names a third argument, ``summary``, also gets what encoders give for whole clips:
-        ``(B, R, D)`` by stream.
+        A fusion whose forward names ``summary`` also gets what encoders give for whole clips, ``(B, R, D)`` by stream.
+        One whose forward names ``hidden`` gets the tokens of every encoder layer, a tuple of ``(B, N_i, D)`` by stream.
 
         Returns:
             ``(B, N_i, out_dims[i])`` by stream; rows of padding hold arbitrary finite values. There may be more entries

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 import torch
@@ -14,6 +15,8 @@ from hicmae_mm.models.layers import Block, CrossAttention, GatedCrossLayer, Mlp,
 from hicmae_mm.models.layers.blocks import NORM_EPS
 from hicmae_mm.models.utils import init_transformer
 from hicmae_mm.registry import MODELS
+
+OVERALL = ('means', 'layers')
 
 
 class OverallRefinement(nn.Module):
@@ -91,14 +94,32 @@ class LayerMix(nn.Module):
         return output
 
 
+def _layer_weights(
+    streams: Mapping[str, int], num_layers: Mapping[str, int] | None, grids: Mapping[str, Sequence[int]] | None
+) -> nn.ParameterDict:
+    """Equal weights of the layers of each stream's encoder.
+
+    Raises:
+        ValueError: The encoders do not have one token for each other's.
+    """
+    counts = {name: prod(grids[name]) for name in streams if grids and name in grids}
+    if num_layers is None or len(counts) < len(streams) or len(set(counts.values())) != 1:
+        raise ValueError(
+            "overall='layers' of IterativeCorrelationFusion needs encoders with a grid and equally many tokens, got "
+            f"{counts}; encoders of regions (tokens='regions') with as many regions fit, and overall='means' fits all"
+        )
+    return nn.ParameterDict(
+        {name: nn.Parameter(torch.full((num_layers[name],), 1 / num_layers[name])) for name in streams}
+    )
+
+
 @MODELS.register_module()
 class IterativeCorrelationFusion(BaseFusion):
     """The fusion of AVF-MAE++ (Wu et al., 2025).
 
     In every layer both streams attend to themselves and to the *previous* layer's values of the other, and gates join
     the results. After every layer, tokens of the whole clip are refined by the streams. At last each stream mixes its
-    layers and attends to the tokens of the whole clip. Here one such token is the means of both streams, side by side,
-    as in the published pre-training.
+    layers and attends to the tokens of the whole clip.
 
     Args:
         streams: Width of each of the two streams, which must agree; injected by the model.
@@ -107,11 +128,17 @@ class IterativeCorrelationFusion(BaseFusion):
         mlp_ratio: Hidden width of the MLPs over D.
         qkv_bias: Whether queries and values are biased.
         drop_path_rate: Drop-path probability of the last layer; grows linearly from 0 at the first.
+        overall: The tokens of the whole clip. ``'means'``: one token, the means of both streams side by side, as in the
+            published pre-training. ``'layers'``: one for each place, such as a region; of each stream a learned mix of
+            all encoder layers at that place, side by side, as in the published fine-tuning.
+        num_layers: Layers of each stream's encoder; injected by the model.
+        grids: Tokens per axis of the encoders; injected by the model.
         checkpoint_activations: Recompute the layers' activations in the backward pass to save memory.
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: Not exactly two streams, or streams of different width.
+        ValueError: Not exactly two streams, streams of different width, or ``overall='layers'`` with encoders of
+            different numbers of tokens.
     """
 
     def __init__(
@@ -122,6 +149,9 @@ class IterativeCorrelationFusion(BaseFusion):
         mlp_ratio: float = 4.0,
         qkv_bias: bool = True,
         drop_path_rate: float = 0.0,
+        overall: str = 'means',
+        num_layers: Mapping[str, int] | None = None,
+        grids: Mapping[str, Sequence[int]] | None = None,
         checkpoint_activations: bool = False,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
@@ -130,7 +160,10 @@ class IterativeCorrelationFusion(BaseFusion):
             raise ValueError(
                 f'IterativeCorrelationFusion fuses exactly two streams, got {list(streams)}; use another fusion'
             )
+        if overall not in OVERALL:
+            raise ValueError(f'overall must be one of {OVERALL}, got {overall!r}')
         self.checkpoint_activations = checkpoint_activations
+        self.layer_weights = _layer_weights(self.out_dims, num_layers, grids) if overall == 'layers' else None
         width, self.depth = self.common_width(streams), depth
         rates = torch.linspace(0, drop_path_rate, depth, device='cpu').tolist()
         self.blocks: Mapping[str, nn.ModuleList] = nn.ModuleDict(  # type: ignore[assignment]
@@ -148,11 +181,31 @@ class IterativeCorrelationFusion(BaseFusion):
         self.mlps = nn.ModuleDict({name: Mlp(width, int(width * mlp_ratio)) for name in streams})
         self.apply(init_transformer)
 
-    def forward(self, tokens: dict[str, Tensor], padding_masks: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
+    def forward(
+        self,
+        tokens: dict[str, Tensor],
+        padding_masks: dict[str, Tensor] | None = None,
+        hidden: dict[str, Sequence[Tensor]] | None = None,
+    ) -> dict[str, Tensor]:
         """See :meth:`BaseFusion.forward`."""
         padding = padding_masks or {}
-        means = [mean_tokens(tokens[name], padding.get(name)) for name in self.out_dims]
-        return self.fuse(tokens, torch.cat(means, dim=-1).unsqueeze(1), padding)[0]
+        if self.layer_weights is None:
+            means = [mean_tokens(tokens[name], padding.get(name)) for name in self.out_dims]
+            overall = torch.cat(means, dim=-1).unsqueeze(1)  # (B, 1, 2D)
+        else:
+            overall = self._mixed_layers(hidden or {})
+        return self.fuse(tokens, overall, padding)[0]
+
+    def _mixed_layers(self, hidden: Mapping[str, Sequence[Tensor]]) -> Tensor:
+        """``(B, N, 2D)``: of each stream the mix of its layers, side by side."""
+        assert self.layer_weights is not None
+        mixes = [
+            torch.einsum('l,lbnd->bnd', self.layer_weights[name].softmax(dim=0), torch.stack(list(hidden[name])))
+            for name in self.out_dims
+        ]
+        num_tokens = max(mix.shape[1] for mix in mixes)
+        # a stream that no clip of the batch has comes as one token of 0
+        return torch.cat([mix.expand(-1, num_tokens, -1) for mix in mixes], dim=-1)
 
     def fuse(
         self, tokens: Mapping[str, Tensor], overall: Tensor, padding: Mapping[str, Tensor]

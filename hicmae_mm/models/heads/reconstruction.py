@@ -8,7 +8,7 @@ from typing import Any
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from hicmae_mm.models.layers import TokenMask
+from hicmae_mm.models.layers import TokenMask, mean_tokens
 from hicmae_mm.models.targets import PatchTarget
 from hicmae_mm.models.utils import build_slot
 from hicmae_mm.registry import MODELS
@@ -22,7 +22,9 @@ class ReconstructionHead(BaseModule):
         patch: Patch size of the stream's tokens; injected by the model.
         in_channels: Channels of the stream's input; injected by the model.
         target: What is predicted, e.g. ``dict(type='VideoPatchTarget')``.
-        loss: Loss of predictions against targets; the target's element weights are its third argument, if it has any.
+        loss: Loss of predictions against targets. Its third argument are factors of the errors, which broadcast to
+            ``(B, M, P)`` and have the mean 1, if not everything counts alike: the element weights of the target, and
+            0 for predicted tokens that were not masked.
         init_cfg: MMEngine initialisation config.
     """
 
@@ -40,12 +42,15 @@ class ReconstructionHead(BaseModule):
         self.out_channels = self.target.out_channels
 
     def loss(self, prediction: Tensor, x: Tensor, mask: TokenMask) -> Tensor:
-        """Scalar loss of predictions ``(B, M, P)`` for the masked tokens of the input ``x``."""
-        weights = () if self.target.weights is None else (self.target.weights,)
-        loss: Tensor = self.criterion(prediction, self.target(x, mask), *weights)
+        """Scalar loss of predictions ``(B, M, P)`` for the input ``x``; only masked tokens count."""
+        weights, counted = self.target.weights, mask.counted
+        if counted is not None:
+            share = counted.unsqueeze(-1) / counted.float().mean().clamp(min=1e-6)  # (B, M, 1)
+            weights = share if weights is None else share * weights
+        loss: Tensor = self.criterion(prediction, self.target(x, mask), *(() if weights is None else (weights,)))
         return loss
 
     def error_per_clip(self, prediction: Tensor, x: Tensor, mask: TokenMask) -> Tensor:
-        """Mean squared error of each clip, ``(B,)``."""
-        errors: Tensor = (prediction.float() - self.target(x, mask)).square().mean(dim=(1, 2))
-        return errors
+        """Mean squared error of each clip's masked tokens, ``(B,)``."""
+        errors: Tensor = (prediction.float() - self.target(x, mask)).square().mean(dim=2)  # (B, M)
+        return mean_tokens(errors.unsqueeze(-1), None if mask.counted is None else ~mask.counted).squeeze(-1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -16,11 +16,24 @@ class TokenMask:
         mask: ``(B, N)`` bool, True = masked.
         visible: ``(B, K)`` int64, ascending indices of the visible tokens.
         masked: ``(B, M)`` int64, ascending indices of the masked tokens, ``M = N - K``.
+        decoded: ``(B, P)`` int64, ascending indices of the tokens that a decoder predicts, if a mask of its own chooses
+            them; visible tokens can be among them. ``None``: a decoder predicts the masked tokens.
     """
 
     mask: Tensor
     visible: Tensor
     masked: Tensor
+    decoded: Tensor | None = None
+
+    @property
+    def predicted(self) -> Tensor:
+        """``(B, P)`` int64, ascending indices of the tokens that a decoder predicts."""
+        return self.masked if self.decoded is None else self.decoded
+
+    @property
+    def counted(self) -> Tensor | None:
+        """``(B, P)`` bool, True = masked: predictions that count in the loss; ``None``: all of them."""
+        return None if self.decoded is None else self.mask.gather(1, self.decoded)
 
     @classmethod
     def from_bool(cls, mask: Tensor, name: str = 'mask') -> TokenMask:
@@ -49,11 +62,27 @@ class TokenMask:
         split = num_tokens - num_masked
         return cls(mask, order[:, :split].contiguous(), order[:, split:].contiguous())
 
+    def with_decoder_mask(self, decoder: TokenMask, name: str = 'mask') -> TokenMask:
+        """The same mask for a decoder that predicts only the tokens that ``decoder`` leaves visible.
+
+        Raises:
+            ValueError: Masks of different batches or grids.
+        """
+        if decoder.mask.shape != self.mask.shape:
+            raise ValueError(
+                f'{name}: the mask of the encoder is {tuple(self.mask.shape)}, that of the decoder '
+                f'{tuple(decoder.mask.shape)}; give both mask transforms the same grid'
+            )
+        return replace(self, decoded=decoder.visible)
+
     def to(self, device: torch.device | str, non_blocking: bool = False) -> TokenMask:
-        """Moves all three tensors."""
-        return TokenMask(
-            *(part.to(device, non_blocking=non_blocking) for part in (self.mask, self.visible, self.masked))
-        )
+        """Moves all tensors."""
+
+        def move(part: Tensor) -> Tensor:
+            return part.to(device, non_blocking=non_blocking)
+
+        decoded = None if self.decoded is None else move(self.decoded)
+        return TokenMask(move(self.mask), move(self.visible), move(self.masked), decoded)
 
 
 def as_token_mask(mask: Tensor | TokenMask, name: str = 'mask') -> TokenMask:

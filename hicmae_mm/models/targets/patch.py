@@ -37,7 +37,7 @@ class PatchTarget(nn.Module):
 
     @torch.no_grad()
     def forward(self, x: Tensor, mask: TokenMask) -> Tensor:
-        """Targets of the masked tokens only.
+        """Targets of the tokens that a decoder predicts, which are the masked ones unless it has its own mask.
 
         Args:
             x: ``(B, C, ...)`` input of the stream.
@@ -46,7 +46,7 @@ class PatchTarget(nn.Module):
         Returns:
             ``(B, M, P)`` float32, elements in order (patch axes..., channel).
         """
-        values = self.normalized(x, mask.masked)  # (B, M, C, E)
+        values = self.normalized(x, mask.predicted)  # (B, M, C, E)
         return channels_last(self.encode(values, x, mask).flatten(2), self.in_channels)
 
     @torch.no_grad()
@@ -59,18 +59,18 @@ class PatchTarget(nn.Module):
             mask: Which tokens were predicted.
 
         Returns:
-            The input with its masked patches replaced, same shape as ``x``.
+            The input with its predicted patches replaced, same shape as ``x``.
         """
         values = rearrange(
             channels_first(prediction.float(), self.in_channels), 'b m (c e) -> b m c e', c=self.in_channels
         )
         values = self.decode(values, x, mask)
         if self.normalize:
-            mean, std = self._statistics(self._raw(x, mask.masked))
+            mean, std = self._statistics(self._raw(x, mask.predicted))
             values = values * std + mean
         patches = patchify(x.float(), self.patch)  # (B, N, C*E)
         return unpatchify(
-            scatter_tokens(self.from_pixels(values).flatten(2), mask.masked, patches), x.shape[2:], self.patch
+            scatter_tokens(self.from_pixels(values).flatten(2), mask.predicted, patches), x.shape[2:], self.patch
         )
 
     @torch.no_grad()
@@ -105,7 +105,7 @@ class PatchTarget(nn.Module):
         return values
 
     def encode(self, values: Tensor, x: Tensor, mask: TokenMask) -> Tensor:  # noqa: ARG002
-        """Transforms the normalised patches of the masked tokens ``(B, M, C, E)`` further; here it does nothing."""
+        """Transforms the normalised patches of the predicted tokens ``(B, M, C, E)`` further; here it does nothing."""
         return values
 
     def decode(self, values: Tensor, x: Tensor, mask: TokenMask) -> Tensor:  # noqa: ARG002

@@ -105,7 +105,7 @@ class VideoPatchTarget(PatchTarget):
         start, is_start = self._group_starts(x, mask)
         everywhere = torch.arange(mask.mask.shape[1], device=x.device).expand(len(x), -1)
         first = self._first_frames(self.normalized(x, everywhere))  # (B, N, C, E')
-        index = mask.masked[..., None, None].expand(-1, -1, *first.shape[2:])
+        index = mask.predicted[..., None, None].expand(-1, -1, *first.shape[2:])
         first = first.scatter(1, index, self._first_frames(values).to(first.dtype))
         first = first.gather(1, start[..., None, None].expand(-1, -1, *first.shape[2:]))
         return self._across_tubelets(values, first, is_start, 1)
@@ -130,8 +130,8 @@ class VideoPatchTarget(PatchTarget):
         return values[..., : values.shape[-1] // self.patch[0]]
 
     def _group_starts(self, x: Tensor, mask: TokenMask) -> tuple[Tensor, Tensor]:
-        """Token ``(B, M)`` that holds the first frame of each masked token's group, and whether it is that token."""
+        """Token ``(B, M)`` that holds the first frame of each predicted token's group, and whether it is that token."""
         tokens_per_step = (x.shape[-2] // self.patch[1]) * (x.shape[-1] // self.patch[2])
-        step = mask.masked // tokens_per_step
+        step = mask.predicted // tokens_per_step
         start = step - step % (self.group_size // self.patch[0])
-        return start * tokens_per_step + mask.masked % tokens_per_step, step == start
+        return start * tokens_per_step + mask.predicted % tokens_per_step, step == start

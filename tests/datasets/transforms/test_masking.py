@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hicmae_mm.datasets.transforms import RandomMask, SymmetricWindowMask, TubeMask
+from hicmae_mm.datasets.transforms import RandomMask, RunningCellMask, SymmetricWindowMask, TubeMask
 from hicmae_mm.datasets.transforms.masking import count_masked, random_mask, symmetric_window_mask, tube_mask
+from hicmae_mm.datasets.transforms.running_cell import running_cell_masks
 
 
 def _rng(seed: int = 0) -> np.random.Generator:
@@ -56,11 +57,24 @@ def test_window_mask_with_several_windows_in_a_row() -> None:
     assert (mask[0].sum(axis=(1, 3)) == 6).all()
 
 
+@pytest.mark.parametrize(('ratio', 'hidden'), [(0.25, 1), (0.5, 2), (0.75, 3)])
+def test_running_cells_hide_as_many_everywhere_and_no_token_always(ratio: float, hidden: int) -> None:
+    masks = running_cell_masks((8, 4, 6), ratio)
+    assert (masks.reshape(4, 8, 2, 2, 3, 2).sum(axis=(3, 5)) == hidden).all()
+    assert not masks.reshape(4, 8, 24).all(axis=1).any()
+    assert len({mask.tobytes() for mask in masks}) == 4
+
+
+def test_running_cells_need_pairs_of_tokens() -> None:
+    with pytest.raises(ValueError, match='do not fit the 4x5 tokens of a frame; both must be even'):
+        RunningCellMask(grid=(8, 4, 5))
+
+
 @pytest.mark.parametrize('ratio', [1.0, 0.0, 0.001])
 def test_masks_that_leave_nothing_are_refused(ratio: float) -> None:
     with pytest.raises(ValueError, match=f'a mask ratio of {ratio} masks'):
         count_masked(ratio, 100)
-    for build in (TubeMask, RandomMask, SymmetricWindowMask):
+    for build in (TubeMask, RandomMask, SymmetricWindowMask, RunningCellMask):
         with pytest.raises(ValueError, match='at least one must be masked and one stay visible'):
             build(ratio=ratio)
 
@@ -98,3 +112,17 @@ def test_transforms_store_masks_of_their_stream(transform: object, stream: str, 
     np.testing.assert_array_equal(first, transform(dict(streams=('video', 'audio')))['masks'][stream])
     other = 'audio' if stream == 'video' else 'video'
     assert 'masks' not in transform(dict(streams=(other,)))
+
+
+def test_masks_of_decoders_have_a_name_of_their_own() -> None:
+    np.random.seed(0)
+    results = dict(streams=('video', 'audio'))
+    for transform in (
+        RandomMask(grid=(4, 2), ratio=0.75),
+        RandomMask(grid=(4, 2), ratio=0.25, for_decoder=True),
+        RunningCellMask(grid=(2, 2, 2)),
+    ):
+        results = transform(results)
+    counts = {name: int(mask.sum()) for name, mask in results['masks'].items()}
+    assert counts == {'audio': 6, 'decoders.audio': 2, 'decoders.video': 4}
+    assert 'masks' not in RunningCellMask(grid=(2, 2, 2))(dict(streams=('audio',)))
