@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hicmae_mm.apis.inferencer import EmotionInferencer, file_stems
+from hicmae_mm.apis.files import file_stems
+from hicmae_mm.apis.further import give_streams
+from hicmae_mm.apis.inferencer import EmotionInferencer
 from hicmae_mm.apis.tables import write_window_csv
 from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.datasets.clips.inputs import ClipInput, as_clips
@@ -30,9 +32,30 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('inputs', nargs='+', help='files, folders of files, or folders of numbered pictures')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/demo'), help='folder of the results (%(default)s)')
     add_model_arguments(parser)
+    parser.add_argument(
+        '--give',
+        nargs='+',
+        type=stream_value,
+        default=[],
+        metavar='STREAM=VALUE',
+        help='further streams of the model: text="the words", a transcript (text=talk.srt; also .vtt and .txt), a .npy '
+        'file of features, or a folder in which each clip has a file of its own name',
+    )
     parser.add_argument('--batch-size', type=int, default=8, help='windows that the model gets at a time (%(default)s)')
     parser.add_argument('--no-overlay', action='store_true', help='write no video, which takes longest')
     return parser.parse_args(argv)
+
+
+def stream_value(text: str) -> tuple[str, str]:
+    """Splits ``STREAM=VALUE``.
+
+    Raises:
+        ArgumentTypeError: If the text has another form.
+    """
+    name, _, value = text.partition('=')
+    if not name or not value.strip():
+        raise argparse.ArgumentTypeError(f'expected STREAM=VALUE, such as text=talk.srt, got {text!r}')
+    return name, value
 
 
 def add_model_arguments(parser: ArgumentParser) -> None:
@@ -51,7 +74,7 @@ def add_model_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument('--backend', choices=['torch', 'onnxruntime'], default='torch', help='default: torch')
     parser.add_argument('--device', help='cpu, cuda, cuda:1 ...; default: the best there is')
-    parser.add_argument('--streams', nargs='+', choices=['video', 'audio'], help='use only these')
+    parser.add_argument('--streams', nargs='+', help='use only these, such as video audio text')
     parser.add_argument(
         '--missing-streams',
         choices=['error', 'zero'],
@@ -119,14 +142,16 @@ def report(result: dict[str, Any]) -> None:
         if result[kind]:
             ranked = sorted(result[kind].items(), key=lambda item: -item[1])[:3]
             said = ', '.join(f'{name} {form.format(value)}' for name, value in ranked)
-            print(f'{result["name"]}: {said} ({result["duration_seconds"]:.1f} s, {" and ".join(result["streams"])})')
+            seconds = result['duration_seconds']
+            length = '' if seconds is None else f'{seconds:.1f} s, '
+            print(f'{result["name"]}: {said} ({length}{" and ".join(result["streams"])})')
     for warning in result['warnings']:
         print(f'  note: {warning}')
 
 
 def run(args: argparse.Namespace) -> int:
     """Recognises and writes; returns the number of clips that failed."""
-    clips = as_clips(list(args.inputs))
+    clips = give_streams(as_clips(list(args.inputs)), dict(args.give))
     inferencer = build_inferencer(args)
     results = inferencer(
         clips,

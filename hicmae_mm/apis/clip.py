@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from hicmae_mm.apis.faces import AUTO, FaceFinder, FaceOptions
+from hicmae_mm.apis.faces import AUTO, FaceFinder
+from hicmae_mm.apis.further import GivenStreams, WindowStreams
+from hicmae_mm.apis.settings import Settings
 from hicmae_mm.apis.windows import Window, WindowAudio, WindowVideo, plan_windows
 from hicmae_mm.datasets.clips.media import ForwardReader, OpenClip, Timeline, origin_seconds
 from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.records import add_columns
 
 NO_FACE = 'no face'
 SOUND_ENDED = 'the sound track has ended'
@@ -20,38 +24,6 @@ USUAL_FRAME_RATES_HZ = (20.0, 35.0)
 
 A model sees a fixed number of frames, so motion in videos of other rates would look too fast or too slow to it.
 """
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Settings for cutting clips into windows; they are the same for all clips.
-
-    Attributes:
-        pipeline: The transforms of the model's test data.
-        model_streams: Names of all streams of the model.
-        streams: Names of the streams that the user asks for.
-        may_lack_streams: Whether the model accepts clips without one of its streams.
-        window_seconds: Length of a window. None means the length of ``window_frames`` frames.
-        stride_seconds: Time from the start of one window to the start of the next. None means half a window.
-        window_frames: Number of frames that one view of the model spans.
-        nominal_fps: Frame rate of the corpora on which the model was trained, in frames per second.
-        frame_rate_hz: Rate at which videos are read. A number sets it. None keeps the rate of each video. ``'auto'``
-            keeps it too, but uses ``nominal_fps`` for rates outside of :data:`USUAL_FRAME_RATES_HZ`.
-        faces: Options for finding faces.
-        backend: Name of the video reader; see :func:`~hicmae_mm.datasets.video_readers.open_video`.
-    """
-
-    pipeline: Sequence[Callable[[dict[str, Any]], dict[str, Any] | None]]
-    model_streams: tuple[str, ...]
-    streams: tuple[str, ...]
-    may_lack_streams: bool
-    window_seconds: float | None
-    stride_seconds: float | None
-    window_frames: int
-    nominal_fps: float
-    frame_rate_hz: float | str | None
-    faces: FaceOptions
-    backend: str | None = None
 
 
 @dataclass
@@ -95,6 +67,7 @@ class WindowedClip:
         windows: Positions of the windows.
         window_seconds: Length of a window.
         stride_seconds: Time from the start of one window to the start of the next.
+        seconds: Length of the clip. None if nothing tells it.
         face_boxes: One dictionary for each searched frame, with ``seconds`` and ``box`` (x, y, width, height in
             pixels; None if no face was found). It is complete when all windows have been read.
         warnings: Warnings for the user.
@@ -106,17 +79,27 @@ class WindowedClip:
     def __init__(self, opened: OpenClip, settings: Settings) -> None:
         self.opened, self.settings = opened, settings
         self.warnings: list[str] = list(opened.notes)
+        self._given = GivenStreams(
+            opened.clip, {name: kind for name, kind in settings.readings.items() if name in settings.streams}
+        )
+        self._missing = {name: opened.missing[name] for name in settings.media if name in opened.missing}
+        self._missing |= self._given.missing
         self._check_streams()
         self.timeline = None if opened.video is None else self._make_timeline()
         fps = settings.nominal_fps if self.timeline is None else self.timeline.fps
         self.window_seconds = settings.window_seconds or settings.window_frames / fps
         self.stride_seconds = settings.stride_seconds or self.window_seconds / 2
-        self.windows = plan_windows(self.timeline, opened.audio, self.window_seconds, self.stride_seconds)
+        self.windows = plan_windows(
+            self.timeline, opened.audio, self.window_seconds, self.stride_seconds, self._given.seconds
+        )
+        self.seconds = self.windows[-1].end_seconds or None
+        if len(self.windows) > 1:
+            self.warnings += [f'{name} has no times, so every window gets all of it' for name in self._given.untimed()]
         self.face_boxes: list[dict[str, Any]] = []
         self._faces = FaceFinder(opened, settings.faces)
 
     def _check_streams(self) -> None:
-        missing = self.opened.missing
+        missing = self._missing
         if set(missing) >= set(self.settings.streams):
             raise MediaError(f'{self.opened.clip.name}: {" and ".join(missing.values())}; there is nothing to analyse')
         if missing and not self.settings.may_lack_streams:
@@ -127,7 +110,8 @@ class WindowedClip:
         rate = self.settings.frame_rate_hz
         timeline = Timeline(self.opened.video, None if isinstance(rate, str) else rate)
         low, high = USUAL_FRAME_RATES_HZ
-        if rate != AUTO or low <= timeline.fps <= high or self.opened.video.num_frames == 1:
+        is_usual = low <= timeline.fps <= high or self.opened.video.num_frames == 1
+        if rate != AUTO or is_usual or not self._shows_pictures:
             return timeline
         nominal = self.settings.nominal_fps
         self.warnings.append(
@@ -135,19 +119,23 @@ class WindowedClip:
         )
         return Timeline(self.opened.video, nominal)
 
+    @property
+    def _shows_pictures(self) -> bool:
+        return self.opened.video is not None and 'video' in self.settings.media
+
     def __iter__(self) -> Iterator[PreparedWindow]:
         plans = [self._plan(window) for window in self.windows]
         last_use = {int(frame): number for number, plan in enumerate(plans) for frame in plan.stored}
-        reader = None if self.opened.video is None else self._faces.search(sorted(last_use))
+        reader = self._faces.search(sorted(last_use)) if self._shows_pictures else None
         for number, plan in enumerate(plans):
             yield self._prepare(plan, reader)
             if reader is not None:
                 reader.release([frame for frame in plan.stored.tolist() if last_use[frame] == number])
             plan.results = None
-        if self.opened.audio is not None and self.opened.audio.peak == 0:
+        if 'audio' in self.settings.media and self.opened.audio is not None and self.opened.audio.peak == 0:
             self.warnings.append('the sound is silent: all samples are zero')
         video = self.opened.video
-        if video is not None:
+        if video is not None and self._shows_pictures:
             boxes = sorted(self._faces.boxes.items())
             origin = origin_seconds(video)
             times = [round(float(video.frame_seconds(index)[0]) - origin, 3) for index, _ in boxes]
@@ -155,8 +143,15 @@ class WindowedClip:
                 dict(seconds=s, box=None if box is None else list(box)) for s, (_, box) in zip(times, boxes)
             ]
 
-    def _start(self, streams: Sequence[str], source: _Source) -> dict[str, Any]:
-        return dict(
+    def _of_window(self, window: Window) -> WindowStreams:
+        seconds = self.seconds or math.inf
+        is_last = window.end_seconds >= seconds
+        share = (window.start_seconds / seconds, 1.0 if is_last else window.end_seconds / seconds)
+        return self._given.of_window(share, (window.start_seconds, math.inf if is_last else window.end_seconds))
+
+    def _start(self, streams: Sequence[str], window: Window, source: _Source) -> dict[str, Any]:
+        given = self._of_window(window)
+        results: dict[str, Any] = dict(
             sample_idx=0,
             sample_id=self.opened.clip.name,
             streams=tuple(streams),
@@ -164,15 +159,21 @@ class WindowedClip:
             video_path=None,
             audio_path=None,
             packed_clip=source,
+            position=self.opened.clip.name,
+            data_folders={'': self.settings.data_root},
+            features=given.features,
         )
+        add_columns(results, given.columns)
+        return results
 
     def _plan(self, window: Window) -> _Plan:
         """Runs the pipeline until it has chosen frames, without decoding anything."""
         plan = _Plan(window)
-        if self.timeline is None or window.frames is None:
+        if not self._shows_pictures or self.timeline is None or window.frames is None:
             return plan
-        streams = [name for name in self.settings.streams if name == 'video' or window.samples is not None]
-        results = self._start(streams, _Source(self, window))
+        absent = self._absent_in(window)
+        streams = [name for name in self.settings.streams if name not in absent]
+        results = self._start(streams, window, _Source(self, window))
         for step, transform in enumerate(self.settings.pipeline):
             results = _not_none(transform(results), transform)
             if 'frame_inds' in results:
@@ -181,10 +182,15 @@ class WindowedClip:
                 return plan
         raise ValueError('the test pipeline chooses no frames (frame_inds); SampleClips is missing')
 
-    def _prepare(self, plan: _Plan, reader: ForwardReader | None) -> PreparedWindow:
-        absent = dict(self.opened.missing)
-        if 'audio' in self.settings.streams and 'audio' not in absent and plan.window.samples is None:
+    def _absent_in(self, window: Window) -> dict[str, str]:
+        """Returns the reasons why a window lacks streams, before its pictures are searched for faces."""
+        absent = dict(self._missing)
+        if 'audio' in self.settings.media and 'audio' not in absent and window.samples is None:
             absent['audio'] = SOUND_ENDED
+        return absent | self._of_window(window).absent
+
+    def _prepare(self, plan: _Plan, reader: ForwardReader | None) -> PreparedWindow:
+        absent = self._absent_in(plan.window)
         coverage, pictures = None, dict[int, np.ndarray]()
         if plan.results is not None:
             assert reader is not None
@@ -201,13 +207,12 @@ class WindowedClip:
 
     def _finish(self, plan: _Plan, streams: Sequence[str], pictures: dict[int, np.ndarray]) -> dict[str, Any]:
         source = _Source(self, plan.window, pictures)
-        if 'video' in streams:
-            assert plan.results is not None
+        if 'video' in streams and plan.results is not None:
             results, steps = plan.results, self.settings.pipeline[plan.next_step :]
             results['video_reader'] = source.open_video()
             results['packed_clip'] = source
         else:
-            results, steps = self._start(streams, source), self.settings.pipeline
+            results, steps = self._start(streams, plan.window, source), self.settings.pipeline
         for transform in steps:
             results = _not_none(transform(results), transform)
         return results
@@ -223,6 +228,11 @@ class _Source:
     def shares_clock(self) -> bool:
         """Whether times of pictures and sound can be compared: both come from one file, or the clip has windows."""
         return len(self._clip.windows) > 1 or self._clip.opened.clip.shares_clock
+
+    @property
+    def has_sound(self) -> bool:
+        """Whether the window has sound."""
+        return self._clip.opened.audio is not None and self._window.samples is not None
 
     def open_video(self) -> WindowVideo:
         assert self._clip.timeline is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,23 +12,25 @@ from rich.progress import track
 from torch import nn
 
 from hicmae_mm.apis.backends import BACKENDS, ExportedModel, build_torch_model, check_predicts, resolve_exported
-from hicmae_mm.apis.clip import PreparedWindow, Settings, WindowedClip
+from hicmae_mm.apis.batching import Batch, batch_windows, iterate_windows
 from hicmae_mm.apis.faces import AUTO, build_face_options
+from hicmae_mm.apis.files import draw_timelines, write_results
+from hicmae_mm.apis.further import MEDIA, find_readings
 from hicmae_mm.apis.model_zoo import resolve_model
 from hicmae_mm.apis.results import ClipReport, Names
+from hicmae_mm.apis.settings import (
+    Settings,
+    build_pipeline,
+    check_positive,
+    chosen_streams,
+    sampling_facts,
+    test_dataset,
+)
 from hicmae_mm.config.collation import collate_of
 from hicmae_mm.config.facts import dataset_facts
 from hicmae_mm.datasets.clips.inputs import ClipInput, as_clips
-from hicmae_mm.datasets.clips.media import OpenClip
-from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.faces import BaseFaceCropper, CropOptions
-from hicmae_mm.datasets.transforms import OpenVideo, SampleClips
-from hicmae_mm.registry import TRANSFORMS
 from hicmae_mm.structures import EmotionDataSample
-from hicmae_mm.utils.files import write_text
-from hicmae_mm.visualization.hooks.prediction_visualization import safe_file_name
-
-Batch = tuple[list[tuple[ClipReport, PreparedWindow]], dict[str, Any] | None]
 
 
 class EmotionInferencer(BaseInferencer):
@@ -102,7 +103,9 @@ class EmotionInferencer(BaseInferencer):
         self.name = resolved.name
         facts = dataset_facts(resolved.cfg)
         self.names = Names(resolved.classes or facts.get('classes'), facts.get('dimensions'))
-        self.streams = tuple(name for name in ('video', 'audio') if name in resolved.cfg.model.encoders)
+        encoders = resolved.cfg.model.encoders
+        self.streams = tuple(dict.fromkeys([*(name for name in MEDIA if name in encoders), *encoders]))
+        self.readings = find_readings(self.pipeline, encoders)
         trained_for = 'error' if backend == 'onnxruntime' else resolved.cfg.model.get('missing_streams', 'error')
         self.was_trained_to_lack = trained_for == 'zero'
         self.may_lack_streams = self.was_trained_to_lack if missing_streams is None else missing_streams == 'zero'
@@ -116,7 +119,7 @@ class EmotionInferencer(BaseInferencer):
 
     # MMEngine's BaseInferencer calls this private method, and has no public one in its place
     def _init_pipeline(self, cfg: Any) -> list[Callable[[dict[str, Any]], dict[str, Any] | None]]:
-        return [TRANSFORMS.build(step) for step in test_dataset(cfg).pipeline]
+        return build_pipeline(cfg)
 
     # MMEngine's BaseInferencer calls this private method, and has no public one in its place
     def _init_collate(self, cfg: Any) -> Callable[..., Any]:
@@ -143,7 +146,8 @@ class EmotionInferencer(BaseInferencer):
             inputs: Path of a file, of a folder of files, or of a folder of numbered pictures;
                 ``dict(frames=(T, H, W, 3) uint8 RGB, fps=..., waveform=(S,) or (C, S), sample_rate_hz=...)``;
                 ``dict(video=path, audio=path)``; or a list of any of these. Keys can be omitted, and ``name`` can be
-                added.
+                added. Other streams of the model are further keys: a text or the path of a transcript (``.txt``,
+                ``.srt``, ``.vtt``), an array or the path of a ``.npy`` file of features.
             return_datasamples: Whether to return an ``EmotionDataSample`` for each clip instead of a dictionary.
             batch_size: Number of windows that the model gets at once. They can belong to several clips.
             window_seconds: Length of a window. None means the length that one view of the model spans.
@@ -179,7 +183,7 @@ class EmotionInferencer(BaseInferencer):
 
     # MMEngine's BaseInferencer calls this private method, and has no public one in its place
     def _inputs_to_list(self, inputs: Any) -> list[ClipInput]:
-        return as_clips(inputs)
+        return as_clips(inputs, others=self.readings)
 
     def settings(
         self,
@@ -200,17 +204,10 @@ class EmotionInferencer(BaseInferencer):
         Raises:
             ValueError: If an option is out of range, or the model does not have a stream.
         """
-        for name, value in (('window_seconds', window_seconds), ('stride_seconds', stride_seconds)):
-            if value is not None and not value > 0:
-                raise ValueError(f'{name} must be above 0, got {value}')
-        chosen = self.streams if streams is None else (streams,) if isinstance(streams, str) else tuple(streams)
-        if not chosen or not set(chosen) <= set(self.streams):
-            raise ValueError(f'streams must be some of {self.streams}, which the model has, got {chosen}')
-        chosen = tuple(name for name in self.streams if name in chosen)
+        check_positive(window_seconds=window_seconds, stride_seconds=stride_seconds)
+        chosen = chosen_streams(streams, self.streams)
         if chosen != self.streams and self.backend == 'onnxruntime':
             raise ValueError(f"streams={chosen} needs backend='torch': an exported model takes every stream")
-        sampling = next(step for step in self.pipeline if isinstance(step, SampleClips))
-        opening = next(step for step in self.pipeline if isinstance(step, OpenVideo))
         return Settings(
             pipeline=self.pipeline,
             model_streams=self.streams,
@@ -218,11 +215,11 @@ class EmotionInferencer(BaseInferencer):
             may_lack_streams=self.may_lack_streams,
             window_seconds=window_seconds,
             stride_seconds=stride_seconds,
-            window_frames=sampling.clip_len * sampling.frame_interval,
-            nominal_fps=opening.nominal_fps,
             frame_rate_hz=self.frame_rate_hz,
             faces=self.faces,
-            backend=opening.backend,
+            readings=self.readings,
+            data_root=test_dataset(self.cfg).get('data_root') or '',
+            **sampling_facts(self.pipeline),
         )
 
     def _notes(self, streams: Sequence[str]) -> list[str]:
@@ -256,36 +253,10 @@ class EmotionInferencer(BaseInferencer):
             MediaError: If a clip cannot be read and ``on_error`` is ``'raise'``.
             ValueError: If ``batch_size`` is below 1.
         """
-        if batch_size < 1:
-            raise ValueError(f'batch_size must be at least 1, got {batch_size}')
-        waiting: list[tuple[ClipReport, PreparedWindow]] = []
-        for pair in self._windows(inputs, settings or self.settings(), on_error, [] if reports is None else reports):
-            waiting.append(pair)
-            if sum(window.packed is not None for _, window in waiting) == batch_size:
-                yield self._collated(waiting)
-                waiting = []
-        if waiting:
-            yield self._collated(waiting)
-
-    def _windows(
-        self, clips: Iterable[ClipInput], settings: Settings, on_error: str, reports: list[ClipReport]
-    ) -> Iterator[tuple[ClipReport, PreparedWindow]]:
-        for clip in track(list(clips), 'Recognising emotion') if self.show_progress else clips:
-            report = ClipReport(clip.name, self.names)
-            reports.append(report)
-            try:
-                with OpenClip(clip, settings.streams, settings.backend) as opened:
-                    report.clip = WindowedClip(opened, settings)
-                    for window in report.clip:
-                        yield report, window
-            except (MediaError, FileNotFoundError) as error:
-                if on_error == 'raise':
-                    raise
-                report.error = str(error)
-
-    def _collated(self, pairs: list[tuple[ClipReport, PreparedWindow]]) -> Batch:
-        packed = [window.packed for _, window in pairs if window.packed is not None]
-        return pairs, self.collate_fn(packed) if packed else None
+        shown = track(list(inputs), 'Recognising emotion') if self.show_progress else inputs
+        found: list[ClipReport] = [] if reports is None else reports
+        windows = iterate_windows(shown, settings or self.settings(), self.names, on_error, found)
+        yield from batch_windows(windows, batch_size, self.collate_fn)
 
     @torch.inference_mode()
     def forward(self, inputs: Batch) -> list[EmotionDataSample]:
@@ -318,20 +289,7 @@ class EmotionInferencer(BaseInferencer):
         Returns:
             Paths of the pictures. None stands for a clip without a result.
         """
-        if out_dir is None:
-            return []
-        from hicmae_mm.visualization import save_figure  # loads matplotlib only if something is drawn
-        from hicmae_mm.visualization.timeline import draw_timeline, read_envelope
-
-        files: list[str | None] = []
-        for clip, result, stem in zip(inputs, preds, file_stems(preds), strict=True):
-            if 'error' in result:
-                files.append(None)
-                continue
-            with OpenClip(clip, ('video', 'audio')) as opened:
-                figure = draw_timeline(result, read_envelope(opened.audio))
-            files.append(str(save_figure(figure, Path(out_dir) / f'{stem}.png')))
-        return files
+        return [] if out_dir is None else draw_timelines(inputs, preds, Path(out_dir))
 
     def postprocess(
         self,
@@ -352,48 +310,6 @@ class EmotionInferencer(BaseInferencer):
             See :meth:`__call__`.
         """
         if out_dir is not None:
-            for result, stem in zip(preds, file_stems(preds), strict=True):
-                write_text(Path(out_dir) / f'{stem}.json', json.dumps(result, indent=2) + '\n')
+            write_results(preds, Path(out_dir))
         predictions = list(preds) if return_datasamples is None else list(return_datasamples)
         return dict(predictions=predictions, visualization=list(visualization))
-
-
-def test_dataset(cfg: Any) -> Any:
-    """Finds the config of the test data set of a model, inside of data set wrappers.
-
-    Args:
-        cfg: Config of the model.
-
-    Returns:
-        Config of the data set that has the pipeline.
-
-    Raises:
-        ValueError: If the config has no such data set.
-    """
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset')
-    while dataset and 'pipeline' not in dataset:
-        dataset = (dataset.get('datasets') or [dataset.get('dataset')])[0]
-    if not dataset:
-        raise ValueError('the config has no test_dataloader with a pipeline, which says how clips are read')
-    return dataset
-
-
-def file_stems(results: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Makes a unique file name without suffix for each clip.
-
-    Args:
-        results: Results of the clips.
-
-    Returns:
-        One name for each result. Clips of equal names get a number.
-    """
-    stems: list[str] = []
-    for result in results:
-        stem = safe_file_name(Path(result['name']).stem)
-        number = 2
-        unique = stem
-        while unique in stems:
-            unique = f'{stem}_{number}'
-            number += 1
-        stems.append(unique)
-    return stems

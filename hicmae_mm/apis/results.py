@@ -71,8 +71,7 @@ class ClipReport:
                 raise MediaError(self.error)
         if self.error is not None or self.clip is None:
             return dict(name=self.name, model=model, error=self.error)
-        prepared = [window for window, _ in self.windows]
-        clip, seconds = self.clip, prepared[-1].window.end_seconds
+        clip = self.clip
         used = [
             name
             for name in clip.settings.streams
@@ -82,10 +81,10 @@ class ClipReport:
             name=self.name,
             model=model,
             **self._prediction(self.to_sample()),
-            duration_seconds=round(seconds, 3),
+            duration_seconds=None if clip.seconds is None else round(clip.seconds, 3),
             fps=None if clip.timeline is None else round(clip.timeline.fps, 3),
-            window_seconds=round(min(clip.window_seconds, seconds), 3),
-            stride_seconds=round(min(clip.stride_seconds, seconds), 3),
+            window_seconds=_at_most(clip.window_seconds, clip.seconds),
+            stride_seconds=_at_most(clip.stride_seconds, clip.seconds),
             streams=used,
             absent_streams=self._absent(used),
             face_coverage=self._coverage(),
@@ -162,3 +161,7 @@ class ClipReport:
             for what, count in partly.items()
         ]
         return notes
+
+
+def _at_most(seconds: float, limit: float | None) -> float | None:
+    return None if limit is None else round(min(seconds, limit), 3)

@@ -68,30 +68,36 @@ def window_edges(seconds: float, window_seconds: float, stride_seconds: float) -
 
 
 def plan_windows(
-    timeline: Timeline | None, audio: AudioReader | None, window_seconds: float, stride_seconds: float
+    timeline: Timeline | None,
+    audio: AudioReader | None,
+    window_seconds: float,
+    stride_seconds: float,
+    other_seconds: float | None = None,
 ) -> list[Window]:
     """Plans the windows of a clip.
 
-    The pictures define the length of the clip. If it has none, the sound defines it.
+    The pictures define the length of the clip. If it has none, the sound defines it, and without sound its other
+    streams. If nothing tells the length, the clip is one window that ends at 0.
 
     Args:
         timeline: Time line of its frames, or None.
         audio: Its sound, or None.
         window_seconds: Length of a window.
         stride_seconds: Time from the start of one window to the start of the next.
+        other_seconds: Length of the other streams. None if it is not known.
 
     Returns:
         The windows in order.
 
     Raises:
-        ValueError: If the clip has neither, or a length is not above 0.
+        ValueError: If a length is not above 0.
     """
     if timeline is not None:
         seconds = timeline.seconds
     elif audio is not None:
         seconds = audio.num_samples / audio.sample_rate_hz
     else:
-        raise ValueError('a clip needs pictures or sound')
+        seconds = other_seconds or 0.0
     edges = window_edges(seconds, window_seconds, stride_seconds)
     if len(edges) == 1:  # the window gets all frames and samples, as in testing, also if one track is longer
         frames = None if timeline is None else (0, timeline.num_frames)

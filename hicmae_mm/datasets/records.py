@@ -24,7 +24,7 @@ PIPELINE_KEYS = frozenset(
     re.findall(
         r'\w+',
         """
-        absent_streams columns data_folders packed_clip place position span targets
+        absent_streams columns data_folders features packed_clip place position span targets
         avg_fps clip_len first_frame frame_inds frame_interval imgs num_clips total_frames video_reader
         audio_seconds audio_spans sample_rate_hz spectrograms waveform waveforms masks pending_warp
         crop_bbox crop_quadruple flip flip_direction img_fields img_shape input_shape keep_ratio lazy modality

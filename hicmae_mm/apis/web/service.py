@@ -13,7 +13,8 @@ from typing import Any
 from mmengine.logging import print_log
 
 from hicmae_mm.apis.clip import NO_FACE
-from hicmae_mm.apis.inferencer import EmotionInferencer, test_dataset
+from hicmae_mm.apis.inferencer import EmotionInferencer
+from hicmae_mm.apis.settings import test_dataset
 from hicmae_mm.apis.web import problems
 from hicmae_mm.apis.web.limits import Limits, check_media
 from hicmae_mm.apis.web.pictures import face_strip, spectrogram

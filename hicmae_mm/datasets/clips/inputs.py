@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ class ClipInput:
         audio: A file with a sound track, or a waveform ``(S,)`` float32 in -1..1; None without sound.
         fps: Frame rate of ``video`` if it is an array or a folder.
         sample_rate_hz: Sampling rate of ``audio`` if it is an array.
+        others: What is given for other streams of a model, by their names: a text, a path or an array.
     """
 
     name: str
@@ -38,6 +39,7 @@ class ClipInput:
     audio: Path | np.ndarray | None = None
     fps: float | None = None
     sample_rate_hz: int | None = None
+    others: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def shares_clock(self) -> bool:
@@ -51,7 +53,7 @@ class ClipInput:
         return None if is_silent else self.audio
 
 
-def as_clips(inputs: Any, frame_folder_fps: float = 25.0) -> list[ClipInput]:
+def as_clips(inputs: Any, frame_folder_fps: float = 25.0, others: Collection[str] = ()) -> list[ClipInput]:
     """Lists the clips of an input.
 
     Args:
@@ -59,6 +61,7 @@ def as_clips(inputs: Any, frame_folder_fps: float = 25.0) -> list[ClipInput]:
             of a folder of numbered pictures, which is one clip; a dictionary (see :func:`clip_of_dict`); a
             :class:`ClipInput`; or a sequence of any of these.
         frame_folder_fps: Frame rate of folders of pictures.
+        others: Names of other streams that a dictionary may give.
 
     Raises:
         FileNotFoundError: If a path does not exist.
@@ -75,9 +78,9 @@ def as_clips(inputs: Any, frame_folder_fps: float = 25.0) -> list[ClipInput]:
     if isinstance(inputs, ClipInput):
         return [inputs]
     if isinstance(inputs, Mapping):
-        return [clip_of_dict(inputs, frame_folder_fps)]
+        return [clip_of_dict(inputs, frame_folder_fps, others)]
     if isinstance(inputs, Sequence) and not isinstance(inputs, bytes):
-        return [clip for item in inputs for clip in as_clips(item, frame_folder_fps)]
+        return [clip for item in inputs for clip in as_clips(item, frame_folder_fps, others)]
     raise TypeError(
         f'an input must be a path, a dictionary or a list of them, got {type(inputs).__name__}; arrays go into a '
         'dictionary: dict(frames=..., fps=25, waveform=..., sample_rate_hz=16000)'
@@ -105,25 +108,32 @@ def _clip_of_file(path: Path) -> ClipInput:
     return ClipInput(path.name, None if is_sound else path, path)
 
 
-def clip_of_dict(record: Mapping[str, Any], frame_folder_fps: float = 25.0) -> ClipInput:
+def clip_of_dict(record: Mapping[str, Any], frame_folder_fps: float = 25.0, others: Collection[str] = ()) -> ClipInput:
     """Makes a clip from a dictionary.
 
     Args:
         record: ``video`` (path of a file or a folder of pictures) or ``frames`` ((T, H, W, 3) uint8 RGB, with ``fps``);
             ``audio`` (path) or ``waveform`` ((S,) or (C, S) in -1..1, with ``sample_rate_hz``); ``name``. Without the
-            key ``audio`` the sound track of a video file is used; ``audio=None`` leaves the sound out.
+            key ``audio`` the sound track of a video file is used; ``audio=None`` leaves the sound out. Besides, what
+            belongs to ``others``.
         frame_folder_fps: Frame rate of a folder of pictures if the record has no ``fps``.
+        others: Names of streams that are given as they are: a text, a path or an array.
 
     Raises:
         FileNotFoundError: If a path does not exist.
         TypeError: If frames or a waveform have the wrong type.
         ValueError: If a key is unknown or missing, or an array has the wrong shape.
     """
+    given = {key: record[key] for key in record if key in others and record[key] is not None}
+    record = {key: value for key, value in record.items() if key not in others}
     unknown = sorted(set(record) - set(_KEYS))
     if unknown:
-        raise ValueError(f'an input has the unknown keys {unknown}; expected some of {_KEYS}')
-    if not any(record.get(key) is not None for key in ('video', 'frames', 'audio', 'waveform')):
-        raise ValueError(f"an input needs 'video' or 'frames', 'audio' or 'waveform', got the keys {sorted(record)}")
+        raise ValueError(f'an input has the unknown keys {unknown}; expected some of {(*_KEYS, *others)}')
+    if not given and not any(record.get(key) is not None for key in ('video', 'frames', 'audio', 'waveform')):
+        raise ValueError(
+            f"an input needs 'video' or 'frames', 'audio' or 'waveform'{''.join(f' or {name!r}' for name in others)}, "
+            f'got the keys {sorted(record)}'
+        )
     fps = record.get('fps')
     video: Path | np.ndarray | None = None
     audio: Path | np.ndarray | None = None
@@ -137,11 +147,11 @@ def clip_of_dict(record: Mapping[str, Any], frame_folder_fps: float = 25.0) -> C
         audio = _existing(record['audio'])
     elif isinstance(video, Path) and video.is_file() and 'audio' not in record:
         audio = video
-    path = next((part for part in (video, audio) if isinstance(part, Path)), None)
+    path = next((part for part in (video, audio, *given.values()) if isinstance(part, Path)), None)
     name = record.get('name') or ('clip' if path is None else path.name)
     if isinstance(video, Path) and video.is_dir() and fps is None:
         fps = frame_folder_fps
-    return ClipInput(str(name), video, audio, fps, record.get('sample_rate_hz'))
+    return ClipInput(str(name), video, audio, fps, record.get('sample_rate_hz'), given)
 
 
 def _existing(path: str | Path) -> Path:

@@ -55,7 +55,7 @@ class ClipAsStream(BaseTransform):
             frames = np.stack(results.pop('imgs'))  # (V * T, H, W, 3)
             results[self.stream] = frames.reshape(results.get('num_clips', 1), -1, *frames.shape[1:])
             results['streams'] = tuple(self.stream if name == 'video' else name for name in results['streams'])
-        if self.target is not None:
+        if self.target is not None and 'gt_label' in results:  # own media have no class
             results.setdefault('targets', {})[self.target] = results.pop('gt_label')
         results['absent_streams'] = (*results.get('absent_streams', ()), *self.absent)
         results['left_out'] = self.left_out

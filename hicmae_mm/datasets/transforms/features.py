@@ -28,6 +28,8 @@ class LoadFeature(BaseTransform):
       one ``.npy`` per frame. CLIP is the name of the sample, with or without its folders and its ending;
     * a column of the list with the path of a ``.npy`` file.
 
+    A feature that is in memory already, ``features[stream]`` of the results, goes before all of these.
+
     Without the stream nothing happens. Required key: ``streams``. Added key: the name of the stream. At level
     ``'clip'`` it holds ``(V, D)`` float32, one copy for each view, which ``PackStreams(arrays=...)`` packs. At level
     ``'frame'`` it holds ``(T, D)``, which ``PackStreams(sequences=...)`` packs.
@@ -72,9 +74,11 @@ class LoadFeature(BaseTransform):
 
     def _read(self, results: dict[str, Any]) -> tuple[np.ndarray, str]:
         """Returns the stored array and its name for messages."""
+        if self.stream in results.get('features', {}):
+            return results['features'][self.stream], self.stream
         if self.source is None:
             path = Path(path_below(results, str(cell_of(results, self.stream)), self.stream))
-            return _load(path), str(path)
+            return load_feature_file(path), str(path)
         folder, name = Path(path_below(results, self.source, self.stream)), results['sample_id']
         if (folder / INFO_FILE).is_file():
             feature = open_stored_feature(str(folder), self.column).of(name)
@@ -87,7 +91,7 @@ class LoadFeature(BaseTransform):
         for candidate in candidates:
             file = folder / f'{candidate}.npy'
             if file.is_file():
-                return _load(file), str(file)
+                return load_feature_file(file), str(file)
         for candidate in candidates:
             if (folder / candidate).is_dir():
                 return _load_frames(folder / candidate), str(folder / candidate)
@@ -101,7 +105,13 @@ def _names(sample_id: str) -> list[str]:
     return list(dict.fromkeys([str(path) for path in paths if '..' not in path.parts] + [path.name for path in paths]))
 
 
-def _load(path: Path) -> np.ndarray:
+def load_feature_file(path: Path) -> np.ndarray:
+    """Reads the array of a ``.npy`` file.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        MediaError: If it has no array.
+    """
     if not path.is_file():
         raise FileNotFoundError(f'the feature {path} does not exist')
     try:
@@ -114,9 +124,8 @@ def _load(path: Path) -> np.ndarray:
 
 
 def _load_frames(folder: Path) -> np.ndarray:
-    frames = [
-        _load(path).reshape(-1) for path in sorted(folder.glob('*.npy'), key=lambda path: numeric_order(path.name))
-    ]
+    paths = sorted(folder.glob('*.npy'), key=lambda path: numeric_order(path.name))
+    frames = [load_feature_file(path).reshape(-1) for path in paths]
     if not frames:
         raise MediaError(f'{folder}: the folder has no .npy file')
     if len({len(frame) for frame in frames}) > 1:

@@ -42,6 +42,8 @@ class LoadFrameTargets(BaseTransform):
         array([0, 3])
     """
 
+    reads_targets = True  # own media have no targets, so inference leaves this step out
+
     def __init__(
         self,
         field: str,

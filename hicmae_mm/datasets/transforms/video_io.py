@@ -31,7 +31,8 @@ class OpenVideo(BaseTransform):
     """Opens a video file or a folder of numbered frames.
 
     If the sample has no video stream (``streams=('audio',)``), the video is not opened. Frames are then counted on the
-    sound track at ``nominal_fps``, so that the same sampling rules choose the same time spans.
+    sound track at ``nominal_fps``, so that the same sampling rules choose the same time spans. A clip of other streams
+    alone, such as a text, counts as one frame.
 
     Required keys: ``streams``, and ``video_path`` with ``audio_path``, or ``packed_clip``, which is a clip of a shard.
     If the sample is a ``span`` of a longer file, all later steps see only the frames and the sound of the span, and
@@ -84,11 +85,8 @@ class OpenVideo(BaseTransform):
             results['video_reader'] = reader
             results['total_frames'], results['avg_fps'] = reader.num_frames, reader.fps
             return results
-        sound = open_sound(results)
-        seconds = sound.num_samples / sound.sample_rate_hz
-        sound.close()
-        results['video_reader'] = None
-        results['total_frames'], results['avg_fps'] = max(int(seconds * self.nominal_fps), 1), self.nominal_fps
+        results['video_reader'], results['avg_fps'] = None, self.nominal_fps
+        results['total_frames'] = max(int(_sound_seconds(results) * self.nominal_fps), 1)
         return results
 
     def _open(self, path: str | None) -> VideoReader:
@@ -96,6 +94,19 @@ class OpenVideo(BaseTransform):
             raise MediaError("the sample names no video, and streams has 'video'; leave it out by streams=('audio',)")
         open_file = partial(open_video, path, self.backend, self.frame_folder_fps)
         return open_file() if self.cache is None else self.cache.open(path, open_file)
+
+
+def _sound_seconds(results: dict[str, Any]) -> float:
+    """Length of the sound; 0 if the clip needs no sound and has none, such as a text alone."""
+    packed = results.get('packed_clip')
+    paths = (results.get('audio_path'), results.get('video_path'))
+    has_sound = any(path is not None for path in paths) if packed is None else getattr(packed, 'has_sound', True)
+    if 'audio' not in results['streams'] and not has_sound:
+        return 0.0
+    sound = open_sound(results)
+    seconds = sound.num_samples / sound.sample_rate_hz
+    sound.close()
+    return seconds
 
 
 @TRANSFORMS.register_module()

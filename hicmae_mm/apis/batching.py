@@ -1,0 +1,67 @@
+"""Read clips one after the other, and make batches of their windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from hicmae_mm.apis.clip import PreparedWindow, WindowedClip
+from hicmae_mm.apis.further import check_names
+from hicmae_mm.apis.results import ClipReport, Names
+from hicmae_mm.apis.settings import Settings
+from hicmae_mm.datasets.clips.inputs import ClipInput
+from hicmae_mm.datasets.clips.media import OpenClip
+from hicmae_mm.datasets.errors import MediaError
+
+Pair = tuple[ClipReport, PreparedWindow]
+Batch = tuple[list[Pair], dict[str, Any] | None]
+
+
+def iterate_windows(
+    clips: Iterable[ClipInput], settings: Settings, names: Names, on_error: str, reports: list[ClipReport]
+) -> Iterator[Pair]:
+    """Yields the windows of clips with the reports of their clips, which are added to ``reports``.
+
+    Raises:
+        FileNotFoundError: If an input does not exist and ``on_error`` is ``'raise'``.
+        MediaError: If a clip cannot be read and ``on_error`` is ``'raise'``.
+        ValueError: If a clip gives a stream that the model does not have.
+    """
+    for clip in clips:
+        check_names(clip, settings.readings)
+        report = ClipReport(clip.name, names)
+        reports.append(report)
+        try:
+            with OpenClip(clip, settings.opened_streams(clip), settings.backend) as opened:
+                report.clip = WindowedClip(opened, settings)
+                for window in report.clip:
+                    yield report, window
+        except (MediaError, FileNotFoundError) as error:
+            if on_error == 'raise':
+                raise
+            report.error = str(error)
+
+
+def batch_windows(
+    windows: Iterable[Pair], batch_size: int, collate: Callable[[Sequence[Any]], dict[str, Any]]
+) -> Iterator[Batch]:
+    """Yields batches: pairs of report and window, and the collated data of those windows that can be scored.
+
+    Raises:
+        ValueError: If ``batch_size`` is below 1.
+    """
+    if batch_size < 1:
+        raise ValueError(f'batch_size must be at least 1, got {batch_size}')
+    waiting: list[Pair] = []
+    for pair in windows:
+        waiting.append(pair)
+        if sum(window.packed is not None for _, window in waiting) == batch_size:
+            yield _collated(waiting, collate)
+            waiting = []
+    if waiting:
+        yield _collated(waiting, collate)
+
+
+def _collated(pairs: list[Pair], collate: Callable[[Sequence[Any]], dict[str, Any]]) -> Batch:
+    packed = [window.packed for _, window in pairs if window.packed is not None]
+    return pairs, collate(packed) if packed else None

@@ -1,0 +1,127 @@
+"""Words of a clip, with the times at which they are spoken if the transcript has times."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+
+from hicmae_mm.datasets.errors import MediaError, decoder_errors
+from hicmae_mm.datasets.text_files import read_text
+
+_SUBTITLE_FORMATS = {'.srt': 'srt', '.vtt': 'webvtt'}
+TRANSCRIPT_SUFFIXES = ('.txt', *_SUBTITLE_FORMATS)
+_WORD_TIME = re.compile(r'<(?:(\d+):)?(\d{2}):(\d{2})[.,](\d{3})>')
+_MARKUP = re.compile(r'<[^<>]*>|\{\\[^{}]*\}')
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word and the time at which it is spoken (seconds)."""
+
+    start_seconds: float
+    end_seconds: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """The words of a clip.
+
+    Attributes:
+        text: All words.
+        words: The words with their times, in order. None if the transcript has no times.
+
+    Example:
+        >>> Transcript('oh no', (Word(0.0, 0.4, 'oh'), Word(0.4, 1.0, 'no'))).between(0.5, 1.0)
+        'no'
+    """
+
+    text: str
+    words: tuple[Word, ...] | None = None
+
+    @property
+    def end_seconds(self) -> float:
+        """End of the last word (seconds); 0 without times."""
+        return max((word.end_seconds for word in self.words or ()), default=0.0)
+
+    def between(self, start_seconds: float, end_seconds: float) -> str:
+        """Returns the words whose middle lies within a span. A transcript without times returns all its words."""
+        if self.words is None:
+            return self.text
+        middles = ((word.start_seconds + word.end_seconds) / 2 for word in self.words)
+        return ' '.join(word.text for word, at in zip(self.words, middles) if start_seconds <= at < end_seconds)
+
+
+def read_transcript(text: str | Path) -> Transcript:
+    """Reads the transcript of a clip.
+
+    Args:
+        text: The words themselves, or a file of one of the endings :data:`TRANSCRIPT_SUFFIXES`. Subtitles give times:
+            words of a cue share its time by their lengths, unless the cue times each word (WebVTT).
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        MediaError: If the file is no transcript.
+    """
+    if isinstance(text, str) and not names_transcript(text):
+        return Transcript(' '.join(text.split()))
+    path = Path(text).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f'{path}: there is no such transcript')
+    if path.suffix.lower() not in TRANSCRIPT_SUFFIXES:
+        raise MediaError(f'{path}: a transcript is a file of {", ".join(TRANSCRIPT_SUFFIXES)}, or the text itself')
+    if path.suffix.lower() == '.txt':
+        try:
+            return Transcript(' '.join(read_text(path).split()))
+        except ValueError as error:
+            raise MediaError(str(error)) from error
+    words = tuple(word for cue in _read_cues(path) for word in _words_of(*cue))
+    if not words and path.read_bytes().strip(b'\xef\xbb\xbf\xff\xfe\0 \r\n') not in (b'', b'WEBVTT'):
+        raise MediaError(f'{path}: no subtitle can be read from it; is its time line written as 00:00:01,000 --> ...?')
+    return Transcript(' '.join(word.text for word in words), words)
+
+
+def names_transcript(text: str) -> bool:
+    """Tells whether a text is the name of a file of words, not the words themselves."""
+    return '\n' not in text and text.lower().endswith(TRANSCRIPT_SUFFIXES)
+
+
+def _read_cues(path: Path) -> Iterator[tuple[float, float, str]]:
+    """Yields start, end (seconds) and text of every subtitle."""
+    problem = f'{path}: cannot be read as subtitles'
+    with (
+        decoder_errors(problem),
+        av.open(f'file:{path}', format=_SUBTITLE_FORMATS[path.suffix.lower()], metadata_errors='replace') as file,
+    ):
+        for packet in file.demux():
+            if packet.pts is None or packet.time_base is None:  # the packet that ends the file
+                continue
+            try:
+                text = bytes(packet).decode('utf-8')
+            except UnicodeDecodeError as error:
+                raise MediaError(f'{problem}: not UTF-8 text; convert the file to UTF-8') from error
+            start = float(packet.pts * packet.time_base)
+            yield start, start + float((packet.duration or 0) * packet.time_base), text
+
+
+def _words_of(start: float, end: float, text: str) -> Iterator[Word]:
+    """Yields the words of a cue. Times within it divide it, and the words of a part share its time by their lengths."""
+    edges, parts, last = [start], [], 0
+    for mark in _WORD_TIME.finditer(text):
+        hours, minutes, seconds, milliseconds = (int(number or 0) for number in mark.groups())
+        edges.append(min(max(3600 * hours + 60 * minutes + seconds + milliseconds / 1000, edges[-1]), end))
+        parts.append(text[last : mark.start()])
+        last = mark.end()
+    parts.append(text[last:])
+    for part, first, stop in zip(parts, edges, [*edges[1:], end], strict=True):
+        words = html.unescape(_MARKUP.sub('', part)).split()
+        total, at = sum(map(len, words)), first
+        for word in words:
+            until = at + (stop - first) * len(word) / total
+            yield Word(at, until, word)
+            at = until

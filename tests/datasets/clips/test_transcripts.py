@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hicmae_mm.datasets.clips.transcripts import read_transcript
+from hicmae_mm.datasets.errors import MediaError
+
+SRT = '1\n00:00:00,000 --> 00:00:02,000\nwell hello\n\n2\n00:00:02,500 --> 00:00:04,000\n<i>not</i> at all\n'
+VTT = 'WEBVTT\n\n00:00.000 --> 00:02.000\n<v Bob>well <00:00:00.500><c>hello</c> &amp; you\n'
+
+
+def write(path: Path, text: str, encoding: str = 'utf-8') -> Path:
+    path.write_text(text, encoding=encoding)
+    return path
+
+
+def test_words_share_the_time_of_their_cue_by_their_lengths(tmp_path: Path) -> None:
+    for encoding in ('utf-8', 'utf-8-sig', 'utf-16'):
+        transcript = read_transcript(write(tmp_path / 'a.srt', SRT, encoding))
+        assert transcript.text == 'well hello not at all'
+        assert transcript.words is not None
+        assert [round(word.start_seconds, 3) for word in transcript.words] == [0, 0.889, 2.5, 3.062, 3.438]
+        assert transcript.end_seconds == 4
+        assert transcript.between(0, 1) == 'well'  # the middle of "hello" is at 1.44 s
+        assert transcript.between(1, 3) == 'hello not'
+        assert transcript.between(2, 2.5) == ''
+
+
+def test_a_cue_may_time_its_words(tmp_path: Path) -> None:
+    words = read_transcript(write(tmp_path / 'a.vtt', VTT)).words
+    assert words is not None
+    assert [(word.text, word.start_seconds) for word in words[:2]] == [('well', 0), ('hello', 0.5)]
+    assert [word.text for word in words[2:]] == ['&', 'you']
+
+
+def test_text_without_times_belongs_to_every_window(tmp_path: Path) -> None:
+    for text in ('well  hello\n', write(tmp_path / 'a.txt', 'well\nhello\n')):
+        transcript = read_transcript(text)
+        assert transcript.words is None
+        assert transcript.text == transcript.between(5, 6) == 'well hello'
+
+
+def test_what_is_no_transcript_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r'talk\.srt: there is no such transcript'):
+        read_transcript('talk.srt')
+    with pytest.raises(MediaError, match=r'a\.doc: a transcript is a file of \.txt, \.srt, \.vtt'):
+        read_transcript(write(tmp_path / 'a.doc', 'x'))
+    with pytest.raises(MediaError, match='no subtitle can be read from it'):
+        read_transcript(write(tmp_path / 'b.srt', 'hello'))
+    (tmp_path / 'c.srt').write_bytes(SRT.replace('well', 'wéll').encode('latin-1'))
+    with pytest.raises(MediaError, match=r'not UTF-8 text; convert'):
+        read_transcript(tmp_path / 'c.srt')
+    assert read_transcript(write(tmp_path / 'd.srt', '')).text == ''
+    assert read_transcript(write(tmp_path / 'd.vtt', 'WEBVTT\n')).text == ''
