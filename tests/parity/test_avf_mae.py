@@ -12,6 +12,9 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from hicmae_mm.checkpoints.systems.avf_mae import BLOCK, FUSION, RULES
+from hicmae_mm.config.facts import build_empty_model
+from hicmae_mm.config.overrides import load_config
+from hicmae_mm.config.paths import configs_root
 from hicmae_mm.datasets.transforms.masking import random_mask, tube_mask
 from hicmae_mm.datasets.transforms.running_cell import running_cell_mask, running_cell_masks
 from hicmae_mm.models.fusion import IterativeCorrelationFusion
@@ -342,3 +345,36 @@ def test_finetuning(path: Path, mode: str) -> None:
     loss.backward()
     parameters = trained_parameters(model) if mode == 'train' else dict(model.named_parameters())
     close_gradients(parameters, RULES.to_ours(norms_in(part)))
+
+
+PUBLISHED_PARAMETERS = {
+    'base': (169_118_751, 187_942_660),
+    'large': (263_827_231, 296_921_348),
+    'huge': (521_303_081, 572_665_092),
+}
+
+
+@pytest.mark.parametrize('size', PUBLISHED_PARAMETERS)
+def test_published_sizes(size: str) -> None:
+    counts = []
+    for stage in ('finetune', 'pretrain'):
+        cfg = load_config(configs_root() / '_base_' / 'models' / f'avf_mae_{size}_{stage}.py')
+        if stage == 'finetune':
+            cfg.model.head.num_classes = 7
+        model = build_empty_model(cfg)
+        counts.append(sum(parameter.numel() for parameter in model.parameters()))
+        names = [RULES.published(name) for name in model.state_dict()]
+        assert len(set(names)) == len(names)
+        assert [RULES.ours(f'_orig_mod.{name}') for name in names] == list(model.state_dict())
+    assert tuple(counts) == PUBLISHED_PARAMETERS[size]
+
+
+def test_layer_decay_leaves_the_full_rate_to_what_is_no_layer() -> None:
+    model = build_empty_model(load_config(configs_root() / '_base_' / 'models' / 'avf_mae_base_finetune.py'))
+    depths = {name: model.layer_depth(name) for name, _ in model.named_parameters()}
+    found = {depths[name][0] for name in depths if 'region_tokens' in name or 'layer_weights' in name}
+    assert found == {13}
+    assert depths['encoders.audio.patch_embed.proj.weight'] == (0, 12)
+    assert depths['encoders.video.blocks.9.gather_attn.q.weight'] == (10, 12)
+    assert depths['fusion.blocks.video.1.self_gate.weight'] == (12, 12)
+    assert depths['fusion.refinement.norm.weight'] == (13, 12)
