@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import Registry, init_default_scope
 from mmengine.structures import BaseDataElement
@@ -142,7 +143,11 @@ RUN_CASES = {
     'RUNNERS': {'AudioVisualRunner': RunCase({'runner_type': 'AudioVisualRunner'})},
 }
 CASES: dict[str, set[str]] = {name: set(cases) for name, cases in RUN_CASES.items()}
-CASES |= {'MODELS': set(MODEL_CASES), 'TRANSFORMS': set(TRANSFORM_CASES)}
+ADAPTER_CASES = {
+    'LoRA': dict(target='encoders.video', modules=r'attn\.qkv', r=2),
+    'BottleneckAdapter': dict(target='encoders.video', modules=r'mlp\.fc2', hidden_dims=4),
+}
+CASES |= {'MODELS': {*MODEL_CASES, *ADAPTER_CASES}, 'TRANSFORMS': set(TRANSFORM_CASES)}
 # these read columns that no text list has; tests/datasets/transforms runs them in pipelines of their own
 CASES['TRANSFORMS'] |= {'LoadFeature', 'LoadFrameTargets', 'MultiView', 'Tokenize'}
 CASES['METRICS'] = CASES['METRICS'] | {
@@ -218,6 +223,26 @@ def test_model_component_is_swapped_in_and_trains(name: str) -> None:
         predicted = model(**model.data_preprocessor(batch, training=False), mode='predict')
     assert len(predicted) == 4
     assert all(isinstance(sample, BaseDataElement) for sample in predicted)
+
+
+@pytest.mark.parametrize('name', ADAPTER_CASES)
+def test_adapter_is_swapped_in_and_trains(name: str) -> None:
+    base = RECOGNIZER | dict(adapters=[dict(type='LoRA', target='fusion', modules='proj')])
+    overrides = {f'model.adapters.0.{key}': value for key, value in dict(ADAPTER_CASES[name], type=name).items()}
+    cfg = Config(dict(model=base))
+    cfg.merge_from_dict(overrides)  # as --cfg-options
+    model = R.MODELS.build(cfg.model)
+    model.init_weights()
+    assert [type(adapter).__name__ for adapter in model.adapters] == [name]
+    batch = batch_of(model)
+    model.train()(**model.data_preprocessor(batch, training=True), mode='loss')['loss'].backward()
+    encoder = dict(model.encoders['video'].named_parameters())
+    trained = {key for key, value in encoder.items() if value.grad is not None}
+    assert trained == {key for key in encoder if 'lora_' in key or 'bottleneck' in key} != set()
+    assert any(encoder[key].grad.abs().sum() > 0 for key in trained)
+    with torch.no_grad():
+        predicted = model.eval()(**model.data_preprocessor(batch, training=False), mode='predict')
+    assert len(predicted) == 4
 
 
 @pytest.fixture(scope='module')

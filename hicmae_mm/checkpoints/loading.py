@@ -17,6 +17,7 @@ from hicmae_mm.checkpoints.downloads import download
 from hicmae_mm.checkpoints.files import check_is_file, read_file
 from hicmae_mm.checkpoints.published_keys import is_published, map_published_keys
 from hicmae_mm.checkpoints.weights import check_weights
+from hicmae_mm.models.adapters import is_adapter_weight
 
 __all__ = [
     'LoadingReport',
@@ -193,15 +194,22 @@ def load_weights(
         if name in own and value.shape != own[name].shape
     }
     fitting = {name: value for name, value in weights.items() if name not in mismatched}
-    missing, unexpected = model.load_state_dict(fitting, strict=False)
-    missing = [name for name in missing if name not in mismatched]
-    absent = {*missing, *mismatched}
-    report = LoadingReport([name for name in own if name not in absent], missing, list(unexpected), mismatched)
+    model.load_state_dict(fitting, strict=False)
+    # names of checkpoints: those that load_state_dict returns are other ones in layers with adapters
+    missing = [name for name in own if name not in weights]
+    loaded = [name for name in own if name in fitting]
+    report = LoadingReport(loaded, missing, [name for name in weights if name not in own], mismatched)
     if own and not report.loaded:
         raise ValueError(
             f'{source!r} is the wrong checkpoint: none of its {len(weights)} entries (such as '
             f'{next(iter(weights), None)!r}) fits this model (such as {next(iter(own))!r}). Encoders of other '
             'projects are fitted by tools/model_converters/encoder_to_mm.py'
+        )
+    adapters = [name for name in report.unexpected if is_adapter_weight(name)]
+    if require_all and adapters:
+        raise ValueError(
+            f'{source!r} holds adapters that this model lacks, such as {adapters[0]!r}: name the config that it was '
+            'trained with, or merge them by tools/model_converters/merge_adapters.py'
         )
     if require_all and not report.is_complete:
         raise ValueError(f'{source!r} does not fill this model{_cause(mismatched)}: {report.summary()}')

@@ -11,6 +11,7 @@ from mmengine.runner import find_latest_checkpoint
 from torch import nn
 
 from hicmae_mm.checkpoints.loading import read_checkpoint_meta
+from hicmae_mm.models.adapters import stored_name
 
 MAX_DONE = 10**10  # iterations; no training is that long
 
@@ -52,7 +53,7 @@ def check_order(model: nn.Module, state_dict: dict[str, Any], filename: str) -> 
     Raises:
         ValueError: If the order differs.
     """
-    own = [name for name, _ in model.named_parameters()]
+    own = [stored_name(name) for name, _ in model.named_parameters()]
     known = set(own)
     stored = [name for name in (key.removeprefix('module.') for key in state_dict) if name in known]
     other = next(((a, b) for a, b in zip(own, stored) if a != b), None)

@@ -53,7 +53,8 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``F.linear`` on the fastest product at hand, which stores what ``x`` is made of if that is known."""
     if not torch.is_grad_enabled():
         return product(x, weight, bias)
-    again, sources = recipe_of(x)
+    # a product with a frozen weight needs its input no more
+    again, sources = recipe_of(x) if weight.requires_grad else (Tensor.detach, ())
     if again is Tensor.detach and not suits_onednn(x, weight):
         return F.linear(x, weight, bias)
     if torch.is_autocast_enabled(x.device.type):

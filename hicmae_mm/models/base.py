@@ -9,6 +9,14 @@ from typing import Any, Protocol, runtime_checkable
 from mmengine.model import BaseModel, BaseModule, ModuleDict
 from torch import Tensor, nn
 
+from hicmae_mm.models.adapters import (
+    BaseAdapter,
+    add_adapters,
+    build_adapters,
+    layer_weight_name,
+    reset_adapters,
+    set_adapter_mode,
+)
 from hicmae_mm.models.encoders import BaseEncoder, EncoderOutput
 from hicmae_mm.models.fusion import BaseFusion
 from hicmae_mm.models.objectives import BaseObjective
@@ -50,9 +58,11 @@ class AudioVisualModel(BaseModel):
         init_cfg: MMEngine initialisation config.
         tied: Parts that are one module, as names: ``{'encoders.audio.blocks': 'encoders.video.blocks'}`` puts the video
             encoder's blocks in the place of the audio encoder's. Checkpoints hold them once.
+        adapters: Small trained parts beside layers of parts that are not trained themselves, such as
+            ``[dict(type='LoRA', target='encoders', modules=r'attn\\.(qkv|proj)')]``.
 
     Raises:
-        ValueError: No encoder, or a frozen or tied part that does not exist.
+        ValueError: No encoder, or a frozen, tied or adapted part that does not exist.
     """
 
     def __init__(
@@ -64,6 +74,7 @@ class AudioVisualModel(BaseModel):
         checkpoint_activations: bool = False,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
         tied: Mapping[str, str] | None = None,
+        adapters: Sequence[dict[str, Any] | BaseAdapter] = (),
     ) -> None:
         # our own registry, so that names resolve without a default scope
         if data_preprocessor is not None:
@@ -73,6 +84,7 @@ class AudioVisualModel(BaseModel):
             raise ValueError('encoders is empty; name at least one stream, e.g. encoders=dict(video=dict(type=...))')
         self.checkpoint_activations, self.tied = checkpoint_activations, dict(tied or {})
         self.frozen = (frozen,) if isinstance(frozen, str) else tuple(frozen)
+        self.adapters = build_adapters(adapters)
         # MMEngine's own dictionary, which hands init_weights on
         self.encoders: Mapping[str, BaseEncoder] = ModuleDict(
             {name: build_slot(encoders[name], f'encoders.{name}') for name in stream_order(encoders)}
@@ -118,9 +130,10 @@ class AudioVisualModel(BaseModel):
             if hasattr(part, 'init_weights') and not isinstance(part, (BaseModule, ModuleDict)):
                 part.is_init = True
         super().init_weights()
+        reset_adapters(self)
 
     def prepare_parts(self) -> None:
-        """Ties parts, takes the frozen ones out of the training, and hands ``checkpoint_activations`` to all.
+        """Ties parts, takes the frozen ones out of the training, adds adapters, and sets ``checkpoint_activations``.
 
         Raises:
             ValueError: A part that does not exist, tied parts that differ, or nothing left to train.
@@ -131,6 +144,7 @@ class AudioVisualModel(BaseModel):
                 known = [key for key, _ in self.named_children() if key != 'data_preprocessor']
                 raise ValueError(f'frozen names {name!r}, which the model lacks; it has {known} and what is below them')
             part.requires_grad_(False)
+        add_adapters(self, self.adapters)
         if self.frozen and not any(parameter.requires_grad for parameter in self.parameters()):
             raise ValueError(f'frozen={self.frozen} leaves nothing to train')
         if self.checkpoint_activations:
@@ -144,11 +158,12 @@ class AudioVisualModel(BaseModel):
             yield name, parts.get(name)
 
     def train(self, mode: bool = True) -> AudioVisualModel:
-        """Switches the training mode of everything that is not frozen."""
+        """Switches the training mode of everything that is not frozen or adapted; adapters follow it."""
         super().train(mode)
         for _, part in self._frozen_parts():
             if isinstance(part, nn.Module):
                 part.eval()
+        set_adapter_mode(self, self.adapters, mode)
         return self
 
     def encode_each(self, encode: Callable[[str], EncoderOutput]) -> dict[str, EncoderOutput]:
@@ -219,8 +234,10 @@ class AudioVisualModel(BaseModel):
 
         Returns:
             Layer id and number of layers L (encoders plus fusion): 0 for embeddings, ``i + 1`` for encoder layer ``i``,
-            encoder depth ``+ i + 1`` for fusion layer ``i``, ``L + 1`` for everything else.
+            encoder depth ``+ i + 1`` for fusion layer ``i``, ``L + 1`` for everything else. An adapter has the depth of
+            its layer.
         """
+        name = layer_weight_name(self, name)
         encoder_depth = max(encoder.depth for encoder in self.encoders.values())
         total = encoder_depth + (0 if self.fusion is None else self.fusion.depth)
         role, _, rest = name.partition('.')

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from hicmae_mm.models.adapters import BaseAdapter
 from hicmae_mm.models.aggregators import BaseAggregator
 from hicmae_mm.models.encoders import BaseEncoder, EncoderOutput
 from hicmae_mm.models.encoders.prompted_vit import PromptedViTEncoder
@@ -86,6 +87,7 @@ class ExchangeRecognizer(AudioVisualRecognizer):
         objectives: Further losses by name.
         frozen: Parts that are not trained; see :class:`~hicmae_mm.models.base.AudioVisualModel`.
         init_cfg: MMEngine initialisation config.
+        adapters: Small trained parts; see :class:`~hicmae_mm.models.base.AudioVisualModel`.
 
     Raises:
         ValueError: Other encoders.
@@ -101,6 +103,7 @@ class ExchangeRecognizer(AudioVisualRecognizer):
         objectives: Mapping[str, dict[str, Any] | BaseObjective] | None = None,
         frozen: Sequence[str] = (),
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
+        adapters: Sequence[dict[str, Any] | BaseAdapter] = (),
     ) -> None:
         super().__init__(
             encoders,
@@ -110,6 +113,7 @@ class ExchangeRecognizer(AudioVisualRecognizer):
             objectives=objectives,
             frozen=frozen,
             init_cfg=init_cfg,
+            adapters=adapters,
         )
         kinds = {type(encoder).__name__ for encoder in self.encoders.values()}
         depths = {name: encoder.depth for name, encoder in self.encoders.items()}

@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.model import ModuleDict
 from torch import Size, Tensor, nn
 
+from hicmae_mm.models.adapters import BaseAdapter
 from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.models.decoders import BaseDecoder
 from hicmae_mm.models.encoders import BaseEncoder, EncoderOutput
@@ -40,6 +41,7 @@ class AudioVisualPretrainer(AudioVisualModel):
         checkpoint_activations: Memory for time in all parts; see :class:`AudioVisualModel`.
         init_cfg: MMEngine initialisation config.
         tied: Parts that are one module; see :class:`AudioVisualModel`.
+        adapters: Small trained parts in parts that are not trained; see :class:`AudioVisualModel`.
 
     Raises:
         ValueError: If encoders, decoders and heads have different streams, or a skip layer does not exist.
@@ -59,8 +61,9 @@ class AudioVisualPretrainer(AudioVisualModel):
         checkpoint_activations: bool = False,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
         tied: Mapping[str, str] | None = None,
+        adapters: Sequence[dict[str, Any] | BaseAdapter] = (),
     ) -> None:
-        super().__init__(encoders, fusion, data_preprocessor, frozen, checkpoint_activations, init_cfg, tied)
+        super().__init__(encoders, fusion, data_preprocessor, frozen, checkpoint_activations, init_cfg, tied, adapters)
         if not set(encoders) == set(decoders) == set(heads):
             raise ValueError(f'encoders, decoders and heads name different streams: {[*encoders, *decoders, *heads]}')
         self.skip_layers = tuple(skip_layers)

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from hicmae_mm.models.adapters import BaseAdapter
 from hicmae_mm.models.aggregators import BaseAggregator
 from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.models.encoders import BaseEncoder, EncoderOutput
@@ -42,6 +43,7 @@ class AudioVisualRecognizer(AudioVisualModel):
         checkpoint_activations: Memory for time in all parts; see :class:`AudioVisualModel`.
         init_cfg: MMEngine initialisation config.
         tied: Parts that are one module; see :class:`AudioVisualModel`.
+        adapters: Small trained parts in parts that are not trained; see :class:`AudioVisualModel`.
 
     Example:
         >>> import torch
@@ -68,8 +70,9 @@ class AudioVisualRecognizer(AudioVisualModel):
         checkpoint_activations: bool = False,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
         tied: Mapping[str, str] | None = None,
+        adapters: Sequence[dict[str, Any] | BaseAdapter] = (),
     ) -> None:
-        super().__init__(encoders, fusion, data_preprocessor, frozen, checkpoint_activations, init_cfg, tied)
+        super().__init__(encoders, fusion, data_preprocessor, frozen, checkpoint_activations, init_cfg, tied, adapters)
         if missing_streams not in ('error', 'zero'):
             raise ValueError(f"missing_streams must be 'error' or 'zero', got {missing_streams!r}")
         self.missing_streams = missing_streams

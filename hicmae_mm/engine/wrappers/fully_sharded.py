@@ -14,6 +14,7 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
 from hicmae_mm.engine.wrappers.data_parallel import takes_incomplete_clips
+from hicmae_mm.models.adapters import stored_name
 from hicmae_mm.registry import MODEL_WRAPPERS
 
 
@@ -237,9 +238,10 @@ def _whole_weights(module: nn.Module, state_dict: dict[str, Any], prefix: str, l
 
 def _shard_weights(module: nn.Module, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
     for name, parameter in module.named_parameters(remove_duplicate=False):  # parts may be tied
-        value = state_dict.get(prefix + name)
+        name = prefix + stored_name(name)
+        value = state_dict.get(name)
         if value is not None and hasattr(parameter, 'full_tensor') and not hasattr(value, 'full_tensor'):
-            state_dict[prefix + name] = _shard_like(value, parameter)
+            state_dict[name] = _shard_like(value, parameter)
 
 
 def _whole_moments(optimizer: torch.optim.Optimizer, state_dict: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
