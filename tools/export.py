@@ -89,7 +89,7 @@ def load_model(cfg: Config, checkpoint: str) -> nn.Module:
     init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
     model = MODELS.build(cfg.model)
     ExportableRecognizer(model)  # says what is wrong before anything is read
-    load_weights(model, read_checkpoint(checkpoint)['state_dict'], checkpoint, require_all=True)
+    load_weights(model, read_checkpoint(checkpoint, model=model)['state_dict'], checkpoint, require_all=True)
     return model.eval()
 
 

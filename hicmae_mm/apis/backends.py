@@ -54,7 +54,7 @@ def build_torch_model(cfg: Config, weights: str, device: str) -> nn.Module:
         ValueError: If the weights do not belong to this model.
     """
     model = MODELS.build(cfg.model)
-    load_weights(model, read_checkpoint(weights)['state_dict'], weights, require_all=True)
+    load_weights(model, read_checkpoint(weights, model=model)['state_dict'], weights, require_all=True)
     if cfg.get('cpu_kernels', True):
         use_cpu_kernels(model)
     if hasattr(model, 'missing_streams'):

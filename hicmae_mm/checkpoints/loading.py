@@ -16,6 +16,7 @@ from hicmae_mm.checkpoints.addresses import allow_training_checkpoints, read_add
 from hicmae_mm.checkpoints.downloads import download
 from hicmae_mm.checkpoints.files import check_is_file, read_file
 from hicmae_mm.checkpoints.published_keys import is_published, map_published_keys
+from hicmae_mm.checkpoints.trained_parts import complete
 from hicmae_mm.checkpoints.weights import check_weights
 from hicmae_mm.models.adapters import is_adapter_weight
 
@@ -29,7 +30,13 @@ __all__ = [
 ]
 
 
-def read_checkpoint(filename: str | Path, map_location: Any = 'cpu', is_trusted: bool = False) -> dict[str, Any]:
+def read_checkpoint(
+    filename: str | Path,
+    map_location: Any = 'cpu',
+    is_trusted: bool = False,
+    model: nn.Module | None = None,
+    with_base: bool = True,
+) -> dict[str, Any]:
     """Reads a checkpoint. Code in the file is executed only if the file is trusted.
 
     Args:
@@ -37,6 +44,8 @@ def read_checkpoint(filename: str | Path, map_location: Any = 'cpu', is_trusted:
             PyTorch's cache), or another address that MMEngine's ``CheckpointLoader`` supports.
         map_location: The argument of ``torch.load``.
         is_trusted: Whether the file may execute its own code.
+        model: A model whose own weights may be the base of a checkpoint that holds the trained parameters only.
+        with_base: Whether the base of such a checkpoint is read with it.
 
     Returns:
         The checkpoint as a dictionary, with the weights of the model as ``state_dict``. Weights of the published HiCMAE
@@ -44,14 +53,24 @@ def read_checkpoint(filename: str | Path, map_location: Any = 'cpu', is_trusted:
 
     Raises:
         FileNotFoundError: If the file does not exist, or the server does not answer.
-        ValueError: If the file is not a checkpoint, contains objects that are not allowed, or does not have the hash
-            that its address states.
+        ValueError: If the file is not a checkpoint, contains objects that are not allowed, does not have the hash that
+            its address states, or belongs to weights that are not found.
     """
     address = str(filename)
     if '://' in address and not address.startswith(('http://', 'https://')):
-        return _in_own_names(with_state_dict(read_address(address, map_location), address))
-    path = download(address) if '://' in address else Path(filename).expanduser()
-    return _in_own_names(with_state_dict(read_file(path, map_location, is_trusted=is_trusted), address))
+        content = read_address(address, map_location)
+    else:
+        path = download(address) if '://' in address else Path(filename).expanduser()
+        content = read_file(path, map_location, is_trusted=is_trusted)
+    checkpoint = _in_own_names(with_state_dict(content, address))
+    if not with_base:
+        return checkpoint
+
+    def read(base: str) -> dict[str, torch.Tensor]:
+        state: dict[str, torch.Tensor] = read_checkpoint(base, map_location, with_base=False)['state_dict']
+        return state
+
+    return complete(checkpoint, address, read, model)
 
 
 def _in_own_names(checkpoint: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from hicmae_mm.checkpoints.loading import (
     load_weights,
     read_checkpoint,
 )
+from hicmae_mm.checkpoints.trained_parts import LoadedWeights
 from hicmae_mm.config.checks import check_component, check_config
 from hicmae_mm.engine.distributed import check_local_rank_has_gpu, init_cpu_process_group, leave_cores_to_workers
 from hicmae_mm.engine.hooks.thread_competition import ThreadCompetitionHook
@@ -57,6 +59,11 @@ class AudioVisualRunner(Runner):
     """
 
     _needs_all_weights = False
+
+    @cached_property
+    def loaded_weights(self) -> LoadedWeights:
+        """What the model got from files."""
+        return LoadedWeights()
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
         """Starts the process group if MMEngine cannot do it, and then sets up the rest of the environment.
@@ -287,16 +294,17 @@ class AudioVisualRunner(Runner):
         """
         if revise_keys is not None:
             raise ValueError('revise_keys is not supported: convert the checkpoint with tools/model_converters')
-        checkpoint = read_checkpoint(filename, map_location)
+        model = unwrapped(self.model)
+        checkpoint = read_checkpoint(filename, map_location, model=model)
         if self._resume:
             check_resumable(checkpoint, filename)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-        model = unwrapped(self.model)
         require_all = strict or self._needs_all_weights or bool(self._resume)
         report = load_weights(model, checkpoint['state_dict'], filename, require_all)
         if self._resume:
             check_order(model, checkpoint['state_dict'], filename)
         self._has_loaded = True
+        self.loaded_weights.add(filename, checkpoint, report.loaded, bool(self._resume))
         level = logging.WARNING if report.is_suspicious else logging.INFO
         self.logger.log(level, f'{filename}: {report.summary()}')
         return checkpoint

@@ -111,7 +111,7 @@ class FeatureExtraction:
         if cfg.get('cpu_kernels', True):
             use_cpu_kernels(model)
         self.extractor = FeatureExtractor(model, options.streams, options.layers, options.level, options.with_scores)
-        weights = read_checkpoint(checkpoint)['state_dict']
+        weights = read_checkpoint(checkpoint, model=model)['state_dict']
         self.loaded: LoadingReport = self.extractor.load(weights, checkpoint)
         self._weights_sha256 = weights_sha256(weights)
         self._dataset_configs, self.left_out = dataset_configs(

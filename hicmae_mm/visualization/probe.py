@@ -46,7 +46,7 @@ def load_model(
         raise ValueError(f'{cfg.model.type} will not do: expected the config of an {kind.__name__}')
     allow_training_checkpoints()
     whole = '' in needed
-    report = load_weights(model, read_checkpoint(checkpoint)['state_dict'], checkpoint, require_all=whole)
+    report = load_weights(model, read_checkpoint(checkpoint, model=model)['state_dict'], checkpoint, require_all=whole)
     unfilled = [name for name in (*report.missing, *report.mismatched) if name.startswith(tuple(needed))]
     if unfilled:
         raise ValueError(f'{checkpoint} does not fill {unfilled[0]} and {len(unfilled) - 1} more of the model')

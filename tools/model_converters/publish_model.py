@@ -22,7 +22,7 @@ from hicmae_mm.config.facts import checkpoint_meta
 from hicmae_mm.engine.hooks.checkpoint import VALIDATED_EPOCH
 from hicmae_mm.measuring.metafile import read_metafile, record_weights, write_metafile
 
-KEPT = ('epoch', 'iter', 'seed', 'mmengine_version', 'sources')
+KEPT = ('epoch', 'iter', 'seed', 'mmengine_version', 'sources', 'base')
 NOT_METRICS = ('data_time', 'time', 'epoch', 'iter', 'step')
 
 
@@ -106,7 +106,7 @@ def publish(args: argparse.Namespace) -> Path:
         ValueError: Not a checkpoint, metrics that cannot be read, or no entry in the metafile.
     """
     check_can_write(args.out)
-    checkpoint = read_checkpoint(args.source)
+    checkpoint = read_checkpoint(args.source, with_base=False)
     meta = collect_meta(checkpoint, args.source, args.config)
     meta['metrics'] = own_metrics(checkpoint) if args.metrics is None else read_metrics(args.metrics)
     record = None if args.record is None else read_metafile(args.record)

@@ -9,8 +9,13 @@ from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
+from mmengine.logging import print_log
 from mmengine.runner import BaseLoop, Runner
+from torch import Tensor
 
+from hicmae_mm.checkpoints.files import write_checkpoint
+from hicmae_mm.checkpoints.trained_parts import LoadedWeights, describe_base, keep_trained, trained_names
+from hicmae_mm.engine.wrappers.base import unwrapped
 from hicmae_mm.registry import HOOKS
 from hicmae_mm.utils.files import write_text
 
@@ -27,6 +32,7 @@ class CheckpointHook(MMEngineCheckpointHook):
       ``max_keep_ckpts=1`` all checkpoints are lost if the training is killed while it writes.
     * It replaces ``last_checkpoint``, which ``--resume`` reads, in one step.
     * A checkpoint stores whether its epoch has been validated; see :class:`~hicmae_mm.engine.loops.EpochTrainLoop`.
+    * With ``save_trainable_only=True`` it saves trained parts without the weights that they belong to.
     * It knows for the measures of this package whether greater or smaller is better, so ``rule`` can be omitted.
 
     Args:
@@ -45,6 +51,8 @@ class CheckpointHook(MMEngineCheckpointHook):
         backend_args: Options of MMEngine's file backend.
         published_keys: Keys of a copy that is written after the training. None writes no copy.
         save_begin: First epoch (or iteration) to save.
+        save_trainable_only: Whether checkpoints hold the trained parameters only, and the hash of the others. These
+            come from ``load_from``. If they do not, they are written once to ``base_HASH.pth``.
     """
 
     keep_ckpt_ids: deque[int]
@@ -68,6 +76,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         backend_args: dict[str, Any] | None = None,
         published_keys: str | Sequence[str] | None = None,
         save_begin: int = 0,
+        save_trainable_only: bool = False,
     ) -> None:
         super().__init__(
             interval=interval,
@@ -84,6 +93,8 @@ class CheckpointHook(MMEngineCheckpointHook):
             published_keys=published_keys,
             save_begin=save_begin,
         )
+        self.save_trainable_only = save_trainable_only
+        self._base: dict[str, Any] = {'entries': {}}
 
     def before_train(self, runner: Runner) -> None:
         """Restores the names of the checkpoints that were written before an interruption.
@@ -92,6 +103,11 @@ class CheckpointHook(MMEngineCheckpointHook):
             runner: The runner.
         """
         super().before_train(runner)
+        if self.save_trainable_only and all(value.requires_grad for value in unwrapped(runner.model).parameters()):
+            raise ValueError(
+                'save_trainable_only=True, but the model trains all of its parameters: leave it out, or keep parts as '
+                'they are by model.frozen or model.adapters'
+            )
         if runner._resume:  # otherwise a best checkpoint that the repeated validation finds would not be recorded
             self.last_ckpt = runner.message_hub.runtime_info.get('last_ckpt')
 
@@ -106,6 +122,33 @@ class CheckpointHook(MMEngineCheckpointHook):
             return
         runner.message_hub.update_info(VALIDATED_EPOCH, runner.epoch)
         super().after_val_epoch(runner, metrics)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Removes the weights that are not trained, if the checkpoint shall not hold them.
+
+        Args:
+            runner: The runner.
+            checkpoint: The checkpoint, in which the moving average has taken its place already.
+        """
+        if self.save_trainable_only:
+            keep_trained(checkpoint, self._record_base(runner, checkpoint['state_dict']))
+
+    def _record_base(self, runner: Runner, state: dict[str, Tensor]) -> dict[str, Any]:
+        """Describes the weights that are not trained, once per training, and writes those that came from no file."""
+        trained = trained_names(unwrapped(runner.model), state)
+        known = self._base['entries']
+        if known and trained == {name for name, value in known.items() if not value}:
+            return self._base
+        loaded: LoadedWeights = getattr(runner, 'loaded_weights', LoadedWeights())
+        self._base = describe_base(state, trained, loaded.sources)
+        base = {name: value for name, value in state.items() if name not in trained}
+        if not set(base) <= loaded.names:
+            path = Path(runner.work_dir) / f'base_{self._base["sha256"][:8]}.pth'
+            write_checkpoint(path, base, {})
+            self._base['sources'] = [str(path)]
+        files = ' and '.join(self._base['sources'])
+        print_log(f'Checkpoints hold {len(trained)} trained entries; keep {files} with them', 'current')
+        return self._base
 
     # MMEngine removes old checkpoints before the new one is complete
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
