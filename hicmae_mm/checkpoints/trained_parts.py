@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hicmae_mm.models.adapters import stored_name
+from hicmae_mm.models.adapters import is_adapter_weight, stored_name
 
 BASE = 'base'  # key of the record in the meta data
 _DIGITS = 32
@@ -48,7 +48,7 @@ class LoadedWeights:
 
 
 def trained_names(model: nn.Module, entries: Iterable[str]) -> set[str]:
-    """Names of those entries of a model's state dict that a training changes.
+    """Returns the names of those entries of a model's state dict that a training changes.
 
     These are the parameters that require a gradient, and the buffers of modules that are in training mode while the
     model trains.
@@ -86,7 +86,7 @@ def _total(entries: Mapping[str, str]) -> str:
 
 
 def value_sha256(value: Tensor) -> str:
-    """Hash of shape and values; floating point numbers are hashed as float32, whatever their type."""
+    """Hashes shape and values; floating point numbers are hashed as float32, whatever their type."""
     plain = value.detach().cpu().contiguous()
     plain = plain.float() if plain.is_floating_point() else plain.to(torch.int64)
     digest = hashlib.sha256(str(tuple(plain.shape)).encode())
@@ -165,6 +165,16 @@ def complete(checkpoint: dict[str, Any], source: str, read: _Reader, model: nn.M
         base = {f'module.{name}': value for name, value in found.items()}
         completed['ema_state_dict'] = {**checkpoint['ema_state_dict'], **base}
     return completed
+
+
+def refuse_adapters(names: Iterable[str], source: str) -> None:
+    """Raises ValueError if weights contain adapters, which other implementations do not have."""
+    found = [name for name in names if is_adapter_weight(name)]
+    if found:
+        raise ValueError(
+            f'{source!r} holds adapters, such as {found[0]!r}: merge LoRA by '
+            'tools/model_converters/merge_adapters.py first'
+        )
 
 
 def _places(sources: Iterable[str], checkpoint: str) -> Iterator[str]:

@@ -24,6 +24,7 @@ from hicmae_mm.export.manifest import MODEL_FILES, Manifest, replaced_folder
 from hicmae_mm.export.reading import describe_reading
 from hicmae_mm.export.recognizer import ExportableRecognizer
 from hicmae_mm.export.session import open_session
+from hicmae_mm.models.adapters import merge_adapters
 
 NOMINAL_FPS = 25  # frame rate of the corpora, in frames per second
 _PACKAGES = {'onnx': ('torch', 'onnx', 'onnxscript', 'onnxruntime'), 'torch-export': ('torch',)}
@@ -44,7 +45,7 @@ def export_model(
     """Exports a recognizer, and compares the exported model with the eager one.
 
     Args:
-        model: The recognizer with its weights, on the CPU. It is set to evaluation mode.
+        model: The recognizer with its weights, on the CPU. It is set to evaluation mode, and its LoRA is merged.
         cfg: The resolved config from which it was built.
         out: Folder for the file of the model and ``model.json``. An earlier export is replaced when the new one is
             complete and checked.
@@ -72,6 +73,7 @@ def export_model(
     if batch_size is not None and batch_size < 1:
         raise ValueError(f'batch_size must be at least 1, got {batch_size}')
     recognizer = ExportableRecognizer(model)
+    merge_adapters(model)
     manifest = describe(recognizer, cfg, format, checkpoint or {})
     manifest = replace(manifest, batch_size=batch_size, opset=opset if format == 'onnx' else None)
     out = Path(out)

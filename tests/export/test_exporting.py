@@ -192,3 +192,22 @@ def test_every_kind_of_recogniser_as_onnx(
         operators = {node.op_type for node in onnx.load(tmp_path / 'model.onnx').graph.node}
         assert 'MatMulInteger' in operators
         assert 1e-5 < (manifest.max_difference or 0) < 0.03
+
+
+def test_lora_is_merged_and_quantised(tmp_path: Path) -> None:
+    pytest.importorskip('peft')
+    lora = dict(type='LoRA', target='encoders', modules=r'attn\.(qkv|proj)|mlp\.fc[12]', r=2)
+    config = tiny_config('audio', adapters=[lora])
+    model = build(config.model)
+    for name, value in model.named_parameters():
+        if 'lora_' in name:
+            nn.init.normal_(value, std=0.3)
+    views = {'audio': inputs(5)['audio']}
+    expected = model.eval()(views)
+    manifest = export_model(model, config, tmp_path / 'int8', is_int8=True, views=views)
+    torch.testing.assert_close(model(views), expected, atol=1e-5, rtol=1e-5)
+    assert manifest.max_difference is not None
+    graph = onnx.load(tmp_path / 'int8' / 'model.onnx').graph
+    names = [node.op_type for node in graph.node]
+    assert not [value.name for value in graph.initializer if 'lora' in value.name]
+    assert 'MatMulInteger' in names or 'DynamicQuantizeLinear' in names

@@ -52,6 +52,7 @@ LINES = [
     ('misc/verify_dataset.py', ['evil.pkl'], 'not UTF-8'),
     ('visualization/vis_tsne.py', [C, '--features', 'evil.pkl'], 'evil.pkl: expected a .npz file'),
     ('model_converters/publish_model.py', ['folder', 'o.pth'], "'folder' is a folder"),
+    ('model_converters/merge_adapters.py', [C, 'folder', 'o.pth'], 'has no LoRA in model.adapters'),
 ]
 
 

@@ -17,6 +17,7 @@ import torch
 from hicmae_mm.checkpoints.files import TORCH_SUFFIXES, file_sha256
 from hicmae_mm.checkpoints.loading import read_checkpoint
 from hicmae_mm.checkpoints.published_keys import published_keys
+from hicmae_mm.checkpoints.trained_parts import refuse_adapters
 from hicmae_mm.utils.files import replaced_file
 
 
@@ -41,6 +42,7 @@ def convert(source: Path, out: Path) -> int:
     if out.suffix not in TORCH_SUFFIXES:
         raise ValueError(f'{str(out)!r}: the published implementation reads files of torch.save; end the name in .pth')
     checkpoint = read_checkpoint(source)
+    refuse_adapters(checkpoint['state_dict'], str(source))
     state = {name.removeprefix('module.'): value.clone() for name, value in checkpoint['state_dict'].items()}
     content = {'model': published_keys(state), 'source': source.name, 'source_sha256': file_sha256(source)}
     epoch = checkpoint.get('meta', {}).get('epoch')

@@ -17,6 +17,7 @@ import torch
 from hicmae_mm.checkpoints.files import TORCH_SUFFIXES, file_sha256
 from hicmae_mm.checkpoints.loading import read_checkpoint
 from hicmae_mm.checkpoints.systems import rules_of, system_names
+from hicmae_mm.checkpoints.trained_parts import refuse_adapters
 from hicmae_mm.utils.files import replaced_file
 
 
@@ -40,6 +41,7 @@ def convert(system: str, source: Path, out: Path) -> int:
     if out.suffix not in TORCH_SUFFIXES:
         raise ValueError(f'{str(out)!r}: the published systems read files of torch.save; end the name in .pth')
     checkpoint = read_checkpoint(source)
+    refuse_adapters(checkpoint['state_dict'], str(source))
     state = {name.removeprefix('module.'): value.clone() for name, value in checkpoint['state_dict'].items()}
     content = {'model': rules_of(system).to_published(state), 'source': source.name}
     content['source_sha256'] = file_sha256(source)

@@ -29,9 +29,11 @@ class BaseAdapter(metaclass=ABCMeta):
 
     Attributes:
         kinds: Classes of layers that it can adapt.
+        can_merge: Whether :func:`merge_adapters` makes plain layers of its layers.
     """
 
     kinds: ClassVar[tuple[type[nn.Module], ...]] = (nn.Linear,)
+    can_merge: ClassVar[bool] = False
 
     def __init__(self, target: str, modules: str) -> None:
         self.target, self.modules = target, modules
@@ -190,5 +192,5 @@ def merge_adapters(model: nn.Module) -> list[str]:
 
 
 def has_adapters(model: nn.Module) -> bool:
-    """Whether any layer of a model carries an adapter."""
+    """Tells whether any layer of a model carries an adapter."""
     return any(is_adapted(module) for module in model.modules())

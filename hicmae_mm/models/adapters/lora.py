@@ -36,6 +36,7 @@ class LoRA(BaseAdapter):
     """
 
     kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Embedding)
+    can_merge = True
 
     def __init__(self, target: str, modules: str, r: int = 8, alpha: float = 32, dropout: float = 0.0) -> None:
         super().__init__(target, modules)

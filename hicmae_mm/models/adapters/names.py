@@ -28,12 +28,12 @@ def adapted_layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 
 def is_adapted(module: nn.Module) -> bool:
-    """Whether a module is a layer with an adapter."""
+    """Tells whether a module is a layer with an adapter."""
     return isinstance(getattr(module, BASE, None), nn.Module)
 
 
 def stored_name(name: str) -> str:
-    """The name of a parameter in checkpoints.
+    """Returns the name of a parameter in checkpoints.
 
     Example:
         >>> stored_name('blocks.0.attn.qkv.base_layer.weight'), stored_name('blocks.0.attn.qkv.lora_A.default.weight')
@@ -43,7 +43,7 @@ def stored_name(name: str) -> str:
 
 
 def is_adapter_weight(name: str) -> bool:
-    """Whether a name of a checkpoint belongs to an adapter.
+    """Tells whether a name of a checkpoint belongs to an adapter.
 
     Example:
         >>> is_adapter_weight('blocks.0.attn.qkv.lora_A.weight'), is_adapter_weight('blocks.0.attn.qkv.weight')
@@ -53,7 +53,7 @@ def is_adapter_weight(name: str) -> bool:
 
 
 def layer_weight_name(model: nn.Module, name: str) -> str:
-    """The name that the weight of an adapted layer would have without the adapter; other names stay as they are.
+    """Returns the name that the weight of an adapted layer has without the adapter; other names stay as they are.
 
     Args:
         model: The model.
