@@ -27,6 +27,7 @@ class CorpusCase:
         metrics: Keys that the test must print; the paper's measures among them.
         arguments: Further arguments of the converter.
         environment: Further environment variables of the config.
+        streams: What the corpus distributes.
     """
 
     converter: str
@@ -37,6 +38,7 @@ class CorpusCase:
     metrics: tuple[str, ...]
     arguments: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    streams: tuple[str, ...] = ('video', 'audio')
 
 
 def write_frames(folder: Path, seed: int) -> None:

@@ -18,8 +18,9 @@ def converter_parser(
     video_suffix: str = '',
     audio_suffix: str = '.wav',
     has_folds: bool = True,
+    streams: Sequence[str] = STREAMS,
 ) -> ArgumentParser:
-    """Returns the parser that all converters share. ``video_dir`` to ``audio_suffix`` are defaults.
+    """Returns the parser that all converters share. ``video_dir`` to ``audio_suffix`` and ``streams`` are defaults.
 
     ``has_folds``: the lists are written by :func:`write_folds`, which can keep to the clips of given ones.
     """
@@ -30,8 +31,9 @@ def converter_parser(
         '--streams',
         nargs='+',
         choices=(*STREAMS, 'both'),
-        default=STREAMS,
-        help="what is listed and must be there; the column of the other says '-' (default: both)",
+        default=streams,
+        help="what is listed and must be there; the column of the other says '-' "
+        f'(default: {"both" if len(streams) > 1 else streams[0]})',
     )
     parser.add_argument('--video-dir', default=video_dir, help='videos, below DATA_ROOT (default: %(default)r)')
     parser.add_argument(

@@ -3,6 +3,7 @@
 from hicmae_mm.datasets.corpora.avcaffe import AVCAFFEArousal, AVCAFFEValence
 from hicmae_mm.datasets.corpora.cremad import CREMAD, CREMAD4
 from hicmae_mm.datasets.corpora.dfew import DFEW
+from hicmae_mm.datasets.corpora.ferv39k import FERV39k
 from hicmae_mm.datasets.corpora.iemocap import IEMOCAP
 from hicmae_mm.datasets.corpora.mafw import MAFW, MAFW43
 from hicmae_mm.datasets.corpora.mer2023 import MER2023
@@ -23,6 +24,7 @@ __all__ = [
     'RAVDESS',
     'AVCAFFEArousal',
     'AVCAFFEValence',
+    'FERV39k',
     'VoxCeleb2',
     'WerewolfXL',
 ]

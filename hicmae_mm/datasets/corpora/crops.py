@@ -73,6 +73,7 @@ CROPS: dict[str, Crops] = {
         ),
         wrong_exports={16: Fact('Clip/clip_224x224_16f, interpolated to 16 frames over time', _page('dfew'))},
     ),
+    'FERV39k': Crops(Fact('2_ClipsforFaceCrop, every frame', _page('ferv39k')), Fact(38935, _page('ferv39k'))),
     'MAFW': _MAFW,
     'MAFW43': _MAFW,
     'MER2023': Crops(_FRAMES),

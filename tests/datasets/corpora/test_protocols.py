@@ -21,7 +21,7 @@ def test_every_corpus_has_a_protocol_and_says_whether_it_is_speaker_independent(
         'AVCAFFEValence',
     }
     assert independent['WerewolfXL'] is False
-    assert independent['MAFW'] is independent['DFEW'] is independent['MER2023'] is None
+    assert independent['MAFW'] is independent['DFEW'] is independent['FERV39k'] is independent['MER2023'] is None
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,16 @@ def test_speakers_are_read_from_names(corpus: str, path: str, speaker: str | Non
 
 
 def test_sizes_of_all_folds_are_those_of_one_set_of_clips() -> None:
-    totals = dict(CREMAD=7437, DFEW=11697, MER2023=3784, RAVDESS=1440, MSPIMPROV=7787, IEMOCAP=5531, WerewolfXL=14457)
+    totals = dict(
+        CREMAD=7437,
+        DFEW=11697,
+        FERV39k=38935,
+        MER2023=3784,
+        RAVDESS=1440,
+        MSPIMPROV=7787,
+        IEMOCAP=5531,
+        WerewolfXL=14457,
+    )
     for name, total in totals.items():
         assert {sum(sizes) for sizes in PROTOCOLS[name].sizes.values()} == {total}, name
     assert {sum(sizes) for sizes in PROTOCOLS['MAFW'].sizes.values()} == {9156}
