@@ -16,7 +16,7 @@ from typing import Any
 from hicmae_mm.apis.files import file_stems
 from hicmae_mm.apis.further import give_streams
 from hicmae_mm.apis.inferencer import EmotionInferencer
-from hicmae_mm.apis.tables import write_window_csv
+from hicmae_mm.apis.tables import write_frame_csv, write_window_csv
 from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.datasets.clips.inputs import ClipInput, as_clips
 from hicmae_mm.datasets.faces import CropOptions
@@ -29,7 +29,9 @@ QUICKSTART_MODEL = 'work_dirs/quickstart/audio_video'
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = ArgumentParser(description='Recognise emotion in video or sound files')
-    parser.add_argument('inputs', nargs='+', help='files, folders of files, or folders of numbered pictures')
+    parser.add_argument(
+        'inputs', nargs='+', help='files, folders of files, folders of numbered pictures, or lists of clips (csv, json)'
+    )
     parser.add_argument('--out', type=Path, default=Path('work_dirs/demo'), help='folder of the results (%(default)s)')
     add_model_arguments(parser)
     parser.add_argument(
@@ -166,6 +168,8 @@ def run(args: argparse.Namespace) -> int:
         report(result)
         if 'error' not in result:
             write_window_csv(result, args.out / f'{stem}.csv')
+            if result['frames'] is not None:
+                write_frame_csv(result, args.out / f'{stem}_frames.csv')
             write_video(result, clip, args.out / f'{stem}.mp4', args)
     if any('error' not in result for result in results):
         print(f'results are in {args.out}')

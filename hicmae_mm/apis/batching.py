@@ -29,7 +29,7 @@ def iterate_windows(
     """
     for clip in clips:
         check_names(clip, settings.readings)
-        report = ClipReport(clip.name, names)
+        report = ClipReport(clip.name, names, speaker=clip.speaker, span=clip.span)
         reports.append(report)
         try:
             with OpenClip(clip, settings.opened_streams(clip), settings.backend) as opened:

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from hicmae_mm.apis.faces import AUTO, FaceFinder
+from hicmae_mm.apis.frames import FrameGrid
 from hicmae_mm.apis.further import GivenStreams, WindowStreams
 from hicmae_mm.apis.settings import Settings
-from hicmae_mm.apis.windows import Window, WindowAudio, WindowVideo, plan_windows
+from hicmae_mm.apis.windows import SINGLE_WINDOW_SLACK, Window, WindowAudio, WindowVideo, plan_windows
 from hicmae_mm.datasets.clips.media import ForwardReader, OpenClip, Timeline, origin_seconds
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.records import add_columns
@@ -35,6 +36,7 @@ class PreparedWindow:
         streams: Names of the streams that the window has.
         absent: Reasons why it lacks other streams, by the name of the stream.
         face_coverage: Share of its frames that show a face, in 0..1. None if faces were not searched.
+        seen: Frames of the window that the model sees; None if it sees other streams only.
         packed: Output of the pipeline. None if the window cannot be scored.
     """
 
@@ -42,6 +44,7 @@ class PreparedWindow:
     streams: tuple[str, ...]
     absent: dict[str, str]
     face_coverage: float | None = None
+    seen: np.ndarray | None = None
     packed: dict[str, Any] | None = None
 
 
@@ -68,6 +71,7 @@ class WindowedClip:
         window_seconds: Length of a window.
         stride_seconds: Time from the start of one window to the start of the next.
         seconds: Length of the clip. None if nothing tells it.
+        frames: The frames for which a model of frames has predictions.
         face_boxes: One dictionary for each searched frame, with ``seconds`` and ``box`` (x, y, width, height in
             pixels; None if no face was found). It is complete when all windows have been read.
         warnings: Warnings for the user.
@@ -87,14 +91,21 @@ class WindowedClip:
         self._check_streams()
         self.timeline = None if opened.video is None else self._make_timeline()
         fps = settings.nominal_fps if self.timeline is None else self.timeline.fps
-        self.window_seconds = settings.window_seconds or settings.window_frames / fps
+        self.window_seconds = self._length_of_windows(settings.window_frames / fps)
         self.stride_seconds = settings.stride_seconds or self.window_seconds / 2
         self.windows = plan_windows(
-            self.timeline, opened.audio, self.window_seconds, self.stride_seconds, self._given.seconds
+            self.timeline,
+            opened.audio,
+            self.window_seconds,
+            self.stride_seconds,
+            self._given.seconds,
+            1.0 if settings.predicts_frames else SINGLE_WINDOW_SLACK,
         )
         self.seconds = self.windows[-1].end_seconds or None
         if len(self.windows) > 1:
             self.warnings += [f'{name} has no times, so every window gets all of it' for name in self._given.untimed()]
+        num_rows = None if self._shows_pictures else self._given.num_rows
+        self.frames = FrameGrid(None if num_rows else self.timeline, num_rows, self.seconds)
         self.face_boxes: list[dict[str, Any]] = []
         self._faces = FaceFinder(opened, settings.faces)
 
@@ -118,6 +129,16 @@ class WindowedClip:
             f'the video has {timeline.fps:.1f} frames per second; it is read at {nominal:g}, as the model was trained'
         )
         return Timeline(self.opened.video, nominal)
+
+    def _length_of_windows(self, view_seconds: float) -> float:
+        """Returns the length of a window. A model of frames has no prediction for pictures outside of its view."""
+        asked = self.settings.window_seconds or view_seconds
+        if not (self.settings.predicts_frames and self._shows_pictures) or asked <= view_seconds:
+            return asked
+        self.warnings.append(
+            f'windows are {view_seconds:.2f} s: the model has a prediction for each frame, and sees so much at a time'
+        )
+        return view_seconds
 
     @property
     def _shows_pictures(self) -> bool:
@@ -143,11 +164,16 @@ class WindowedClip:
                 dict(seconds=s, box=None if box is None else list(box)) for s, (_, box) in zip(times, boxes)
             ]
 
+    def share_of(self, window: Window) -> tuple[float, float]:
+        """Returns the start and the end of a window as shares of the clip, in 0..1."""
+        seconds = self.seconds
+        if seconds is None:
+            return 0.0, 1.0
+        return window.start_seconds / seconds, min(window.end_seconds / seconds, 1.0)
+
     def _of_window(self, window: Window) -> WindowStreams:
-        seconds = self.seconds or math.inf
-        is_last = window.end_seconds >= seconds
-        share = (window.start_seconds / seconds, 1.0 if is_last else window.end_seconds / seconds)
-        return self._given.of_window(share, (window.start_seconds, math.inf if is_last else window.end_seconds))
+        share = self.share_of(window)
+        return self._given.of_window(share, (window.start_seconds, math.inf if share[1] == 1 else window.end_seconds))
 
     def _start(self, streams: Sequence[str], window: Window, source: _Source) -> dict[str, Any]:
         given = self._of_window(window)
@@ -201,6 +227,8 @@ class WindowedClip:
                 absent['video'] = NO_FACE
         streams = tuple(name for name in self.settings.streams if name not in absent)
         prepared = PreparedWindow(plan.window, streams, absent, coverage)
+        if plan.results is not None and 'video' in streams:
+            prepared.seen = np.asarray(plan.results['frame_inds'])
         if streams and (not absent or self.settings.may_lack_streams):
             prepared.packed = self._finish(plan, streams, pictures)
         return prepared

@@ -97,17 +97,19 @@ class GivenStreams:
             if name not in clip.others:
                 self.missing[name] = f'it was not given; add {name}=... to the input'
             elif reading.kind == TEXT:
-                self._add_text(name, clip.others[name])
+                self._add_text(name, clip.others[name], clip.span)
             elif reading.kind == FEATURE:
                 self._features[name] = _read_feature(name, clip.others[name], reading.width)
             else:
                 self._cells[name] = _as_cell(clip.others[name])
         self.seconds = self._known_seconds(clip.fps)
 
-    def _add_text(self, name: str, value: Any) -> None:
+    def _add_text(self, name: str, value: Any, span: tuple[float, float] | None) -> None:
         if not isinstance(value, (str, Path, Transcript)):
             raise MediaError(f'{name} must be a text or the path of a transcript, got {shown(value)}')
         transcript = value if isinstance(value, Transcript) else read_transcript(value)
+        if span is not None:
+            transcript = transcript.part(*span)
         if transcript.text:
             self._texts[name] = transcript
         else:
@@ -118,6 +120,11 @@ class GivenStreams:
         if fps:
             known += [len(rows) / fps for rows in self._features.values() if rows.ndim == 2]
         return max(known, default=None)
+
+    @property
+    def num_rows(self) -> int | None:
+        """Number of rows of the longest feature of frames; None without one."""
+        return max((len(rows) for rows in self._features.values() if rows.ndim == 2), default=None)
 
     def untimed(self) -> list[str]:
         """Returns the streams of which every window gets everything, because the user gave no times."""

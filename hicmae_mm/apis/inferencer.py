@@ -102,7 +102,7 @@ class EmotionInferencer(BaseInferencer):
         super().__init__(resolved.cfg, resolved.weights, device, 'hicmae_mm', show_progress)
         self.name = resolved.name
         facts = dataset_facts(resolved.cfg)
-        self.names = Names(resolved.classes or facts.get('classes'), facts.get('dimensions'))
+        self.names = Names(resolved.classes or facts.get('classes'), facts.get('dimensions'), facts)
         encoders = resolved.cfg.model.encoders
         self.streams = tuple(dict.fromkeys([*(name for name in MEDIA if name in encoders), *encoders]))
         self.readings = find_readings(self.pipeline, encoders)
@@ -218,6 +218,7 @@ class EmotionInferencer(BaseInferencer):
             frame_rate_hz=self.frame_rate_hz,
             faces=self.faces,
             readings=self.readings,
+            predicts_frames=getattr(getattr(self.model, 'head', None), 'level', 'clip') == 'frame',
             data_root=test_dataset(self.cfg).get('data_root') or '',
             **sampling_facts(self.pipeline),
         )
@@ -272,7 +273,7 @@ class EmotionInferencer(BaseInferencer):
         samples = [] if data is None else self.model.test_step(data)
         remaining = iter(samples)
         for report, window in pairs:
-            report.windows.append((window, None if window.packed is None else next(remaining)))
+            report.add(window, None if window.packed is None else next(remaining))
             window.packed = None  # frees its pictures, which are not needed any more
         return samples
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 
 from hicmae_mm.apis.clip import PreparedWindow, WindowedClip, lacking
+from hicmae_mm.apis.frames import FrameTrack, describe_frames, frame_fields, number_fields, target_of
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.evaluation.clip_result import names_for
 from hicmae_mm.structures import EmotionDataSample
@@ -26,10 +28,19 @@ class Names:
     Attributes:
         classes: Names of the emotion classes, or None if they are unknown.
         dimensions: Names of the regressed values, or None if they are unknown.
+        facts: Meta information of the data. Names of the entries of a target have the name of the target as key.
     """
 
     classes: Sequence[str] | None = None
     dimensions: Sequence[str] | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def of(self, target: str, is_score: bool) -> Sequence[str] | None:
+        """Returns the names of the entries of a target, if they are known."""
+        named = self.facts.get(target)
+        if isinstance(named, (list, tuple)):
+            return named
+        return self.classes if is_score else self.dimensions
 
 
 @dataclass
@@ -49,6 +60,21 @@ class ClipReport:
     clip: WindowedClip | None = None
     windows: list[tuple[PreparedWindow, EmotionDataSample | None]] = field(default_factory=list)
     error: str | None = None
+    speaker: str | None = None
+    span: tuple[float, float] | None = None
+    track: FrameTrack = field(default_factory=FrameTrack)
+
+    def add(self, window: PreparedWindow, sample: EmotionDataSample | None) -> None:
+        """Adds a window with its prediction, or None if it could not be scored."""
+        self.windows.append((window, sample))
+        fields = {} if sample is None else frame_fields(sample)
+        if fields:
+            assert self.clip is not None
+            num_steps = len(next(iter(fields.values())))
+            part = self.clip.frames.part(window.window, self.clip.share_of(window.window), window.seen, num_steps)
+            assert self.clip.frames.num_frames is not None
+            self.track.num_frames = self.clip.frames.num_frames
+            self.track.add(part, fields)
 
     def to_dict(self, model: str, notes: Sequence[str] = (), on_error: str = 'raise') -> dict[str, Any]:
         """Makes the result of the clip; docs/inference.md describes its keys.
@@ -85,10 +111,13 @@ class ClipReport:
             fps=None if clip.timeline is None else round(clip.timeline.fps, 3),
             window_seconds=_at_most(clip.window_seconds, clip.seconds),
             stride_seconds=_at_most(clip.stride_seconds, clip.seconds),
+            speaker=self.speaker,
+            span=None if self.span is None else [self.span[0], self.span[0] + (clip.seconds or 0)],
             streams=used,
             absent_streams=self._absent(used),
             face_coverage=self._coverage(),
             windows=[self._window(window, sample) for window, sample in self.windows],
+            frames=self._frames(),
             faces=clip.face_boxes,
             warnings=[*clip.warnings, *notes, *self._warnings()],
         )
@@ -101,24 +130,42 @@ class ClipReport:
         """
         scored = [sample for _, sample in self.windows if sample is not None]
         merged = EmotionDataSample(metainfo=dict(sample_id=self.name))
-        if scored and 'pred_score' in scored[0]:
-            merged.set_pred_score(np.mean([sample.pred_score.numpy() for sample in scored], axis=0))
-        if scored and 'pred_values' in scored[0]:
-            merged.set_pred_values(np.mean([sample.pred_values.numpy() for sample in scored], axis=0))
+        frames = self.track.means()
+        for name in number_fields(scored[0]) if scored else ():
+            rows = (
+                frames[name] if name in frames else np.mean([number_fields(sample)[name] for sample in scored], axis=0)
+            )
+            value = torch.as_tensor(rows, dtype=torch.float32)
+            if name == 'pred_score' and name not in frames:
+                merged.set_pred_score(value)
+                continue
+            merged.set_prediction(name, value)
+            target, is_score = target_of(name)
+            if is_score:
+                merged.set_prediction(f'pred_{target}', value.argmax(dim=-1))
         return merged
 
     def _prediction(self, sample: EmotionDataSample | None) -> dict[str, Any]:
         found: dict[str, Any] = dict(label=None, scores=None, values=None)
-        if sample is not None and 'pred_score' in sample:
-            scores = sample.pred_score.tolist()
-            names = names_for(self.names.classes, len(scores))
-            found['label'] = names[int(np.argmax(scores))]
-            found['scores'] = {name: round(score, _DIGITS) for name, score in zip(names, scores)}
-        if sample is not None and 'pred_values' in sample:
-            values = sample.pred_values.tolist()
-            names = names_for(self.names.dimensions, len(values))
-            found['values'] = {name: round(value, _DIGITS) for name, value in zip(names, values)}
+        fields = {} if sample is None else number_fields(sample)
+        for name in sorted(fields, key=lambda name: name not in ('pred_score', 'pred_values')):
+            target, is_score = target_of(name)
+            kind = 'scores' if is_score else 'values'
+            if found[kind] is not None:
+                continue  # clips of several targets show the first of each kind
+            entries = fields[name] if fields[name].ndim == 1 else np.nanmean(fields[name], axis=0)
+            names = names_for(self.names.of(target, is_score), len(entries))
+            found[kind] = {name: round(float(entry), _DIGITS) for name, entry in zip(names, entries)}
+            if is_score:
+                found['label'] = names[int(np.argmax(entries))]
         return found
+
+    def _frames(self) -> dict[str, Any] | None:
+        means = self.track.means()
+        if not means or self.clip is None:
+            return None
+        names = {target: self.names.of(target, is_score) for target, is_score in map(target_of, means)}
+        return describe_frames(means, self.clip.frames.seconds(), names)
 
     def _window(self, prepared: PreparedWindow, sample: EmotionDataSample | None) -> dict[str, Any]:
         return dict(

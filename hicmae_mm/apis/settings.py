@@ -35,6 +35,7 @@ class Settings:
         faces: Options for finding faces.
         backend: Name of the video reader; see :func:`~hicmae_mm.datasets.video_readers.open_video`.
         readings: How the pipeline reads the streams that are neither pictures nor sound.
+        predicts_frames: Whether the model has a prediction for each time step.
         data_root: Folder of the model's test data, from which paths in its pipeline start.
     """
 
@@ -50,6 +51,7 @@ class Settings:
     faces: FaceOptions
     backend: str | None = None
     readings: Mapping[str, Reading] = field(default_factory=dict)
+    predicts_frames: bool = False
     data_root: str = ''
 
     @property

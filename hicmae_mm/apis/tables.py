@@ -40,7 +40,48 @@ def write_window_csv(result: Mapping[str, Any], path: Path) -> Path:
     Returns:
         ``path``.
     """
-    rows = window_rows(result)
+    return _write(window_rows(result), path)
+
+
+def frame_rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Makes the table of the predictions per frame.
+
+    Args:
+        result: Result of the clip.
+
+    Returns:
+        One row for each frame with ``frame``, ``seconds``, and for each target a column of labels and one for each
+        entry, named ``TARGET.ENTRY``. Unknown values are empty. Empty for a model without predictions per frame.
+    """
+    frames = dict(result['frames'] or {})
+    seconds = frames.pop('seconds', None)
+    columns: dict[str, list[Any]] = {} if seconds is None else {'seconds': seconds}
+    for target, found in frames.items():
+        if 'label' in found:
+            columns[target] = found['label']
+        for name, values in {**found.get('scores', {}), **found.get('values', {})}.items():
+            columns[f'{target}.{name}'] = values
+    rows = zip(*columns.values(), strict=True)
+    return [
+        {'frame': number, **{name: '' if value is None else value for name, value in zip(columns, row)}}
+        for number, row in enumerate(rows)
+    ]
+
+
+def write_frame_csv(result: Mapping[str, Any], path: Path) -> Path:
+    """Writes the rows of :func:`frame_rows` and a header line with the column names.
+
+    Args:
+        result: Result of the clip, of a model with predictions per frame.
+        path: The file.
+
+    Returns:
+        ``path``.
+    """
+    return _write(frame_rows(result), path)
+
+
+def _write(rows: list[dict[str, Any]], path: Path) -> Path:
     with replaced_file(path) as partial, partial.open('w', newline='', encoding='utf-8') as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()

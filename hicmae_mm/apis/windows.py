@@ -34,16 +34,18 @@ class Window:
     samples: tuple[int, int] | None
 
 
-def window_edges(seconds: float, window_seconds: float, stride_seconds: float) -> list[tuple[float, float]]:
+def window_edges(
+    seconds: float, window_seconds: float, stride_seconds: float, slack: float = SINGLE_WINDOW_SLACK
+) -> list[tuple[float, float]]:
     """Computes the start and the end of every window.
 
-    The last window ends at the end of the clip. A clip that is at most :data:`SINGLE_WINDOW_SLACK` window lengths long
-    is one window.
+    The last window ends at the end of the clip. A clip that is at most ``slack`` window lengths long is one window.
 
     Args:
         seconds: Length of the clip.
         window_seconds: Length of a window. If it is infinite, every clip is one window.
         stride_seconds: Time from the start of one window to the start of the next.
+        slack: Longest clip that is one window, in window lengths, at least 1.
 
     Returns:
         Start and end of each window in seconds.
@@ -60,7 +62,7 @@ def window_edges(seconds: float, window_seconds: float, stride_seconds: float) -
         raise ValueError(f'window_seconds must be above 0, got {window_seconds}')
     if not stride_seconds > 0:
         raise ValueError(f'stride_seconds must be above 0, got {stride_seconds}')
-    if seconds <= SINGLE_WINDOW_SLACK * window_seconds:
+    if seconds <= slack * window_seconds + 1e-6:
         return [(0.0, seconds)]
     rest = seconds - window_seconds
     starts = [number * stride_seconds for number in range(math.ceil(rest / stride_seconds - 1e-6))] + [rest]
@@ -73,6 +75,7 @@ def plan_windows(
     window_seconds: float,
     stride_seconds: float,
     other_seconds: float | None = None,
+    slack: float = SINGLE_WINDOW_SLACK,
 ) -> list[Window]:
     """Plans the windows of a clip.
 
@@ -85,6 +88,7 @@ def plan_windows(
         window_seconds: Length of a window.
         stride_seconds: Time from the start of one window to the start of the next.
         other_seconds: Length of the other streams. None if it is not known.
+        slack: See :func:`window_edges`.
 
     Returns:
         The windows in order.
@@ -98,7 +102,7 @@ def plan_windows(
         seconds = audio.num_samples / audio.sample_rate_hz
     else:
         seconds = other_seconds or 0.0
-    edges = window_edges(seconds, window_seconds, stride_seconds)
+    edges = window_edges(seconds, window_seconds, stride_seconds, slack)
     if len(edges) == 1:  # the window gets all frames and samples, as in testing, also if one track is longer
         frames = None if timeline is None else (0, timeline.num_frames)
         samples = None if audio is None else _long_enough((0, audio.num_samples), audio)

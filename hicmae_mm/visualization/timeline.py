@@ -84,7 +84,7 @@ def _extremes(pieces: Any, num_samples: int, parts: int) -> tuple[np.ndarray, np
 
 
 def scores_over_time(result: Mapping[str, Any], kind: str = 'scores') -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Predictions as a function of time: at every moment the mean of the windows that cover it.
+    """Predictions as a function of time: those of frames, or at every moment the mean of the windows that cover it.
 
     Args:
         result: Result of :class:`~hicmae_mm.apis.EmotionInferencer` for a clip.
@@ -99,6 +99,11 @@ def scores_over_time(result: Mapping[str, Any], kind: str = 'scores') -> tuple[n
     if not result.get(kind):
         raise ValueError(f'{result.get("name")}: the result has no {kind}')
     names = list(result[kind])
+    frames = result.get('frames') or {}
+    if frames.get('seconds'):
+        lists = next(target[kind] for name, target in frames.items() if name != 'seconds' and kind in target)
+        edges = np.array([*frames['seconds'], result['duration_seconds']])
+        return edges, np.array([lists[name] for name in names], dtype=float).T, names
     windows = result['windows']
     edges = np.unique([0.0, *(w['start_seconds'] for w in windows), *(w['end_seconds'] for w in windows)])
     middles = (edges[:-1] + edges[1:]) / 2

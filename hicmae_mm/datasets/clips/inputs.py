@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hicmae_mm.datasets.clips.listed import ListedClip, read_listed_clips
 from hicmae_mm.datasets.folders import visible_names
 from hicmae_mm.datasets.preparation.sources import VIDEO_EXTENSIONS, find_files
 from hicmae_mm.datasets.tracks import open_container, picture_tracks
@@ -18,6 +19,7 @@ AUDIO_EXTENSIONS = (
     *('w64', 'aif', 'aiff', 'au', 'caf', 'ac3', 'amr', 'mp2', 'spx', 'wv'),
 )
 _PICTURE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp'}
+_LIST_SUFFIXES = ('.csv', '.tsv', '.json', '.jsonl', '.parquet')
 _KEYS = ('video', 'audio', 'frames', 'fps', 'waveform', 'sample_rate_hz', 'name')
 
 
@@ -32,6 +34,8 @@ class ClipInput:
         fps: Frame rate of ``video`` if it is an array or a folder.
         sample_rate_hz: Sampling rate of ``audio`` if it is an array.
         others: What is given for other streams of a model, by their names: a text, a path or an array.
+        span: Start and end of the clip in its files (seconds). None means that they are used completely.
+        speaker: Who speaks; None if it is not known.
     """
 
     name: str
@@ -40,6 +44,8 @@ class ClipInput:
     fps: float | None = None
     sample_rate_hz: int | None = None
     others: Mapping[str, Any] = field(default_factory=dict)
+    span: tuple[float, float] | None = None
+    speaker: str | None = None
 
     @property
     def shares_clock(self) -> bool:
@@ -58,8 +64,9 @@ def as_clips(inputs: Any, frame_folder_fps: float = 25.0, others: Collection[str
 
     Args:
         inputs: The path of a media file; the path of a folder of media files, which is searched recursively; the path
-            of a folder of numbered pictures, which is one clip; a dictionary (see :func:`clip_of_dict`); a
-            :class:`ClipInput`; or a sequence of any of these.
+            of a folder of numbered pictures, which is one clip; the path of a list of clips
+            (:mod:`~hicmae_mm.datasets.clips.listed`); a dictionary (see :func:`clip_of_dict`); a :class:`ClipInput`; or
+            a sequence of any of these.
         frame_folder_fps: Frame rate of folders of pictures.
         others: Names of other streams that a dictionary may give.
 
@@ -74,7 +81,7 @@ def as_clips(inputs: Any, frame_folder_fps: float = 25.0, others: Collection[str
         ['silence']
     """
     if isinstance(inputs, (str, Path)):
-        return list(_clips_of_path(Path(inputs).expanduser(), frame_folder_fps))
+        return list(_clips_of_path(Path(inputs).expanduser(), frame_folder_fps, others))
     if isinstance(inputs, ClipInput):
         return [inputs]
     if isinstance(inputs, Mapping):
@@ -87,7 +94,9 @@ def as_clips(inputs: Any, frame_folder_fps: float = 25.0, others: Collection[str
     )
 
 
-def _clips_of_path(path: Path, frame_folder_fps: float) -> Iterable[ClipInput]:
+def _clips_of_path(path: Path, frame_folder_fps: float, others: Collection[str]) -> Iterable[ClipInput]:
+    if path.is_file() and path.suffix.lower() in _LIST_SUFFIXES:
+        return [_clip_of_row(row, frame_folder_fps, others) for row in read_listed_clips(path, others)]
     if path.is_file():
         return [_clip_of_file(path)]
     if not path.is_dir():
@@ -95,6 +104,16 @@ def _clips_of_path(path: Path, frame_folder_fps: float) -> Iterable[ClipInput]:
     if _is_frame_folder(path):
         return [ClipInput(path.name, path, None, frame_folder_fps)]
     return [_clip_of_file(file) for file in find_files(path, (*VIDEO_EXTENSIONS, *AUDIO_EXTENSIONS))]
+
+
+def _clip_of_row(row: ListedClip, frame_folder_fps: float, others: Collection[str]) -> ClipInput:
+    try:
+        clip = clip_of_dict(row.given, frame_folder_fps, others)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f'{row.place}: {error}') from error
+    except ValueError as error:
+        raise ValueError(f'{row.place}: {error}') from error
+    return replace(clip, span=row.span, speaker=row.speaker)
 
 
 def _is_frame_folder(path: Path) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 
 from hicmae_mm.datasets.audio_readers import AlignedAudio, AudioReader, open_audio
 from hicmae_mm.datasets.clips.inputs import ClipInput, tracks_of
+from hicmae_mm.datasets.spans import AudioPart, VideoPart
 from hicmae_mm.datasets.video_readers import PyAVReader, VideoReader, open_video
 
 _LATEST_START_SECONDS = 0.5
@@ -225,7 +226,8 @@ class OpenClip:
         elif video.is_file() and 'video' not in tracks_of(video):
             self.missing['video'] = 'the file has no picture track'
         else:
-            self.video = open_video(video, backend, fps)
+            reader = open_video(video, backend, fps)
+            self.video = reader if self.clip.span is None else VideoPart(reader, self.clip.span, video)
 
     def _open_audio(self) -> None:
         audio = self.clip.audio
@@ -241,7 +243,10 @@ class OpenClip:
             reader = open_audio(audio)
             if reader.note:
                 self.notes.append(reader.note)
-            self.audio = AlignedAudio(reader, self._sound_origin(reader))
+            if self.clip.span is None:
+                self.audio = AlignedAudio(reader, self._sound_origin(reader))
+            else:
+                self.audio = AlignedAudio(AudioPart(AlignedAudio(reader), self.clip.span, audio), 0.0)
 
     def _sound_origin(self, reader: AudioReader) -> float:
         """Returns the start of the time of the clip on the clock of the sound, which a separate file shares."""

@@ -56,6 +56,17 @@ class Transcript:
         middles = ((word.start_seconds + word.end_seconds) / 2 for word in self.words)
         return ' '.join(word.text for word, at in zip(self.words, middles) if start_seconds <= at < end_seconds)
 
+    def part(self, start_seconds: float, end_seconds: float) -> Transcript:
+        """Returns the words whose middle lies within a span, with times from its start."""
+        if self.words is None:
+            return self
+        words = tuple(
+            Word(word.start_seconds - start_seconds, word.end_seconds - start_seconds, word.text)
+            for word in self.words
+            if start_seconds <= (word.start_seconds + word.end_seconds) / 2 < end_seconds
+        )
+        return Transcript(' '.join(word.text for word in words), words)
+
 
 def read_transcript(text: str | Path) -> Transcript:
     """Reads the transcript of a clip.
