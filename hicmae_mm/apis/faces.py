@@ -20,6 +20,7 @@ from hicmae_mm.datasets.faces.speaker import clip_loudness, loudness_of, speaker
 from hicmae_mm.datasets.source_clip import Clip
 from hicmae_mm.registry import FACE_CROPPERS
 
+FaceCropper = str | Mapping[str, Any] | BaseFaceCropper | None
 AUTO = 'auto'
 AUTO_CROPPER = 'YuNet'
 _HELD_BYTES = 2**28  # frames of a clip stay in memory from the search to the cutting if they are not larger

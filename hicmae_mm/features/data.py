@@ -144,7 +144,7 @@ def _with_time(pipeline: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Lets the pipeline pack the time stamps of every clip."""
     steps = [dict(step) for step in pipeline]
     for step in steps:
-        if step['type'] == 'PackAudioVisual':
+        if step['type'] in ('PackAudioVisual', 'PackStreams'):
             step['meta_keys'] = tuple(dict.fromkeys([*step.get('meta_keys', ()), *TIME_KEYS]))
     return steps
 

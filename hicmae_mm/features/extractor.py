@@ -183,16 +183,9 @@ class FeatureExtractor:
             )
         encoder = self.model.encoders[stream]
         grid = getattr(encoder, 'output_grid', getattr(encoder, 'grid', None))
-        if grid is None:  # an encoder of sequences has a token per step
-            return tokens
-        if tokens.shape[1] == 1:  # no clip of the batch has the stream
+        if grid is not None and tokens.shape[1] == 1:  # no clip of the batch has the stream
             return tokens.expand(-1, grid[0], -1)
-        if tokens.shape[1] != torch.Size(grid).numel():
-            raise ValueError(
-                f'the {stream} encoder has {tokens.shape[1]} tokens and a grid of {grid}: level frame needs one token '
-                'per place of the grid'
-            )
-        steps: Tensor = tokens.unflatten(1, (grid[0], -1)).mean(dim=2)  # (B, steps, tokens of a step, D)
+        steps: Tensor = encoder.split_steps(tokens).mean(dim=2)  # (B, steps, tokens of a step, D)
         return steps
 
     def _check_streams(self, inputs: Mapping[str, Tensor], present: Mapping[str, Any] | None) -> None:

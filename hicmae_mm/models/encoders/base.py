@@ -42,10 +42,12 @@ class BaseEncoder(BaseModule, metaclass=ABCMeta):
     Attributes that the models read to fit the other components:
         embed_dims: Width D of its tokens.
         depth: Number of layers, ``len(EncoderOutput.hidden)``.
+        token_seconds: Time from one token to the next, for encoders of waveforms; ``None``: it depends on the input.
     """
 
     embed_dims: int
     depth: int
+    token_seconds: float | None = None
     __call__: Callable[..., EncoderOutput]
 
     @abstractmethod
@@ -87,6 +89,25 @@ class BaseEncoder(BaseModule, metaclass=ABCMeta):
             raise TypeError(f'{type(self).__name__} does not say what it takes: it has no method example_input')
         size = [count * length for count, length in zip(grid, patch)]
         return torch.randn(batch_size, channels, *size, generator=generator)
+
+    def split_steps(self, tokens: Tensor) -> Tensor:
+        """Sorts the tokens of a clip by time: ``(B, N, D)`` to ``(B, steps, tokens of a step, D)``.
+
+        The first axis of a grid is time. Without a grid, every token is a step.
+
+        Raises:
+            ValueError: The tokens do not fill the grid.
+        """
+        grid = getattr(self, 'output_grid', getattr(self, 'grid', None))
+        if grid is None:
+            return tokens.unsqueeze(2)
+        if tokens.shape[1] != prod(grid):
+            raise ValueError(
+                f'{type(self).__name__} has {tokens.shape[1]} tokens and a grid of {tuple(grid)}; tokens are sorted by '
+                'time only if there is one for every place of the grid'
+            )
+        steps: Tensor = tokens.unflatten(1, (grid[0], -1))
+        return steps
 
     @property
     def size(self) -> int:

@@ -86,6 +86,7 @@ class Emotion2VecEncoder(BaseEncoder):
         self.embed_dims, self.depth = embed_dims, prenet_depth + depth
         self.normalize, self.mask_padding = normalize, mask_padding
         self.convolutions = WaveformConvolutions(conv_layers)
+        self.token_seconds = math.prod(int(stride) for _, _, stride in conv_layers) / SAMPLE_RATE_HZ
         channels = int(conv_layers[-1][0])
         self.project = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, embed_dims))
         kernel = max(3, position_width // position_layers)

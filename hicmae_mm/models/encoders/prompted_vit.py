@@ -121,6 +121,13 @@ class PromptedViTEncoder(BaseEncoder):
         classes = rearrange(normed[-1][:, 0], '(b t) d -> b t d', b=batch_size)
         return EncoderOutput(hidden[-1], hidden, summary=classes)
 
+    def split_steps(self, tokens: Tensor) -> Tensor:
+        """See :meth:`BaseEncoder.split_steps`; a step is a frame of a video, or a column of a spectrogram's patches."""
+        grid = self.patch_embed.grid
+        per_step = grid[0] * grid[1] if isinstance(self.patch_embed, ImageEmbed) else grid[1]
+        steps: Tensor = tokens.unflatten(1, (-1, per_step))
+        return steps
+
     def example_input(self, batch_size: int, generator: torch.Generator | None = None) -> Tensor:
         """See :meth:`BaseEncoder.example_input`; a video has 16 frames."""
         embed = self.patch_embed

@@ -1,0 +1,247 @@
+"""Use the encoder of any model as a function: sound or pictures in, features out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.device import get_device
+from torch import Tensor
+
+from hicmae_mm.apis.clip import SOUND_ENDED, PreparedWindow, Settings, WindowedClip
+from hicmae_mm.apis.encoded import (
+    EncoderFeatures,
+    WindowFeatures,
+    join_windows,
+    spectrogram_times,
+    video_times,
+    waveform_times,
+)
+from hicmae_mm.apis.faces import AUTO, FaceCropper, build_face_options
+from hicmae_mm.apis.model_zoo import resolve_model
+from hicmae_mm.checkpoints.loading import read_checkpoint
+from hicmae_mm.config.collation import collate_of
+from hicmae_mm.datasets.clips.inputs import ClipInput, as_clips
+from hicmae_mm.datasets.clips.media import OpenClip
+from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.features.data import dataset_configs
+from hicmae_mm.features.extractor import FeatureExtractor
+from hicmae_mm.models.encoders import ForeignEncoder
+from hicmae_mm.models.layers import mean_tokens
+from hicmae_mm.registry import MODELS, TRANSFORMS
+from hicmae_mm.structures import EmotionDataSample, Stream
+
+STREAMS = ('video', 'audio')
+_MIN_FACE_COVERAGE = 0.25
+
+
+class LoadedEncoder:
+    """The encoder of one stream of a model, behind the test pipeline of the model's config.
+
+    :func:`load_encoder` makes one.
+
+    Args:
+        cfg: Config of the model and its data.
+        stream: ``'audio'`` or ``'video'``.
+        weights: Path or address of weights; None for an encoder that loads its own.
+        device: Device on which the encoder runs.
+        face_cropper: See :class:`~hicmae_mm.apis.EmotionInferencer`.
+
+    Attributes:
+        encoder: The component.
+        embed_dims: Width D of the features.
+
+    Raises:
+        ValueError: If the weights lack the encoder, or the config does not say how clips are read.
+    """
+
+    def __init__(
+        self, cfg: Config, stream: str, weights: str | None, device: str | torch.device, face_cropper: FaceCropper
+    ) -> None:
+        model = MODELS.build(cfg.model)
+        extractor = FeatureExtractor(model, (stream,), 'all')
+        if weights is not None:
+            extractor.load(read_checkpoint(weights)['state_dict'], weights)
+        self.stream, self.device = stream, torch.device(device)
+        self.encoder = model.encoders[stream].to(self.device)
+        self.embed_dims: int = self.encoder.embed_dims
+        self._preprocessor = model.data_preprocessor.to(self.device)
+        self._pipeline = [TRANSFORMS.build(step) for step in dataset_configs(cfg)[0][0]['pipeline']]
+        self._collate = collate_of(cfg)
+        self._facts = {key: value for step in self._pipeline for key, value in vars(step).items()}
+        self._settings = self._make_settings(tuple(cfg.model.encoders), face_cropper)
+
+    def _make_settings(self, model_streams: tuple[str, ...], face_cropper: FaceCropper) -> Settings:
+        """Windows are as long as a view of the model. A pipeline without views takes the whole clip."""
+        has_views = 'clip_len' in self._facts
+        if self.stream == 'video' and not has_views:
+            raise ValueError('the pipeline of the config has no SampleClips, which chooses the frames of a video')
+        return Settings(
+            pipeline=self._pipeline,
+            model_streams=model_streams,
+            streams=(self.stream,),
+            may_lack_streams=True,
+            window_seconds=None if has_views else float('inf'),
+            stride_seconds=None,
+            window_frames=self._facts['clip_len'] * self._facts['frame_interval'] if has_views else 1,
+            nominal_fps=self._facts.get('nominal_fps', 25.0),
+            frame_rate_hz=AUTO,
+            faces=build_face_options(face_cropper if self.stream == 'video' else None, None, _MIN_FACE_COVERAGE),
+            backend=self._facts.get('backend'),
+        )
+
+    def __call__(
+        self, clips: Any, rate_hz: float | None = None, batch_size: int = 8
+    ) -> EncoderFeatures | list[EncoderFeatures]:
+        """Encodes clips of any length.
+
+        Args:
+            clips: A waveform ``(S,)`` or ``(channels, S)`` of floats in -1..1, or frames ``(T, H, W, 3)`` uint8 RGB, as
+                an array or a tensor; the path of a file; a dictionary as
+                :class:`~hicmae_mm.apis.EmotionInferencer` takes it; or a list of any of these.
+            rate_hz: Sampling rate of waveforms, or frame rate of frames.
+            batch_size: Number of windows that are encoded at once.
+
+        Returns:
+            The features of the clip; for a list, a list of them.
+
+        Raises:
+            FileNotFoundError: If a file does not exist.
+            MediaError: If a clip is broken, lacks the stream, or is too short.
+            TypeError: If an input has another type.
+            ValueError: If an array has another shape or no rate.
+        """
+        if batch_size < 1:
+            raise ValueError(f'batch_size must be at least 1, got {batch_size}')
+        is_list = isinstance(clips, (list, tuple))
+        inputs = [clip for item in (clips if is_list else [clips]) for clip in as_clips(self._as_input(item, rate_hz))]
+        found: list[list[WindowFeatures]] = [[] for _ in inputs]
+        waiting: list[tuple[int, PreparedWindow]] = []
+        for pair in self._windows(inputs):
+            waiting.append(pair)
+            if len(waiting) == batch_size:
+                self._encode(waiting, found)
+                waiting = []
+        if waiting:
+            self._encode(waiting, found)
+        features = [join_windows(windows) for windows in found]
+        return features[0] if len(features) == 1 and not is_list else features
+
+    def _as_input(self, clip: Any, rate_hz: float | None) -> Any:
+        if isinstance(clip, Tensor):
+            clip = clip.detach().cpu().numpy()
+        if isinstance(clip, (str, Path, Mapping)):
+            return clip
+        if not isinstance(clip, np.ndarray):
+            raise TypeError(f'a clip must be an array, a tensor, a path or a dictionary, got {type(clip).__name__}')
+        if self.stream == 'video':
+            return dict(frames=clip, fps=rate_hz)
+        if rate_hz is not None and rate_hz != int(rate_hz):
+            raise ValueError(f'the sampling rate of a waveform must be a whole number, got {rate_hz}')
+        return dict(waveform=clip, sample_rate_hz=None if rate_hz is None else int(rate_hz))
+
+    def _windows(self, clips: Sequence[ClipInput]) -> Iterator[tuple[int, PreparedWindow]]:
+        """Yields the windows of all clips that can be encoded, each with the number of its clip."""
+        for number, clip in enumerate(clips):
+            with OpenClip(clip, (self.stream,), self._settings.backend) as opened:
+                if opened.missing:
+                    raise MediaError(f'{clip.name} has no {self.stream}: {opened.missing[self.stream]}')
+                length = WindowedClip(opened, self._settings).window_seconds
+                count, reason = 0, ''
+                for window in WindowedClip(opened, replace(self._settings, stride_seconds=length)):
+                    reason = window.absent.get(self.stream, reason)
+                    if window.packed is not None:
+                        count += 1
+                        yield number, window
+            if not count:
+                if reason == SOUND_ENDED:
+                    reason = 'the sound is too short, 28 ms are the least'
+                raise MediaError(f'{clip.name} cannot be encoded: {reason}')
+
+    @torch.inference_mode()
+    def _encode(self, windows: Sequence[tuple[int, PreparedWindow]], found: list[list[WindowFeatures]]) -> None:
+        batch = self._collate([window.packed for _, window in windows])
+        batch = {key: batch[key] for key in ('inputs', 'data_samples')}  # without masks
+        stream: Stream = self._preprocessor(batch, False)['inputs'][self.stream]
+        output = self.encoder(stream)
+        padding = output.padding
+        layers = torch.stack([self.encoder.split_steps(layer).mean(2) for layer in output.hidden])  # (L, V, T, D)
+        utterances = mean_tokens(output.tokens, padding)
+        first = 0
+        for (number, window), sample in zip(windows, batch['data_samples']):
+            rows = slice(first, first + int(sample.get('num_views', 1)))
+            times = self._times(sample, stream, layers.shape[2], rows, padding) + window.window.start_seconds
+            found[number].append(
+                WindowFeatures(
+                    utterances[rows].float().cpu(),
+                    layers[:, rows].float().cpu(),
+                    torch.as_tensor(times, dtype=torch.float32),
+                )
+            )
+            first = rows.stop
+
+    def _times(
+        self, sample: EmotionDataSample, stream: Stream, num_steps: int, rows: slice, padding: Tensor | None
+    ) -> np.ndarray:
+        """Start of every step of a window's views, ``(V, T)`` seconds from the start of the window."""
+        num_views = rows.stop - rows.start
+        if self.stream == 'video':
+            return video_times(sample, num_views, num_steps)
+        if isinstance(stream, Tensor) and stream.ndim == 4:
+            return spectrogram_times(sample, num_views, num_steps, stream.shape[-2])
+        num_tokens = np.full(num_views, num_steps) if padding is None else (~padding[rows]).sum(1).cpu().numpy()
+        rate = self._facts['sample_rate_hz']
+        return waveform_times(stream, rows, num_tokens, num_steps, rate, self.encoder.token_seconds)
+
+
+def load_encoder(
+    model: str | Path | Mapping[str, Any],
+    weights: str | Path | None = None,
+    stream: str | None = None,
+    device: str | torch.device | None = None,
+    face_cropper: FaceCropper = AUTO,
+    trust_source: bool = False,
+) -> LoadedEncoder:
+    """Loads the encoder of one stream of a model, which then encodes sound or pictures of any length.
+
+    Sound is resampled and mixed to one channel, and pictures are cropped, as the test pipeline of the model's config
+    says. A clip that is longer than a view of the model is encoded in windows, one after the other.
+
+    Args:
+        model: Folder of a training, path or name of a config, or a config; see
+            :class:`~hicmae_mm.apis.EmotionInferencer`. It may be pre-trained or fine-tuned.
+        weights: Path or address of weights. None means the weights of the model.
+        stream: ``'audio'`` or ``'video'``. None means the only stream of the model.
+        device: Device such as ``'cpu'`` or ``'cuda'``. None means the fastest device of this machine.
+        face_cropper: See :class:`~hicmae_mm.apis.EmotionInferencer`.
+        trust_source: Whether the config in a folder of weights may run code. By default it is read as data.
+
+    Returns:
+        The encoder: ``encoder(waveform, 16000)``, ``encoder(frames, 25)`` or ``encoder(path)`` returns
+        :class:`~hicmae_mm.apis.EncoderFeatures`.
+
+    Raises:
+        FileNotFoundError: If the config or the weights do not exist.
+        ValueError: If the model has no such stream, or no weights.
+    """
+    resolved = resolve_model(model, weights, trust_source)
+    encoders = (resolved.cfg.get('model') or {}).get('encoders') or {}
+    known = [name for name in STREAMS if name in encoders]
+    if stream is None and len(known) == 1:
+        stream = known[0]
+    if stream not in known:
+        raise ValueError(f'stream must be one of {known}, the streams of {resolved.name} with media, got {stream!r}')
+    if resolved.weights is None and not _loads_itself(encoders[stream]):
+        raise ValueError(f'no weights of {resolved.name} are published: name a file by weights=, or train it first')
+    return LoadedEncoder(resolved.cfg, stream, resolved.weights, device or get_device(), face_cropper)
+
+
+def _loads_itself(cfg: Mapping[str, Any]) -> bool:
+    """Whether a component around another library's model reads the weights of that model when it is built."""
+    kind = MODELS.get(cfg['type']) if isinstance(cfg.get('type'), str) else cfg.get('type')
+    return isinstance(kind, type) and issubclass(kind, ForeignEncoder)
