@@ -59,6 +59,7 @@ TRANSFORM_CASES = {
     'SampleClips': TransformCase(
         'finetune', 'SampleClips', dict(mode='train', clip_len=4, frame_interval=1, audio_alignment='timestamps')
     ),
+    'SampleSegments': TransformCase('finetune', 'SampleClips', dict(mode='train', num_segments=4)),
     'DecodeFrames': TransformCase('finetune', 'DecodeFrames'),
     'FixedCrop': TransformCase('finetune', 'DecodeFrames', dict(top=0, left=4, height=20, width=24), replaces=False),
     'ClipRandAugment': TransformCase('finetune', 'ClipRandAugment', dict(policy='rand-m3-n2')),

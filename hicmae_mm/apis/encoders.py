@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from torch import Tensor
 
-from hicmae_mm.apis.clip import SOUND_ENDED, PreparedWindow, Settings, WindowedClip
+from hicmae_mm.apis.clip import SOUND_ENDED, PreparedWindow, WindowedClip
 from hicmae_mm.apis.encoded import (
     EncoderFeatures,
     WindowFeatures,
@@ -24,6 +25,7 @@ from hicmae_mm.apis.encoded import (
 )
 from hicmae_mm.apis.faces import AUTO, FaceCropper, build_face_options
 from hicmae_mm.apis.model_zoo import resolve_model
+from hicmae_mm.apis.settings import Settings, sampling_facts
 from hicmae_mm.checkpoints.loading import read_checkpoint
 from hicmae_mm.config.collation import collate_of
 from hicmae_mm.datasets.clips.inputs import ClipInput, as_clips
@@ -73,26 +75,23 @@ class LoadedEncoder:
         self._preprocessor = model.data_preprocessor.to(self.device)
         self._pipeline = [TRANSFORMS.build(step) for step in dataset_configs(cfg)[0][0]['pipeline']]
         self._collate = collate_of(cfg)
-        self._facts = {key: value for step in self._pipeline for key, value in vars(step).items()}
         self._settings = self._make_settings(tuple(cfg.model.encoders), face_cropper)
 
     def _make_settings(self, model_streams: tuple[str, ...], face_cropper: FaceCropper) -> Settings:
         """Windows are as long as a view of the model. A pipeline without views takes the whole clip."""
-        has_views = 'clip_len' in self._facts
-        if self.stream == 'video' and not has_views:
+        facts = sampling_facts(self._pipeline)
+        if self.stream == 'video' and math.isinf(facts['window_frames']):
             raise ValueError('the pipeline of the config has no SampleClips, which chooses the frames of a video')
         return Settings(
             pipeline=self._pipeline,
             model_streams=model_streams,
             streams=(self.stream,),
             may_lack_streams=True,
-            window_seconds=None if has_views else float('inf'),
+            window_seconds=None,
             stride_seconds=None,
-            window_frames=self._facts['clip_len'] * self._facts['frame_interval'] if has_views else 1,
-            nominal_fps=self._facts.get('nominal_fps', 25.0),
             frame_rate_hz=AUTO,
             faces=build_face_options(face_cropper if self.stream == 'video' else None, None, _MIN_FACE_COVERAGE),
-            backend=self._facts.get('backend'),
+            **facts,
         )
 
     def __call__(
@@ -195,7 +194,7 @@ class LoadedEncoder:
         if isinstance(stream, Tensor) and stream.ndim == 4:
             return spectrogram_times(sample, num_views, num_steps, stream.shape[-2])
         num_tokens = np.full(num_views, num_steps) if padding is None else (~padding[rows]).sum(1).cpu().numpy()
-        rate = self._facts['sample_rate_hz']
+        rate = next(step.sample_rate_hz for step in self._pipeline if hasattr(step, 'sample_rate_hz'))
         return waveform_times(stream, rows, num_tokens, num_steps, rate, self.encoder.token_seconds)
 
 

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from hicmae_mm.checkpoints import torch_format
+from hicmae_mm.checkpoints import torch_format, trusted_pickle
 from hicmae_mm.utils.files import replaced_file
 
 TORCH_SUFFIXES = ('.pth', '.pt', '.ckpt', '.bin')
@@ -44,7 +44,7 @@ def read_file(path: Path, map_location: Any = 'cpu', is_mapped: bool = False, is
         return _read_safetensors(path, device, is_mapped)
     try:
         if is_trusted:
-            return torch.load(path, map_location=device, weights_only=False)
+            return torch.load(path, map_location=device, weights_only=False, pickle_module=trusted_pickle)
         return torch_format.load(path, device, is_mapped)
     except (OSError, MemoryError):
         raise

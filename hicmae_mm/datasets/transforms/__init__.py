@@ -15,6 +15,7 @@ from hicmae_mm.datasets.transforms.missing import DropVectors
 from hicmae_mm.datasets.transforms.multi_view import MultiView
 from hicmae_mm.datasets.transforms.rand_augment import ClipRandAugment
 from hicmae_mm.datasets.transforms.running_cell import RunningCellMask
+from hicmae_mm.datasets.transforms.segments import SampleSegments
 from hicmae_mm.datasets.transforms.text import Tokenize
 from hicmae_mm.datasets.transforms.video_aug import ClipRandomErasing, FixedCrop, SpatialViews
 from hicmae_mm.datasets.transforms.video_io import DecodeFrames, OpenVideo, SampleClips
@@ -44,6 +45,7 @@ __all__ = [
     'RandomResizedCropFlip',
     'RunningCellMask',
     'SampleClips',
+    'SampleSegments',
     'SpatialViews',
     'SpecMasking',
     'SymmetricWindowMask',

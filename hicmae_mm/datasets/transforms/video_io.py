@@ -192,13 +192,13 @@ class SampleClips(BaseTransform):
         reader = results['video_reader']
         if self.audio_alignment == 'fraction':
             span = fraction_span(first, last, n)
-            return _on_pictures(span, reader, n) if follows_pictures(results) and reader.fps else span
+            return span_on_pictures(span, reader, n) if follows_pictures(results) and reader.fps else span
         if reader is None:
             return AudioSpan(first / results['avg_fps'], (last + 1) / results['avg_fps'], 'seconds')
         return AudioSpan(reader.frame_seconds(first)[0], reader.frame_seconds(last)[1], 'seconds')
 
 
-def _on_pictures(span: AudioSpan, reader: VideoReader, num_frames: int) -> AudioSpan:
+def span_on_pictures(span: AudioSpan, reader: VideoReader, num_frames: int) -> AudioSpan:
     """Converts a fraction of the duration of the pictures to seconds on the clock of the file.
 
     The sound in the same file may start and end at other times than the pictures.

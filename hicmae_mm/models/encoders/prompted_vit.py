@@ -72,7 +72,7 @@ class PromptedViTEncoder(BaseEncoder):
             [nn.Parameter(torch.randn(num_prompts, embed_dims)) for _ in range(depth // prompt_interval)]
         )
         self.positions = nn.Parameter(torch.randn(1, 1 + num_patches + total_prompts, embed_dims) * 0.02)
-        rates = torch.linspace(0, drop_path_rate, depth).tolist()
+        rates = torch.linspace(0, drop_path_rate, depth, device='cpu').tolist()
         self.blocks = nn.ModuleList(
             Block(embed_dims, num_heads, mlp_ratio, qkv_bias=True, drop_path=rate, norm_layer=NORM) for rate in rates
         )
