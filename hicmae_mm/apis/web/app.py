@@ -17,6 +17,7 @@ from starlette.middleware import Middleware
 
 from hicmae_mm.apis.web.gate import Gate
 from hicmae_mm.apis.web.hosts import LOCAL_HOSTS
+from hicmae_mm.apis.web.problems import LONGEST_TEXT
 from hicmae_mm.apis.web.receiving import Receiver
 from hicmae_mm.apis.web.service import EmotionService
 from hicmae_mm.apis.web.visits import Visits, source_names
@@ -59,6 +60,7 @@ def build_app(visits: Visits, max_waiting: int = 20) -> gr.Blocks:
         gr.HTML(_introduction(service), elem_id='hm-intro')
         with gr.Row(elem_id='hm-columns', equal_height=False):
             with gr.Column(scale=1, min_width=300, elem_id='hm-input'):
+                words = [_text_field()] if service.texts else []
                 inputs = _input_tabs(service)
                 gr.HTML(_small_print(service), elem_id='hm-print')
             with gr.Column(scale=3, min_width=320):
@@ -73,11 +75,11 @@ def build_app(visits: Visits, max_waiting: int = 20) -> gr.Blocks:
         sources = [source for source, _ in inputs]
         for source, button in inputs:
             started = button.click(
-                visits.view,
-                source,
-                [result, *sources],
+                visits.view_with_words if words else visits.view,
+                [source, *words],
+                [result, *sources, *words],
                 preprocess=False,  # otherwise Gradio would copy or convert the files
-                js='(file) => window.hicmaeRemember(file)',
+                js='(...inputs) => window.hicmaeRemember(...inputs)',
                 concurrency_id='analyse',
                 api_visibility='private',
                 scroll_to_output=True,
@@ -90,7 +92,8 @@ def build_app(visits: Visits, max_waiting: int = 20) -> gr.Blocks:
             for listen in _events(source, 'clear'):
                 listen(visits.forget, None, None, **quiet)
         app.unload(visits.forget)
-        gr.api(visits.analyse, api_name='analyse', concurrency_id='analyse')
+        analyse = visits.analyse_with_words if words else visits.analyse
+        gr.api(analyse, api_name='analyse', concurrency_id='analyse')
     app.queue(max_size=max_waiting, default_concurrency_limit=service.num_models, api_open=False)
     return app
 
@@ -111,7 +114,7 @@ def _source(name: str, service: EmotionService) -> gr.components.Component:
         return gr.Video(
             sources=['webcam'],
             include_audio=True,
-            label='Record face and voice' if 'audio' in service.streams else 'Record the face',
+            label='Record face and voice' if 'audio' in service.media else 'Record the face',
             webcam_options=gr.WebcamOptions(mirror=False),  # mirroring would need the ffmpeg program
             elem_id='hm-camera',
         )
@@ -121,12 +124,16 @@ def _source(name: str, service: EmotionService) -> gr.components.Component:
     return gr.File(label=label, type='filepath', elem_id='hm-file', height=190)
 
 
+def _text_field() -> gr.Textbox:
+    return gr.Textbox(label='What is said', lines=2, max_length=LONGEST_TEXT, elem_id='hm-words')
+
+
 def _events(source: gr.components.Component, *names: str) -> list[Callable[..., Any]]:
     return [getattr(source, name) for name in names if hasattr(source, name)]
 
 
 def _introduction(service: EmotionService) -> str:
-    what = _KINDS[tuple(service.streams)]
+    what = _KINDS[service.media] + (', and from the words' if service.texts else '')
     synthetic = (
         '<p class="hm-caution" role="note"><strong>This model knows only synthetic faces.</strong> It has learned from '
         'drawn faces and made-up voices; of real people it knows nothing.</p>'

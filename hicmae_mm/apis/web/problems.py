@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 _NOUNS = {'video': 'picture', 'audio': 'sound'}
+LONGEST_TEXT = 10_000
+"""Number of characters that a visitor may write."""
 
 
 class VisitorError(ValueError):
@@ -88,6 +90,16 @@ def lacks(stream: str, needs: Sequence[str]) -> VisitorError:
     reason = 'has learned from both together' if len(needs) > 1 else f'uses only {needed}'
     noun = _NOUNS[stream]
     return VisitorError(f'This file has no {noun}.', f'The model {reason}; choose a recording with {needed}.')
+
+
+def no_words() -> VisitorError:
+    """Error for a recording without its words, which the model needs."""
+    return VisitorError('The words are missing.', 'Write what is said in the recording into the text field.')
+
+
+def too_many_words() -> VisitorError:
+    """Error for a text that is too long."""
+    return VisitorError(f'The text is longer than {LONGEST_TEXT} characters.', 'Write only what is said.')
 
 
 def no_face() -> VisitorError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 from mmengine.logging import print_log
 
 from hicmae_mm.apis.clip import NO_FACE
+from hicmae_mm.apis.further import TEXT
 from hicmae_mm.apis.inferencer import EmotionInferencer
 from hicmae_mm.apis.settings import test_dataset
 from hicmae_mm.apis.web import problems
@@ -22,6 +23,7 @@ from hicmae_mm.apis.web.stops import CheckStop, Stop
 from hicmae_mm.apis.web.view import Pictures, problem_view, result_view
 from hicmae_mm.datasets.clips.inputs import ClipInput
 from hicmae_mm.datasets.clips.media import OpenClip
+from hicmae_mm.datasets.clips.transcripts import Transcript
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.transforms import OpenVideo
 from hicmae_mm.kernels.heap import HEAP
@@ -77,6 +79,11 @@ class EmotionService:
         first = make_inferencer()
         settings = first.settings(self.windows.window_seconds, self.windows.stride_seconds, self.windows.streams)
         self.streams, self.may_lack_streams = settings.streams, settings.may_lack_streams
+        self.media = settings.media
+        self.texts = tuple(
+            name for name in self.streams if name in first.readings and first.readings[name].kind == TEXT
+        )
+        self._check_inputs()
         self.model = first.name
         self.is_synthetic = _is_synthetic(first)
         for inferencer in (first, *(make_inferencer() for _ in range(num_models - 1))):
@@ -87,32 +94,43 @@ class EmotionService:
             inferencer.pipeline.append(check)
             self._idle.put((inferencer, check))
 
+    def _check_inputs(self) -> None:
+        """Refuses models whose streams cannot be given on a page."""
+        others = [name for name in self.streams if name not in (*self.media, *self.texts)]
+        if not self.media or (others and not self.may_lack_streams):
+            raise ValueError(
+                f'the page takes recordings and words, but the model needs {" and ".join(others or self.streams)}; use '
+                'emotion_demo.py --give, or EmotionInferencer'
+            )
+
     @property
     def takes_sound_alone(self) -> bool:
         """Whether recordings without pictures are accepted."""
-        return 'audio' in self.streams and (self.may_lack_streams or self.streams == ('audio',))
+        return 'audio' in self.media and (self.may_lack_streams or self.media == ('audio',))
 
-    def view(self, path: Path | None, stop: Stop | None = None) -> dict[str, Any]:
+    def view(self, path: Path | None, stop: Stop | None = None, words: str = '') -> dict[str, Any]:
         """Analyses a file and makes the view of its result or of its problem.
 
         Args:
             path: The file. None means that nothing was uploaded.
             stop: Stops the analysis.
+            words: What is said, for a model with a stream of text.
 
         Returns:
             See :func:`~hicmae_mm.apis.web.view.result_view` and :func:`~hicmae_mm.apis.web.view.problem_view`.
         """
         try:
-            return self.analyse(path, stop)
+            return self.analyse(path, stop, words)
         except problems.VisitorError as problem:
             return problem_view(problem)
 
-    def analyse(self, path: Path | None, stop: Stop | None = None) -> dict[str, Any]:
+    def analyse(self, path: Path | None, stop: Stop | None = None, words: str = '') -> dict[str, Any]:
         """Analyses a file and makes the view of its result.
 
         Args:
             path: The file. None means that nothing was uploaded.
             stop: Stops the analysis.
+            words: What is said, for a model with a stream of text.
 
         Returns:
             See :func:`~hicmae_mm.apis.web.view.result_view`.
@@ -124,15 +142,15 @@ class EmotionService:
             raise problems.nothing_chosen()
         stop = stop or Stop(self.limits.max_analysis_seconds)
         try:
-            return self._threads.submit(self._in_words, path, stop).result()
+            return self._threads.submit(self._in_words, path, stop, words).result()
         except problems.VisitorError as problem:
             problem.file = path.name
             raise
 
-    def _in_words(self, path: Path, stop: Stop) -> dict[str, Any]:
+    def _in_words(self, path: Path, stop: Stop, words: str) -> dict[str, Any]:
         """Analyses; whatever goes wrong is a VisitorError."""
         try:
-            return self._analyse(path, stop)
+            return self._analyse(path, stop, words)
         except problems.VisitorError:
             raise
         except Exception as error:
@@ -143,19 +161,31 @@ class EmotionService:
             print_log(f'analysis failed: {type(error).__name__}: {error}', _LOG, logging.ERROR)
             raise problems.unexpected() from error
 
-    def _analyse(self, path: Path, stop: Stop) -> dict[str, Any]:
+    def _analyse(self, path: Path, stop: Stop, words: str) -> dict[str, Any]:
         try:
             stop.check()
+            if len(words) > problems.LONGEST_TEXT:
+                raise problems.too_many_words()
             found = check_media(path, self.limits)
-            missing = [name for name in self.streams if name not in found]
-            if missing and (not self.may_lack_streams or len(missing) == len(self.streams)):
-                raise problems.lacks(missing[0], self.streams)
-            clip = ClipInput(path.name, path if 'video' in found else None, path)
+            self._check_complete(found, words)
+            # as a transcript, because a text could be the name of a file of this server
+            given = Transcript(' '.join(words.split()))
+            clip = ClipInput(
+                path.name, path if 'video' in found else None, path, others=dict.fromkeys(self.texts, given)
+            )
             result = self._infer(clip, stop)
             stop.check()
             return result_view(result, _pictures(result, clip), 'video' in found)
         finally:
             HEAP.trim()
+
+    def _check_complete(self, found: Collection[str], words: str) -> None:
+        """Refuses a recording that lacks what the model needs."""
+        missing = [name for name in self.media if name not in found]
+        if missing and (not self.may_lack_streams or len(missing) == len(self.media)):
+            raise problems.lacks(missing[0], self.media)
+        if self.texts and not words.strip() and not self.may_lack_streams:
+            raise problems.no_words()
 
     def _infer(self, clip: ClipInput, stop: Stop) -> dict[str, Any]:
         inferencer, check = self._idle.get()

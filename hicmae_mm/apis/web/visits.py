@@ -40,9 +40,25 @@ class Visits:
         Returns:
             The values that the page shows, followed by None for each input, which empties it.
         """
+        return self._shown(file, '', request)
+
+    def view_with_words(self, file: dict[str, Any] | None, words: str | None, request: gr.Request) -> list[Any]:
+        """Analyses a file and what is said in it for the page.
+
+        Args:
+            file: See :meth:`view`.
+            words: What is said.
+            request: See :meth:`view`.
+
+        Returns:
+            See :meth:`view`.
+        """
+        return [*self._shown(file, words or '', request), '']
+
+    def _shown(self, file: dict[str, Any] | None, words: str, request: gr.Request) -> list[Any]:
         session = str(request.session_hash)
         try:
-            shown = self._result(file, session)
+            shown = self._result(file, session, words)
         except VisitorError as problem:
             shown = problem_view(problem)
         finally:
@@ -52,14 +68,18 @@ class Visits:
 
     def analyse(self, file: gr.FileData, request: gr.Request) -> dict[str, Any]:
         """Emotion in a video or sound file: the dictionary of EmotionInferencer."""
+        return self.analyse_with_words(file, '', request)
+
+    def analyse_with_words(self, file: gr.FileData, words: str, request: gr.Request) -> dict[str, Any]:
+        """Emotion in a video or sound file and in what is said: the dictionary of EmotionInferencer."""
         try:
-            shown = self._result(dict(file), str(request.session_hash))
+            shown = self._result(dict(file), str(request.session_hash), words)
         except VisitorError as problem:
             raise gr.Error(str(problem), print_exception=False) from None
         content: dict[str, Any] = json.loads(shown['files']['json'])
         return content
 
-    def _result(self, file: dict[str, Any] | None, session: str) -> dict[str, Any]:
+    def _result(self, file: dict[str, Any] | None, session: str, words: str) -> dict[str, Any]:
         if file is None:
             return self.service.analyse(None)
         try:
@@ -68,7 +88,7 @@ class Visits:
             raise upload_lost() from None
         try:
             with self.analyses.of(session, self.service.limits.max_analysis_seconds) as stop:
-                return self.service.analyse(claimed, stop)
+                return self.service.analyse(claimed, stop, words)
         finally:
             self.uploads.remove(claimed)
 
@@ -102,5 +122,5 @@ def source_names(service: EmotionService) -> tuple[str, ...]:
     Returns:
         Some of ``'file'``, ``'camera'`` and ``'microphone'``.
     """
-    camera = ('camera',) if 'video' in service.streams else ()
+    camera = ('camera',) if 'video' in service.media else ()
     return ('file', *camera, *(('microphone',) if service.takes_sound_alone else ()))

@@ -8,6 +8,7 @@ import pytest
 from hicmae_mm.apis import EmotionInferencer
 from hicmae_mm.apis.web import EmotionService, Limits
 from hicmae_mm.apis.web.uploads import Uploads, upload_folder
+from tests.apis.test_further import build
 
 Make = Callable[..., EmotionInferencer]
 
@@ -16,6 +17,15 @@ Make = Callable[..., EmotionInferencer]
 def folder() -> Iterator[Path]:
     with upload_folder() as path:
         yield path
+
+
+def test_a_model_with_words_has_a_field_for_them(folder: Path, tmp_path: Path):
+    (tmp_path / 'words.txt').write_text('[UNK]\nno\n')
+    app, _ = page(folder, lambda: build('text_audio_video', tmp_path))
+    fields = [block.label for block in app.blocks.values() if block.get_block_name() == 'textbox']
+    assert fields == ['What is said']
+    said = ' '.join(str(block.value) for block in app.blocks.values() if block.get_block_name() == 'html')
+    assert 'reads from face and voice, and from the words' in said
 
 
 def page(folder: Path, make_inferencer: Make, **options: object) -> tuple[object, dict]:

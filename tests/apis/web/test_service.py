@@ -17,6 +17,7 @@ from hicmae_mm.apis.web.service import Windows
 from hicmae_mm.apis.web.stops import Stop
 from hicmae_mm.datasets.writers import write_video
 from tests.apis.conftest import spot_frames
+from tests.apis.test_further import build
 from tests.apis.web.test_pictures import picture_of
 from tests.conftest import MediaFolder
 
@@ -198,3 +199,17 @@ def rotated_by_90_degrees(data: bytes) -> bytes:
     one = 1 << 16
     matrix = (0, one, 0, -one, 0, 0, 64 * one, 0, 1 << 30)
     return data[:at] + b''.join(value.to_bytes(4, 'big', signed=True) for value in matrix) + data[at + 36 :]
+
+
+def test_words_of_a_visitor(media: MediaFolder, tmp_path: Path):
+    (tmp_path / 'words.txt').write_text('[UNK]\nwell\ngood\nno\n')
+    service = EmotionService(lambda: build('text_audio_video', tmp_path, 'error'), Limits(max_seconds=4))
+    path = media.video('talk.mp4', num_frames=25, height=32, width=32)
+    assert (service.media, service.texts) == (('video', 'audio'), ('text',))
+    views = [service.view(path, words=words) for words in ('no', ' well\ngood', str(tmp_path / 'words.txt'))]
+    assert all(view['kind'] == 'result' for view in views)  # a name of a file is words, too: it is not opened
+    assert views[0]['panels'] != views[1]['panels']
+    assert service.view(path)['title'] == 'The words are missing.'
+    assert service.view(path, words='no ' * 4000)['title'] == 'The text is longer than 10000 characters.'
+    with pytest.raises(ValueError, match='the model needs bert and clip and hubert; use emotion_demo.py --give'):
+        EmotionService(lambda: build('feature_streams', tmp_path))

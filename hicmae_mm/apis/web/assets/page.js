@@ -5,7 +5,7 @@
   const tell = (name, detail) => document.dispatchEvent(new CustomEvent(name, { detail }));
 
   window.hicmaeMedia = () => address;
-  window.hicmaeRemember = async (file) => {
+  window.hicmaeRemember = async (file, ...others) => {
     if (address) URL.revokeObjectURL(address);
     address = null;
     tell('hicmae-start', { hasFile: Boolean(file) });
@@ -17,7 +17,7 @@
         address = null; // the result is shown without a player
       }
     }
-    return [file];
+    return [file, ...others];
   };
 
   window.hicmaeBusy = () => tell('hicmae-problem', {
