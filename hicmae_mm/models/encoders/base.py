@@ -21,7 +21,8 @@ class EncoderOutput(NamedTuple):
 
     Attributes:
         tokens: ``(B, K, D)``, the tokens that a fusion takes: the last layer's, normed.
-        hidden: One ``(B, K, D)`` per layer, normed. K may differ from layer to layer.
+        hidden: One ``(B, K, D)`` per layer, normed; the last one is ``tokens``. K may differ from layer to layer. An
+            encoder of another library gives the layers as that library does.
         padding: ``(B, K)`` bool, True = padding, for input of different lengths; ``None``: every token is real.
         summary: ``(B, R, D)`` tokens that stand for the whole clip, such as a class token; ``None``: there are none.
         auxiliary: What objectives need besides, by name, such as the balance of experts; ``None``: nothing.
@@ -143,8 +144,7 @@ class ForeignEncoder(BaseEncoder):
     """Base class of encoders around somebody else's module, whose weights are its own affair.
 
     MMEngine initialises every module that has a method ``init_weights``, which would overwrite what the module has
-    loaded. The models leave modules alone that are not MMEngine's; this class adds a rule for layer-wise learning
-    rates.
+    loaded. This class marks them as initialised, and adds a rule for layer-wise learning rates.
 
     Args:
         net: The module.
@@ -160,11 +160,15 @@ class ForeignEncoder(BaseEncoder):
         self,
         net: nn.Module,
         layer_pattern: str,
-        embedding_pattern: str = r'(patch_)?embed',
+        embedding_pattern: str = r'embed|conv|feature_|pre_layrnorm|batch_norm',
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.net = net
+        part: Any
+        for part in net.modules():
+            if hasattr(part, 'init_weights'):
+                part.is_init = True  # MMEngine passes by
         self._layer, self._embedding = re.compile(layer_pattern), re.compile(embedding_pattern)
 
     def layer_id(self, name: str) -> int | None:
@@ -172,5 +176,5 @@ class ForeignEncoder(BaseEncoder):
         inner = name.removeprefix('net.')
         found = self._layer.search(inner)
         if found:
-            return int(found.group(1)) + 1
+            return min(int(found.group(1)) + 1, self.depth)  # a model of stages may count as one layer
         return 0 if self._embedding.search(inner) else None

@@ -12,11 +12,13 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from hicmae_mm.models.encoders.base import BaseEncoder, EncoderOutput
+from hicmae_mm.models.encoders.waveforms import normalize_waveforms, waveforms_of
 from hicmae_mm.models.layers import Mlp, TokenMask
 from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import Padded, Stream
 
 SAMPLE_RATE_HZ = 16000
+_NORM_EPS = 1e-5
 CONV_LAYERS = ((512, 10, 5), *[(512, 3, 2)] * 4, *[(512, 2, 2)] * 2)
 
 
@@ -140,20 +142,14 @@ class Emotion2VecEncoder(BaseEncoder):
 
     def _waveform(self, x: Stream) -> tuple[Tensor, Tensor | None]:
         """Waveform ``(B, T)``, normalised, and the padding of its tokens ``(B, K)``."""
-        values = x.values if isinstance(x, Padded) else x
-        waveform = values.flatten(1) if values.ndim == 3 else values  # (B, 1, T) -> (B, T)
+        waveform, lengths = waveforms_of(x)
         self.convolutions.check_length(waveform.shape[1])
-        if not isinstance(x, Padded):
-            return (F.layer_norm(waveform, waveform.shape[1:]) if self.normalize else waveform), None
         if self.normalize:
-            real = ~x.padding
-            count = real.sum(dim=1, keepdim=True).clamp(min=1)
-            mean = (waveform * real).sum(dim=1, keepdim=True) / count
-            centred = (waveform - mean) * real
-            variance = centred.square().sum(dim=1, keepdim=True) / count
-            waveform = centred / (variance + 1e-5).sqrt()
-        lengths = self.convolutions.num_tokens(x.lengths)
-        return waveform, Padded(waveform.new_zeros(len(waveform), self._num_tokens(waveform)), lengths).padding
+            waveform = normalize_waveforms(waveform, lengths, _NORM_EPS)
+        if lengths is None:
+            return waveform, None
+        num_tokens = self.convolutions.num_tokens(lengths)
+        return waveform, Padded(waveform.new_zeros(len(waveform), self._num_tokens(waveform)), num_tokens).padding
 
     def _num_tokens(self, waveform: Tensor) -> int:
         return int(self.convolutions.num_tokens(waveform.shape[1]))

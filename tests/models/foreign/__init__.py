@@ -1,0 +1,1 @@
+"""Encoders around models of other libraries."""
