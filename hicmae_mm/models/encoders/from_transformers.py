@@ -102,13 +102,14 @@ class TransformersEncoder(ForeignEncoder):
     @property
     def checkpoint_activations(self) -> bool:
         """Whether the backward pass computes the layers again."""
-        return bool(getattr(self.net, 'is_activation_checkpointing', False))
+        return any(getattr(part, 'gradient_checkpointing', False) for part in self.net.modules())
 
     @checkpoint_activations.setter
     def checkpoint_activations(self, value: bool) -> None:
         net: Any = self.net
         if value and net.supports_gradient_checkpointing:
-            net.activation_checkpointing_enable({'use_reentrant': False})
+            enable = getattr(net, 'activation_checkpointing_enable', None) or net.gradient_checkpointing_enable
+            enable({'use_reentrant': False})
             for part in net.modules():  # a norm that gets its lengths from outside cannot be computed again
                 if any(isinstance(child, RealGroupNorm) for child in part.children()):
                     part.gradient_checkpointing = False
