@@ -51,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for num_done in write_corpus(args.out, config, args.num_workers, args.force):
             progress.update(task, completed=num_done)
     console.print(f'{len(plan_clips(config))} clips in {args.out}: train.csv, test.csv, pretrain.csv, corpus.json')
+    console.print('with what is said: train_words.csv, test_words.csv, words.txt')
 
 
 if __name__ == '__main__':

@@ -12,12 +12,14 @@ import numpy as np
 
 from hicmae_mm.datasets.preparation.pool import Failure, run_parallel
 from hicmae_mm.datasets.synthetic.clips import EXPRESSION_AND_STYLE, make_clip, sample_actor
+from hicmae_mm.datasets.synthetic.transcripts import VOCABULARY, make_transcript
 from hicmae_mm.datasets.synthetic.voices import SAMPLE_RATE_HZ
 from hicmae_mm.datasets.writers import write_video, write_wav
 from hicmae_mm.utils.files import write_text
 
 EMOTIONS = tuple(EXPRESSION_AND_STYLE)
 _SETTINGS_FILE = 'corpus.json'
+_TRANSCRIPT_SEED = 1
 _GENERATOR_VERSION = 1  # raise it when the same settings no longer give the same media
 
 
@@ -99,7 +101,8 @@ def write_corpus(
 
     Writes ``video/*.mp4`` (H.264 with an AAC track), ``audio/*.wav`` (16 kHz), ``train.csv``, ``test.csv`` (lines
     ``video audio label``), ``pretrain.csv`` (``video audio``: the training actors' clips, labelled or not, without
-    labels) and ``corpus.json`` (settings and ``metainfo``), all paths relative to ``out_dir``.
+    labels) and ``corpus.json`` (settings and ``metainfo``), all paths relative to ``out_dir``. ``train_words.csv`` and
+    ``test_words.csv`` are tables of the same clips with what is said, and ``words.txt`` is its vocabulary.
 
     Args:
         out_dir: The corpus's folder.
@@ -129,6 +132,7 @@ def write_corpus(
         if done < len(clips):
             yield done
     _write_lists(out_dir, clips)
+    write_transcripts(out_dir, config, clips)
     yield len(clips)
 
 
@@ -172,3 +176,16 @@ def _write_lists(out_dir: Path, clips: list[Clip]) -> None:
         write_text(out_dir / f'{split}.csv', '\n'.join(lines) + '\n')
     lines = [line(clip) for clip in clips if clip.split != 'test']
     write_text(out_dir / 'pretrain.csv', '\n'.join(lines) + '\n')
+
+
+def write_transcripts(out_dir: Path, config: CorpusConfig, clips: list[Clip]) -> None:
+    """Writes the tables with transcripts. Their random numbers are their own, so that the media stay what they are."""
+    for split in ('train', 'test'):
+        rows = ['sample_id,video,audio,text,label']
+        for clip in clips:
+            if clip.split == split:
+                rng = np.random.default_rng([config.seed, clip.actor, clip.take, clip.label, _TRANSCRIPT_SEED])
+                text = make_transcript(EMOTIONS[clip.label], rng)
+                rows.append(f'{clip.name},{clip.video_path},{clip.audio_path},{text},{clip.label}')
+        write_text(out_dir / f'{split}_words.csv', '\n'.join(rows) + '\n')
+    write_text(out_dir / 'words.txt', '\n'.join(VOCABULARY) + '\n')
