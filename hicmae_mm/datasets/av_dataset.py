@@ -79,6 +79,7 @@ class AudioVisualDataset(BaseDataset):
     TASK = 'classification'
 
     _fully_initialized: bool = False  # MMEngine's own flag, which it does not declare
+    first_sample_idx: int = 0  # of several joined data sets, each begins where the one before ends
 
     def __init__(
         self,
@@ -180,7 +181,7 @@ class AudioVisualDataset(BaseDataset):
         has, lacks = record.get('streams', self.streams), record.get('absent', ())
         streams = tuple(name for name in self.streams if name in has and name not in lacks)
         info = dict(
-            sample_idx=int(record['sample_idx']),
+            sample_idx=self.first_sample_idx + int(record['sample_idx']),
             sample_id=_name_of(record),
             streams=streams,
             absent_streams=tuple(name for name in self.streams if name not in streams),

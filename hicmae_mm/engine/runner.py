@@ -30,6 +30,7 @@ from hicmae_mm.checkpoints.loading import (
 from hicmae_mm.checkpoints.trained_parts import LoadedWeights
 from hicmae_mm.config.checks import check_component, check_config
 from hicmae_mm.engine.distributed import check_local_rank_has_gpu, init_cpu_process_group, leave_cores_to_workers
+from hicmae_mm.engine.hooks.sample_memory import SampleMemoryHook, sample_memories
 from hicmae_mm.engine.hooks.thread_competition import ThreadCompetitionHook
 from hicmae_mm.engine.logging import shorten_console, silence_known_warnings
 from hicmae_mm.engine.resume import check_order, check_resumable
@@ -53,6 +54,7 @@ class AudioVisualRunner(Runner):
       weights. Testing and resuming refuse a checkpoint that does not set every parameter.
     * A checkpoint is written completely or not at all.
     * A resumed training uses the schedule and the optimizer options of the config if the checkpoint has other ones.
+    * What a model remembers of every sample (``SampleMemory``) is a part of the training state.
     * More ranks than samples is an error. Options of the data loader that need workers or a GPU are ignored without.
     * The console shows no lists of hundreds of lines; the log file has them. A training on a CPU warns if other
       programs use the same cores.
@@ -227,6 +229,8 @@ class AudioVisualRunner(Runner):
             self.logger.info('No load_from and nothing to resume: the weights start from their initial values')
         if not torch.cuda.is_available():
             self.register_hook(ThreadCompetitionHook())
+        if sample_memories(self.model) and not any(isinstance(hook, SampleMemoryHook) for hook in self.hooks):
+            self.register_hook(SampleMemoryHook())
         sharding_of(self.model).prepare_training(self.hooks, self._init_model_weights)
         model: nn.Module = super().train()
         return model

@@ -7,6 +7,7 @@ from hicmae_mm.models.data_preprocessor import AudioVisualDataPreprocessor
 from hicmae_mm.models.exchange import ExchangeRecognizer
 from hicmae_mm.models.pretrainer import AudioVisualPretrainer
 from hicmae_mm.models.recognizer import AudioVisualRecognizer
+from hicmae_mm.models.sample_memory import SampleMemory
 
 __all__ = [
     'AudioVisualDataPreprocessor',
@@ -15,6 +16,7 @@ __all__ = [
     'AudioVisualRecognizer',
     'ExchangeRecognizer',
     'MixupCutmix',
+    'SampleMemory',
     'aggregators',
     'decoders',
     'encoders',

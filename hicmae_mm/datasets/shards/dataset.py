@@ -123,7 +123,7 @@ class AudioVisualShards(AudioVisualDataset):
         """Returns the input of the pipeline: the place of a sample. :class:`OpenPackedClip` adds its content."""
         position = self.index.name_of(idx)
         return dict(
-            sample_idx=int(idx),
+            sample_idx=self.first_sample_idx + int(idx),
             sample_id=position,
             streams=self.streams,
             absent_streams=(),

@@ -10,6 +10,7 @@ from hicmae_mm.engine.hooks.iteration_seed import IterationSeedHook
 from hicmae_mm.engine.hooks.non_finite_loss import NonFiniteLossHook
 from hicmae_mm.engine.hooks.objective_weight import ObjectiveWeightHook
 from hicmae_mm.engine.hooks.runtime_info import DeferredRuntimeInfoHook
+from hicmae_mm.engine.hooks.sample_memory import SampleMemoryHook
 from hicmae_mm.engine.hooks.skipped_samples import SkippedSamplesHook
 from hicmae_mm.engine.hooks.thread_competition import ThreadCompetitionHook
 from hicmae_mm.moved import moved_name
@@ -23,6 +24,7 @@ __all__ = [
     'IterationSeedHook',
     'NonFiniteLossHook',
     'ObjectiveWeightHook',
+    'SampleMemoryHook',
     'SkippedSamplesHook',
     'ThreadCompetitionHook',
 ]

@@ -19,5 +19,5 @@ model = dict(
     data_preprocessor=dict(type='AudioVisualDataPreprocessor'),
     encoders=dict(hubert=dict(type='FeatureMLPEncoder', in_channels=6, widths=(16,))),
     aggregator=dict(type='MeanPoolAggregator'),
-    head=dict(type='CandidateHead', num_classes=2, num_samples=8),
+    head=dict(type='CandidateHead', num_classes=2),
 )
