@@ -98,6 +98,7 @@ HOOK_OPTIONS: dict[str, dict[str, Any]] = {
     'PredictionVisualizationHook': dict(out_dir='predictions', interval=7),
     'ReconstructionHook': dict(interval=2, num_clips=1),
     'SaveFeaturesHook': dict(out_file='features.npz'),
+    'SampleMemoryHook': {},
     'SkippedSamplesHook': {},
     'ThreadCompetitionHook': dict(num_iters=2),
     'WorstClipsHook': dict(num_clips=2),
