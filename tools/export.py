@@ -27,6 +27,7 @@ from hicmae_mm.checkpoints.files import file_sha256
 from hicmae_mm.checkpoints.loading import check_exists, load_weights, read_checkpoint
 from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.config.overrides import load_config
+from hicmae_mm.config.preprocessing import check_preprocessing
 from hicmae_mm.export import Manifest, export_model, open_session
 from hicmae_mm.export.clips import read_views
 from hicmae_mm.export.comparison import checked_batches, compare_speed, forward_calls
@@ -88,6 +89,7 @@ def load_model(cfg: Config, checkpoint: str) -> nn.Module:
     """
     init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
     model = MODELS.build(cfg.model)
+    check_preprocessing(model, cfg)
     ExportableRecognizer(model)  # says what is wrong before anything is read
     load_weights(model, read_checkpoint(checkpoint, model=model)['state_dict'], checkpoint, require_all=True)
     return model.eval()

@@ -11,6 +11,7 @@ from torch import nn
 from hicmae_mm.apis.model_zoo import ResolvedModel
 from hicmae_mm.checkpoints.loading import load_weights, read_checkpoint
 from hicmae_mm.config.plain_text import read_config_text
+from hicmae_mm.config.preprocessing import check_preprocessing
 from hicmae_mm.kernels import use_cpu_kernels
 from hicmae_mm.models.adapters import merge_adapters
 from hicmae_mm.models.heads.base import average_views
@@ -55,6 +56,7 @@ def build_torch_model(cfg: Config, weights: str, device: str) -> nn.Module:
         ValueError: If the weights do not belong to this model.
     """
     model = MODELS.build(cfg.model)
+    check_preprocessing(model, cfg)
     load_weights(model, read_checkpoint(weights, model=model)['state_dict'], weights, require_all=True)
     merge_adapters(model)  # plain layers are faster
     if cfg.get('cpu_kernels', True):

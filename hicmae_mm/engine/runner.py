@@ -29,6 +29,7 @@ from hicmae_mm.checkpoints.loading import (
 )
 from hicmae_mm.checkpoints.trained_parts import LoadedWeights
 from hicmae_mm.config.checks import check_component, check_config
+from hicmae_mm.config.preprocessing import check_preprocessing
 from hicmae_mm.engine.distributed import check_local_rank_has_gpu, init_cpu_process_group, leave_cores_to_workers
 from hicmae_mm.engine.hooks.sample_memory import SampleMemoryHook, sample_memories
 from hicmae_mm.engine.hooks.thread_competition import ThreadCompetitionHook
@@ -391,4 +392,6 @@ def build_runner(cfg: Config) -> Runner:
     runner_class = RUNNERS.get(cfg.get('runner_type', 'AudioVisualRunner'))
     if runner_class is None:
         raise ValueError(f'runner_type={cfg.runner_type!r} is not registered in RUNNERS')
-    return runner_class.from_cfg(cfg)
+    runner: Runner = runner_class.from_cfg(cfg)
+    check_preprocessing(unwrapped(runner.model), cfg)
+    return runner

@@ -19,6 +19,7 @@ from torch.utils.data import Dataset
 
 from hicmae_mm.checkpoints.loading import LoadingReport, read_checkpoint
 from hicmae_mm.config.collation import collate_of
+from hicmae_mm.config.preprocessing import check_preprocessing
 from hicmae_mm.datasets.stored_features import read_info
 from hicmae_mm.datasets.tables import import_parquet
 from hicmae_mm.features.data import build_dataset, clip_loader, dataset_configs, list_sha256
@@ -108,6 +109,7 @@ class FeatureExtraction:
         if options.file_format == 'parquet':
             import_parquet()
         model = MODELS.build(cfg.model).to(device)
+        check_preprocessing(model, cfg)
         if cfg.get('cpu_kernels', True):
             use_cpu_kernels(model)
         self.extractor = FeatureExtractor(model, options.streams, options.layers, options.level, options.with_scores)

@@ -6,6 +6,7 @@ from hicmae_mm.datasets.transforms.clip_stream import ClipAsStream
 from hicmae_mm.datasets.transforms.corruption import AddNoise, PyramidBlur
 from hicmae_mm.datasets.transforms.crop import RandomResizedCropFlip
 from hicmae_mm.datasets.transforms.drop_stream import DropStream
+from hicmae_mm.datasets.transforms.extractor_spectrogram import ExtractorSpectrogram
 from hicmae_mm.datasets.transforms.feature_target import LoadFeatureTarget
 from hicmae_mm.datasets.transforms.features import LoadFeature
 from hicmae_mm.datasets.transforms.formatting import PackAudioVisual, PackStreams
@@ -29,6 +30,7 @@ __all__ = [
     'DecodeFrames',
     'DropStream',
     'DropVectors',
+    'ExtractorSpectrogram',
     'Filterbank',
     'FixedCrop',
     'LoadAudio',

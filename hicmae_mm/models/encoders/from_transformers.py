@@ -10,6 +10,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from hicmae_mm.models.encoders.base import EncoderOutput, ForeignEncoder
+from hicmae_mm.models.encoders.expected_input import expected_input
 from hicmae_mm.models.encoders.frames import EXAMPLE_FRAMES, check_frame_tokens, frames_of, join_frames
 from hicmae_mm.models.encoders.model_folder import build_model, read_model_config, read_preprocessing
 from hicmae_mm.models.encoders.waveforms import RealGroupNorm, normalize_waveforms, waveforms_of
@@ -90,13 +91,15 @@ class TransformersEncoder(ForeignEncoder):
         net: Any = build_model(path, settings, pretrained and path is not None, part)
         _remove_unused(net)
         super().__init__(net, layer_pattern=r'\blayers?\.(\d+)\.', init_cfg=init_cfg)
-        self.path, self.tokens, self.preprocessing = path, tokens, read_preprocessing(path)
+        self.tokens = tokens
         self.config: Any = net.config
         self.kind = _kind_of(net)
+        preprocessing = read_preprocessing(path)
+        self.expected_input = expected_input(str(path), self.kind, preprocessing)
         self.embed_dims = int(getattr(self.config, 'hidden_size', 0) or self.config.hidden_sizes[-1])
         # stages of different widths cannot be mixed, only the last one counts
         self.depth = 1 if hasattr(self.config, 'depths') else int(self.config.num_hidden_layers)
-        self.normalize = bool(self.preprocessing.get('do_normalize', True)) if normalize is None else normalize
+        self.normalize = bool(preprocessing.get('do_normalize', True)) if normalize is None else normalize
         self.checkpoint_activations = checkpoint_activations
 
     @property
