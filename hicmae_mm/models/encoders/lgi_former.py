@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from hicmae_mm.models.encoders.base import EncoderOutput
 from hicmae_mm.models.encoders.patches import PatchEncoder
-from hicmae_mm.models.layers import PatchEmbed, RegionBlock, TokenMask, as_token_mask, run_block
+from hicmae_mm.models.layers import PatchEmbed, RegionBlock, TokenMask, as_token_mask, gather_tokens, run_block
 from hicmae_mm.models.layers.blocks import NORM_EPS
 from hicmae_mm.models.utils import init_transformer
 from hicmae_mm.registry import MODELS
@@ -61,6 +61,7 @@ class LGIFormerEncoder(PatchEncoder):
 
     region_of: Tensor
     whole_order: Tensor
+    whole_places: Tensor
 
     def __init__(
         self,
@@ -106,7 +107,9 @@ class LGIFormerEncoder(PatchEncoder):
         region_of = region_of_tokens(self.grid, self.region)
         self.register_buffer('region_of', region_of, persistent=False)  # (N,)
         # sorted here, since an exported graph cannot sort
-        self.register_buffer('whole_order', region_of.argsort(stable=True).unsqueeze(0), persistent=False)  # (1, N)
+        order = region_of.argsort(stable=True).unsqueeze(0)
+        self.register_buffer('whole_order', order, persistent=False)  # (1, N)
+        self.register_buffer('whole_places', self._places(order), persistent=False)  # (1, N)
         self.apply(init_transformer)
 
     def forward(self, x: Tensor, mask: Tensor | TokenMask | None = None) -> EncoderOutput:
@@ -116,8 +119,8 @@ class LGIFormerEncoder(PatchEncoder):
         tokens = self.embed(x, mask)  # (B, K, D)
         where = None if mask is None else as_token_mask(mask)
         order = self.order_of_regions(where)  # (B or 1, K)
-        index = order.unsqueeze(-1).expand(tokens.shape[0], -1, tokens.shape[-1])
-        local = tokens.gather(1, index).unflatten(1, (self.num_regions, -1))  # (B, R, n, D)
+        places = self.whole_places if where is None else self._places(order)
+        local = _take(tokens, order).unflatten(1, (self.num_regions, -1))  # (B, R, n, D)
         regions = self.region_tokens.to(local.dtype).expand(local.shape[0], -1, -1).unsqueeze(2)
         state = torch.cat([regions, local], dim=2)  # (B, R, 1 + n, D)
         hidden, summaries = [], []
@@ -128,8 +131,10 @@ class LGIFormerEncoder(PatchEncoder):
                 continue
             normed = self.norm(state)
             summaries.append(normed[:, :, 0])  # (B, R, D)
-            inside = normed[:, :, 1:].flatten(1, 2)  # (B, K, D)
-            hidden.append(inside if self.published_order else torch.empty_like(inside).scatter(1, index, inside))
+            if self.published_order:
+                hidden.append(normed[:, :, 1:].flatten(1, 2))  # (B, K, D)
+            else:
+                hidden.append(_take(normed.flatten(1, 2), places))
         return EncoderOutput(hidden[-1], tuple(hidden), summary=summaries[-1] if summaries else None)
 
     @property
@@ -141,6 +146,11 @@ class LGIFormerEncoder(PatchEncoder):
     def skip_layers(self) -> range:
         """See :attr:`MaskableEncoder.skip_layers`."""
         return range(0 if self.tokens == 'regions' else self.depth)
+
+    def _places(self, order: Tensor) -> Tensor:
+        """Where each token of the grid is among ``R * (1 + n)`` tokens, each region behind its region token."""
+        place = order.argsort(dim=1)  # (B or 1, K)
+        return place + place // (order.shape[1] // self.num_regions) + 1
 
     def order_of_regions(self, mask: TokenMask | None) -> Tensor:
         """Returns, for each place in the order of regions, the index of its visible token: ``(B or 1, K)``.
@@ -176,6 +186,11 @@ class LGIFormerEncoder(PatchEncoder):
                 'the mask leaves different numbers of visible tokens in the regions; take SymmetricWindowMask with '
                 "windows of the regions' height and width, or masked_regions='runs'"
             )
+
+
+def _take(tokens: Tensor, order: Tensor) -> Tensor:
+    """Picks tokens ``(B, N, D)`` by index ``(B or 1, K)``; one order for all clips moves whole rows, which is fast."""
+    return tokens.index_select(1, order[0]) if order.shape[0] == 1 else gather_tokens(tokens, order)
 
 
 def region_of_tokens(grid: Sequence[int], region: Sequence[int]) -> Tensor:
