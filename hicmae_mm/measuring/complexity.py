@@ -99,12 +99,13 @@ def published_macs(model: AudioVisualModel, masks: Masks | None = None) -> float
     Raises:
         TypeError: if a component is not HiCMAE's, so that nothing was published about it.
     """
+    for name, encoder in model.encoders.items():
+        if not isinstance(encoder, VisionTransformerEncoder):
+            raise _unpublished(f'encoders.{name}', encoder, VisionTransformerEncoder)
     streams = {name: Size(encoder.grid).numel() for name, encoder in model.encoders.items()}
     visible = {name: count if masks is None else int((~masks[name][0]).sum()) for name, count in streams.items()}
     total = 0.0
     for name, encoder in model.encoders.items():
-        if not isinstance(encoder, VisionTransformerEncoder):
-            raise _unpublished(f'encoders.{name}', encoder, VisionTransformerEncoder)
         total += streams[name] * encoder.patch_embed.proj.weight.numel()
         total += sum(_block_macs(block, visible[name]) for block in encoder.blocks)
     if model.fusion is not None:

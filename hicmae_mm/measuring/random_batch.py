@@ -90,7 +90,15 @@ def _random_sample(model: AudioVisualModel, index: int, generator: torch.Generat
     head = getattr(model, 'head', None)
     for part in head.heads.values() if isinstance(head, MultiTaskHead) else [head]:
         if isinstance(part, ClassificationHead):
-            sample.set_gt_label(int(torch.randint(part.num_classes, (1,), generator=generator)))
+            label = int(torch.randint(part.num_classes, (1,), generator=generator))
+            if part.target == 'label':
+                sample.set_gt_label(label)
+            else:
+                sample.set_target(part.target, label)
         elif isinstance(part, RegressionHead):
-            sample.set_gt_values(torch.rand(part.num_outputs, generator=generator))
+            values = torch.rand(part.num_outputs, generator=generator)
+            if part.target == 'values':
+                sample.set_gt_values(values)
+            else:
+                sample.set_target(part.target, values)
     return sample
