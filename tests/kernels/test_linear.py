@@ -61,6 +61,15 @@ def test_frozen_operands_get_no_gradient(function, frozen: str) -> None:
     assert {name for name, tensor in named.items() if tensor.grad is None} == {frozen}
 
 
+@pytest.mark.parametrize('size', [SMALL, LARGE])
+def test_a_frozen_weight_needs_no_input(size: tuple[int, int, int]) -> None:
+    x, weight, bias = operands(size)
+    stored: list[int] = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: stored.append(t.numel()) or t, lambda t: t):
+        linear(x, weight.detach(), bias)
+    assert stored == [weight.numel()]
+
+
 @pytest.mark.skipif(not HAS_ONEDNN, reason='torch has no oneDNN for this processor')
 @pytest.mark.parametrize('is_training', [True, False])
 def test_onednn_takes_large_products_only(is_training: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -15,10 +16,12 @@ from hicmae_mm.checkpoints.loading import load_weights
 from hicmae_mm.engine.optimizers import LayerDecayOptimWrapperConstructor
 from hicmae_mm.kernels import use_cpu_kernels
 from hicmae_mm.models.adapters import adapted_layers, has_adapters, is_adapter_weight, merge_adapters
+from tests.component_cases import MODEL_CASES, batch_of, with_component
 from tests.models import tiny
 from tests.models.test_models import clips
 
 pytest.importorskip('peft')
+ENCODERS = {name: case for name, case in MODEL_CASES.items() if re.fullmatch(r'encoders\.\w+', case.slot)}
 LAYERS = r'attn\.(qkv|proj)|mlp\.fc[12]'
 LORA = dict(type='LoRA', target='encoders.video', modules=LAYERS, r=2, alpha=8)
 BOTTLENECK = dict(type='BottleneckAdapter', target='encoders.audio', modules=r'attn\.proj|mlp\.fc2', hidden_dims=3)
@@ -139,6 +142,28 @@ def test_kernels_and_copies_compute_the_same(change: Callable[[nn.Module], Any])
         if value.grad is not None:
             torch.testing.assert_close(value.grad, other.grad, msg=name)
     assert set(changed.state_dict()) == set(plain.state_dict())
+
+
+@pytest.mark.parametrize('name', [name for name in ENCODERS if not name.startswith('FeatureLSTM')])
+def test_every_layer_of_every_encoder_can_be_adapted_and_merged(name: str) -> None:
+    case = ENCODERS[name]
+    lora = dict(type='LoRA', target=case.slot, modules='.*', r=2, alpha=2)
+    model: Any = tiny.build(with_component(case.base, case.slot, name, case.options) | dict(adapters=[lora]))
+    batch = batch_of(randomize(model))
+    losses = model.train()(**model.data_preprocessor(batch, training=True), mode='loss')
+    sum(value for key, value in losses.items() if 'loss' in key).backward()
+    for key, value in model.named_parameters():
+        if 'lora_' in key:
+            is_unused = value.grad is None and '.mixture.' in key  # an expert without tokens, or a router without noise
+            assert is_unused or value.grad.abs().sum() > 0, key
+            assert model.layer_depth(key) == model.layer_depth(f'{key.partition(".lora_")[0]}.base_layer.weight')
+    batch = model.data_preprocessor(batch, training=False)
+    encode = model.eval().encoders[case.slot.partition('.')[2]]
+    x = batch['inputs'][case.slot.partition('.')[2]]
+    with torch.no_grad():
+        expected = encode(x).tokens
+        assert merge_adapters(model)
+        torch.testing.assert_close(encode(x).tokens, expected, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize('recompute', [False, True])

@@ -66,7 +66,8 @@ class BaseAdapter(metaclass=ABCMeta):
             name
             for name, module in parents.items()
             if name
-            and isinstance(module, self.kinds)
+            and type(module) in self.kinds  # a subclass may compute something else
+            and getattr(module, 'groups', 1) == 1  # a product for grouped convolutions cannot be merged
             and not name.startswith(inside)
             and not isinstance(parents[name.rpartition('.')[0]], _READ_BY_PARENT)
         ]

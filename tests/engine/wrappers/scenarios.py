@@ -17,6 +17,7 @@ from tests.models.test_models import clips
 
 STEPS, PER_STEP, CLIPS_PER_RANK = 7, 3, 2  # the last window of accumulation has one iteration
 FREEZE = dict(frozen=('encoders.video',))
+ADAPT = dict(adapters=[dict(type='LoRA', target='encoders', modules=r'attn\.(qkv|proj)|mlp\.fc[12]', r=2)])
 
 
 def rows_of(rank: int | None) -> slice:

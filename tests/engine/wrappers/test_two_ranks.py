@@ -10,6 +10,7 @@ import torch.distributed as dist
 
 from hicmae_mm.engine.wrappers import DataParallelModel, FullyShardedModel
 from tests.engine.wrappers.scenarios import (
+    ADAPT,
     FREEZE,
     Traffic,
     incomplete_batch,
@@ -49,6 +50,12 @@ def run(rank: int, folder: str) -> None:
         sharded.shard()
         found[f'{name}_share'] = sum(value.to_local().numel() for value in sharded.parameters())
         found[name] = train(sharded, rank)
+    found['adapted'] = train(DataParallelModel(recognizer(**ADAPT)), rank)
+    sharded = FullyShardedModel(recognizer(checkpoint_activations=True, **ADAPT))
+    sharded.shard()
+    found['sharded_adapted'] = train(sharded, rank)
+    sharded.module.load_state_dict({name: value + 1 for name, value in recognizer(**ADAPT).state_dict().items()})
+    found['sharded_loaded'] = sharded.module.state_dict()
     torch.save(found, f'{folder}/{rank}.pth')
     dist.destroy_process_group()
 
@@ -80,6 +87,17 @@ def test_frozen_parts_get_no_gradient_and_nothing_is_searched(ranks: Results) ->
     assert not any(name.startswith('encoders.video') for name in expected)
     for found in ranks:
         assert_same(found['frozen'], expected)
+
+
+@pytest.mark.parametrize('wrapper', ['adapted', 'sharded_adapted'])
+def test_adapters_train_as_on_one_rank(wrapper: str, ranks: Results) -> None:
+    pytest.importorskip('peft')
+    expected = train(recognizer(**ADAPT), None)
+    first = recognizer(**ADAPT).state_dict()
+    changed = {name for name, value in expected['weights'].items() if not torch.equal(value, first[name])}
+    assert {name for name in changed if name.startswith('encoders.')} == {name for name in first if '.lora_' in name}
+    assert_same(ranks[0][wrapper]['weights'], expected['weights'])
+    assert_same(ranks[0]['sharded_loaded'], {name: value + 1 for name, value in first.items()}, tolerance=0)
 
 
 def test_a_stream_that_a_whole_rank_lacks_is_averaged_all_the_same(ranks: Results) -> None:
