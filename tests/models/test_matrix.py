@@ -62,6 +62,7 @@ REFUSALS: dict[str, tuple[set[tuple[int, str]], str]] = {
     'LGIFormerEncoder': (_GRIDS, 'LGIFormerEncoder needs input of one size'),
     'PromptedViTEncoder': (_GRIDS, 'PromptedViTEncoder needs input of one size'),
     'TPSBTEncoder': (_GRIDS, 'TPSBTEncoder needs input of one size'),
+    'TimmEncoder': (_GRIDS, 'expected frames'),
     'VisionTransformerEncoder': (_GRIDS, 'VisionTransformerEncoder needs input of one size'),
 }
 

@@ -4,6 +4,8 @@ from hicmae_mm.models.encoders.base import BaseEncoder, EncoderOutput, ForeignEn
 from hicmae_mm.models.encoders.emotion2vec import Emotion2VecEncoder
 from hicmae_mm.models.encoders.expert_vit import ExpertViTEncoder
 from hicmae_mm.models.encoders.features import FeatureLSTMEncoder, FeatureMLPEncoder
+from hicmae_mm.models.encoders.from_timm import TimmEncoder
+from hicmae_mm.models.encoders.from_torchaudio import TorchaudioEncoder
 from hicmae_mm.models.encoders.from_transformers import TransformersEncoder
 from hicmae_mm.models.encoders.lgi_former import LGIFormerEncoder
 from hicmae_mm.models.encoders.patches import PatchEncoder
@@ -24,6 +26,8 @@ __all__ = [
     'PatchEncoder',
     'PromptedViTEncoder',
     'TPSBTEncoder',
+    'TimmEncoder',
+    'TorchaudioEncoder',
     'TransformersEncoder',
     'VisionTransformerEncoder',
 ]

@@ -13,7 +13,13 @@ from hicmae_mm.models.encoders.base import EncoderOutput, ForeignEncoder
 from hicmae_mm.models.encoders.expected_input import expected_input
 from hicmae_mm.models.encoders.frames import EXAMPLE_FRAMES, check_frame_tokens, frames_of, join_frames
 from hicmae_mm.models.encoders.model_folder import build_model, read_model_config, read_preprocessing
-from hicmae_mm.models.encoders.waveforms import RealGroupNorm, normalize_waveforms, waveforms_of
+from hicmae_mm.models.encoders.waveforms import (
+    RealGroupNorm,
+    mend_time_norms,
+    normalize_waveforms,
+    real_steps,
+    waveforms_of,
+)
 from hicmae_mm.models.layers import TokenMask
 from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import Padded, Stream
@@ -178,15 +184,9 @@ class TransformersEncoder(ForeignEncoder):
         return EncoderOutput(layers[-1], tuple(layers), Padded(layers[-1], num_tokens).padding)
 
     def _run_masked(self, waveform: Tensor, lengths: Tensor) -> list[Tensor]:
-        norms = [module for module in self.net.modules() if isinstance(module, RealGroupNorm)]
-        for norm in norms:
-            norm.lengths = (lengths - self.config.conv_kernel[0]) // self.config.conv_stride[0] + 1
-        try:
-            layers, _ = self._run(input_values=waveform, attention_mask=~Padded(waveform, lengths).padding)
-        finally:
-            for norm in norms:
-                norm.lengths = None
-        return layers
+        steps = (lengths - self.config.conv_kernel[0]) // self.config.conv_stride[0] + 1
+        with real_steps(self.net, steps):
+            return self._run(input_values=waveform, attention_mask=~Padded(waveform, lengths).padding)[0]
 
     def _check_length(self, num_samples: int) -> None:
         needed = 1
@@ -268,7 +268,4 @@ def _remove_unused(net: Any) -> None:
         net.pooler = None  # of pre-trained models it is often random
     if hasattr(net, 'masked_spec_embed'):
         del net.masked_spec_embed
-    for parent in list(net.modules()):
-        for name, child in parent.named_children():
-            if type(child) is nn.GroupNorm and child.num_groups == child.num_channels:
-                setattr(parent, name, RealGroupNorm.around(child))
+    mend_time_norms(net)

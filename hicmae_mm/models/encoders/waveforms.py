@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -71,3 +74,24 @@ class RealGroupNorm(nn.GroupNorm):
         centred = input - mean
         variance = (centred.square() * real).sum(dim=-1, keepdim=True) / count
         return centred * (variance + self.eps).rsqrt() * self.weight.unsqueeze(-1) + self.bias.unsqueeze(-1)
+
+
+def mend_time_norms(net: nn.Module) -> None:
+    """Puts :class:`RealGroupNorm` in the place of every norm of a channel over time."""
+    for parent in list(net.modules()):
+        for name, child in parent.named_children():
+            if type(child) is nn.GroupNorm and child.num_groups == child.num_channels:
+                setattr(parent, name, RealGroupNorm.around(child))
+
+
+@contextmanager
+def real_steps(net: nn.Module, lengths: Tensor) -> Iterator[None]:
+    """Tells the norms over time how many steps ``(B,)`` of their input are real."""
+    norms = [module for module in net.modules() if isinstance(module, RealGroupNorm)]
+    for norm in norms:
+        norm.lengths = lengths
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.lengths = None
