@@ -24,12 +24,14 @@ class PipelineTrace:
         spectrogram: ``(T, F)``, None for a clip without sound.
         masks: Hidden patches ``(N,)`` bool by stream.
         grids: Patches along each axis by stream, ``(T, H, W)`` or ``(T, F)``, N in all.
+        sequences: Numbers of other streams, such as features, ``(T, D)`` or ``(T,)`` by stream.
     """
 
     frames: dict[str, np.ndarray] = field(default_factory=dict)
     spectrogram: np.ndarray | None = None
     masks: dict[str, np.ndarray] = field(default_factory=dict)
     grids: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    sequences: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def expand_mask(mask: np.ndarray, grid: Sequence[int], shape: Sequence[int]) -> np.ndarray:
@@ -47,7 +49,7 @@ def expand_mask(mask: np.ndarray, grid: Sequence[int], shape: Sequence[int]) -> 
 
 
 def draw_trace(trace: PipelineTrace, title: str = '', num_frames: int = 8, figure: Figure | None = None) -> Figure:
-    """Draws a strip of frames for every step, and a panel of the spectrogram; hidden patches are grey.
+    """Draws a strip of frames for every step, the spectrogram, and other sequences; hidden patches are grey.
 
     Args:
         trace: Trace of one clip.
@@ -64,6 +66,7 @@ def draw_trace(trace: PipelineTrace, title: str = '', num_frames: int = 8, figur
     heights = [_ROW_WIDTH / min(num_frames, len(f)) * f.shape[1] / f.shape[2] + 0.35 for f in rows.values()]
     if trace.spectrogram is not None:
         heights.append(2.6)
+    heights += [1.6] * len(trace.sequences)
     if not heights:
         raise ValueError('no stream to draw')
     figure = new_figure(10, sum(heights) + (0.5 if title else 0), figure)
@@ -71,8 +74,11 @@ def draw_trace(trace: PipelineTrace, title: str = '', num_frames: int = 8, figur
     parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
     for part, (step, frames) in zip(parts, rows.items()):
         _draw_strip(part, step, frames, num_frames)
+    rest = list(parts[len(rows) :])
     if trace.spectrogram is not None:
-        _draw_sound(parts[-1], trace)
+        _draw_sound(rest.pop(0), trace)
+    for part, (name, values) in zip(rest, trace.sequences.items(), strict=True):
+        _draw_sequence(part, name, values)
     return figure
 
 
@@ -104,3 +110,18 @@ def _draw_sound(part: SubFigure, trace: PipelineTrace) -> None:
     image = draw_spectrogram(axes, values)
     axes.set_ylabel('mel band', fontsize=TEXT_SIZE)
     part.colorbar(image, ax=axes, pad=0.01).set_label('log energy (normalised)', fontsize=TEXT_SIZE - 1)
+
+
+def _draw_sequence(part: SubFigure, name: str, values: np.ndarray) -> None:
+    """A map of the vectors over time, or a curve of one number."""
+    axes = part.subplots()
+    if values.ndim == 1 or 1 in values.shape:
+        axes.plot(values.ravel(), linewidth=0.8)
+        axes.set_xlim(0, max(values.size - 1, 1))
+        size = f'{values.size}'
+    else:
+        image = axes.imshow(values.T, aspect='auto', interpolation='nearest', cmap='cividis')  # (D, T)
+        part.colorbar(image, ax=axes, pad=0.01)
+        size = f'{values.shape[0]} x {values.shape[1]}'
+    axes.set_ylabel(f'{name}\n{size}', fontsize=TEXT_SIZE - 1)
+    axes.tick_params(labelsize=TEXT_SIZE - 2)

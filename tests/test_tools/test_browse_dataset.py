@@ -3,7 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
+from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from tests.engine.tiny_run import pretrain_config
@@ -51,6 +53,32 @@ def test_the_seed_decides(config_file: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_words_are_printed_and_features_drawn(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    np.save(tmp_path / 'a.npy', np.eye(3, 6))
+    (tmp_path / 'words.txt').write_text('[UNK]\nno\n')
+    (tmp_path / 'clips.csv').write_text('sample_id,face,text,label\na,a.npy,no way,0\n')
+    load = [dict(type='LoadFeature', stream='face', level='frame'), dict(type='Tokenize', vocabulary='words.txt')]
+    pack = dict(type='PackStreams', arrays=(), sequences=dict(face='face', text='text_ids'))
+    dataset = dict(
+        type='AudioVisualDataset',
+        ann_file='clips.csv',
+        data_root=str(tmp_path),
+        num_classes=2,
+        streams=('face', 'text'),
+        pipeline=[*load, pack],
+    )
+    config = tmp_path / 'config.py'
+    Config(dict(default_scope='hicmae_mm', train_dataloader=dict(dataset=dataset))).dump(config)
+    for mode in ('transformed', 'original'):
+        (picture,) = browse(config, tmp_path / mode, '-m', mode)
+        assert height(picture) > 100
+    assert "a: text 'no way', 2 tokens [1, 0]" in capsys.readouterr().out
+    dataset.update(streams=('text',), pipeline=[load[1], dict(pack, sequences=dict(text='text_ids'))])
+    Config(dict(default_scope='hicmae_mm', train_dataloader=dict(dataset=dataset))).dump(config)
+    (tmp_path / 'words').mkdir()
+    assert browse(config, tmp_path / 'words') == []
+
+
 def test_a_phase_that_is_not_there_ends_in_one_line(masked_config: Path, tmp_path: Path) -> None:
     result = run_tool(TOOL, masked_config, '--phase', 'test', '--out-dir', tmp_path / 'none', check=False)
     assert result.returncode == 1

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 
 from hicmae_mm.visualization.samples import PipelineTrace, draw_trace, expand_mask
 
@@ -35,6 +36,15 @@ def test_a_strip_for_every_step_and_the_sound() -> None:
     assert np.allclose(after[:, :4], 0xB0 / 255)
     assert np.array_equal(sound.axes[0].images[0].get_array().mask[0], [True] * 4 + [False] * 4)
     assert figure.get_suptitle() == 'a clip'
+
+
+def test_features_are_maps_or_curves() -> None:
+    trace = PipelineTrace(sequences=dict(face=np.eye(3, 5), pulse=np.arange(4.0)))
+    figure = draw_trace(trace)
+    maps = [axes for axes in figure.findobj(Axes) if axes.images]
+    curves = [axes for axes in figure.findobj(Axes) if axes.lines]
+    np.testing.assert_array_equal(maps[0].images[0].get_array(), np.eye(3, 5).T)
+    np.testing.assert_array_equal(curves[0].lines[0].get_ydata(), np.arange(4.0))
 
 
 def test_nothing_to_draw() -> None:

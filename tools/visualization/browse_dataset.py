@@ -1,4 +1,4 @@
-"""Draws clips as a config's pipeline sees them: frames, hidden patches, spectrogram.
+"""Draws clips as a config's pipeline sees them: frames, hidden patches, spectrogram, features; prints their words.
 
 python tools/visualization/browse_dataset.py CONFIG --out-dir pictures --mode pipeline --show-number 4
 
@@ -13,17 +13,21 @@ from hicmae_mm.commands.command_line import ArgumentParser, command, point_elsew
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmengine.registry import init_default_scope
+from torch import Tensor
 
 from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.config.overrides import load_config
 from hicmae_mm.datasets.av_dataset import AudioVisualDataset, seeded
 from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.transforms import Tokenize
 from hicmae_mm.registry import DATASETS
+from hicmae_mm.structures import Padded
 from hicmae_mm.visualization import save_figure
 from hicmae_mm.visualization.hooks.prediction_visualization import safe_file_name
 from hicmae_mm.visualization.samples import PipelineTrace, draw_trace
@@ -62,8 +66,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def trace_clip(dataset: AudioVisualDataset, index: int, seed: int) -> tuple[str, PipelineTrace]:
-    """Returns the name of a clip, and the result of every step of the pipeline."""
+def trace_clip(dataset: AudioVisualDataset, index: int, seed: int) -> tuple[str, PipelineTrace, list[str]]:
+    """Returns the name of a clip, the result of every step of the pipeline, and its words."""
+    words = []
     trace = PipelineTrace()
     results = dataset.get_data_info(index)
     name, before = str(results['sample_id']), None
@@ -80,7 +85,23 @@ def trace_clip(dataset: AudioVisualDataset, index: int, seed: int) -> tuple[str,
                     trace.masks[stream], trace.grids[stream] = results['masks'][stream], tuple(transform.grid)
             if 'spectrograms' in results:
                 trace.spectrogram = results['spectrograms'][0].numpy()
-    return name, trace
+            if isinstance(transform, Tokenize) and f'{transform.stream}_ids' in results:
+                ids = results[f'{transform.stream}_ids']
+                text = results['columns'][transform.field]
+                words.append(f'{name}: {transform.stream} {text!r}, {len(ids)} tokens {np.asarray(ids).tolist()}')
+    for stream, value in results['inputs'].items():
+        row = first_row(value)
+        is_drawn = (stream == 'video' and trace.frames) or (stream == 'audio' and trace.spectrogram is not None)
+        if not is_drawn and row.ndim < 3 and row.dtype.kind == 'f':
+            trace.sequences[stream] = row
+    return name, trace, words
+
+
+def first_row(value: Tensor | Padded) -> np.ndarray:
+    """Returns what the model gets of the first view of a clip."""
+    if isinstance(value, Padded):
+        return value.values[0, : int(value.lengths[0])].numpy()
+    return value[0].numpy()
 
 
 def select_stages(trace: PipelineTrace, mode: str) -> PipelineTrace:
@@ -90,11 +111,11 @@ def select_stages(trace: PipelineTrace, mode: str) -> PipelineTrace:
         return trace
     first, last = next(iter(steps.items())), list(steps.values())[-1]
     if mode == 'original':
-        return PipelineTrace(dict([first]), trace.spectrogram)
+        return replace(trace, frames=dict([first]), masks={}, grids={})
     shown = {'transformed': {}, 'concat': dict([first]), 'pipeline': steps}[mode]
     if mode != 'pipeline' or 'video' in trace.masks:
         shown = {**shown, 'model input': last}
-    return PipelineTrace(shown, trace.spectrogram, trace.masks, trace.grids)
+    return replace(trace, frames=shown)
 
 
 def browse(args: argparse.Namespace) -> None:
@@ -114,10 +135,13 @@ def browse(args: argparse.Namespace) -> None:
     count = min(args.show_number, len(dataset))
     for index in (i * len(dataset) // count for i in range(count)):
         try:
-            name, trace = trace_clip(dataset, index, args.seed)
+            name, trace, words = trace_clip(dataset, index, args.seed)
         except (MediaError, FileNotFoundError) as error:
             print(f'left out clip {index}: {error}', file=sys.stderr)
             continue
+        print(*words, sep='\n', end='\n' if words else '')
+        if not (trace.frames or trace.sequences or trace.spectrogram is not None):
+            continue  # words alone are not drawn
         record = dataset.get_data_info(index)
         label = record.get('gt_label', record.get('gt_values'))
         classes = dataset.metainfo.get('classes')
