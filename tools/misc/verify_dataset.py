@@ -25,6 +25,7 @@ from rich.console import Console
 from hicmae_mm.config.overrides import load_config
 from hicmae_mm.datasets.corpora.protocols import PROTOCOLS
 from hicmae_mm.datasets.corpora.speakers import SpeakerOverlap, compare_speakers
+from hicmae_mm.datasets.preparation.columns import check_columns
 from hicmae_mm.datasets.preparation.listed_clips import (
     STREAMS,
     ListedClip,
@@ -111,6 +112,9 @@ def verify(args: argparse.Namespace) -> bool:
     )
     checked = show_progress(check_clips(check, clips, args.num_workers), len(clips), 'clips', console)
     findings = [found for _, found in sorted(checked, key=lambda pair: pair[0].index)]
+    in_columns = check_columns([clip.others for clip in clips], args.data_root)
+    for found, problems in zip(findings, in_columns, strict=True):
+        found.problems += problems
     provenance = None if corpus is None else trace(corpus, [seen(found) for found in findings], len(clips))
     summary = summarize_findings(findings)
     write_report(args, asdict(check), clips, findings, summary, provenance, overlaps, console)

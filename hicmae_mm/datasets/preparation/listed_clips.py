@@ -7,7 +7,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class ListedClip:
         labels: Label columns as written.
         streams: What it has, unless the list says otherwise (JSON) both.
         speaker: Whom the list names as its speaker (JSON); None: nobody.
+        others: Columns without a fixed meaning, such as words and features.
     """
 
     index: int
@@ -44,6 +45,7 @@ class ListedClip:
     labels: tuple[Any, ...] = ()
     streams: tuple[str, ...] = STREAMS
     speaker: str | None = None
+    others: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -85,7 +87,8 @@ def list_clips(
         absent = record.get('absent', ())
         streams = tuple(name for name in record.get('streams', STREAMS) if name not in absent)
         position, label, speaker = record['position'], record['label'], record.get('speaker')
-        clips.append(ListedClip(index, position, paths, columns, label, streams, speaker))
+        others = record.get('columns', {})
+        clips.append(ListedClip(index, position, paths, columns, label, streams, speaker, others))
     return clips, metainfo
 
 

@@ -83,6 +83,8 @@ class CheckClip:
     def __call__(self, clip: ListedClip) -> ClipFindings:
         """Opens, decodes, measures; whatever goes wrong is a finding."""
         findings, streams = ClipFindings(), [stream for stream in self.streams if stream in clip.streams]
+        if clip.others and not any(clip.paths.values()):
+            return findings  # a clip of other streams alone, such as features
         if not streams:
             findings.problems.append(
                 ('missing', self.streams[0], f'the clip has {clip.streams} only, which is not read')
