@@ -113,6 +113,7 @@ class AudioVisualModel(BaseModel):
             streams=self.widths,
             num_layers={name: encoder.depth for name, encoder in encoders},
             fused=self.fused_widths,
+            without_summary=tuple(name for name, encoder in encoders if encoder.gives_summary is False),
             grids={
                 name: getattr(encoder, 'output_grid', encoder.grid)
                 for name, encoder in encoders

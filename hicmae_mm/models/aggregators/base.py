@@ -15,8 +15,8 @@ class BaseAggregator(BaseModule, metaclass=ABCMeta):
     """Base class of aggregators.
 
     The model injects what an aggregator's constructor names: ``streams`` (width of each stream's encoder),
-    ``num_layers`` (of each encoder), ``fused`` (width of each stream after fusion) and ``grids`` (tokens per axis of
-    the encoders that have a grid, after the encoder).
+    ``num_layers`` (of each encoder), ``fused`` (width of each stream after fusion), ``grids`` (tokens per axis of
+    the encoders that have a grid, after the encoder) and ``without_summary`` (streams whose encoder gives no summary).
 
     Attributes:
         out_channels: Length of the feature.

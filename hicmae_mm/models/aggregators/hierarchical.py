@@ -63,7 +63,7 @@ class HierarchicalFeatureAggregator(BaseAggregator):
         self.layer_weights = nn.ParameterDict(
             {name: nn.Parameter(torch.full((num_layers[name],), 1 / num_layers[name])) for name in streams}
         )
-        self.out_channels = sum(streams.values()) + (sum(fused.values()) if pool_fused else 0)
+        self.out_channels = sum(streams.values()) + (sum(fused[name] for name in streams) if pool_fused else 0)
 
     def forward(
         self,

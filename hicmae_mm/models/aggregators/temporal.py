@@ -22,7 +22,7 @@ class TemporalTransformerAggregator(BaseAggregator):
     A stream with one summary token adds it to every frame. Source: MMA-DFER (Chumachenko et al., 2024).
 
     Args:
-        fused: Width of each stream after fusion, equal for all; injected by the model.
+        streams: Width of each stream's encoder, equal for all; injected by the model.
         num_frames: Number of frames.
         out_channels: Width of the transformer and of the feature.
         depth: Number of layers.
@@ -30,15 +30,16 @@ class TemporalTransformerAggregator(BaseAggregator):
         head_dims: Width of a head.
         mlp_dims: Hidden width of the MLPs.
         drop_rate: Dropout of what attention and MLP put out.
+        without_summary: Streams whose encoder gives no summary tokens; injected by the model.
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: Streams of different widths.
+        ValueError: Streams of different widths, or without summary tokens.
     """
 
     def __init__(
         self,
-        fused: Mapping[str, int],
+        streams: Mapping[str, int],
         num_frames: int = 16,
         out_channels: int = 512,
         depth: int = 1,
@@ -46,13 +47,17 @@ class TemporalTransformerAggregator(BaseAggregator):
         head_dims: int = 64,
         mlp_dims: int = 1024,
         drop_rate: float = 0.0,
+        without_summary: Sequence[str] = (),
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if len(set(fused.values())) != 1:
-            raise ValueError(f'TemporalTransformerAggregator adds the streams, their widths must be equal, got {fused}')
-        self.streams, self.out_channels, self.num_frames = tuple(fused), out_channels, num_frames
-        self.proj = nn.Linear(next(iter(fused.values())), out_channels)
+        if len(set(streams.values())) != 1:
+            raise ValueError(
+                f'TemporalTransformerAggregator adds the streams, their widths must be equal, got {streams}'
+            )
+        _check_summaries(without_summary)
+        self.streams, self.out_channels, self.num_frames = tuple(streams), out_channels, num_frames
+        self.proj = nn.Linear(next(iter(streams.values())), out_channels)
         self.cls_token = nn.Parameter(torch.randn(1, 1, out_channels))
         self.positions = nn.Parameter(torch.randn(1, 1 + num_frames, out_channels))
         self.layers = nn.ModuleList(
@@ -67,9 +72,7 @@ class TemporalTransformerAggregator(BaseAggregator):
         summary: dict[str, Tensor] | None = None,
     ) -> Tensor:
         """See :meth:`BaseAggregator.forward`; ``summary`` has ``(B, num_frames or 1, D)`` of every stream."""
-        missing = [name for name in self.streams if name not in (summary or {})]
-        if missing:
-            raise ValueError(f'the encoders of {missing} give no summary tokens, which this aggregator reads')
+        _check_summaries([name for name in self.streams if name not in (summary or {})])
         assert summary is not None
         first, *others = (summary[name] for name in self.streams)
         for other in others:
@@ -81,6 +84,11 @@ class TemporalTransformerAggregator(BaseAggregator):
         for layer in self.layers:
             sequence = layer(sequence)
         return sequence[:, 0]
+
+
+def _check_summaries(missing: Sequence[str]) -> None:
+    if missing:
+        raise ValueError(f'the encoders of {list(missing)} give no summary tokens, which this aggregator reads')
 
 
 class TemporalLayer(BaseModule):

@@ -44,10 +44,13 @@ class BaseEncoder(BaseModule, metaclass=ABCMeta):
         embed_dims: Width D of its tokens.
         depth: Number of layers, ``len(EncoderOutput.hidden)``.
         token_seconds: Time from one token to the next, for encoders of waveforms; ``None``: it depends on the input.
+        gives_summary: Whether ``EncoderOutput.summary`` has tokens; ``None``: not known before it runs. Components that
+            need a summary are refused while the model is built if this is ``False``.
     """
 
     embed_dims: int
     depth: int
+    gives_summary: bool | None = None
     token_seconds: float | None = None
     __call__: Callable[..., EncoderOutput]
 

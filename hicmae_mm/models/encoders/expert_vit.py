@@ -47,6 +47,8 @@ class ExpertViTEncoder(PatchEncoder):
         ValueError: A block with experts that does not exist.
     """
 
+    gives_summary = False
+
     def __init__(
         self,
         patch_embed: dict[str, Any] | PatchEmbed,

@@ -50,6 +50,7 @@ class FeatureMLPEncoder(BaseEncoder):
     ) -> None:
         super().__init__(init_cfg)
         self.in_channels, self.has_special_tokens = in_channels, has_special_tokens
+        self.gives_summary = has_special_tokens
         self.stack = LinearStack(in_channels, widths, drop, input_drop)
         self.embed_dims = self.stack.out_channels
 

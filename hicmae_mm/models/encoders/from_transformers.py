@@ -100,6 +100,7 @@ class TransformersEncoder(ForeignEncoder):
         self.tokens = tokens
         self.config: Any = net.config
         self.kind = _kind_of(net)
+        self.gives_summary = False if self.kind == 'input_values' else None  # waveforms
         preprocessing = read_preprocessing(path)
         self.expected_input = expected_input(str(path), self.kind, preprocessing)
         self.embed_dims = int(getattr(self.config, 'hidden_size', 0) or self.config.hidden_sizes[-1])

@@ -94,7 +94,7 @@ class LGIFormerEncoder(PatchEncoder):
         if tokens not in TOKENS:
             raise ValueError(f'tokens must be one of {TOKENS}, got {tokens!r}')
         self.region, self.masked_regions, self.published_order = tuple(region), masked_regions, published_order
-        self.tokens = tokens
+        self.tokens, self.gives_summary = tokens, tokens == 'local'
         self.num_regions = prod(size // part for size, part in zip(self.grid, region))
         self.region_tokens = nn.Parameter(torch.zeros(self.num_regions, embed_dims))
         nn.init.trunc_normal_(self.region_tokens, std=0.02)

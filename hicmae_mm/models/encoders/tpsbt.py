@@ -98,6 +98,8 @@ class TPSBTEncoder(PatchEncoder):
         torch.Size([1, 8, 16])
     """
 
+    gives_summary = False
+
     def __init__(
         self,
         patch_embed: dict[str, Any] | PatchEmbed,

@@ -39,6 +39,8 @@ class VisionTransformerEncoder(PatchEncoder):
         init_cfg: MMEngine initialisation config, e.g. a checkpoint for this encoder alone.
     """
 
+    gives_summary = False
+
     def __init__(
         self,
         patch_embed: dict[str, Any] | PatchEmbed,
