@@ -2,6 +2,7 @@
 
 from hicmae_mm.datasets.transforms.audio_aug import RandomGain, SpecMasking
 from hicmae_mm.datasets.transforms.audio_io import Filterbank, LoadAudio
+from hicmae_mm.datasets.transforms.camera import CameraStream
 from hicmae_mm.datasets.transforms.clip_stream import ClipAsStream
 from hicmae_mm.datasets.transforms.corruption import AddNoise, PyramidBlur
 from hicmae_mm.datasets.transforms.crop import RandomResizedCropFlip
@@ -24,6 +25,7 @@ from hicmae_mm.datasets.transforms.whole_track import WholeTrack
 
 __all__ = [
     'AddNoise',
+    'CameraStream',
     'ClipAsStream',
     'ClipRandAugment',
     'ClipRandomErasing',
