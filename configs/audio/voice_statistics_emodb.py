@@ -4,8 +4,10 @@ python tools/kfold.py configs/audio/voice_statistics_emodb.py --folds 1-10
 
 Lists and statistics first: ``python tools/dataset_converters/speech.py /corpora/EmoDB --emodb --out-dir data/emodb``. A
 recipe of this project for a few hundred clips: 1496 statistics of spectrum, pitch and loudness over time, normalised
-for each speaker without labels; dropout, mixup and label smoothing; AdamW with warm-up and cosine. There is no
-published number.
+for each speaker without labels; dropout, mixup and label smoothing; AdamW with warm-up and cosine.
+
+Measured here: UAR of the pooled folds 78.5 and 78.9 % (seeds 0 and 1); docs/speech.md compares. There is no published
+number.
 """
 
 _base_ = [
