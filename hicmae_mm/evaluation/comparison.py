@@ -87,6 +87,25 @@ def paired_bootstrap(
     return Difference(value_1, value_2, float(low), float(high), min(1.0, 2 * float(tail)))
 
 
+def bootstrap_interval(
+    measure: Measure, num_clips: int, num_resamples: int = 2000, seed: int = 0
+) -> tuple[float, float, float]:
+    """Resamples the test clips, and returns the value of a measure with its 95 % interval (Efron and Tibshirani, 1993).
+
+    Args:
+        measure: Measure of the predictions.
+        num_clips: N.
+        num_resamples: Resamples of N clips with replacement.
+        seed: Seed of the resampling.
+
+    Returns:
+        The value of all clips, and the lower and upper bound.
+    """
+    values = np.concatenate([measure(weights) for weights in _resamples(num_clips, num_resamples, seed)])
+    low, high = np.quantile(values, [0.025, 0.975])
+    return float(measure(np.ones((1, num_clips)))[0]), float(low), float(high)
+
+
 def _resamples(num_clips: int, num_resamples: int, seed: int) -> Iterator[np.ndarray]:
     """Draws how often each clip is in a resample, ``(R, N)``, in chunks."""
     generator = np.random.default_rng(seed)

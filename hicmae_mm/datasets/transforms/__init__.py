@@ -6,6 +6,8 @@ from hicmae_mm.datasets.transforms.camera import CameraStream
 from hicmae_mm.datasets.transforms.clip_stream import ClipAsStream
 from hicmae_mm.datasets.transforms.corruption import AddNoise, PyramidBlur
 from hicmae_mm.datasets.transforms.crop import RandomResizedCropFlip
+from hicmae_mm.datasets.transforms.degraded_frames import CompressFrames, GaussianBlur, LowerFrameRate, OccludeFrames
+from hicmae_mm.datasets.transforms.degraded_sound import CompressSound, DelaySound, OverdriveSound, Reverberate
 from hicmae_mm.datasets.transforms.drop_stream import DropStream
 from hicmae_mm.datasets.transforms.extractor_spectrogram import ExtractorSpectrogram
 from hicmae_mm.datasets.transforms.feature_target import LoadFeatureTarget
@@ -29,24 +31,32 @@ __all__ = [
     'ClipAsStream',
     'ClipRandAugment',
     'ClipRandomErasing',
+    'CompressFrames',
+    'CompressSound',
     'DecodeFrames',
+    'DelaySound',
     'DropStream',
     'DropVectors',
     'ExtractorSpectrogram',
     'Filterbank',
     'FixedCrop',
+    'GaussianBlur',
     'LoadAudio',
     'LoadFeature',
     'LoadFeatureTarget',
     'LoadFrameTargets',
+    'LowerFrameRate',
     'MultiView',
+    'OccludeFrames',
     'OpenVideo',
+    'OverdriveSound',
     'PackAudioVisual',
     'PackStreams',
     'PyramidBlur',
     'RandomGain',
     'RandomMask',
     'RandomResizedCropFlip',
+    'Reverberate',
     'RunningCellMask',
     'SampleClips',
     'SampleSegments',

@@ -44,3 +44,17 @@ def test_options_and_place_are_checked() -> None:
         DropStream(prob=2)
     with pytest.raises(ValueError, match='must stand before OpenVideo'):
         DropStream()(dict(streams=('video', 'audio'), total_frames=9))
+
+
+def test_with_a_seed_clips_lack_more_and_more() -> None:
+    def lacking(prob: float) -> set[int]:
+        transform = DropStream('audio', prob=prob, seed=0)
+        clips = [transform(dict(streams=('video', 'audio'), sample_id=str(index))) for index in range(200)]
+        return {index for index, clip in enumerate(clips) if 'audio' not in clip['streams']}
+
+    sets = [lacking(prob) for prob in (0.0, 0.3, 0.7, 1.0)]
+    assert sets[0] == set()
+    assert len(sets[3]) == 200
+    assert sets[1] < sets[2] < sets[3]
+    assert len(sets[1]) / 200 == pytest.approx(0.3, abs=0.1)
+    assert lacking(0.3) == sets[1]

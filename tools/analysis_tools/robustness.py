@@ -1,0 +1,257 @@
+"""Measures how a recognizer copes with degraded test clips: noise, blur, missing streams, and others.
+
+python tools/analysis_tools/robustness.py CONFIG CHECKPOINT --out-dir work_dirs/robustness --jobs 2
+
+Every degradation is tested at several levels, by `tools/test.py` on a config with one more transform, which is kept in
+`configs/`. The table and the curves have 95 % intervals. A rerun continues; docs/robustness.md explains the levels.
+"""
+
+from __future__ import annotations
+
+from hicmae_mm.commands.command_line import ArgumentParser, command
+
+import argparse
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+
+from hicmae_mm.checkpoints.files import file_sha256
+from hicmae_mm.checkpoints.loading import check_exists
+from hicmae_mm.commands.side_by_side import run_side_by_side
+from hicmae_mm.commands.steps import RunningStep, Step, StepMarks
+from hicmae_mm.config.checks import check_config
+from hicmae_mm.config.folds import testing_identity
+from hicmae_mm.config.override_values import OverrideAction
+from hicmae_mm.config.overrides import load_config
+from hicmae_mm.config.paths import tools_root
+from hicmae_mm.evaluation.comparison import bootstrap_interval, concordance, unweighted_recall
+from hicmae_mm.evaluation.predictions import Samples, read_predictions, scores_and_labels, values_and_targets
+from hicmae_mm.measuring.robustness import Degradation, degradations_of, degraded, write_noise
+from hicmae_mm.utils.files import exclusive, write_text
+
+CLEAN = 'clean'
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = ArgumentParser(description='Test a recognizer on degraded clips')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--out-dir', type=Path, help='default: work_dirs/<name of the config>_robustness')
+    parser.add_argument(
+        '--degradations', nargs='+', metavar='NAME', help='such as noise blur; default: all that the config can get'
+    )
+    parser.add_argument(
+        '--levels', nargs='+', type=float, metavar='LEVEL', help='other levels; needs one name in --degradations'
+    )
+    parser.add_argument('--noise', type=Path, help='folder of noise recordings, in place of pink noise')
+    parser.add_argument('--jobs', type=int, default=1, help='tests at a time; default: 1')
+    parser.add_argument('--resamples', type=int, default=2000, help='of the intervals; default: 2000')
+    parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
+    parser.add_argument('--dry-run', action='store_true', help='list the tests that are still to be run')
+    args = parser.parse_args(argv)
+    if args.jobs < 1 or args.resamples < 100:
+        parser.error('--jobs must be at least 1, and --resamples at least 100')
+    if args.levels and len(args.degradations or ()) != 1:
+        parser.error('--levels needs exactly one name in --degradations, whose levels they are')
+    args.out_dir = args.out_dir or Path('work_dirs') / f'{Path(args.config).stem}_robustness'
+    return args
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One test.
+
+    Attributes:
+        name: Name of the degradation, or ``'clean'``.
+        level: Level; None for the clean test.
+        step: Command of the test.
+        predictions: File that the test writes.
+    """
+
+    name: str
+    level: float | None
+    step: Step
+    predictions: Path
+
+
+def choose(cfg: Config, args: argparse.Namespace) -> dict[str, Degradation]:
+    """Returns the degradations to measure.
+
+    Raises:
+        ValueError: If a name is unknown, or the config cannot get one.
+    """
+    possible = degradations_of(cfg)
+    names = args.degradations or list(possible)
+    unknown = [name for name in names if name not in possible]
+    if unknown or not names:
+        raise ValueError(
+            f'{args.config} cannot be tested with {unknown}; its streams and its test pipeline allow {list(possible)}'
+        )
+    return {name: possible[name] for name in names}
+
+
+def plan(cfg: Config, chosen: dict[str, Degradation], args: argparse.Namespace) -> Iterator[Trial]:
+    """Writes the config of every test, and yields the tests."""
+    weights = file_sha256(Path(args.checkpoint))
+    noise = args.out_dir / 'recordings'
+    yield trial(cfg, CLEAN, None, weights, args)
+    for name, degradation in chosen.items():
+        for level in args.levels or degradation.levels:
+            changed = degraded(cfg, degradation, level, noise)
+            if name == 'noise' and args.noise is not None:
+                replace_noise(changed, args.noise)
+            yield trial(changed, name, level, weights, args)
+
+
+def replace_noise(cfg: Config, folder: Path) -> None:
+    """Lets ``AddNoise`` read other recordings."""
+    for step in cfg.test_dataloader.dataset.pipeline:
+        if step.type == 'AddNoise':
+            step.noise = str(folder.resolve())
+
+
+def trial(cfg: Config, name: str, level: float | None, weights: str, args: argparse.Namespace) -> Trial:
+    """Writes the config of a test, and returns the test."""
+    label = name if level is None else f'{name}_{level:g}'
+    config, out = args.out_dir / 'configs' / f'{label}.py', args.out_dir / 'predictions' / f'{label}.pkl'
+    write_text(config, cfg.pretty_text)
+    tool = str(tools_root() / 'test.py')
+    arguments = ('--work-dir', str(args.out_dir / 'logs' / label), '--out', str(out))
+    identity = {**testing_identity(cfg, Path(args.checkpoint)), 'weights': weights}
+    line = ('python', tool, str(config), args.checkpoint, *arguments)
+    return Trial(name, level, Step(label, label, line, outputs=(out,), identity=identity), out)
+
+
+def run(trials: Sequence[Trial], args: argparse.Namespace) -> None:
+    """Runs the tests that are left, several at a time.
+
+    Raises:
+        RuntimeError: If a test failed.
+    """
+    marks = StepMarks(args.out_dir / 'steps')
+    left = [trial.step for trial in trials if not marks.is_finished(trial.step)]
+
+    def start(step: Step) -> RunningStep:
+        print(f'{step.name}: started', flush=True)
+        marks.begin(step)
+        log = args.out_dir / 'logs' / f'{step.name}.log'
+        threads = {} if args.jobs == 1 else {'OMP_NUM_THREADS': '1'}
+        return RunningStep(step, log_file=log, label=f'{step.name}: ', environment=threads)
+
+    run_side_by_side(left, args.jobs, start, marks.finish)
+
+
+def measured(samples: Samples, resamples: int) -> dict[str, list[float]]:
+    """Returns measures with their intervals: UAR of classes, CCC of every predicted value.
+
+    Raises:
+        ValueError: If the predictions have neither.
+    """
+    found: dict[str, list[float]] = {}
+    if 'pred_score' in samples[0]:
+        scores, labels = scores_and_labels(samples)
+        found['UAR'] = [*bootstrap_interval(unweighted_recall(scores.argmax(1), labels), len(samples), resamples)]
+    if 'pred_values' in samples[0]:
+        values, targets = values_and_targets(samples)
+        for index in range(values.shape[1]):
+            name = 'CCC' if values.shape[1] == 1 else f'CCC/{index}'
+            measure = concordance(values[:, index], targets[:, index])
+            found[name] = [*bootstrap_interval(measure, len(samples), resamples)]
+    if not found:
+        raise ValueError('the predictions have neither pred_score nor pred_values: only clips can be measured')
+    return found
+
+
+def collect(trials: Sequence[Trial], resamples: int) -> list[dict[str, Any]]:
+    """Measures every test: a row with name, level, and each measure as value, low and high."""
+    rows = []
+    for one in trials:
+        samples = read_predictions(one.predictions)
+        rows.append(
+            {'degradation': one.name, 'level': one.level, 'clips': len(samples), **measured(samples, resamples)}
+        )
+    return rows
+
+
+def write_results(rows: list[dict[str, Any]], chosen: dict[str, Degradation], args: argparse.Namespace) -> None:
+    """Writes ``robustness.json``, ``.csv`` and ``.md``, and a picture per measure."""
+    from hicmae_mm.visualization.robustness import RobustnessPanel, draw_robustness  # matplotlib only where needed
+    from hicmae_mm.visualization.style import save_figure
+
+    measures = [name for name, value in rows[0].items() if isinstance(value, list)]
+    write_text(args.out_dir / 'robustness.json', json.dumps(rows, indent=1) + '\n')
+    write_text(args.out_dir / 'robustness.csv', as_csv(rows, measures))
+    write_text(args.out_dir / 'robustness.md', as_markdown(rows, measures))
+    samples = read_predictions(args.out_dir / 'predictions' / f'{CLEAN}.pkl')
+    for measure in measures:
+        panels = []
+        for name, degradation in chosen.items():
+            of_name = [row for row in rows if row['degradation'] == name]
+            values, lows, highs = zip(*(row[measure] for row in of_name))
+            levels = [row['level'] for row in of_name]
+            panels.append(RobustnessPanel(degradation.title, degradation.axis, levels, values, lows, highs))
+        chance = 1 / len(np.unique(scores_and_labels(samples)[1])) if measure == 'UAR' else None
+        figure = draw_robustness(panels, measure, rows[0][measure][0], chance, Path(args.config).stem)
+        save_figure(figure, args.out_dir / f'robustness_{measure.replace("/", "_")}.png')
+
+
+def as_csv(rows: list[dict[str, Any]], measures: list[str]) -> str:
+    """Returns the rows as CSV text."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator='\n')
+    bounds = [f'{name}{part}' for name in measures for part in ('', ' low', ' high')]
+    writer.writerow(['degradation', 'level', 'clips', *bounds])
+    for row in rows:
+        level = '' if row['level'] is None else row['level']
+        writer.writerow([row['degradation'], level, row['clips'], *(value for name in measures for value in row[name])])
+    return file.getvalue()
+
+
+def as_markdown(rows: list[dict[str, Any]], measures: list[str]) -> str:
+    """Returns the rows as a Markdown table."""
+    lines = [f'| degradation | level | {" | ".join(measures)} |', '|---|---|' + '---|' * len(measures)]
+    for row in rows:
+        cells = [f'{value:.3f} ({low:.3f} to {high:.3f})' for value, low, high in (row[name] for name in measures)]
+        level = '' if row['level'] is None else f'{row["level"]:g}'
+        lines.append(f'| {row["degradation"]} | {level} | {" | ".join(cells)} |')
+    return '\n'.join(lines) + '\n'
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Tests, measures and draws."""
+    args = parse_args(argv)
+    check_exists(args.checkpoint)
+    cfg = load_config(args.config, args.cfg_options)
+    check_config(cfg)
+    chosen = choose(cfg, args)
+    with exclusive(args.out_dir / '.lock'):
+        trials = list(plan(cfg, chosen, args))
+        if args.dry_run:
+            marks = StepMarks(args.out_dir / 'steps')
+            print('\n'.join(one.step.shell_line for one in trials if not marks.is_finished(one.step)))
+            return 0
+        made = [name for name in chosen if not (name == 'noise' and args.noise is not None)]
+        write_noise(cfg, args.out_dir / 'recordings', made)
+        try:
+            run(trials, args)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt('the same command continues here') from None
+        rows = collect(trials, args.resamples)
+        write_results(rows, chosen, args)
+    print(as_markdown(rows, [name for name, value in rows[0].items() if isinstance(value, list)]), end='')
+    print(f'\nTables and curves: {args.out_dir}/robustness*')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
