@@ -122,6 +122,7 @@ RUN_CASES = {
     },
     'DATA_SAMPLERS': {
         'ClassBalancedSampler': RunCase({'train_dataloader.sampler.type': 'ClassBalancedSampler'}),
+        'LengthBucketBatchSampler': RunCase({'train_dataloader.batch_sampler': dict(type='LengthBucketBatchSampler')}),
         'SeededSampler': RunCase({'train_dataloader.sampler.shuffle': False}),
         'ShardSampler': RunCase(SHARDS | {'train_dataloader.sampler.type': 'ShardSampler'}),
     },
@@ -311,7 +312,8 @@ def test_training_component_is_swapped_into_a_run(
     assert runner.iter == 2
     assert 0 <= runner.test()['UAR'] <= 1
     built = [runner, runner.train_loop, runner.optim_wrapper, *runner.hooks, *runner.param_schedulers]
-    built += [runner.train_dataloader.dataset, runner.train_dataloader.sampler, *runner.test_evaluator.metrics]
+    loader = runner.train_dataloader
+    built += [loader.dataset, loader.sampler, loader.batch_sampler, *runner.test_evaluator.metrics]
     names = {type(part).__name__ for part in built}
     collate = runner.train_dataloader.collate_fn.func
     names |= {key for key, function in R.FUNCTIONS.module_dict.items() if function is collate}

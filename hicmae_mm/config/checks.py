@@ -262,7 +262,11 @@ def _components(cfg: Config) -> Iterator[tuple[str, Mapping[str, Any], Registry]
         roots.append((f'{phase}_dataloader.dataset', loader.get('dataset'), R.DATASETS))
         roots.append((f'{phase}_evaluator', cfg.get(f'{phase}_evaluator'), R.METRICS))
         roots.append((f'{phase}_cfg', _with_loop_type(phase, cfg.get(f'{phase}_cfg')), R.LOOPS))
-        for slot, registry in (('sampler', R.DATA_SAMPLERS), ('collate_fn', R.FUNCTIONS)):
+        for slot, registry in (
+            ('sampler', R.DATA_SAMPLERS),
+            ('batch_sampler', R.DATA_SAMPLERS),
+            ('collate_fn', R.FUNCTIONS),
+        ):
             roots.append((f'{phase}_dataloader.{slot}', loader.get(slot), registry))
     for path, value, registry in roots:
         yield from _nested(path, value, registry)

@@ -1,6 +1,7 @@
 """Data sets, samplers and collation. The registry of transforms imports the transforms when it is first used."""
 
 from hicmae_mm.datasets.av_dataset import AudioVisualDataset
+from hicmae_mm.datasets.bucketing import LengthBucketBatchSampler
 from hicmae_mm.datasets.collate import collate_audio_visual, collate_streams
 from hicmae_mm.datasets.corpora import *  # noqa: F403 (one class per corpus, listed there)
 from hicmae_mm.datasets.errors import MediaError
@@ -11,6 +12,7 @@ __all__ = [
     'AudioVisualDataset',
     'AudioVisualShards',
     'ClassBalancedSampler',
+    'LengthBucketBatchSampler',
     'MediaError',
     'SampleIndex',
     'SeededSampler',

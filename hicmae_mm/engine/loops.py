@@ -20,8 +20,9 @@ class EpochTrainLoop(EpochBasedTrainLoop):
     """MMEngine's epoch loop, which continues exactly at the point of an interruption.
 
     A checkpoint that is written by iterations (``default_hooks.checkpoint.by_epoch=False``) can be in the middle of an
-    epoch. The loop then skips the batches that were already used. A sampler with ``skip_samples(n)`` skips without
-    reading files. With other samplers the batches are read and not used.
+    epoch. The loop then skips the batches that were already used. A sampler with ``skip_samples(n)``, or a batch
+    sampler with ``skip_batches(n)``, skips without reading files. With other samplers the batches are read and not
+    used.
 
     A checkpoint at the end of an epoch is written before the validation of this epoch. If it does not state that the
     validation has finished, the loop validates first. Otherwise this epoch could not become the best one.
@@ -79,6 +80,11 @@ class EpochTrainLoop(EpochBasedTrainLoop):
         print_log(f'Epoch {self._epoch + 1} continues after {num_done} of {len(self.dataloader)} batches', 'current')
         sampler: Any = self.dataloader.sampler
         batch_size = self.dataloader.batch_size
+        batch_sampler: Any = self.dataloader.batch_sampler
+        if hasattr(batch_sampler, 'skip_batches'):
+            batch_sampler.skip_batches(num_done)
+            yield from enumerate(self.dataloader, start=num_done)
+            return
         if hasattr(sampler, 'skip_samples') and batch_size is not None:
             sampler.skip_samples(min(num_done * batch_size, len(sampler)))
             yield from enumerate(self.dataloader, start=num_done)

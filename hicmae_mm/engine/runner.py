@@ -162,6 +162,8 @@ class AudioVisualRunner(Runner):
             if not dataloader.get('num_workers'):
                 for option in ('persistent_workers', 'prefetch_factor'):
                     dataloader.pop(option, None)
+            if isinstance(dataloader.get('batch_sampler'), dict) and 'drop_last' in dataloader:
+                dataloader['batch_sampler'] = {**dataloader['batch_sampler'], 'drop_last': dataloader.pop('drop_last')}
             for slot in ('collate_fn', 'worker_init_fn'):  # MMEngine looks these up without the default scope
                 given = dataloader.get(slot)
                 kind = given.get('type') if isinstance(given, dict) else None
@@ -216,8 +218,9 @@ class AudioVisualRunner(Runner):
         Returns:
             The number of samples.
         """
-        batch_size = self.train_dataloader.batch_size or 1
-        total: int = self.world_size * batch_size * getattr(optim_wrapper, '_accumulative_counts', 1)
+        loader = self.train_dataloader
+        batch_size = loader.batch_size or getattr(loader.batch_sampler, 'mean_batch_size', 1)
+        total: int = round(self.world_size * batch_size * getattr(optim_wrapper, '_accumulative_counts', 1))
         return total
 
     def train(self) -> nn.Module:

@@ -23,6 +23,8 @@ def _config(kind: str, corpus: Path, work_dir: Path) -> Config:
     if kind == 'pretrain':
         return pretrain_config(corpus, work_dir, **_BY_ITERATION)
     cfg = finetune_config(corpus, work_dir, **_BY_ITERATION, **_NO_VALIDATION)
+    if kind == 'bucketed':
+        cfg.train_dataloader.batch_sampler = dict(type='LengthBucketBatchSampler')
     if kind == 'accumulate':
         cfg.optim_wrapper.accumulative_counts = 3
     cfg.default_hooks.checkpoint.pop('save_best')
@@ -47,7 +49,12 @@ def _final_state(work_dir: Path) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize(
     ('kind', 'interruptions'),
-    [('pretrain', [(5, 0), (7, 2)]), ('finetune', [(5, 0), (3, 2), (10, 0)]), ('accumulate', [(4, 0)])],
+    [
+        ('pretrain', [(5, 0), (7, 2)]),
+        ('finetune', [(5, 0), (3, 2), (10, 0)]),
+        ('accumulate', [(4, 0)]),
+        ('bucketed', [(3, 0)]),
+    ],
 )
 def test_resuming_continues_exactly(
     kind: str, interruptions: list[tuple[int, int]], corpus: Path, tmp_path: Path

@@ -72,6 +72,8 @@ def iterations_per_epoch(cfg: Config, dataset_size: int | None, num_processes: i
         ValueError: If there is not one.
     """
     loader = cfg.train_dataloader
+    if (loader.get('batch_sampler') or {}).get('budget') is not None:
+        raise ValueError('batches by a budget have a number of steps that only a training knows: remove the budget')
     if dataset_size is None:
         dataset_size = len(DATASETS.build({**loader.dataset, 'pipeline': []}))
     per_process = -(-dataset_size // num_processes)
