@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,27 +12,26 @@ from torch import Tensor
 
 from hicmae_mm.visualization.style import COLORS, TEXT_SIZE, TITLE_SIZE, new_figure
 
-_PREFIX = 'aggregator.layer_weights.'
+# the mix is a part of HierarchicalFeatureAggregator, or of IterativeCorrelationFusion(overall='layers')
+_MIX = re.compile(r'(?:module\.)?(?:aggregator|fusion)\.layer_weights\.(.+)')
 
 
 def layer_mixes(state_dict: Mapping[str, Tensor], source: str) -> dict[str, np.ndarray]:
     """Returns the learned mix of a recognizer's weights: shares ``(L,)`` by stream, which sum to 1.
 
     Args:
-        state_dict: State of a model with a ``HierarchicalFeatureAggregator``.
+        state_dict: State of a model whose aggregator or fusion mixes the layers of the encoders.
         source: Named in the error.
 
     Raises:
         ValueError: If the weights have no layer mix.
     """
-    found = {
-        name.rpartition(_PREFIX)[2]: weights.double().softmax(dim=0).numpy()
-        for name, weights in state_dict.items()
-        if name.removeprefix('module.').startswith(_PREFIX)
-    }
+    matches = ((_MIX.fullmatch(name), weights) for name, weights in state_dict.items())
+    found = {match[1]: weights.double().softmax(dim=0).numpy() for match, weights in matches if match}
     if not found:
         raise ValueError(
-            f'{source} has no {_PREFIX}*: a layer mix is learned by fine-tuning with the HierarchicalFeatureAggregator'
+            f'{source} has no aggregator.layer_weights.*: a layer mix is learned by fine-tuning with the '
+            "HierarchicalFeatureAggregator or with IterativeCorrelationFusion(overall='layers')"
         )
     return found
 

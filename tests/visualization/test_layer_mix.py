@@ -13,6 +13,8 @@ def test_shares_are_the_softmax() -> None:
     np.testing.assert_allclose(shares, [0.25, 0.75], rtol=1e-6)
     wrapped = layer_mixes({f'module.{name}': value for name, value in weights.items()}, 'x.pth')
     np.testing.assert_allclose(wrapped['video'], shares)
+    in_fusion = layer_mixes({'fusion.layer_weights.video': weights['aggregator.layer_weights.video']}, 'x.pth')
+    np.testing.assert_allclose(in_fusion['video'], shares)
     with pytest.raises(ValueError, match=r'x\.pth has no aggregator\.layer_weights'):
         layer_mixes({'head.fc.bias': torch.zeros(2)}, 'x.pth')
 
