@@ -173,6 +173,7 @@ CASES['METRICS'] = CASES['METRICS'] | {
     'RegressionMetric',
     'MERMultiMetric',
 }  # run by tests of their own below
+CASES['HOOKS'] = CASES['HOOKS'] | {'EncoderCacheHook'}  # needs a cache; tests/features/test_encoder_cache.py has one
 # run by tests/evaluation/test_open_vocabulary.py and tests/evaluation/test_frame_metric.py
 CASES['METRICS'] |= {'FrameMetric', 'OpenVocabularyMetric'}
 # run by tests/datasets/faces and tests/test_tools/test_media_preparation.py, which swap them by --cropper

@@ -1,10 +1,15 @@
 """Extract features of clips from any model of this package, store them, and read them."""
 
 from hicmae_mm.datasets.stored_features import iterate_features, load_features, read_info
+from hicmae_mm.features.cache_hook import EncoderCacheHook
+from hicmae_mm.features.encoder_cache import CacheOptions, EncoderCache
 from hicmae_mm.features.extraction import ExtractionOptions, FeatureExtraction
 from hicmae_mm.features.extractor import FeatureExtractor
 
 __all__ = [
+    'CacheOptions',
+    'EncoderCache',
+    'EncoderCacheHook',
     'ExtractionOptions',
     'FeatureExtraction',
     'FeatureExtractor',

@@ -74,6 +74,11 @@ def dataset_configs(
     return datasets, left_out
 
 
+def annotated_datasets(cfg: Config, split: str) -> list[dict[str, Any]]:
+    """The configs of a split's data sets, inside of MMEngine's wrappers."""
+    return list(_annotated(cfg[f'{split}_dataloader'].dataset.to_dict()))
+
+
 def _annotated(dataset: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yields the data set itself, or the data sets inside of MMEngine's wrappers."""
     if 'datasets' in dataset or isinstance(dataset.get('dataset'), Mapping):

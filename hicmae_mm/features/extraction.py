@@ -169,7 +169,11 @@ class FeatureExtraction:
         return dict(
             definitions=definitions | self.extractor.definitions(),
             rows_of_a_clip=self._what_rows_are(),
-            steps={name: dict(count=item.grid[0], inputs_of_a_step=item.patch[0]) for name, item in encoders.items()},
+            steps={
+                name: dict(count=item.grid[0], inputs_of_a_step=item.patch[0])
+                for name, item in encoders.items()
+                if hasattr(item, 'grid')
+            },
             checkpoint=self.checkpoint,
             not_in_checkpoint=self.loaded.missing,
             source=[config.get('ann_file') or config['data_root'] for config in self._dataset_configs],

@@ -43,8 +43,10 @@ class RowMaker:
     def __init__(self, extractor: FeatureExtractor, keeps_views: bool = False) -> None:
         self.level, self.keeps_views = extractor.level, keeps_views
         encoders = {name: extractor.model.encoders[name] for name in extractor.encoded_streams}
-        self.steps = {name: encoder.grid[0] for name, encoder in encoders.items()}
-        self.patch = {name: encoder.patch[0] for name, encoder in encoders.items()}
+        self.streams = tuple(encoders)
+        on_grids = {name: encoder for name, encoder in encoders.items() if hasattr(encoder, 'grid')}
+        self.steps = {name: encoder.grid[0] for name, encoder in on_grids.items()}  # without a grid, times are unknown
+        self.patch = {name: encoder.patch[0] for name, encoder in on_grids.items()}
 
     @property
     def is_ragged(self) -> bool:
@@ -66,8 +68,8 @@ class RowMaker:
             predictions and features. Features have the shape ``(D,)`` at level ``'clip'`` and ``(rows, D)`` at level
             ``'frame'``, with the steps of one temporal view after the other, and crops of the same frames averaged.
             With ``keeps_views`` the shape is ``(views, D)`` or ``(views, steps, D)``. Level ``'frame'`` adds
-            ``{stream}_seconds``, the time at which a step begins. For a stream that the clip lacks, features are 0 at
-            level ``'clip'`` and have no rows at level ``'frame'``.
+            ``{stream}_seconds``, the time at which a step begins, for encoders with a grid. For a stream that the clip
+            lacks, features are 0 at level ``'clip'`` and have no rows at level ``'frame'``.
         """
         samples: list[EmotionDataSample] = batch['data_samples']
         edges = np.cumsum([0, *views_per_clip(samples)])
@@ -75,15 +77,15 @@ class RowMaker:
         rows = []
         for clip, (sample, index) in enumerate(zip(samples, indices)):
             part = slice(int(edges[clip]), int(edges[clip + 1]))
-            has = [name for name in self.steps if _is_present(batch, name, part.start)]
+            has = [name for name in self.streams if _is_present(batch, name, part.start)]
             row = dict(index=int(index), sample_id=str(sample.get('sample_id', '')), streams=' '.join(has))
             seconds = self._seconds(sample) if self.level == 'frame' else {}
-            num_crops = _crops(sample, part.stop - part.start) if self.level == 'frame' else 1
+            num_crops = _crops(sample, part.stop - part.start) if self.level == 'frame' and self.steps else 1
             values = {name: self._of_views(array[part], num_crops) for name, array in arrays.items()}
             for name, times in seconds.items():
                 values[f'{name}_seconds'] = np.repeat(times, num_crops, axis=0) if self.keeps_views else times.ravel()
             if self.level == 'frame':
-                absent = [name for name in self.steps if name not in has]
+                absent = [name for name in self.streams if name not in has]
                 values = {
                     name: value[:0] if any(_is_of(name, stream) for stream in absent) else value
                     for name, value in values.items()

@@ -146,6 +146,12 @@ def test_waveforms_of_any_length_go_to_their_encoder_whole(tmp_path: Path) -> No
     torch.testing.assert_close(short.utterance, alone.utterance, atol=1e-5, rtol=0)
     with pytest.raises(MediaError, match='too short'):
         encode(NOISE[:9], 16000)
+    write_wav(tmp_path / 'a.wav', NOISE[:8000])
+    (tmp_path / 'a.csv').write_text('audio,label\na.wav,0\n')
+    cfg.test_dataloader.dataset.update(ann_file='a.csv', data_root=str(tmp_path), streams=('audio',), num_classes=2)
+    FeatureExtraction(cfg, str(tmp_path / 'a.pth'), ExtractionOptions(file_format='npy')).run(tmp_path / 'features')
+    stored = torch.tensor(load_features(tmp_path / 'features')['audio_layer1'][0])
+    torch.testing.assert_close(alone.utterance, stored, atol=1e-4, rtol=0)
 
 
 def test_models_without_the_stream_or_weights(weights: Path, cfg: Config) -> None:
