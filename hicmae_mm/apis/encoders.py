@@ -24,8 +24,9 @@ from hicmae_mm.apis.encoded import (
     waveform_times,
 )
 from hicmae_mm.apis.faces import AUTO, FaceCropper, build_face_options
-from hicmae_mm.apis.model_zoo import resolve_model
+from hicmae_mm.apis.model_zoo import ResolvedModel, resolve_model
 from hicmae_mm.apis.settings import Settings, sampling_facts
+from hicmae_mm.apis.speech_folders import config_of_folder, is_foreign_folder
 from hicmae_mm.checkpoints.loading import read_checkpoint
 from hicmae_mm.config.collation import collate_of
 from hicmae_mm.datasets.clips.inputs import ClipInput, as_clips
@@ -213,7 +214,8 @@ def load_encoder(
 
     Args:
         model: Folder of a training, path or name of a config, or a config; see
-            :class:`~hicmae_mm.apis.EmotionInferencer`. It may be pre-trained or fine-tuned.
+            :class:`~hicmae_mm.apis.EmotionInferencer`. It may be pre-trained or fine-tuned. The folder of a speech
+            model of transformers (wav2vec 2.0, HuBERT, WavLM) needs no config.
         weights: Path or address of weights. None means the weights of the model.
         stream: ``'audio'`` or ``'video'``. None means the only stream of the model.
         device: Device such as ``'cpu'`` or ``'cuda'``. None means the fastest device of this machine.
@@ -228,7 +230,11 @@ def load_encoder(
         FileNotFoundError: If the config or the weights do not exist.
         ValueError: If the model has no such stream, or no weights.
     """
-    resolved = resolve_model(model, weights, trust_source)
+    if weights is None and is_foreign_folder(model):
+        folder = Path(str(model)).expanduser()
+        resolved = ResolvedModel(folder.name, config_of_folder(folder), None)
+    else:
+        resolved = resolve_model(model, weights, trust_source)
     encoders = (resolved.cfg.get('model') or {}).get('encoders') or {}
     known = [name for name in STREAMS if name in encoders]
     if stream is None and len(known) == 1:

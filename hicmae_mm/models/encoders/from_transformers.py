@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +26,7 @@ from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import Padded, Stream
 
 _EXAMPLE_SAMPLES, _EXAMPLE_WORDS = 16000, 20
+_SAMPLE_RATE_HZ = 16000  # of folders that do not say it
 _NORM_EPS = 1e-7  # of the library's feature extractor of waveforms
 # axes of a spectrogram as the models take it; ours is (B, 1, T, F)
 _SPECTROGRAMS = {
@@ -103,6 +105,9 @@ class TransformersEncoder(ForeignEncoder):
         self.gives_summary = False if self.kind == 'input_values' else None  # waveforms
         preprocessing = read_preprocessing(path)
         self.expected_input = expected_input(str(path), self.kind, preprocessing)
+        if self.kind == 'input_values' and hasattr(self.config, 'conv_stride'):
+            rate_hz = preprocessing.get('sampling_rate', _SAMPLE_RATE_HZ)
+            self.token_seconds = math.prod(self.config.conv_stride) / rate_hz
         self.embed_dims = int(getattr(self.config, 'hidden_size', 0) or self.config.hidden_sizes[-1])
         # stages of different widths cannot be mixed, only the last one counts
         self.depth = 1 if hasattr(self.config, 'depths') else int(self.config.num_hidden_layers)
