@@ -67,6 +67,7 @@ class TimmEncoder(ForeignEncoder):
         super().__init__(net, layer_pattern=r'\b(?:blocks|layers?|stages)\.?(\d+)\.', init_cfg=init_cfg)
         self.tokens = tokens
         self.embed_dims = int(net.head_hidden_size if tokens == 'frames' else net.num_features)
+        self.gives_summary = bool(net.head_hidden_size == self.embed_dims)
         size = (options or {}).get('img_size', about['input_size'][-2:])
         self.image_size: tuple[int, int] = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
         if weights is not None:

@@ -44,6 +44,8 @@ class TorchaudioEncoder(ForeignEncoder):
         ValueError: An unknown name, or weights of another model.
     """
 
+    gives_summary = False
+
     def __init__(
         self,
         name: str,
