@@ -8,7 +8,7 @@ from typing import Any
 from mmengine.config import Config
 from torch import nn
 
-from hicmae_mm.apis.model_zoo import ResolvedModel
+from hicmae_mm.apis.model_zoo import ResolvedModel, resolve_model
 from hicmae_mm.checkpoints.loading import load_weights, read_checkpoint
 from hicmae_mm.config.plain_text import read_config_text
 from hicmae_mm.config.preprocessing import check_preprocessing
@@ -65,6 +65,27 @@ def build_torch_model(cfg: Config, weights: str, device: str) -> nn.Module:
         model.missing_streams = 'zero'
     placed: nn.Module = model.to(device).eval()
     return placed
+
+
+def resolve_for(backend: str, model: Any, weights: str | Path | None, trust_source: bool) -> ResolvedModel:
+    """Finds the config and the weights of a model that predicts emotion.
+
+    Args:
+        backend: One of :data:`BACKENDS`.
+        model: See :class:`~hicmae_mm.apis.EmotionInferencer`.
+        weights: See :class:`~hicmae_mm.apis.EmotionInferencer`.
+        trust_source: See :class:`~hicmae_mm.apis.EmotionInferencer`.
+
+    Raises:
+        FileNotFoundError: If the config or the weights do not exist.
+        ValueError: If the model is unknown, has no weights, or predicts no emotion.
+    """
+    is_exported = backend == 'onnxruntime'
+    resolved = resolve_exported(model, weights) if is_exported else resolve_model(model, weights, trust_source)
+    check_predicts(resolved)
+    if resolved.weights is None:
+        raise ValueError(f'no weights of {resolved.name} are published: name a file by weights=, or train it first')
+    return resolved
 
 
 def resolve_exported(model: Any, weights: str | Path | None) -> ResolvedModel:

@@ -11,16 +11,16 @@ from mmengine.infer import BaseInferencer
 from rich.progress import track
 from torch import nn
 
-from hicmae_mm.apis.backends import BACKENDS, ExportedModel, build_torch_model, check_predicts, resolve_exported
+from hicmae_mm.apis.backends import ExportedModel, build_torch_model, resolve_for
 from hicmae_mm.apis.batching import Batch, batch_windows, iterate_windows
-from hicmae_mm.apis.faces import AUTO, build_face_options
+from hicmae_mm.apis.faces import build_face_options
 from hicmae_mm.apis.files import draw_timelines, write_results
 from hicmae_mm.apis.further import MEDIA, find_readings
-from hicmae_mm.apis.model_zoo import resolve_model
 from hicmae_mm.apis.results import ClipReport, Names
 from hicmae_mm.apis.settings import (
     Settings,
     build_pipeline,
+    check_options,
     check_positive,
     chosen_streams,
     sampling_facts,
@@ -82,23 +82,11 @@ class EmotionInferencer(BaseInferencer):
         show_progress: bool = False,
         trust_source: bool = False,
     ) -> None:
-        if backend not in BACKENDS:
-            raise ValueError(f'backend must be one of {BACKENDS}, got {backend!r}')
-        if missing_streams not in (None, 'error', 'zero'):
-            raise ValueError(f"missing_streams must be 'error', 'zero' or None, got {missing_streams!r}")
-        if not (frame_rate_hz in (None, AUTO) or (not isinstance(frame_rate_hz, str) and frame_rate_hz > 0)):
-            raise ValueError(f"frame_rate_hz must be a number above 0, 'auto' or None, got {frame_rate_hz!r}")
+        check_options(backend, missing_streams, frame_rate_hz)
         self.backend, self.frame_rate_hz = backend, frame_rate_hz
-        resolved = (
-            resolve_exported(model, weights)
-            if backend == 'onnxruntime'
-            else resolve_model(model, weights, trust_source)
-        )
-        check_predicts(resolved)
+        resolved = resolve_for(backend, model, weights, trust_source)
         has_video = 'video' in resolved.cfg.model.encoders  # else no detector is needed
         self.faces = build_face_options(face_cropper if has_video else None, crop_options, min_face_coverage)
-        if resolved.weights is None:
-            raise ValueError(f'no weights of {resolved.name} are published: name a file by weights=, or train it first')
         super().__init__(resolved.cfg, resolved.weights, device, 'hicmae_mm', show_progress)
         self.name = resolved.name
         facts = dataset_facts(resolved.cfg)
@@ -175,7 +163,7 @@ class EmotionInferencer(BaseInferencer):
         settings = self.settings(window_seconds, stride_seconds, streams)
         for batch in self.preprocess(clips, batch_size, settings, on_error, reports):
             self.forward(batch)
-        notes = self._notes(settings.streams)
+        notes = [] if self.was_trained_to_lack else settings.notes()
         results = [report.to_dict(self.name, notes, on_error) for report in reports]
         visualization = self.visualize(clips, results, out_dir)
         samples = [report.to_sample() for report in reports] if return_datasamples else None
@@ -222,12 +210,6 @@ class EmotionInferencer(BaseInferencer):
             data_root=test_dataset(self.cfg).get('data_root') or '',
             **sampling_facts(self.pipeline),
         )
-
-    def _notes(self, streams: Sequence[str]) -> list[str]:
-        if tuple(streams) == self.streams or self.was_trained_to_lack:
-            return []
-        left_out = ' and '.join(name for name in self.streams if name not in streams)
-        return [f'{left_out} left out on request; the model was not trained for that, so scores may be worse']
 
     def preprocess(
         self,

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hicmae_mm.apis.faces import FaceOptions
+from hicmae_mm.apis.backends import BACKENDS
+from hicmae_mm.apis.faces import AUTO, FaceOptions
 from hicmae_mm.apis.further import MEDIA, Reading
 from hicmae_mm.datasets.clips.inputs import ClipInput
 from hicmae_mm.datasets.transforms import OpenVideo, SampleClips
@@ -59,11 +60,32 @@ class Settings:
         """Those of ``'video'`` and ``'audio'`` that the pipeline reads from media."""
         return tuple(name for name in self.streams if name in MEDIA and name not in self.readings)
 
+    def notes(self) -> list[str]:
+        """Returns a warning if the user leaves out streams of the model."""
+        if self.streams == self.model_streams:
+            return []
+        left_out = ' and '.join(name for name in self.model_streams if name not in self.streams)
+        return [f'{left_out} left out on request; the model was not trained for that, so scores may be worse']
+
     def opened_streams(self, clip: ClipInput) -> tuple[str, ...]:
         """Returns the media to open. A clip whose media the model does not need is opened for its length."""
         if self.media:
             return self.media
         return ('video',) if clip.video is not None else ('audio',) if clip.audio is not None else ()
+
+
+def check_options(backend: str, missing_streams: str | None, frame_rate_hz: float | str | None) -> None:
+    """Refuses options of the inferencer that have no meaning.
+
+    Raises:
+        ValueError: The message names the option.
+    """
+    if backend not in BACKENDS:
+        raise ValueError(f'backend must be one of {BACKENDS}, got {backend!r}')
+    if missing_streams not in (None, 'error', 'zero'):
+        raise ValueError(f"missing_streams must be 'error', 'zero' or None, got {missing_streams!r}")
+    if not (frame_rate_hz in (None, AUTO) or (not isinstance(frame_rate_hz, str) and frame_rate_hz > 0)):
+        raise ValueError(f"frame_rate_hz must be a number above 0, 'auto' or None, got {frame_rate_hz!r}")
 
 
 def sampling_facts(pipeline: Pipeline) -> dict[str, Any]:
