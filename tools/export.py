@@ -151,7 +151,8 @@ def size_mb(out: Path, manifest: Manifest) -> float:
 
 def measure(model: nn.Module, cfg: Config, out: Path, manifest: Manifest) -> dict[str, dict[str, Any]]:
     """Scores, sizes and speeds of the eager and the exported model."""
-    recognizer, session = ExportableRecognizer(model), open_session(out, trust_source=True)
+    session = open_session(out, trust_source=True)
+    recognizer = ExportableRecognizer(model, session.manifest.input_shapes)
     name = f'{manifest.format} {manifest.precision}'
     report: dict[str, dict[str, Any]] = {
         key: {'metrics': metrics} for key, metrics in evaluate(recognizer, {name: session}, cfg).items()

@@ -64,7 +64,7 @@ def read_views(
 
     Raises:
         FileNotFoundError: If a file of ``media`` does not exist.
-        ValueError: If no clip could be read.
+        ValueError: If no clip could be read, or the clips differ in length.
     """
     settings = data_settings(cfg)
     with tempfile.TemporaryDirectory() as folder:
@@ -79,6 +79,13 @@ def read_views(
         batches = list(_read(dataset, model, count, collate_of(cfg)))
     if not batches:
         raise ValueError(f'no clip of {source} could be read')
+    for name in batches[0]:
+        shapes = sorted({tuple(batch[name].shape[1:]) for batch in batches})
+        if len(shapes) > 1:
+            raise ValueError(
+                f'clips of {source} differ in the length of {name} ({shapes[0]} and {shapes[-1]}), and an exported '
+                'model takes one length: give --media of one length, or of at least max_seconds of WholeTrack'
+            )
     views = {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
     rows = torch.arange(count) % len(next(iter(views.values())))
     return {name: value[rows] for name, value in views.items()}, source

@@ -55,7 +55,7 @@ def export_model(
         is_int8: Whether to quantise the products with weights (ONNX only).
         reduce_range: See :func:`hicmae_mm.export.graphs.quantize_onnx`.
         views: ``(B, ...)`` by stream, views of clips for the comparison. B must be at least 5, or one more than
-            ``batch_size``. None means no comparison.
+            ``batch_size``. The exported model takes their number of frames and samples. None means no comparison.
         checkpoint: ``file`` and ``sha256`` of the weights, which ``model.json`` records.
 
     Returns:
@@ -72,7 +72,8 @@ def export_model(
         raise ValueError(f"is_int8 is for format='onnx', got {format!r}")
     if batch_size is not None and batch_size < 1:
         raise ValueError(f'batch_size must be at least 1, got {batch_size}')
-    recognizer = ExportableRecognizer(model)
+    shapes = None if views is None else {name: value.shape[1:] for name, value in views.items()}
+    recognizer = ExportableRecognizer(model, shapes)
     merge_adapters(model)
     manifest = describe(recognizer, cfg, format, checkpoint or {})
     manifest = replace(manifest, batch_size=batch_size, opset=opset if format == 'onnx' else None)
@@ -182,10 +183,10 @@ def window_seconds(cfg: Config, recognizer: ExportableRecognizer) -> float | Non
 
     Returns:
         Length of the sampled frames at 25 frames per second. For a model without video it is the length of the
-        spectrogram. None if it is unknown.
+        spectrogram. None if it is unknown, as for waveforms of any length.
     """
     if 'video' not in recognizer.model.encoders:
         shape = recognizer.input_shapes().get('audio')
-        return None if shape is None else shape[1] * FRAME_SHIFT_MS / 1000
+        return None if shape is None or len(shape) != 3 else shape[1] * FRAME_SHIFT_MS / 1000
     sampling = next((step for step in _pipeline(cfg) if step.get('type') == 'SampleClips'), None)
     return None if sampling is None else sampling['clip_len'] * sampling['frame_interval'] / NOMINAL_FPS

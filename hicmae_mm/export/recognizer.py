@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hicmae_mm.models.heads import BaseHead, MultiTaskHead
 from hicmae_mm.models.recognizer import AudioVisualRecognizer
+from hicmae_mm.structures import Padded
 
 KINDS = {'pred_score': 'probabilities', 'pred_values': 'values'}
 
@@ -23,12 +24,15 @@ class ExportableRecognizer(nn.Module):
 
     Args:
         model: The recognizer. It is set to evaluation mode.
+        shapes: Shapes of the inputs by stream, without the batch, such as those of real clips. None means those that
+            the encoders were built for; an encoder of any length then takes its example: 16 frames, a second of sound.
 
     Raises:
-        ValueError: If the model is not a recognizer, or the kind of its predictions is unknown.
+        ValueError: If the model is not a recognizer, the kind of its predictions is unknown, or a stream is not one
+            tensor of numbers, such as text.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, shapes: Mapping[str, Sequence[int]] | None = None) -> None:
         super().__init__()
         if not isinstance(model, AudioVisualRecognizer):
             raise ValueError(
@@ -36,6 +40,11 @@ class ExportableRecognizer(nn.Module):
             )
         self.model = model.eval()
         self.kinds = {name: KINDS[head.prediction_field] for name, head in self.heads().items()}
+        given = shapes or {}
+        self.shapes = {
+            name: tuple(given[name]) if name in given else _input_shape(name, encoder)
+            for name, encoder in model.encoders.items()
+        }
 
     def heads(self) -> dict[str, BaseHead]:
         """Collects the heads.
@@ -58,15 +67,12 @@ class ExportableRecognizer(nn.Module):
         return {'scores' if part.prediction_field == 'pred_score' else 'values': part for part in parts}
 
     def input_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Computes the shape of each stream's normalised input without the batch.
+        """Returns the shape of each stream's normalised input without the batch.
 
         Returns:
-            Shapes by stream: video ``(3, T, H, W)``, audio ``(1, T, F)``.
+            Shapes by stream: video ``(3, T, H, W)``, audio ``(1, T, F)`` or, of waveforms, ``(S,)``.
         """
-        return {
-            name: (encoder.in_channels, *(count * length for count, length in zip(encoder.grid, encoder.patch)))
-            for name, encoder in self.model.encoders.items()
-        }
+        return dict(self.shapes)
 
     def example_inputs(self, batch_size: int) -> dict[str, Tensor]:
         """Makes inputs of the right shapes from noise, which is the same in each call.
@@ -104,6 +110,22 @@ class ExportableRecognizer(nn.Module):
         return sum(prod(weight.shape) * weight.element_size() for weight in self.model.parameters())
 
 
+def _input_shape(name: str, encoder: Any) -> tuple[int, ...]:
+    """Shape of a stream's input without the batch."""
+    if getattr(encoder, 'grid', None) is not None:
+        return (encoder.in_channels, *(count * length for count, length in zip(encoder.grid, encoder.patch)))
+    try:
+        example = encoder.example_input(1)
+    except TypeError as error:
+        raise ValueError(f'a model with the stream {name!r} cannot be exported: {error}') from error
+    if isinstance(example, Padded) or not example.is_floating_point():
+        raise ValueError(
+            f'a model with the stream {name!r} cannot be exported: {type(encoder).__name__} takes token ids or '
+            'sequences of different lengths, and an exported model takes arrays of one shape'
+        )
+    return tuple(example.shape[1:])
+
+
 def prepare_inputs(model: AudioVisualRecognizer, batch: Mapping[str, Any]) -> dict[str, Tensor]:
     """Prepares a collated batch for the exported model by the data preprocessor.
 
@@ -115,9 +137,20 @@ def prepare_inputs(model: AudioVisualRecognizer, batch: Mapping[str, Any]) -> di
         ``(B, ...)`` for each stream of the model.
 
     Raises:
-        ValueError: If a clip lacks a stream.
+        ValueError: If a clip lacks a stream, or the clips differ in length.
     """
     data = model.data_preprocessor(dict(batch), training=False)
     if data.get('present'):
         raise ValueError(f'an exported model needs all streams of all clips, but some lack {sorted(data["present"])}')
-    return {name: data['inputs'][name] for name in model.encoders}
+    return {name: _dense(name, data['inputs'][name]) for name in model.encoders}
+
+
+def _dense(name: str, value: Tensor | Padded) -> Tensor:
+    if not isinstance(value, Padded):
+        return value
+    if len(set(value.lengths.tolist())) > 1:
+        raise ValueError(
+            f'clips differ in the length of {name}, and an exported model takes one length: give clips of one length, '
+            'or of at least max_seconds of WholeTrack'
+        )
+    return value.values

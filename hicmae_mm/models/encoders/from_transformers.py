@@ -214,9 +214,7 @@ class TransformersEncoder(ForeignEncoder):
             layers, _ = self._run(input_values=features)
             layers, first = [layer[:, 2:] for layer in layers], layers[-1][:, :2]  # class and distillation token
             return EncoderOutput(layers[-1], tuple(layers), summary=first.mean(dim=1, keepdim=True))
-        is_fused = getattr(self.config, 'enable_fusion', False)
-        never = dict(is_longer=torch.zeros(x.shape[0], 1, dtype=torch.bool, device=x.device)) if is_fused else {}
-        layers, output = self._run(input_features=features, **never)
+        layers, output = self._run(input_features=features)
         pooled = getattr(output, 'pooler_output', None)
         return EncoderOutput(layers[-1], tuple(layers), summary=None if pooled is None else pooled.unsqueeze(1))
 
@@ -274,4 +272,10 @@ def _remove_unused(net: Any) -> None:
         net.pooler = None  # of pre-trained models it is often random
     if hasattr(net, 'masked_spec_embed'):
         del net.masked_spec_embed
+    for part in list(net.modules()):  # CLAP's way to merge several parts of a long clip
+        if getattr(part, 'enable_fusion', False):
+            part.enable_fusion = False
+            for name in ('fusion_model', 'mel_conv2d'):
+                if hasattr(part, name):
+                    delattr(part, name)
     mend_time_norms(net)
