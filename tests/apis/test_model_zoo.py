@@ -36,6 +36,7 @@ def test_every_shipped_recogniser_is_listed():
     assert not [name for name in names if 'pretrain' in name]
     assert list_models('nano') == [
         'hicmae_nano_audio_synthetic',
+        'hicmae_nano_lora_synthetic',
         'hicmae_nano_synthetic',
         'hicmae_nano_video_synthetic',
     ]
