@@ -64,7 +64,9 @@ def list_models(pattern: str = '') -> list[str]:
 
 
 def _shipped() -> dict[str, dict[str, Any]]:
-    return {entry['Name']: entry for entry in read_metafile(configs_root() / 'metafile.yml')['Models']}
+    """Reads the metafiles of all systems: name of a config -> its entry."""
+    metafiles = sorted(configs_root().rglob('metafile.yml'))
+    return {entry['Name']: entry for file in metafiles for entry in read_metafile(file)['Models']}
 
 
 def resolve_model(
@@ -118,10 +120,12 @@ def _of_name(model: str, weights: str | None, trust_source: bool) -> ResolvedMod
             return ResolvedModel(path.stem, read_config(path), weights)
         return _of_weights(path, weights)
     shipped = _shipped()
+    names = {entry['Config'].removeprefix('configs/').removesuffix('.py'): name for name, entry in shipped.items()}
     name = model.removesuffix('.py').removeprefix('configs/')
+    name = names.get(name, name)
     if name in shipped:
         entry = shipped[name]
-        cfg = read_config(configs_root() / Path(entry['Config']).name)
+        cfg = read_config(configs_root() / entry['Config'].removeprefix('configs/'))
         return ResolvedModel(name, cfg, weights or entry.get('Weights'))
     if path.suffix in ('.py', *_WEIGHTS_SUFFIXES) or model.startswith(('.', '/', '~')) or model.count('/') > 1:
         raise FileNotFoundError(f'{model}: no such file or folder')

@@ -34,8 +34,10 @@ def test_every_shipped_recogniser_is_listed():
     assert names == sorted(names)
     assert 'hicmae_base_cremad' in names
     assert not [name for name in names if 'pretrain' in name]
-    assert list_models('nano') == [
+    assert 'mae_dfer_base_dfew' in names  # of another system, in a folder of its own
+    assert list_models('hicmae_nano') == [
         'hicmae_nano_audio_synthetic',
+        'hicmae_nano_frozen_synthetic',
         'hicmae_nano_lora_synthetic',
         'hicmae_nano_synthetic',
         'hicmae_nano_video_synthetic',
@@ -51,6 +53,16 @@ def test_shipped_configs_go_by_name(model: str, monkeypatch: pytest.MonkeyPatch,
     assert resolved.name == 'hicmae_nano_synthetic'
     assert resolved.cfg.filename == str(configs_root() / 'hicmae_nano_synthetic.py')
     assert resolved.weights is None
+
+
+@pytest.mark.parametrize(
+    'model', ['svfap_nano_synthetic', 'svfap/svfap_nano_synthetic', 'configs/svfap/svfap_nano_synthetic.py']
+)
+def test_configs_of_other_systems_go_by_name(model: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.chdir(tmp_path)
+    resolved = resolve_model(model)
+    assert resolved.name == 'svfap_nano_synthetic'
+    assert resolved.cfg.filename == str(configs_root() / 'svfap' / 'svfap_nano_synthetic.py')
 
 
 @pytest.mark.parametrize('prefix', ['', 'local-dir:'])
