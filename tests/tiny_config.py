@@ -26,9 +26,35 @@ def data_sets(dataset: ConfigDict) -> list[ConfigDict]:
     return [found for part in inner for found in data_sets(part)] or [dataset]
 
 
+# of models of transformers, whose config stands beside the folder of the weights
+_TINY_FOREIGN = dict(
+    clip_vision_model=dict(
+        hidden_size=16, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2, patch_size=56
+    ),
+    clap_audio_model=dict(hidden_size=64, patch_embeds_hidden_size=8, depths=[1, 1, 1, 1], num_attention_heads=[1] * 4),
+)
+
+
+def without_folders(cfg: Config, folder: Path) -> None:
+    """Tiny random encoders of transformers in place of those in folders, and a folder with CLAP's feature extractor."""
+    for encoder in cfg.model.get('encoders', {}).values():
+        if encoder.type == 'TransformersEncoder':
+            encoder.pop('path')
+            encoder.config.update(_TINY_FOREIGN[encoder.config.model_type])
+    for loader in filter(None, map(cfg.get, LOADERS)):
+        for dataset in data_sets(loader.dataset):
+            for step in dataset.get('pipeline', ()):
+                if step.type == 'ExtractorSpectrogram':
+                    from transformers import ClapFeatureExtractor  # takes seconds
+
+                    ClapFeatureExtractor(truncation='rand_trunc').save_pretrained(folder / 'extractor')
+                    step.path = str(folder / 'extractor')
+
+
 def make_tiny(cfg: Config, work_dir: Path) -> None:
     """Narrow model, batches of two in this process, one epoch, no warm-up; the data stay the config's own."""
     narrow(cfg.model)
+    without_folders(cfg, work_dir)
     for name in LOADERS:
         loader: ConfigDict | None = cfg.get(name)
         if loader:

@@ -18,11 +18,25 @@ LOADERS = ('test_dataloader', 'val_dataloader', 'train_dataloader')
 
 
 def build_empty_model(cfg: Config) -> nn.Module:
-    """Builds the model of a config on the ``meta`` device: with all modules, names and shapes, but without values."""
+    """Builds the model of a config on the ``meta`` device: with all modules, names and shapes, but without values.
+
+    The folder of an encoder is not read if the config says which model is in it.
+    """
     init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
     with torch.device('meta'):
-        model: nn.Module = MODELS.build(cfg.model)
+        model: nn.Module = MODELS.build(_without_folders(cfg.model))
         return model
+
+
+def _without_folders(value: Any) -> Any:
+    """Leaves ``path`` out of every encoder whose ``config`` is a whole one."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(_without_folders(item) for item in value)
+    if not isinstance(value, dict):
+        return value
+    config = value.get('config')
+    is_whole = isinstance(config, dict) and 'model_type' in config
+    return {key: _without_folders(item) for key, item in value.items() if not (is_whole and key == 'path')}
 
 
 def dataset_facts(cfg: Config) -> dict[str, Any]:

@@ -19,49 +19,63 @@ from hicmae_mm.registry import MODELS
 class TemporalTransformerAggregator(BaseAggregator):
     """Adds the summary tokens of all streams per frame, and reads the sequence of frames by a class token.
 
-    A stream with one summary token adds it to every frame. Source: MMA-DFER (Chumachenko et al., 2024).
+    A stream with one summary token adds it to every frame. A stream in ``joined`` is not added: the mean of its summary
+    tokens follows the class token in the feature. Sources: MMA-DFER (Chumachenko et al., 2024), and CLAIP-Emo, which
+    joins the sound.
 
     Args:
-        streams: Width of each stream's encoder, equal for all; injected by the model.
+        streams: Width of each stream's encoder, equal for all that are added; injected by the model.
         num_frames: Number of frames.
-        out_channels: Width of the transformer and of the feature.
+        out_channels: Width of the transformer. ``None``: the width of the streams, which are then not projected.
         depth: Number of layers.
         num_heads: Heads per layer.
         head_dims: Width of a head.
         mlp_dims: Hidden width of the MLPs.
         drop_rate: Dropout of what attention and MLP put out.
+        joined: Streams whose summary follows the class token in the feature.
         without_summary: Streams whose encoder gives no summary tokens; injected by the model.
         init_cfg: MMEngine initialisation config.
 
+    Attributes:
+        out_channels: Length of the feature: the width of the transformer and those of the joined streams.
+
     Raises:
-        ValueError: Streams of different widths, or without summary tokens.
+        ValueError: Added streams of different widths or none of them, unknown names in ``joined``, or streams without
+            summary tokens.
     """
 
     def __init__(
         self,
         streams: Mapping[str, int],
         num_frames: int = 16,
-        out_channels: int = 512,
+        out_channels: int | None = 512,
         depth: int = 1,
         num_heads: int = 8,
         head_dims: int = 64,
         mlp_dims: int = 1024,
         drop_rate: float = 0.0,
+        joined: Sequence[str] = (),
         without_summary: Sequence[str] = (),
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if len(set(streams.values())) != 1:
+        self.added = tuple(name for name in streams if name not in joined)
+        self.joined = tuple(joined)
+        if not self.added or not set(joined) <= set(streams):
+            raise ValueError(f'joined must name some of the streams {list(streams)} and not all, got {list(joined)}')
+        if len({streams[name] for name in self.added}) != 1:
             raise ValueError(
                 f'TemporalTransformerAggregator adds the streams, their widths must be equal, got {streams}'
             )
         _check_summaries(without_summary)
-        self.streams, self.out_channels, self.num_frames = tuple(streams), out_channels, num_frames
-        self.proj = nn.Linear(next(iter(streams.values())), out_channels)
-        self.cls_token = nn.Parameter(torch.randn(1, 1, out_channels))
-        self.positions = nn.Parameter(torch.randn(1, 1 + num_frames, out_channels))
+        width, self.num_frames = streams[self.added[0]], num_frames
+        self.proj = nn.Identity() if out_channels is None else nn.Linear(width, out_channels)
+        width = out_channels or width
+        self.out_channels = width + sum(streams[name] for name in joined)
+        self.cls_token = nn.Parameter(torch.randn(1, 1, width))
+        self.positions = nn.Parameter(torch.randn(1, 1 + num_frames, width))
         self.layers = nn.ModuleList(
-            TemporalLayer(out_channels, num_heads, head_dims, mlp_dims, drop_rate) for _ in range(depth)
+            TemporalLayer(width, num_heads, head_dims, mlp_dims, drop_rate) for _ in range(depth)
         )
 
     def forward(
@@ -72,18 +86,18 @@ class TemporalTransformerAggregator(BaseAggregator):
         summary: dict[str, Tensor] | None = None,
     ) -> Tensor:
         """See :meth:`BaseAggregator.forward`; ``summary`` has ``(B, num_frames or 1, D)`` of every stream."""
-        _check_summaries([name for name in self.streams if name not in (summary or {})])
+        _check_summaries([name for name in (*self.added, *self.joined) if name not in (summary or {})])
         assert summary is not None
-        first, *others = (summary[name] for name in self.streams)
+        first, *others = (summary[name] for name in self.added)
         for other in others:
             first = first + other  # (B, T, D) + (B, 1, D)
         frames = self.proj(first)  # (B, T, out)
         if frames.shape[1] != self.num_frames:
             raise ValueError(f'num_frames={self.num_frames}, but the clip has {frames.shape[1]} frames')
-        sequence = torch.cat([self.cls_token.expand(len(frames), -1, -1), frames], dim=1) + self.positions
+        sequence = torch.cat([self.cls_token.expand(frames.shape[0], -1, -1), frames], dim=1) + self.positions
         for layer in self.layers:
             sequence = layer(sequence)
-        return sequence[:, 0]
+        return torch.cat([sequence[:, 0], *(summary[name].mean(dim=1) for name in self.joined)], dim=-1)
 
 
 def _check_summaries(missing: Sequence[str]) -> None:

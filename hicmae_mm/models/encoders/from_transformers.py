@@ -58,7 +58,7 @@ class TransformersEncoder(ForeignEncoder):
     Args:
         path: Folder with ``config.json`` and ``model.safetensors``.
         config: Entries that replace those of ``config.json``. Without ``path`` it is the whole config, with a
-            ``model_type``.
+            ``model_type``. With ``path`` and a ``model_type`` it says which model the folder must have.
         pretrained: Whether the folder's weights are loaded. False, or no ``path``, starts with random ones.
         part: Part of a model of several streams: ``'vision_model'``, ``'audio_model'``, ``'text_model'`` or
             ``'encoder'``. None takes the first one that the model has, in this order: vision, audio, encoder, text.
@@ -100,17 +100,18 @@ class TransformersEncoder(ForeignEncoder):
         _remove_unused(net)
         super().__init__(net, layer_pattern=r'\blayers?\.(\d+)\.', init_cfg=init_cfg)
         self.tokens = tokens
-        self.config: Any = net.config
+        # not named config: peft would take this encoder for a model of the library
+        self.model_config: Any = net.config
         self.kind = _kind_of(net)
         self.gives_summary = False if self.kind == 'input_values' else None  # waveforms
         preprocessing = read_preprocessing(path)
         self.expected_input = expected_input(str(path), self.kind, preprocessing)
-        if self.kind == 'input_values' and hasattr(self.config, 'conv_stride'):
+        if self.kind == 'input_values' and hasattr(self.model_config, 'conv_stride'):
             rate_hz = preprocessing.get('sampling_rate', _SAMPLE_RATE_HZ)
-            self.token_seconds = math.prod(self.config.conv_stride) / rate_hz
-        self.embed_dims = int(getattr(self.config, 'hidden_size', 0) or self.config.hidden_sizes[-1])
+            self.token_seconds = math.prod(self.model_config.conv_stride) / rate_hz
+        self.embed_dims = int(getattr(self.model_config, 'hidden_size', 0) or self.model_config.hidden_sizes[-1])
         # stages of different widths cannot be mixed, only the last one counts
-        self.depth = 1 if hasattr(self.config, 'depths') else int(self.config.num_hidden_layers)
+        self.depth = 1 if hasattr(self.model_config, 'depths') else int(self.model_config.num_hidden_layers)
         self.normalize = bool(preprocessing.get('do_normalize', True)) if normalize is None else normalize
         self.checkpoint_activations = checkpoint_activations
 
@@ -167,8 +168,12 @@ class TransformersEncoder(ForeignEncoder):
 
     def _num_special_tokens(self, tokens: Tensor, images: Tensor) -> int:
         """Number of class and register tokens in front of the patches."""
-        patch = getattr(self.config, 'patch_size', None)
-        if not isinstance(patch, int) or hasattr(self.config, 'depths') or hasattr(self.config, 'hidden_sizes'):
+        patch = getattr(self.model_config, 'patch_size', None)
+        if (
+            not isinstance(patch, int)
+            or hasattr(self.model_config, 'depths')
+            or hasattr(self.model_config, 'hidden_sizes')
+        ):
             return 0  # convolutions, and windows of tokens
         return int(tokens.shape[1] - (images.shape[-2] // patch) * (images.shape[-1] // patch))
 
@@ -181,7 +186,7 @@ class TransformersEncoder(ForeignEncoder):
             layers, _ = self._run(input_values=waveform)
             return EncoderOutput(layers[-1], tuple(layers))
         net: Any = self.net
-        if self.config.model_type in _MASKED_WAVEFORMS:
+        if self.model_config.model_type in _MASKED_WAVEFORMS:
             layers = self._run_masked(waveform, lengths)
         else:
             rows = [self._run(input_values=row[None, :length])[0] for row, length in zip(waveform, lengths.tolist())]
@@ -190,13 +195,13 @@ class TransformersEncoder(ForeignEncoder):
         return EncoderOutput(layers[-1], tuple(layers), Padded(layers[-1], num_tokens).padding)
 
     def _run_masked(self, waveform: Tensor, lengths: Tensor) -> list[Tensor]:
-        steps = (lengths - self.config.conv_kernel[0]) // self.config.conv_stride[0] + 1
+        steps = (lengths - self.model_config.conv_kernel[0]) // self.model_config.conv_stride[0] + 1
         with real_steps(self.net, steps):
             return self._run(input_values=waveform, attention_mask=~Padded(waveform, lengths).padding)[0]
 
     def _check_length(self, num_samples: int) -> None:
         needed = 1
-        for kernel, stride in zip(reversed(self.config.conv_kernel), reversed(self.config.conv_stride)):
+        for kernel, stride in zip(reversed(self.model_config.conv_kernel), reversed(self.model_config.conv_stride)):
             needed = (needed - 1) * stride + kernel
         if num_samples < needed:
             raise ValueError(f'a waveform of {num_samples} samples is too short, the encoder needs {needed}')
@@ -206,11 +211,11 @@ class TransformersEncoder(ForeignEncoder):
         if isinstance(x, Padded) or x.ndim != 4 or x.shape[1] != 1 or x.shape[-1] != size[1]:
             given = 'sequences of different lengths' if isinstance(x, Padded) else tuple(x.shape)
             raise ValueError(
-                f'{self.config.model_type}: expected spectrograms (B, 1, {size[0]}, {size[1]}), got {given}; read them '
-                'by WholeTrack and ExtractorSpectrogram, and pack them by PackStreams(arrays=...)'
+                f'{self.model_config.model_type}: expected spectrograms (B, 1, {size[0]}, {size[1]}), got {given}; '
+                'read them by WholeTrack and ExtractorSpectrogram, and pack them by PackStreams(arrays=...)'
             )
-        features = rearrange(x, _SPECTROGRAMS[self.config.model_type])
-        if self.config.model_type == 'audio-spectrogram-transformer':
+        features = rearrange(x, _SPECTROGRAMS[self.model_config.model_type])
+        if self.model_config.model_type == 'audio-spectrogram-transformer':
             layers, _ = self._run(input_values=features)
             layers, first = [layer[:, 2:] for layer in layers], layers[-1][:, :2]  # class and distillation token
             return EncoderOutput(layers[-1], tuple(layers), summary=first.mean(dim=1, keepdim=True))
@@ -220,7 +225,7 @@ class TransformersEncoder(ForeignEncoder):
 
     def _spectrogram_size(self) -> tuple[int, int]:
         """Time steps and mel bins of a spectrogram; CLAP takes fewer time steps as well."""
-        config = self.config
+        config = self.model_config
         if config.model_type == 'whisper':
             return 2 * config.max_source_positions, config.num_mel_bins
         if config.model_type == 'clap_audio_model':
@@ -232,7 +237,7 @@ class TransformersEncoder(ForeignEncoder):
         if ids.ndim != 2 or ids.is_floating_point():
             raise ValueError(f'expected token ids (B, T) of Tokenize, got {ids.dtype} {tuple(ids.shape)}')
         if padding is not None:
-            ids = ids.masked_fill(padding, getattr(self.config, 'pad_token_id', None) or 0)
+            ids = ids.masked_fill(padding, getattr(self.model_config, 'pad_token_id', None) or 0)
         real = torch.ones_like(ids) if padding is None else (~padding).long()
         layers, _ = self._run(input_ids=ids, attention_mask=real)
         return EncoderOutput(layers[-1], tuple(layers), padding, layers[-1][:, :1])
@@ -240,14 +245,14 @@ class TransformersEncoder(ForeignEncoder):
     def example_input(self, batch_size: int, generator: torch.Generator | None = None) -> Stream:
         """See :meth:`BaseEncoder.example_input`; 16 frames, a second of sound, or 20 words."""
         if self.kind == 'pixel_values':
-            size = self.config.image_size
+            size = self.model_config.image_size
             height, width = (size, size) if isinstance(size, int) else size
             return torch.randn(batch_size, 3, EXAMPLE_FRAMES, height, width, generator=generator)
         if self.kind == 'input_values':
             return torch.randn(batch_size, _EXAMPLE_SAMPLES, generator=generator)
         if self.kind == 'input_features':
             return torch.randn(batch_size, 1, *self._spectrogram_size(), generator=generator)
-        return torch.randint(3, self.config.vocab_size, (batch_size, _EXAMPLE_WORDS), generator=generator)
+        return torch.randint(3, self.model_config.vocab_size, (batch_size, _EXAMPLE_WORDS), generator=generator)
 
 
 def _kind_of(net: nn.Module) -> str:

@@ -58,23 +58,52 @@ def read_model_config(path: str | None, changes: Mapping[str, Any] | None) -> An
 
     Args:
         path: The folder; ``None``: ``changes`` is the whole config.
-        changes: Entries that replace those of the folder.
+        changes: Entries that replace those of the folder. If they have a ``model_type`` besides ``path``, they replace
+            nothing: they say which model is expected in the folder.
 
     Raises:
         FileNotFoundError: There is no such folder, or it has no ``config.json``.
-        ValueError: The config is damaged, or of an unknown kind.
+        ValueError: The config is damaged, of an unknown kind, or not the expected one.
     """
     auto = import_transformers().AutoConfig
     changes = json.loads(json.dumps(changes or {}))  # plain dictionaries and lists
     source = 'config' if path is None else str(check_folder(path) / 'config.json')
     try:
+        if path is not None and 'model_type' in changes:
+            return _expected_config(auto.from_pretrained(path, local_files_only=True), changes, source)
         if path is not None:
             return auto.from_pretrained(path, local_files_only=True, **changes)
         if 'model_type' not in changes:
             raise ValueError('without path, config must have a model_type, such as "wav2vec2"')
         return auto.for_model(**changes)
+    except _OtherModelError:
+        raise
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise ValueError(f'{source}: not the config of a known model ({_one_line(error)})') from error
+
+
+class _OtherModelError(ValueError):
+    """A folder has another model than the config expects."""
+
+
+def _expected_config(found: Any, expected: Mapping[str, Any], source: str) -> Any:
+    """Returns the config of a folder, if it or one of its parts is the expected one.
+
+    Raises:
+        _OtherModelError: It is not.
+    """
+    parts = [found, *filter(None, (getattr(found, name, None) for name in _PART_CONFIGS))]
+    own = next((part for part in parts if part.model_type == expected['model_type']), None)
+    if own is None:
+        kinds = [part.model_type for part in parts]
+        raise _OtherModelError(f'{source}: model_type is one of {kinds}, the config expects {expected["model_type"]!r}')
+    for key, value in expected.items():
+        if getattr(own, key, None) != value:
+            raise _OtherModelError(
+                f'{source}: {key} is {getattr(own, key, None)!r}, the config expects {value!r}; give the folder of the '
+                'expected model'
+            )
+    return found
 
 
 def build_model(path: str | None, config: Any, pretrained: bool, part: str | None) -> nn.Module:
