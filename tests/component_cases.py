@@ -174,6 +174,22 @@ MODEL_CASES = {
         'encoders.voice',
         WAVEFORMS['encoders']['voice'] | dict(scale_per_layer=True),
     ),
+    'MMActionEncoder': ModelCase(
+        RECOGNIZER | dict(fusion=None, aggregator=dict(type='MeanPoolAggregator')),
+        'encoders.video',
+        dict(
+            backbone=dict(
+                type='VisionTransformer',
+                img_size=32,
+                num_frames=4,
+                embed_dims=16,
+                depth=1,
+                num_heads=2,
+                return_feat_map=True,
+            ),
+            input_size=(4, 32, 32),
+        ),
+    ),
     'TimmEncoder': ModelCase(
         RECOGNIZER | dict(fusion=None, aggregator=dict(type='MeanPoolAggregator')),
         'encoders.video',

@@ -170,7 +170,8 @@ class LoadedEncoder:
         stream: Stream = self._preprocessor(batch, False)['inputs'][self.stream]
         output = self.encoder(stream)
         padding = output.padding
-        layers = torch.stack([self.encoder.split_steps(layer).mean(2) for layer in output.hidden])  # (L, V, T, D)
+        steps = [self.encoder.split_steps(layer, stream).mean(2) for layer in output.hidden]
+        layers = torch.stack(steps)  # (L, V, T, D)
         utterances = mean_tokens(output.tokens, padding)
         first = 0
         for (number, window), sample in zip(windows, batch['data_samples']):

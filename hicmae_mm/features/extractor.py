@@ -144,13 +144,13 @@ class FeatureExtractor:
         else:
             encoded, fused = self._encode(inputs, present)
         columns = {
-            f'{name}_layer{layer}': self._pool(encoded[name].hidden[layer], name, encoded[name].padding)
+            f'{name}_layer{layer}': self._pool(encoded[name].hidden[layer], name, encoded[name].padding, inputs)
             for name, layers in self.layers.items()
             for layer in layers
         }
         if FUSION in self.streams:
             for name in self.model.encoders:
-                columns[f'fusion_{name}'] = self._pool(fused[name], name, encoded[name].padding)
+                columns[f'fusion_{name}'] = self._pool(fused[name], name, encoded[name].padding, inputs)
         if self.with_scores:
             self.model.head.predict(this.features, data['data_samples'])
         if CLIP in self.streams:
@@ -173,7 +173,7 @@ class FeatureExtractor:
         padding = {name: part.padding(tokens[name].shape[1]) for name, part in presence.items()} | lengths
         return encoded, self.model.fuse(encoded, padding)
 
-    def _pool(self, tokens: Tensor, stream: str, padding: Tensor | None) -> Tensor:
+    def _pool(self, tokens: Tensor, stream: str, padding: Tensor | None, inputs: Mapping[str, Any]) -> Tensor:
         """Averages ``(B, N, D)`` to ``(B, D)`` or ``(B, steps, D)``; the first axis of a token grid is time."""
         if self.level == 'clip':
             return mean_tokens(tokens, padding)
@@ -183,9 +183,9 @@ class FeatureExtractor:
             )
         encoder = self.model.encoders[stream]
         grid = getattr(encoder, 'output_grid', getattr(encoder, 'grid', None))
-        if grid is not None and tokens.shape[1] == 1:  # no clip of the batch has the stream
-            return tokens.expand(-1, grid[0], -1)
-        steps: Tensor = encoder.split_steps(tokens).mean(dim=2)  # (B, steps, tokens of a step, D)
+        if tokens.shape[1] == 1:  # a single step, or no clip of the batch has the stream
+            return tokens.expand(-1, 1 if grid is None else grid[0], -1)
+        steps: Tensor = encoder.split_steps(tokens, inputs[stream]).mean(dim=2)  # (B, steps, tokens of a step, D)
         return steps
 
     def _check_streams(self, inputs: Mapping[str, Tensor], present: Mapping[str, Any] | None) -> None:

@@ -154,6 +154,32 @@ def test_waveforms_of_any_length_go_to_their_encoder_whole(tmp_path: Path) -> No
     torch.testing.assert_close(alone.utterance, stored, atol=1e-4, rtol=0)
 
 
+VIDEO_MAE = dict(
+    type='VisionTransformer', img_size=32, num_frames=4, embed_dims=8, depth=1, num_heads=2, return_feat_map=True
+)
+
+
+@pytest.mark.parametrize(
+    ('encoder', 'frames_of_a_step'),
+    [
+        (dict(type='TimmEncoder', name='resnet18'), 1),
+        (dict(type='MMActionEncoder', backbone=VIDEO_MAE, input_size=(4, 32, 32)), 2),
+    ],
+)
+def test_frames_and_times_of_encoders_of_other_libraries(
+    encoder: dict[str, Any], frames_of_a_step: int, cfg: Config
+) -> None:
+    cfg = Config(cfg.to_dict())
+    pool = dict(type='MeanPoolAggregator')
+    cfg.model = dict(cfg.model.to_dict(), encoders=dict(video=encoder), fusion=None, aggregator=pool)
+    encode = load_encoder(cfg, device='cpu')
+    found = encode(FRAMES, 25)  # 2 s; a view has every second frame
+    assert found.frames.shape == (len(found.times), encode.embed_dims)
+    step_seconds = 2 * frames_of_a_step / 25
+    assert found.times[:4].tolist() == pytest.approx([step_seconds * step for step in range(4)])
+    assert (found.times.diff() > 0).all()
+
+
 def test_models_without_the_stream_or_weights(weights: Path, cfg: Config) -> None:
     with pytest.raises(ValueError, match=r"stream must be one of \['video', 'audio'\]"):
         load_encoder(weights)

@@ -60,6 +60,7 @@ REFUSALS: dict[str, tuple[set[tuple[int, str]], str]] = {
     'HierarchicalContrast': (_ONE | _THREE, 'contrasts exactly two streams'),
     'IterativeCorrelationFusion': (_ONE | _THREE, 'IterativeCorrelationFusion fuses exactly two streams'),
     'LGIFormerEncoder': (_GRIDS, 'LGIFormerEncoder needs input of one size'),
+    'MMActionEncoder': (_GRIDS, 'MMActionEncoder needs input of one size'),
     'PromptedViTEncoder': (_GRIDS, 'PromptedViTEncoder needs input of one size'),
     'TPSBTEncoder': (_GRIDS, 'TPSBTEncoder needs input of one size'),
     'TimmEncoder': (_GRIDS, 'expected frames'),

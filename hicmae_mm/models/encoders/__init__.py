@@ -4,6 +4,7 @@ from hicmae_mm.models.encoders.base import BaseEncoder, EncoderOutput, ForeignEn
 from hicmae_mm.models.encoders.emotion2vec import Emotion2VecEncoder
 from hicmae_mm.models.encoders.expert_vit import ExpertViTEncoder
 from hicmae_mm.models.encoders.features import FeatureLSTMEncoder, FeatureMLPEncoder
+from hicmae_mm.models.encoders.from_mmaction import MMActionEncoder
 from hicmae_mm.models.encoders.from_timm import TimmEncoder
 from hicmae_mm.models.encoders.from_torchaudio import TorchaudioEncoder
 from hicmae_mm.models.encoders.from_transformers import TransformersEncoder
@@ -22,6 +23,7 @@ __all__ = [
     'FeatureMLPEncoder',
     'ForeignEncoder',
     'LGIFormerEncoder',
+    'MMActionEncoder',
     'MaskableEncoder',
     'PatchEncoder',
     'PromptedViTEncoder',

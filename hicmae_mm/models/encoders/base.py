@@ -94,10 +94,14 @@ class BaseEncoder(BaseModule, metaclass=ABCMeta):
         size = [count * length for count, length in zip(grid, patch)]
         return torch.randn(batch_size, channels, *size, generator=generator)
 
-    def split_steps(self, tokens: Tensor) -> Tensor:
+    def split_steps(self, tokens: Tensor, x: Stream) -> Tensor:  # noqa: ARG002 (of encoders of frames)
         """Sorts the tokens of a clip by time: ``(B, N, D)`` to ``(B, steps, tokens of a step, D)``.
 
         The first axis of a grid is time. Without a grid, every token is a step.
+
+        Args:
+            tokens: Tokens of a layer.
+            x: The input that they were made of.
 
         Raises:
             ValueError: The tokens do not fill the grid.
@@ -154,6 +158,7 @@ class ForeignEncoder(BaseEncoder):
         layer_pattern: Regular expression whose first group is the index of a layer, such as ``r'blocks\\.(\\d+)\\.'``.
         embedding_pattern: Regular expression of the names that belong to the embedding.
         init_cfg: MMEngine initialisation config.
+        is_loaded: Whether the module has its weights. False lets MMEngine initialise it.
 
     Attributes:
         net: The module.
@@ -165,12 +170,13 @@ class ForeignEncoder(BaseEncoder):
         layer_pattern: str,
         embedding_pattern: str = r'embed|conv|feature_|pre_layrnorm|batch_norm',
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
+        is_loaded: bool = True,
     ) -> None:
         super().__init__(init_cfg)
         self.net = net
         part: Any
         for part in net.modules():
-            if hasattr(part, 'init_weights'):
+            if is_loaded and hasattr(part, 'init_weights'):
                 part.is_init = True  # MMEngine passes by
         self._layer, self._embedding = re.compile(layer_pattern), re.compile(embedding_pattern)
 

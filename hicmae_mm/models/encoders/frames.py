@@ -40,6 +40,13 @@ def frames_of(x: Stream) -> tuple[Tensor, Tensor | None]:
     return rearrange(values, 'b c t h w -> (b t) c h w'), None
 
 
+def split_frames(tokens: Tensor, x: Stream) -> Tensor:
+    """Sorts tokens by frames: ``(B, T * N, D)`` to ``(B, T, N, D)``, where ``x`` are the frames they were made of."""
+    frames = x.values.shape[1] if isinstance(x, Padded) else x.shape[2]
+    steps: Tensor = tokens.unflatten(1, (frames, -1))
+    return steps
+
+
 def join_frames(
     layers: Sequence[Tensor],
     classes: Sequence[Tensor],

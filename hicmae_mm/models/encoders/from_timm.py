@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hicmae_mm.models.encoders.base import EncoderOutput, ForeignEncoder
 from hicmae_mm.models.encoders.expected_input import ExpectedInput
-from hicmae_mm.models.encoders.frames import EXAMPLE_FRAMES, check_frame_tokens, frames_of, join_frames
+from hicmae_mm.models.encoders.frames import EXAMPLE_FRAMES, check_frame_tokens, frames_of, join_frames, split_frames
 from hicmae_mm.models.encoders.weight_file import load_weight_file
 from hicmae_mm.models.layers import TokenMask
 from hicmae_mm.registry import MODELS
@@ -93,6 +93,10 @@ class TimmEncoder(ForeignEncoder):
         patches = features[:, getattr(net, 'num_prefix_tokens', 0) :]
         output = join_frames([patches], [pooled], pooled, padding, self.tokens, x.shape[0])
         return output if pooled.shape[-1] == self.embed_dims else output._replace(summary=None)
+
+    def split_steps(self, tokens: Tensor, x: Stream) -> Tensor:
+        """See :meth:`BaseEncoder.split_steps`; a step is a frame."""
+        return split_frames(tokens, x)
 
     def example_input(self, batch_size: int, generator: torch.Generator | None = None) -> Tensor:
         """See :meth:`BaseEncoder.example_input`; 16 frames."""

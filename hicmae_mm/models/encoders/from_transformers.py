@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from hicmae_mm.models.encoders.base import EncoderOutput, ForeignEncoder
 from hicmae_mm.models.encoders.expected_input import expected_input
-from hicmae_mm.models.encoders.frames import EXAMPLE_FRAMES, check_frame_tokens, frames_of, join_frames
+from hicmae_mm.models.encoders.frames import EXAMPLE_FRAMES, check_frame_tokens, frames_of, join_frames, split_frames
 from hicmae_mm.models.encoders.model_folder import build_model, read_model_config, read_preprocessing
 from hicmae_mm.models.encoders.waveforms import (
     RealGroupNorm,
@@ -241,6 +241,10 @@ class TransformersEncoder(ForeignEncoder):
         real = torch.ones_like(ids) if padding is None else (~padding).long()
         layers, _ = self._run(input_ids=ids, attention_mask=real)
         return EncoderOutput(layers[-1], tuple(layers), padding, layers[-1][:, :1])
+
+    def split_steps(self, tokens: Tensor, x: Stream) -> Tensor:
+        """See :meth:`BaseEncoder.split_steps`; a step of pictures is a frame."""
+        return split_frames(tokens, x) if self.kind == 'pixel_values' else super().split_steps(tokens, x)
 
     def example_input(self, batch_size: int, generator: torch.Generator | None = None) -> Stream:
         """See :meth:`BaseEncoder.example_input`; 16 frames, a second of sound, or 20 words."""

@@ -14,6 +14,7 @@ from hicmae_mm.models.layers import ImageEmbed, PatchEmbed, TokenMask
 from hicmae_mm.models.layers.blocks import NORM_EPS
 from hicmae_mm.models.utils import build_slot
 from hicmae_mm.registry import MODELS
+from hicmae_mm.structures import Stream
 
 EXAMPLE_FRAMES = 16
 NORM: Any = partial(nn.LayerNorm, eps=NORM_EPS)  # timm's annotations know classes only
@@ -121,7 +122,7 @@ class PromptedViTEncoder(BaseEncoder):
         classes = rearrange(normed[-1][:, 0], '(b t) d -> b t d', b=batch_size)
         return EncoderOutput(hidden[-1], hidden, summary=classes)
 
-    def split_steps(self, tokens: Tensor) -> Tensor:
+    def split_steps(self, tokens: Tensor, x: Stream) -> Tensor:  # noqa: ARG002
         """See :meth:`BaseEncoder.split_steps`; a step is a frame of a video, or a column of a spectrogram's patches."""
         grid = self.patch_embed.grid
         per_step = grid[0] * grid[1] if isinstance(self.patch_embed, ImageEmbed) else grid[1]

@@ -7,13 +7,14 @@ from pathlib import Path
 from torch import nn
 
 
-def load_weight_file(net: nn.Module, path: str, unused: tuple[str, ...] = ()) -> None:
+def load_weight_file(net: nn.Module, path: str, unused: tuple[str, ...] = (), prefix: str = '') -> None:
     """Loads every parameter of a module from a file.
 
     Args:
         net: The module.
         path: A ``.safetensors`` file, or a ``.pth`` file that holds tensors only.
         unused: First parts of names that the file may have besides, such as those of a classifier.
+        prefix: Start of the names of the module in a file of a whole model. A file without it holds only the module.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -28,6 +29,8 @@ def load_weight_file(net: nn.Module, path: str, unused: tuple[str, ...] = ()) ->
     except Exception as error:  # pickle, zip and safetensors have errors of their own
         reason = ' '.join(str(error).split())[:160]
         raise ValueError(f'{path}: not a file of weights that holds tensors only ({reason})') from error
+    if prefix and any(name.startswith(prefix) for name in weights):
+        weights = {name[len(prefix) :]: value for name, value in weights.items() if name.startswith(prefix)}
     own = net.state_dict()
     missing = sorted(own.keys() - weights.keys())
     foreign = sorted(name for name in weights.keys() - own.keys() if name.partition('.')[0] not in unused)

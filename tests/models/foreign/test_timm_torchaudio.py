@@ -44,7 +44,10 @@ def test_timm_gives_the_librarys_own_output(name: str, tmp_path: Path) -> None:
         images = x[row].transpose(0, 1)
         pooled = model.forward_head(model.forward_features(images), pre_logits=True)
         torch.testing.assert_close(output.summary[row], pooled, atol=1e-5, rtol=1e-5)
+    third = encoder(x[1:, :, 2:])  # the last frame of the second clip
+    torch.testing.assert_close(encoder.split_steps(output.tokens, x)[1, 2], third.tokens[0], atol=1e-5, rtol=1e-5)
     frames = TimmEncoder(name, str(tmp_path / 'weights.pth'), 'frames', options).eval()
+    assert frames.split_steps(output.summary, x).shape == (2, 3, 1, frames.embed_dims)
     torch.testing.assert_close(frames(x).tokens, output.summary)
     fewer = frames(Padded(x.transpose(1, 2), torch.tensor([3, 2])))
     assert fewer.padding.tolist() == [[False] * 3, [False, False, True]]

@@ -57,6 +57,9 @@ def test_output_is_the_librarys_own(name: str, tmp_path: Path) -> None:
     output = encoder(x)
     assert len(output.hidden) == encoder.depth == (1 if name == 'clap_audio_model' else 2)
     assert output.tokens.shape[-1] == encoder.embed_dims
+    if name in tiny.IMAGES:
+        frame = encoder(x[1:, :, 1:2])
+        torch.testing.assert_close(encoder.split_steps(output.tokens, x)[1, 1], frame.tokens[0], atol=1e-5, rtol=1e-5)
     for row in range(2):
         clip = x.values[row, : int(x.lengths[row])] if isinstance(x, Padded) else x[row]
         expected = library_output(name, model, clip, normalize=name != 'hubert')
