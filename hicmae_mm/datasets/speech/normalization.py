@@ -26,8 +26,8 @@ def normalize_by_speaker(statistics: Sequence[np.ndarray], speakers: Sequence[st
 
     Example:
         >>> rows = [np.array([value]) for value in (100.0, 102.0, 300.0, 302.0)]
-        >>> normalize_by_speaker(rows, ['a', 'a', 'b', 'b']).round(1).ravel().tolist()
-        [-0.7, -0.7, 0.7, 0.7]
+        >>> normalize_by_speaker(rows, ['a', 'a', 'b', 'b']).astype(float).round(1).ravel().tolist()
+        [-0.6, -0.6, 0.6, 0.6]
     """
     rows = np.stack(statistics).astype(np.float64)  # (N, D)
     mean_all, variance_all = rows.mean(axis=0), rows.var(axis=0)
