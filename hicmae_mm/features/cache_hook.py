@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +185,8 @@ def cached_pipeline(
     arrays += [name for name, layout in layouts.items() if not layout.is_sequence]
     sequences |= {name: name for name, layout in layouts.items() if layout.is_sequence}
     kept = [step for step in transforms[:-1] if isinstance(step, _KEPT) and getattr(step, 'stream', '') not in layouts]
-    load = LoadEncoded(folder, tuple(layouts), bool(settings['picks_one']))
+    lists = [name for name, layout in layouts.items() if layout.is_sequence]
+    load = LoadEncoded(folder, tuple(layouts), bool(settings['picks_one']), lists)
     return [load, *kept, PackStreams(arrays, sequences, pack.meta_keys)]
 
 
@@ -196,10 +197,11 @@ class LoadEncoded:
         folder: Folder of a split's cache.
         streams: Streams that it holds.
         picks_one: Whether one of the stored versions is drawn, as in training, or all are views.
+        sequences: Streams whose views are handed on as a list, because clips differ in length.
     """
 
-    def __init__(self, folder: Path, streams: tuple[str, ...], picks_one: bool) -> None:
-        self.folder, self.streams, self.picks_one = folder, streams, picks_one
+    def __init__(self, folder: Path, streams: tuple[str, ...], picks_one: bool, sequences: Sequence[str] = ()) -> None:
+        self.folder, self.streams, self.picks_one, self.sequences = folder, streams, picks_one, tuple(sequences)
         self._columns: dict[str, Any] | None = None
         self._places: dict[str, int] = {}
 
@@ -228,8 +230,8 @@ class LoadEncoded:
                 views = range(draw, draw + 1)
             rows = columns[name][place]
             blocks = [np.asarray(rows[edges[view] : edges[view + 1]], np.float32) for view in views]
-            layout_is_even = len({len(block) for block in blocks}) == 1
-            results[name] = np.stack(blocks) if layout_is_even else [torch.from_numpy(block) for block in blocks]
+            is_sequence = name in self.sequences
+            results[name] = [torch.tensor(block) for block in blocks] if is_sequence else np.stack(blocks)
             results['num_clips'] = len(blocks)
         return results
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 
 from hicmae_mm.checkpoints.files import write_checkpoint
 from hicmae_mm.datasets.stored_features import load_features
+from hicmae_mm.datasets.writers import write_wav
 from hicmae_mm.engine import build_runner
 from hicmae_mm.features.cache_layout import Layout
 from hicmae_mm.features.encoder_cache import CacheOptions, EncoderCache, read_cache
@@ -17,6 +19,7 @@ from hicmae_mm.models.encoders import EncoderOutput
 from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import Padded
 from tests.engine.tiny_run import finetune_config, write_corpus
+from tests.models.foreign import tiny_transformers
 
 
 @pytest.fixture(scope='module')
@@ -80,6 +83,25 @@ def test_training_on_a_cache_is_training_on_clips(corpus: Path, tmp_path: Path) 
     assert not torch.equal(live['head.fc.weight'], torch.load(base)['state_dict']['head.fc.weight'])
     again = EncoderCache(cfg, base, CacheOptions()).run(tmp_path / 'cache')  # complete: nothing is encoded again
     assert again == written
+
+
+def test_outputs_of_different_lengths_are_cached(tmp_path: Path) -> None:
+    pytest.importorskip('transformers')
+    (tmp_path / 'corpus').mkdir()
+    corpus = write_corpus(tmp_path / 'corpus')
+    cfg = make_config(corpus, tmp_path / 'work')
+    cfg.model.encoders = dict(audio=dict(type='TransformersEncoder', config=tiny_transformers.config('wavlm')))
+    cfg.model.update(fusion=None, aggregator=dict(type='MeanPoolAggregator'))
+    pack = dict(type='PackStreams', arrays=(), sequences=dict(audio='waveform'))
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        loader.dataset.update(pipeline=[dict(type='WholeTrack'), pack], streams=('audio',), indices=6)
+    base = save_base(cfg, tmp_path / 'base.pth')
+    for number in (1, 3):  # clips of the corpus have one length
+        write_wav(corpus / f'{number}.wav', 0.1 * np.random.default_rng(number).normal(size=9000 + 2000 * number))
+    EncoderCache(cfg, base, CacheOptions()).run(tmp_path / 'cache')
+    live, _ = train(cfg, base, None, 'live')
+    cached, _ = train(cfg, base, tmp_path / 'cache', 'cached')
+    torch.testing.assert_close(cached, live, atol=1e-6, rtol=1e-5)
 
 
 def test_half_precision_and_versions(corpus: Path, tmp_path: Path) -> None:
