@@ -1,8 +1,8 @@
 """MMA-DFER on DFEW, 7 emotions; frozen MAE-Face and AudioMAE, 7.6 M trained parameters; batch 8, 25 epochs.
 
-python tools/train.py configs/mma_dfer/mma_dfer_base_dfew.py --cfg-options load_from=ENCODERS.pth
+python tools/train.py configs/mma_dfer/mma_dfer_base_dfew.py --cfg-options load_from=work_dirs/encoders.pth
 
-ENCODERS.pth holds both pre-trained encoders (docs/systems/mma_dfer.md). FOLD=1 to 5 in the environment chooses the fold
+The file holds both pre-trained encoders (docs/systems/mma_dfer.md). FOLD=1 to 5 in the environment chooses the fold
 (default 1). Published recipe: AdamW 1e-4 with weight decay 1e-2 on everything, cosine per epoch to 0, colour jitter,
 random crop and flip, 16 segments of the video, 512 frames of sound, the last epoch.
 

@@ -6,7 +6,6 @@ embeddings and position tables are resampled if sizes differ. docs/checkpoints.m
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,9 +13,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from hicmae_mm.checkpoints.resampling import adapt_patch_embed, adapt_positions
-from hicmae_mm.models.encoders import VisionTransformerEncoder
-from hicmae_mm.models.layers import sine_positions
+from hicmae_mm.checkpoints.position_init import convert_positions, convert_prompted_positions
+from hicmae_mm.checkpoints.resampling import adapt_patch_embed
+from hicmae_mm.models.encoders import PromptedViTEncoder, VisionTransformerEncoder
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,7 @@ LAYOUTS = {
 # learned factors of a residual branch, by the layer whose output they scale
 _LAYER_SCALES = {'gamma_1': 'attn.proj', 'ls1.gamma': 'attn.proj', 'gamma_2': 'mlp.fc2', 'ls2.gamma': 'mlp.fc2'}
 _BLOCK = re.compile(r'blocks\.(\d+)\.(.+)')
+FILLABLE = (VisionTransformerEncoder, PromptedViTEncoder)
 
 
 @dataclass
@@ -58,7 +58,7 @@ class ConvertedEncoder:
 
 def convert_encoder(
     weights: Mapping[str, Tensor],
-    encoder: VisionTransformerEncoder,
+    encoder: VisionTransformerEncoder | PromptedViTEncoder,
     kind: str,
     layers: Sequence[int] | None = None,
     source_grid: Sequence[int] | None = None,
@@ -71,8 +71,8 @@ def convert_encoder(
         kind: ``'videomae'``, ``'audiomae'``, ``'timm'`` or ``'mmaction'``.
         layers: Index of the source layer for each layer of the encoder. None takes all layers in order, which needs
             the same depth.
-        source_grid: Numbers of tokens along the axes of the position table of the checkpoint, (time, rows, columns) or
-            (time, mel). None derives them from the length of the table.
+        source_grid: Numbers of tokens along the axes of the position table of the checkpoint, (time, rows, columns),
+            (time, mel) or, for an encoder of pictures, (rows, columns). None derives them from the length of the table.
 
     Returns:
         Weights that fit the encoder, and notes about the conversion.
@@ -94,8 +94,12 @@ def convert_encoder(
     result.state.update(_convert_blocks(source, encoder, layers, result.notes))
     result.state.update(_convert_patch_embed(source, encoder, result.notes))
     result.state.update(_convert_norm(source, result.notes))
-    result.state.update(_convert_positions(source, encoder, source_grid, result.notes))
-    used = ('blocks.', 'patch_embed.proj.', 'norm.', 'fc_norm.', 'pos_embed')
+    used: tuple[str, ...] = ('blocks.', 'patch_embed.proj.', 'norm.', 'fc_norm.', 'pos_embed')
+    if isinstance(encoder, PromptedViTEncoder):
+        result.state.update(convert_prompted_positions(source, encoder, source_grid, result.notes))
+        used += ('cls_token',)
+    else:
+        result.state.update(convert_positions(source, encoder, source_grid, result.notes))
     rest = sorted({name.split('.')[0] for name in source if not name.startswith(used)})
     if {'patch_embed', 'norm_pre'} & set(rest):
         raise ValueError('the checkpoint normalises its embedded patches, which this encoder does not support')
@@ -125,7 +129,10 @@ def _encoder_names(weights: Mapping[str, Tensor], layout: _Layout) -> dict[str, 
 
 
 def _convert_blocks(
-    source: Mapping[str, Tensor], encoder: VisionTransformerEncoder, layers: Sequence[int] | None, notes: list[str]
+    source: Mapping[str, Tensor],
+    encoder: VisionTransformerEncoder | PromptedViTEncoder,
+    layers: Sequence[int] | None,
+    notes: list[str],
 ) -> dict[str, Tensor]:
     blocks: dict[int, dict[str, Tensor]] = {}
     for name, value in source.items():
@@ -144,7 +151,7 @@ def _convert_blocks(
     own = set(encoder.blocks[0].state_dict())
     state = {}
     for index, number in enumerate(chosen):
-        block = _fold_layer_scale(_split_qkv_bias(blocks[number], own))
+        block = _fold_layer_scale(_fit_qkv_bias(blocks[number], own))
         foreign = sorted(block.keys() - own)
         if foreign:
             raise ValueError(f'blocks.{number} has {foreign}: its blocks compute something that this encoder cannot')
@@ -152,18 +159,22 @@ def _convert_blocks(
     return state
 
 
-def _split_qkv_bias(block: Mapping[str, Tensor], own: set[str]) -> dict[str, Tensor]:
-    """Splits the joint bias into biases of queries and values.
+def _fit_qkv_bias(block: Mapping[str, Tensor], own: set[str]) -> dict[str, Tensor]:
+    """Splits the joint bias into biases of queries and values, or joins them, as the encoder has it.
 
-    The bias of the keys is left out: it adds the same number to all scores of a query, which softmax ignores.
+    The bias of the keys is left out or 0: it adds the same number to all scores of a query, which softmax ignores.
     """
     block = dict(block)
+    zeros = torch.zeros(block['norm1.weight'].numel())
+    if 'attn.qkv.bias' in own:
+        parts = block.pop('attn.q_bias', zeros), zeros, block.pop('attn.v_bias', zeros)
+        block.setdefault('attn.qkv.bias', torch.cat(parts))
+        return block
     joint = block.pop('attn.qkv.bias', None)
     if joint is not None:
         query, _, value = joint.chunk(3)
         block |= {'attn.q_bias': query, 'attn.v_bias': value}
     elif 'attn.q_bias' not in block and 'attn.q_bias' in own:
-        zeros = torch.zeros(block['norm1.weight'].numel())
         block |= {'attn.q_bias': zeros, 'attn.v_bias': zeros}
     return block
 
@@ -179,10 +190,10 @@ def _fold_layer_scale(block: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _convert_patch_embed(
-    source: Mapping[str, Tensor], encoder: VisionTransformerEncoder, notes: list[str]
+    source: Mapping[str, Tensor], encoder: VisionTransformerEncoder | PromptedViTEncoder, notes: list[str]
 ) -> dict[str, Tensor]:
-    weight = source['patch_embed.proj.weight']
-    adapted = adapt_patch_embed(weight, encoder.patch, encoder.in_channels)
+    weight, embed = source['patch_embed.proj.weight'], encoder.patch_embed
+    adapted = adapt_patch_embed(weight, embed.patch, embed.in_channels)
     if adapted.shape != weight.shape:
         notes.append(f'patch embedding {tuple(weight.shape[1:])} adapted to {tuple(adapted.shape[1:])}')
     bias = source.get('patch_embed.proj.bias')
@@ -200,60 +211,7 @@ def _convert_norm(source: Mapping[str, Tensor], notes: list[str]) -> dict[str, T
     return {f'norm.{part}': source[f'{name}.{part}'] for part in ('weight', 'bias')}
 
 
-def _convert_positions(
-    source: Mapping[str, Tensor],
-    encoder: VisionTransformerEncoder,
-    source_grid: Sequence[int] | None,
-    notes: list[str],
-) -> dict[str, Tensor]:
-    table = source.get('pos_embed')
-    if table is not None:
-        others = sum(source[name].shape[1] for name in ('cls_token', 'dist_token', 'reg_token') if name in source)
-        if table.shape[1] != math.prod(source_grid or encoder.grid):
-            table = table[:, others:]  # tokens that are no patches come first
-    elif source_grid is not None:
-        table = sine_positions(math.prod(source_grid), encoder.embed_dims)
-    learned = 'positions' in encoder.state_dict()
-    if table is None:
-        notes.append(
-            "the checkpoint stores no positions: the encoder keeps its sine-cosine table, which is the checkpoint's if "
-            'that was trained on the same grid; name another grid with --source-grid'
-        )
-        return {}
-    if not learned:
-        own = sine_positions(math.prod(encoder.grid), encoder.embed_dims)
-        if table.shape != own.shape or not torch.allclose(table, own, atol=1e-5):
-            notes.append(
-                f"the checkpoint's positions ({table.shape[1]} tokens) are left out, the encoder's are fixed; "
-                'learned_positions=True in its config keeps them'
-            )
-        return {}
-    grid = _told_grid(table.shape[1], encoder.grid, source_grid)
-    adapted = adapt_positions(table, grid, encoder.grid)
-    if grid != encoder.grid:
-        notes.append(f'positions of a grid {grid} adapted to {encoder.grid}')
-    return {'positions': adapted}
-
-
-def _told_grid(count: int, grid: tuple[int, ...], given: Sequence[int] | None) -> tuple[int, ...]:
-    """Returns the grid of a position table with ``count`` tokens, for an encoder with ``grid``."""
-    candidates: list[tuple[int, ...]] = [grid]
-    if given is not None:
-        candidates = [tuple(given)]
-    elif len(grid) == 2:
-        candidates.append((count // grid[1], grid[1]))  # another length, as many mel bins
-    else:
-        candidates += [(steps, math.isqrt(count // steps), math.isqrt(count // steps)) for steps in (grid[0], 1)]
-    for candidate in candidates:
-        if math.prod(candidate) == count and len(candidate) == len(grid):
-            return candidate
-    raise ValueError(
-        f"the checkpoint's position table has {count} tokens, the encoder's grid is {grid}, and no grid like "
-        f'{candidates} has so many: name {len(grid)} numbers with --source-grid'
-    )
-
-
-def _check_fit(state: Mapping[str, Tensor], encoder: VisionTransformerEncoder) -> None:
+def _check_fit(state: Mapping[str, Tensor], encoder: VisionTransformerEncoder | PromptedViTEncoder) -> None:
     own = encoder.state_dict()
     problems = [
         f'{name} is {tuple(value.shape)}, the encoder has {tuple(own[name].shape) if name in own else "none"}'

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from timm.models.vision_transformer import VisionTransformer as TimmTransformer
 from torch import Tensor, nn
 
 from hicmae_mm.checkpoints.encoder_init import convert_encoder
+from hicmae_mm.checkpoints.resampling import resize_position_grid
 from hicmae_mm.compat import patch_third_party
-from hicmae_mm.models.encoders import VisionTransformerEncoder
+from hicmae_mm.models.encoders import PromptedViTEncoder, VisionTransformerEncoder
 from hicmae_mm.models.layers import sine_positions
 
 WIDTH, DEPTH, HEADS = 32, 3, 4
@@ -231,3 +234,78 @@ def test_learned_positions_start_fixed_and_are_not_decayed() -> None:
     group = next(g for g in wrapper.param_groups if any(p is encoder.positions for p in g['params']))
     assert group['weight_decay'] == 0
     assert group['lr'] == 0.5 ** (DEPTH + 1)
+
+
+def prompted(patch_embed: dict[str, Any]) -> PromptedViTEncoder:
+    """An encoder whose prompts change nothing but the length of the sequence."""
+    encoder = PromptedViTEncoder(patch_embed, WIDTH, DEPTH, HEADS, num_prompts=2, prompt_interval=3)
+    randomise(encoder)
+    return encoder
+
+
+def one_clip(encoder: PromptedViTEncoder, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Class token and patches that the blocks get."""
+    tokens = encoder.embed(x)[0]
+    return tokens[0], tokens[1 : -encoder.prompts.shape[0]]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('prefix', ['', 'module.encoder.'])
+def test_audiomae_fills_an_encoder_with_prompts_of_another_length(prefix: str) -> None:
+    source = timm_model(fc_norm=False)  # 8 x 4 patches and a class token
+    state = {f'{prefix}{name}': value for name, value in source.state_dict().items()}
+    state |= {f'{prefix}decoder_pos_embed': torch.zeros(1, 33, 8), f'{prefix}mask_token': torch.zeros(1, 1, 8)}
+    target = prompted(dict(type='SpectrogramEmbed', num_frames=32, num_mel_bins=32, patch_size=8))
+    converted = convert_encoder(state, target, 'audiomae')
+    report = target.load_state_dict(converted.state, strict=False)
+    assert sorted(report.missing_keys) == ['prompt_updates.0', 'prompts']
+    assert converted.notes[0] == 'positions of a grid (8, 4) adapted to (4, 4)'
+    table = resize_position_grid(source.pos_embed, (8, 4), (4, 4))
+    x = torch.randn(1, 1, 32, 32)
+    first, patches = one_clip(target, x)
+    close(first, source.cls_token[0, 0] + source.pos_embed[0, 0])
+    close(patches, source.patch_embed.proj(x).flatten(2).mT[0] + table[0, 1:])
+    assert target.positions[0, -2:].eq(0).all()
+    tokens = torch.randn(2, 21, WIDTH)
+    close(blocks_output(target, tokens), blocks_output(source, tokens))
+    close(target.norm(tokens), source.norm(tokens))
+
+
+@torch.no_grad()
+def test_mae_face_fills_an_encoder_of_frames_of_another_size() -> None:
+    source = timm_model(img_size=64, in_chans=3, fc_norm=False)  # 8 x 8 patches
+    target = prompted(dict(type='ImageEmbed', image_size=32, patch_size=8))  # 4 x 4, a quarter as many
+    converted = convert_encoder(source.state_dict(), target, 'timm')
+    close(converted.state['positions'][:, :17], resize_position_grid(source.pos_embed, (8, 8), (4, 4)))
+    same = prompted(dict(type='ImageEmbed', image_size=64, patch_size=8))
+    same.load_state_dict(convert_encoder(source.state_dict(), same, 'timm').state, strict=False)
+    x = torch.randn(1, 3, 64, 64)
+    first, patches = one_clip(same, x)
+    embedded = source._pos_embed(source.patch_embed(x))[0]
+    close(torch.cat([first[None], patches]), embedded)
+
+
+@torch.no_grad()
+def test_videomae_fills_an_encoder_of_frames() -> None:
+    source = mmaction_model(use_mean_pooling=False)  # (2, 4, 4) patches, positions by formula, no class token
+    state = {name: value for name, value in source.state_dict().items() if name != 'pos_embed'}
+    target = prompted(dict(type='ImageEmbed', image_size=32, patch_size=8))
+    converted = convert_encoder(videomae_names(state), target, 'videomae')
+    assert 'cls_token' not in converted.state
+    assert 'the checkpoint has no class token' in ' '.join(converted.notes)
+    target.load_state_dict(converted.state, strict=False)
+    frame = torch.randn(1, 3, 32, 32)
+    still = frame.unsqueeze(2).expand(-1, -1, 2, -1, -1)  # one tubelet without motion
+    expected = source.patch_embed(torch.cat([still, still], 2))
+    tokens = expected[0] if isinstance(expected, tuple) else expected
+    _, patches = one_clip(target, frame)
+    close(patches, tokens.flatten(1, -2)[0, :16] + sine_positions(32, WIDTH)[0, :16])
+    block = blocks_output(source, tokens[:, :16].contiguous())
+    close(blocks_output(target, tokens[:, :16].contiguous()), block)
+    learned = videomae_names(state) | dict(pos_embed=torch.randn(1, 2 * 4 * 4, WIDTH))
+    found = convert_encoder(learned, target, 'videomae').state['positions']
+    assert torch.equal(found[:, 1:17], learned['pos_embed'][:, :16])
+    with pytest.raises(ValueError, match=r'position table has 18 tokens.*name 3 numbers with --source-grid'):
+        convert_encoder(learned | dict(pos_embed=torch.zeros(1, 18, WIDTH)), target, 'videomae')
+    with pytest.raises(ValueError, match=r'--source-grid needs two or three numbers for pictures, got \[16\]'):
+        convert_encoder(videomae_names(state), target, 'videomae', source_grid=[16])

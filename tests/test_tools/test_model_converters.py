@@ -213,6 +213,25 @@ def test_both_encoders_start_from_other_projects(
         assert not (tmp_path / 'out.pth').exists()
 
 
+def test_encoders_with_prompts_start_from_other_projects(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = FOLDER.parents[1] / 'configs' / 'mma_dfer' / 'mma_dfer_nano_synthetic.py'
+    cfg = load_config(config)
+    encoder = MODELS.build(cfg.model).encoders['audio']
+    rows, columns = encoder.patch_embed.grid
+    kept = ('cls_token', 'patch_embed.', 'blocks.', 'norm.')
+    state = {name: value + 1.0 for name, value in encoder.state_dict().items() if name.startswith(kept)}
+    table = torch.randn(1, 1 + 2 * rows * columns, encoder.embed_dims)  # twice as long
+    torch.save({'model': state | {'pos_embed': table}}, tmp_path / 'audiomae.pth')
+    arguments = ('--kind', 'audiomae', '--stream', 'audio', '--config', config)
+    assert run('encoder_to_mm', tmp_path / 'audiomae.pth', tmp_path / 'start.pth', *arguments) == 0
+    assert f'positions of a grid {(2 * rows, columns)} adapted to {(rows, columns)}' in capsys.readouterr().out
+    model = MODELS.build(cfg.model)
+    load_weights(model, read_checkpoint(tmp_path / 'start.pth')['state_dict'], 'start.pth')
+    found = model.encoders['audio'].state_dict()
+    assert same({name: found[name] for name in state}, state)
+    assert torch.equal(found['positions'][:, :1], table[:, :1])
+
+
 @pytest.mark.slow
 def test_a_converter_that_is_killed_leaves_no_half_file(tmp_path: Path) -> None:
     source, out = tmp_path / 'large.pth', tmp_path / 'out.safetensors'

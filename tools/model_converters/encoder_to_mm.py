@@ -14,14 +14,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hicmae_mm.checkpoints.encoder_init import LAYOUTS, convert_encoder
+from hicmae_mm.checkpoints.encoder_init import FILLABLE, LAYOUTS, convert_encoder
 from hicmae_mm.checkpoints.files import check_can_write, file_sha256, read_file, write_checkpoint
 from hicmae_mm.checkpoints.loading import read_checkpoint, with_state_dict
 from hicmae_mm.commands.trust import add_trust_option, named_trust_option
 from hicmae_mm.config.facts import build_empty_model
 from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.config.overrides import load_config
-from hicmae_mm.models.encoders import VisionTransformerEncoder
+from hicmae_mm.models.encoders import PromptedViTEncoder, VisionTransformerEncoder
 from hicmae_mm.version import __version__
 
 
@@ -49,7 +49,9 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def find_encoder(config: str, stream: str, options: dict[str, Any] | None) -> VisionTransformerEncoder:
+def find_encoder(
+    config: str, stream: str, options: dict[str, Any] | None
+) -> VisionTransformerEncoder | PromptedViTEncoder:
     """Builds the encoder of a config on the meta device, without memory.
 
     Raises:
@@ -60,8 +62,9 @@ def find_encoder(config: str, stream: str, options: dict[str, Any] | None) -> Vi
     if stream not in encoders:
         raise ValueError(f'{config} has no encoder {stream!r}, only {list(encoders)}')
     encoder = encoders[stream]
-    if not isinstance(encoder, VisionTransformerEncoder):
-        raise ValueError(f'encoders.{stream} of {config} is a {type(encoder).__name__}, no VisionTransformerEncoder')
+    if not isinstance(encoder, FILLABLE):
+        known = ' and '.join(kind.__name__ for kind in FILLABLE)
+        raise ValueError(f'encoders.{stream} of {config} is a {type(encoder).__name__}; {known} can be filled')
     return encoder
 
 
