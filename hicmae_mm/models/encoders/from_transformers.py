@@ -14,6 +14,7 @@ from hicmae_mm.models.encoders.base import EncoderOutput, ForeignEncoder
 from hicmae_mm.models.encoders.expected_input import expected_input
 from hicmae_mm.models.encoders.frames import EXAMPLE_FRAMES, check_frame_tokens, frames_of, join_frames, split_frames
 from hicmae_mm.models.encoders.model_folder import build_model, read_model_config, read_preprocessing
+from hicmae_mm.models.encoders.spectrograms import SPECTROGRAM_AXES, rows_of_patches, spectrogram_size
 from hicmae_mm.models.encoders.waveforms import (
     RealGroupNorm,
     mend_time_norms,
@@ -28,12 +29,6 @@ from hicmae_mm.structures import Padded, Stream
 _EXAMPLE_SAMPLES, _EXAMPLE_WORDS = 16000, 20
 _SAMPLE_RATE_HZ = 16000  # of folders that do not say it
 _NORM_EPS = 1e-7  # of the library's feature extractor of waveforms
-# axes of a spectrogram as the models take it; ours is (B, 1, T, F)
-_SPECTROGRAMS = {
-    'whisper': 'b 1 t f -> b f t',
-    'audio-spectrogram-transformer': 'b 1 t f -> b t f',
-    'clap_audio_model': 'b 1 t f -> b 1 t f',
-}
 # kinds of which no real token depends on padding, given an attention mask; clips of others are encoded one by one
 _MASKED_WAVEFORMS = ('wav2vec2', 'hubert', 'wavlm', 'unispeech', 'unispeech-sat')
 # random masks and skipped layers would hide parameters from the gradients of some ranks
@@ -207,14 +202,14 @@ class TransformersEncoder(ForeignEncoder):
             raise ValueError(f'a waveform of {num_samples} samples is too short, the encoder needs {needed}')
 
     def _encode_spectrograms(self, x: Stream) -> EncoderOutput:
-        size = self._spectrogram_size()
+        size = spectrogram_size(self.model_config)
         if isinstance(x, Padded) or x.ndim != 4 or x.shape[1] != 1 or x.shape[-1] != size[1]:
             given = 'sequences of different lengths' if isinstance(x, Padded) else tuple(x.shape)
             raise ValueError(
                 f'{self.model_config.model_type}: expected spectrograms (B, 1, {size[0]}, {size[1]}), got {given}; '
                 'read them by WholeTrack and ExtractorSpectrogram, and pack them by PackStreams(arrays=...)'
             )
-        features = rearrange(x, _SPECTROGRAMS[self.model_config.model_type])
+        features = rearrange(x, SPECTROGRAM_AXES[self.model_config.model_type])
         if self.model_config.model_type == 'audio-spectrogram-transformer':
             layers, _ = self._run(input_values=features)
             layers, first = [layer[:, 2:] for layer in layers], layers[-1][:, :2]  # class and distillation token
@@ -222,15 +217,6 @@ class TransformersEncoder(ForeignEncoder):
         layers, output = self._run(input_features=features)
         pooled = getattr(output, 'pooler_output', None)
         return EncoderOutput(layers[-1], tuple(layers), summary=None if pooled is None else pooled.unsqueeze(1))
-
-    def _spectrogram_size(self) -> tuple[int, int]:
-        """Time steps and mel bins of a spectrogram; CLAP takes fewer time steps as well."""
-        config = self.model_config
-        if config.model_type == 'whisper':
-            return 2 * config.max_source_positions, config.num_mel_bins
-        if config.model_type == 'clap_audio_model':
-            return config.spec_size * (config.spec_size // config.num_mel_bins), config.num_mel_bins
-        return config.max_length, config.num_mel_bins
 
     def _encode_text(self, x: Stream) -> EncoderOutput:
         ids, padding = (x.values, x.padding) if isinstance(x, Padded) else (x, None)
@@ -243,8 +229,11 @@ class TransformersEncoder(ForeignEncoder):
         return EncoderOutput(layers[-1], tuple(layers), padding, layers[-1][:, :1])
 
     def split_steps(self, tokens: Tensor, x: Stream) -> Tensor:
-        """See :meth:`BaseEncoder.split_steps`; a step of pictures is a frame."""
-        return split_frames(tokens, x) if self.kind == 'pixel_values' else super().split_steps(tokens, x)
+        """See :meth:`BaseEncoder.split_steps`; a step is a frame, or a column of a spectrogram's patches."""
+        if self.kind == 'pixel_values':
+            return split_frames(tokens, x)
+        rows = rows_of_patches(self.model_config)
+        return tokens.unflatten(1, (rows, -1)).transpose(1, 2) if rows else super().split_steps(tokens, x)
 
     def example_input(self, batch_size: int, generator: torch.Generator | None = None) -> Stream:
         """See :meth:`BaseEncoder.example_input`; 16 frames, a second of sound, or 20 words."""
@@ -255,7 +244,7 @@ class TransformersEncoder(ForeignEncoder):
         if self.kind == 'input_values':
             return torch.randn(batch_size, _EXAMPLE_SAMPLES, generator=generator)
         if self.kind == 'input_features':
-            return torch.randn(batch_size, 1, *self._spectrogram_size(), generator=generator)
+            return torch.randn(batch_size, 1, *spectrogram_size(self.model_config), generator=generator)
         return torch.randint(3, self.model_config.vocab_size, (batch_size, _EXAMPLE_WORDS), generator=generator)
 
 
@@ -263,14 +252,14 @@ def _kind_of(net: nn.Module) -> str:
     """What a model takes, by the library's own name of it."""
     config: Any = net.config
     kind = str(getattr(net, 'main_input_name', ''))
-    if config.model_type in _SPECTROGRAMS:
+    if config.model_type in SPECTROGRAM_AXES:
         return 'input_features'
     is_picture = kind == 'pixel_values' and not hasattr(config, 'num_frames')
     is_known = is_picture or kind == 'input_ids' or (kind == 'input_values' and hasattr(config, 'conv_kernel'))
     if not is_known:
         raise ValueError(
             f'{type(net).__name__} takes {kind!r} and is not supported: pictures, waveforms, text, and the '
-            f'spectrograms of {sorted(_SPECTROGRAMS)} are'
+            f'spectrograms of {sorted(SPECTROGRAM_AXES)} are'
         )
     return kind
 

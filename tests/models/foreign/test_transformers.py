@@ -78,6 +78,22 @@ def test_output_is_the_librarys_own(name: str, tmp_path: Path) -> None:
 
 
 @torch.no_grad()
+def test_patches_of_spectrograms_are_sorted_by_time() -> None:
+    ast = TransformersEncoder(config=dict(tiny.config('audio-spectrogram-transformer'), time_stride=16)).eval()
+    x = torch.zeros(1, 1, 64, 32)
+    embed = ast.net.embeddings.patch_embeddings
+    before = ast.split_steps(embed(x[:, 0]), x)
+    x[:, :, 48:] = 1.0  # only the last of 4 steps of 16 frames
+    changed = (ast.split_steps(embed(x[:, 0]), x) - before).abs().amax((0, 2, 3)) > 1e-3
+    assert changed.tolist() == [False, False, False, True]
+    clap = TransformersEncoder(config=dict(tiny.config('clap_audio_model'), num_mel_bins=32)).eval()
+    x = torch.randn(2, 1, 100, 32)
+    library = clap.net(input_features=x, is_longer=torch.zeros(2, 1, dtype=torch.bool)).last_hidden_state
+    assert library.shape[2] == 2
+    torch.testing.assert_close(clap.split_steps(clap(x).tokens, x), library.permute(0, 3, 2, 1))
+
+
+@torch.no_grad()
 def test_frames_as_tokens(tmp_path: Path) -> None:
     encoder = TransformersEncoder(config=tiny.config('clip_vision_model'), tokens='frames').eval()
     x = tiny.inputs('clip_vision_model')
