@@ -185,3 +185,34 @@ def test_wrong_names_and_files_are_refused_by_one_line(tmp_path: Path) -> None:
     foreign = weights_of(library('TimeSformer'), tmp_path / 'foreign.pth', prefix='backbone.')
     with pytest.raises(ValueError, match='it belongs to another model'):
         MMActionEncoder(TINY['VisionTransformer'], weights=foreign, input_size=SIZE)
+
+
+@pytest.mark.slow
+def test_every_backbone_of_mmactions_own_configs() -> None:
+    """One config of every kind of backbone, at its size, without running it."""
+    import mmaction
+    from mmaction.models import backbones
+    from mmengine.config import Config
+
+    paths: dict[str, Path] = {}
+    for path in sorted((Path(mmaction.__file__).parent / '.mim' / 'configs' / 'recognition').glob('*/*.py')):
+        backbone = Config.fromfile(path).get('model', {}).get('backbone') or {}
+        paths.setdefault(backbone.get('type', ''), path)
+    paths.pop('', None)
+    refused = {}
+    for kind, path in paths.items():
+        backbone = Config.fromfile(path).model.backbone
+        frames = next((backbone[key] for key in ('num_frames', 't_size', 'num_segments') if key in backbone), 8)
+        size = (16, 112, 112) if kind == 'C3D' else (frames, 224, 224)
+        try:
+            encoder = MMActionEncoder(config=str(path), input_size=size)
+        except ValueError as error:
+            refused[kind] = str(error)
+            continue
+        assert encoder.embed_dims >= 256, kind
+        assert encoder.expected_input is not None, kind
+    skeletons_and_sound = {'AAGCN', 'STGCN', 'RGBPoseConv3D', 'ResNetAudio', 'ResNet3dLayer', 'MobileNetV2'}
+    assert set(paths) >= set(backbones.__all__) - skeletons_and_sound
+    assert set(refused) == {'ResNetTIN', 'MobileOneTSM'}
+    assert 'tin_shift' in refused['ResNetTIN']  # of the full mmcv
+    assert "no backbone 'MobileOneTSM'" in refused['MobileOneTSM']  # of mmpretrain, which is not installed
