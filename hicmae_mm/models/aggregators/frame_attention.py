@@ -52,6 +52,8 @@ class FrameAttentionAggregator(BaseAggregator):
                 f'FrameAttentionAggregator needs streams of one width, each named once in order; got widths '
                 f'{dict(fused)} and order {list(self.order)}'
             )
+        if 'context' in fused:
+            raise ValueError('FrameAttentionAggregator needs time steps of every stream, and a context has none')
         width = next(iter(fused.values()))
         self.stack = LinearStack(sum(fused.values()), widths, drop)
         self.weights = nn.Linear(self.stack.out_channels, len(self.order))
