@@ -51,7 +51,7 @@ from hicmae_mm.measuring.zoo import (
 TOOLS = Path(__file__).resolve().parents[1]
 BYTES_PER_TRAINED_PARAMETER = 16  # float32 weight, gradient, and AdamW's two moments
 COMPARED = ('mae_dfer_base_dfew', 'mae_dfer_base_plain_dfew')
-OUT_OF_MEMORY = re.compile(r'memory|bad_alloc|Killed', re.IGNORECASE)
+OUT_OF_MEMORY = re.compile(r'memory|bad_alloc|Killed|failed to map segment', re.IGNORECASE)
 SIGKILL = -9
 
 

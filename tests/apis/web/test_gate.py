@@ -255,11 +255,11 @@ def test_the_file_of_a_visitor_who_leaves_goes_and_the_work_stops(
     begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
     analyse = running.service._analyse
 
-    def slow(path: Path, stop: Any) -> Any:
+    def slow(*arguments: Any) -> Any:
         begun.set()
         go_on.wait(20)
         try:
-            return analyse(path, stop)
+            return analyse(*arguments)
         finally:
             ended.set()
 
