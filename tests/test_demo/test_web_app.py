@@ -286,7 +286,7 @@ def test_a_recording_of_camera_and_microphone(open_page: Open, temporary: Path):
     page.locator('#hm-camera').get_by_text('Record', exact=True).click()
     page.locator('#hm-camera').get_by_text('Stop', exact=True).wait_for()
     seen = page.evaluate("document.querySelector('#hm-camera video').currentTime")  # of the camera's own picture
-    page.wait_for_function(f"document.querySelector('#hm-camera video').currentTime > {seen + 2}")
+    page.wait_for_function(f"document.querySelector('#hm-camera video').currentTime > {seen + 4}")
     page.locator('#hm-camera').get_by_text('Stop', exact=True).click()
     page.wait_for_selector('#hm-camera video[src*="gradio_api"]')
     page.click('#hm-analyse-camera')
