@@ -22,7 +22,8 @@ from hicmae_mm.config.checks import check_config
 from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.config.overrides import load_config
 from hicmae_mm.engine.logging import silence_known_warnings
-from hicmae_mm.features.encoder_cache import CacheOptions, EncoderCache, read_cache
+from hicmae_mm.features.cache_keys import read_cache
+from hicmae_mm.features.encoder_cache import CacheOptions, EncoderCache
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

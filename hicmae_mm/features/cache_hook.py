@@ -22,8 +22,7 @@ from hicmae_mm.datasets.transforms import (
     Tokenize,
 )
 from hicmae_mm.engine.wrappers.base import sharding_of, unwrapped
-from hicmae_mm.features.cache_layout import Layout
-from hicmae_mm.features.encoder_cache import (
+from hicmae_mm.features.cache_keys import (
     ROWS,
     check_can_cache,
     encoder_key,
@@ -31,6 +30,7 @@ from hicmae_mm.features.encoder_cache import (
     pipelines_sha256,
     read_cache,
 )
+from hicmae_mm.features.cache_layout import Layout
 from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.models.encoders import BaseEncoder, EncoderOutput
 from hicmae_mm.registry import HOOKS

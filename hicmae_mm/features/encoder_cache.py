@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -12,28 +11,32 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from mmengine.config import Config
-from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from hicmae_mm.checkpoints.files import file_sha256
 from hicmae_mm.checkpoints.loading import load_weights, read_checkpoint
 from hicmae_mm.config.collation import Collate, collate_of
 from hicmae_mm.datasets import SampleIndex
-from hicmae_mm.datasets.stored_features import INFO_FILE
+from hicmae_mm.features.cache_keys import (
+    ROWS,
+    check_can_cache,
+    encoder_key,
+    frozen_streams,
+    pipelines_of,
+    pipelines_sha256,
+)
 from hicmae_mm.features.cache_layout import Layout, find_layouts
 from hicmae_mm.features.data import SPLITS, annotated_datasets, build_dataset, dataset_configs
-from hicmae_mm.features.extraction import weights_sha256
-from hicmae_mm.features.parts import PartFolder, claim, make_columns
+from hicmae_mm.features.parts import MADE_BY, PartFolder, claim, make_columns
 from hicmae_mm.features.storage import merge
 from hicmae_mm.kernels import use_cpu_kernels
-from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.models.encoders import ForeignEncoder
 from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import Padded, SkippedSample
 from hicmae_mm.utils.files import exclusive
 
 Progress = Callable[[str, int, int], None]
-ROWS, VIEWS = '_rows', 'num_views'
+VIEWS = 'num_views'
 
 
 class CacheOptions(NamedTuple):
@@ -163,7 +166,7 @@ class EncoderCache:
     def _settings(self, split: str, dataset: Dataset[Any], copies: int, picks_one: bool) -> dict[str, Any]:
         files = [Path(part.ann_file) for part in getattr(dataset, 'datasets', [dataset])]
         return dict(
-            made_by='extract_features',
+            made_by=MADE_BY,
             encoders=self.keys,
             pipelines=pipelines_sha256(self.cfg, split),
             list_sha256=' '.join(file_sha256(file) for file in files if file.is_file()),
@@ -254,52 +257,6 @@ class EncoderCache:
             yield row
 
 
-def frozen_streams(model: AudioVisualModel) -> tuple[str, ...]:
-    """The streams whose encoders have no trained parameter."""
-    encoders = model.encoders.items()
-    return tuple(name for name, encoder in encoders if not any(value.requires_grad for value in encoder.parameters()))
-
-
-def check_can_cache(model: nn.Module, streams: Sequence[str]) -> None:
-    """Raises ValueError if a model has no frozen encoders, trains one of picture or sound, or mixes raw inputs."""
-    if not isinstance(model, AudioVisualModel) or not hasattr(model, 'head'):
-        raise ValueError(f'{type(model).__name__} has no head that could be trained on cached outputs')
-    trained = [name for name in ('video', 'audio') if name in model.encoders and name not in streams]
-    if not streams or trained:
-        names = ', '.join(f"'encoders.{name}'" for name in trained or model.encoders)
-        raise ValueError(f'a cache needs frozen encoders of picture and sound: set model.frozen=[{names}, ...]')
-    running = [name for name in streams if any(part.training for part in model.train().encoders[name].modules())]
-    if running:
-        raise ValueError(
-            f'the encoders of {running} are frozen by their parts and stay in training mode: freeze them as a whole, '
-            f"frozen=['encoders.{running[0]}']"
-        )
-    if getattr(model.data_preprocessor, 'batch_augment', None) is not None:
-        raise ValueError(
-            'model.data_preprocessor.batch_augment mixes clips before they are encoded, which a cache cannot do: set '
-            'it to None'
-        )
-
-
-def encoder_key(model: AudioVisualModel, cfg: Config, stream: str) -> str:
-    """SHA-256 of an encoder: its config, its weights, and the normalisation in front of it."""
-    configs = [cfg.model.encoders[stream], cfg.model.get('data_preprocessor')]
-    described = json.dumps(configs, sort_keys=True, default=str)
-    weights = weights_sha256(model.encoders[stream].state_dict())
-    return hashlib.sha256(f'{described} {weights}'.encode()).hexdigest()
-
-
-def pipelines_of(cfg: Config, split: str) -> list[Any]:
-    """How a split is read: the pipelines of its data sets, and their streams."""
-    return [[config['pipeline'], config.get('streams')] for config in annotated_datasets(cfg, split)]
-
-
-def pipelines_sha256(cfg: Config, split: str) -> str:
-    """SHA-256 of :func:`pipelines_of`."""
-    described = json.dumps(pipelines_of(cfg, split), sort_keys=True, default=str)
-    return hashlib.sha256(described.encode()).hexdigest()
-
-
 class _Copies(Dataset[Any]):
     """Reads every clip several times, with different random numbers."""
 
@@ -327,16 +284,3 @@ def _separate(
 def _tell(on_progress: Progress | None, split: str, total: int, done: int) -> None:
     if on_progress is not None:
         on_progress(split, done, total)
-
-
-def read_cache(folder: Path) -> dict[str, Any]:
-    """Reads the description of a split's cache.
-
-    Raises:
-        FileNotFoundError: If there is none, or it is not complete.
-    """
-    path = folder / INFO_FILE
-    if not path.is_file():
-        raise FileNotFoundError(f'{path} does not exist: has tools/cache_encoders.py finished?')
-    content: dict[str, Any] = json.loads(path.read_text(encoding='utf-8'))
-    return content

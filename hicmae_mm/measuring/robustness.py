@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ class Degradation:
         title: Description for the reader.
         axis: Name and unit of the levels.
         levels: Default levels, from the weakest to the strongest.
-        transform: Makes the transform of a level. Its second argument is the folder of noise recordings.
+        transform: Makes the transform of a level. Its second argument has the folder of recordings by degradation.
         follows: Transform of the pipeline that it follows; None puts it first.
         stream: Stream that it degrades.
     """
@@ -38,16 +38,16 @@ class Degradation:
     title: str
     axis: str
     levels: tuple[float, ...]
-    transform: Callable[[float, Path], dict[str, Any]]
+    transform: Callable[[float, Mapping[str, Path]], dict[str, Any]]
     follows: str | None
     stream: str
 
 
-Make = Callable[[float, Path], dict[str, Any]]
+Make = Callable[[float, Mapping[str, Path]], dict[str, Any]]
 
 
 def _noise(name: str) -> Make:
-    return lambda level, folder: dict(type='AddNoise', noise=str(folder / name), snr_db=[float(level)])
+    return lambda level, folders: dict(type='AddNoise', noise=str(folders[name]), snr_db=[float(level)])
 
 
 def _with(kind: str, key: str, **options: Any) -> Make:
@@ -119,26 +119,26 @@ def test_set(cfg: Config) -> ConfigDict:
     return dataset
 
 
-def degraded(cfg: Config, degradation: Degradation, level: float, noise_folder: Path) -> Config:
+def degraded(cfg: Config, degradation: Degradation, level: float, recordings: Mapping[str, Path]) -> Config:
     """Returns a copy of a config whose test clips are degraded.
 
     Args:
         cfg: The config; it stays as it is.
         degradation: One of :func:`degradations_of`.
         level: Strength, in the unit of ``degradation.axis``.
-        noise_folder: Folder of :func:`write_noise`.
+        recordings: Folders of the recordings that ``noise`` and ``babble`` add, by these names.
     """
     cfg = copy.deepcopy(cfg)
     pipeline = test_set(cfg).pipeline
     types = [step.type for step in pipeline]
     place = 0 if degradation.follows is None else types.index(degradation.follows) + 1
-    pipeline.insert(place, ConfigDict(degradation.transform(level, noise_folder)))
+    pipeline.insert(place, ConfigDict(degradation.transform(level, recordings)))
     if degradation.follows is None:
         cfg.model.missing_streams = 'zero'
     return cfg
 
 
-def write_noise(cfg: Config, folder: Path, names: Sequence[str], seed: int = 0) -> None:
+def write_noise(cfg: Config, folder: Path, names: Collection[str], seed: int = 0) -> None:
     """Writes the recordings that ``noise`` and ``babble`` add: pink noise, and the voices of several test clips.
 
     Args:

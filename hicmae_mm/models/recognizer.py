@@ -77,6 +77,7 @@ class AudioVisualRecognizer(AudioVisualModel):
             raise ValueError(f"missing_streams must be 'error' or 'zero', got {missing_streams!r}")
         self.missing_streams = missing_streams
         self.aggregator: BaseAggregator = build_slot(aggregator, 'aggregator', **self.facts)
+        self._check_summaries()
         self._aggregated = set(inspect.signature(self.aggregator.forward).parameters)
         self.head: BaseHead = build_slot(head, 'head', in_channels=self.aggregator.out_channels)
         if self.head.level != self.aggregator.level:
@@ -86,6 +87,18 @@ class AudioVisualRecognizer(AudioVisualModel):
             )
         self.build_objectives(objectives, in_channels=self.aggregator.out_channels)
         self.prepare_parts()
+
+    def _check_summaries(self) -> None:
+        """Refuses an aggregator that would put summaries in the place of fused tokens of another width."""
+        without = self.facts['without_summary']
+        for name, width in self.widths.items():
+            fused = self.fused_widths[name]
+            if self.aggregator.summary_replaces_tokens and name not in without and fused != width:
+                raise ValueError(
+                    f'{type(self.aggregator).__name__} takes the summary of stream {name!r} in place of its fused '
+                    f'tokens, but the summary is {width} wide and the fused tokens are {fused} wide; use '
+                    'MeanPoolAggregator behind this fusion'
+                )
 
     def run_pass(
         self,

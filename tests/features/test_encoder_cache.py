@@ -13,8 +13,9 @@ from hicmae_mm.checkpoints.files import write_checkpoint
 from hicmae_mm.datasets.stored_features import load_features
 from hicmae_mm.datasets.writers import write_wav
 from hicmae_mm.engine import build_runner
+from hicmae_mm.features.cache_keys import read_cache
 from hicmae_mm.features.cache_layout import Layout
-from hicmae_mm.features.encoder_cache import CacheOptions, EncoderCache, read_cache
+from hicmae_mm.features.encoder_cache import CacheOptions, EncoderCache
 from hicmae_mm.models.encoders import EncoderOutput
 from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import Padded

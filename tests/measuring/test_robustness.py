@@ -22,7 +22,7 @@ def test_every_degradation_stands_behind_the_step_that_it_follows(cfg: Config) -
     assert set(found) == {*DEGRADATIONS, 'missing_video', 'missing_audio'}
     before = [step.type for step in cfg.test_dataloader.dataset.pipeline]
     for name, degradation in found.items():
-        changed = degraded(cfg, degradation, degradation.levels[0], Path('noise'))
+        changed = degraded(cfg, degradation, degradation.levels[0], dict(noise=Path('a'), babble=Path('b')))
         types = [step.type for step in changed.test_dataloader.dataset.pipeline]
         place = 0 if degradation.follows is None else types.index(degradation.follows) + 1
         assert types[:place] + types[place + 1 :] == before

@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config
 
 from hicmae_mm.checkpoints.files import write_checkpoint
-from hicmae_mm.features.encoder_cache import read_cache
+from hicmae_mm.features.cache_keys import read_cache
 from hicmae_mm.registry import MODELS
 from tests.engine.tiny_run import finetune_config, write_corpus
 from tests.test_tools.modules import load_tool

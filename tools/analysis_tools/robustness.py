@@ -37,7 +37,7 @@ from hicmae_mm.evaluation.predictions import Samples, read_predictions, scores_a
 from hicmae_mm.measuring.robustness import Degradation, degradations_of, degraded, write_noise
 from hicmae_mm.utils.files import exclusive, write_text
 
-CLEAN = 'clean'
+CLEAN, RECORDINGS = 'clean', 'recordings'
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -62,6 +62,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error('--jobs must be at least 1, and --resamples at least 100')
     if args.levels and len(args.degradations or ()) != 1:
         parser.error('--levels needs exactly one name in --degradations, whose levels they are')
+    args.noise = None if args.noise is None else args.noise.resolve()
     args.out_dir = args.out_dir or Path('work_dirs') / f'{Path(args.config).stem}_robustness'
     return args
 
@@ -102,21 +103,12 @@ def choose(cfg: Config, args: argparse.Namespace) -> dict[str, Degradation]:
 def plan(cfg: Config, chosen: dict[str, Degradation], args: argparse.Namespace) -> Iterator[Trial]:
     """Writes the config of every test, and yields the tests."""
     weights = file_sha256(Path(args.checkpoint))
-    noise = args.out_dir / 'recordings'
+    made = args.out_dir / RECORDINGS
+    recordings = {'noise': args.noise or made / 'noise', 'babble': made / 'babble'}
     yield trial(cfg, CLEAN, None, weights, args)
     for name, degradation in chosen.items():
         for level in args.levels or degradation.levels:
-            changed = degraded(cfg, degradation, level, noise)
-            if name == 'noise' and args.noise is not None:
-                replace_noise(changed, args.noise)
-            yield trial(changed, name, level, weights, args)
-
-
-def replace_noise(cfg: Config, folder: Path) -> None:
-    """Lets ``AddNoise`` read other recordings."""
-    for step in cfg.test_dataloader.dataset.pipeline:
-        if step.type == 'AddNoise':
-            step.noise = str(folder.resolve())
+            yield trial(degraded(cfg, degradation, level, recordings), name, level, weights, args)
 
 
 def trial(cfg: Config, name: str, level: float | None, weights: str, args: argparse.Namespace) -> Trial:
@@ -131,14 +123,12 @@ def trial(cfg: Config, name: str, level: float | None, weights: str, args: argpa
     return Trial(name, level, Step(label, label, line, outputs=(out,), identity=identity), out)
 
 
-def run(trials: Sequence[Trial], args: argparse.Namespace) -> None:
-    """Runs the tests that are left, several at a time.
+def run(left: Sequence[Step], marks: StepMarks, args: argparse.Namespace) -> None:
+    """Runs tests, several at a time.
 
     Raises:
         RuntimeError: If a test failed.
     """
-    marks = StepMarks(args.out_dir / 'steps')
-    left = [trial.step for trial in trials if not marks.is_finished(trial.step)]
 
     def start(step: Step) -> RunningStep:
         print(f'{step.name}: started', flush=True)
@@ -235,15 +225,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     check_config(cfg)
     chosen = choose(cfg, args)
     with exclusive(args.out_dir / '.lock'):
-        trials = list(plan(cfg, chosen, args))
+        trials, marks = list(plan(cfg, chosen, args)), StepMarks(args.out_dir / 'steps')
+        left = [one for one in trials if not marks.is_finished(one.step)]
         if args.dry_run:
-            marks = StepMarks(args.out_dir / 'steps')
-            print('\n'.join(one.step.shell_line for one in trials if not marks.is_finished(one.step)))
+            print('\n'.join(one.step.shell_line for one in left))
             return 0
-        made = [name for name in chosen if not (name == 'noise' and args.noise is not None)]
-        write_noise(cfg, args.out_dir / 'recordings', made)
+        names = {one.name for one in left} - ({'noise'} if args.noise else set())
+        write_noise(cfg, args.out_dir / RECORDINGS, names)
         try:
-            run(trials, args)
+            run([one.step for one in left], marks, args)
         except KeyboardInterrupt:
             raise KeyboardInterrupt('the same command continues here') from None
         rows = collect(trials, args.resamples)

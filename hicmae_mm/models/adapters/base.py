@@ -96,7 +96,7 @@ class BaseAdapter(metaclass=ABCMeta):
         """Replaces the named layers of a part. Each replacement keeps the layer as its child ``base_layer``."""
 
 
-class AdaptedLayer(nn.Module):
+class AdaptedLayer(nn.Module, metaclass=ABCMeta):
     """Base class of this package's own replacements of layers.
 
     Args:
@@ -107,9 +107,9 @@ class AdaptedLayer(nn.Module):
         super().__init__()
         self.base_layer = base_layer
 
+    @abstractmethod
     def reset_adapter(self) -> None:
         """Sets the initial weights of the adapter, with which the layer computes what it computes without."""
-        raise NotImplementedError
 
 
 def build_adapters(adapters: Sequence[dict[str, Any] | BaseAdapter]) -> list[BaseAdapter]:

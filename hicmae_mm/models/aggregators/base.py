@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from mmengine.model import BaseModule
 from torch import Tensor
@@ -21,10 +21,13 @@ class BaseAggregator(BaseModule, metaclass=ABCMeta):
     Attributes:
         out_channels: Length of the feature.
         level: ``'clip'``: one feature per clip. ``'frame'``: one feature per time step; the head must be of that level.
+        summary_replaces_tokens: Whether the summary of a stream takes the place of its fused tokens. Both must then
+            have one width, which the recognizer checks.
     """
 
     out_channels: int
     level: str = 'clip'
+    summary_replaces_tokens: bool = False
     __call__: Callable[..., Stream]
 
     @abstractmethod
@@ -49,25 +52,3 @@ class BaseAggregator(BaseModule, metaclass=ABCMeta):
             ``(B, out_channels)`` for level ``'clip'``. For level ``'frame'``: ``(B, T, out_channels)``, or
             :class:`~hicmae_mm.structures.Padded` if clips differ in length.
         """
-
-
-def check_summary_widths(
-    aggregator: str, fused: Mapping[str, int], streams: Mapping[str, int], without_summary: Sequence[str]
-) -> None:
-    """Refuses summaries that do not have the width of the fused tokens, whose place they take.
-
-    Args:
-        aggregator: Name of the aggregator, for the message.
-        fused: Width of each stream after fusion.
-        streams: Width of each stream's encoder, which is that of its summary.
-        without_summary: Streams whose encoder gives no summary.
-
-    Raises:
-        ValueError: If the widths of a stream differ.
-    """
-    for name, width in fused.items():
-        if name in streams and name not in without_summary and streams[name] != width:
-            raise ValueError(
-                f'{aggregator} takes the summary of stream {name!r} in place of its fused tokens, but the summary is '
-                f'{streams[name]} wide and the fused tokens are {width} wide; use MeanPoolAggregator behind this fusion'
-            )

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hicmae_mm.models.aggregators.base import BaseAggregator, check_summary_widths
+from hicmae_mm.models.aggregators.base import BaseAggregator
 from hicmae_mm.models.layers import mean_tokens
 from hicmae_mm.registry import MODELS
 
@@ -23,8 +23,6 @@ class RegionPoolAggregator(BaseAggregator):
         fused: Width of each stream after fusion; injected by the model.
         tokens: ``'region'``: the encoder's summary tokens. ``'local'``: the tokens after fusion. ``'all'``: both alike.
         init_cfg: MMEngine initialisation config.
-        streams: Width of each stream's encoder; injected by the model.
-        without_summary: Streams whose encoder gives no summary; injected by the model.
 
     Raises:
         ValueError: Another choice of tokens.
@@ -35,14 +33,11 @@ class RegionPoolAggregator(BaseAggregator):
         fused: Mapping[str, int],
         tokens: str = 'region',
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
-        streams: Mapping[str, int] = {},
-        without_summary: Sequence[str] = (),
     ) -> None:
         super().__init__(init_cfg)
         if tokens not in TOKENS:
             raise ValueError(f'tokens must be one of {TOKENS}, got {tokens!r}')
-        if tokens != 'local':
-            check_summary_widths(type(self).__name__, fused, streams, without_summary)
+        self.summary_replaces_tokens = tokens != 'local'
         self.streams, self.tokens, self.out_channels = tuple(fused), tokens, sum(fused.values())
 
     def forward(

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hicmae_mm.models.aggregators.base import BaseAggregator, check_summary_widths
+from hicmae_mm.models.aggregators.base import BaseAggregator
 from hicmae_mm.models.layers import LinearStack, mean_tokens
 from hicmae_mm.registry import MODELS
 
@@ -24,6 +24,8 @@ class VectorAggregator(BaseAggregator):
     Raises:
         ValueError: ``order`` does not name every stream once.
     """
+
+    summary_replaces_tokens = True
 
     def __init__(
         self,
@@ -63,8 +65,6 @@ class StreamAttentionAggregator(VectorAggregator):
         input_drop: Probability of dropping an element of the MLP's input.
         order: Streams in the order in which their vectors are concatenated; ``None``: the model's order.
         init_cfg: MMEngine initialisation config.
-        streams: Width of each stream's encoder; injected by the model.
-        without_summary: Streams whose encoder gives no summary; injected by the model.
 
     Raises:
         ValueError: Streams of different width, or an ``order`` of other streams.
@@ -78,11 +78,8 @@ class StreamAttentionAggregator(VectorAggregator):
         input_drop: float = 0.0,
         order: Sequence[str] | None = None,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
-        streams: Mapping[str, int] = {},
-        without_summary: Sequence[str] = (),
     ) -> None:
         super().__init__(fused, order, init_cfg)
-        check_summary_widths(type(self).__name__, fused, streams, without_summary)
         if len(set(fused.values())) != 1:
             raise ValueError(f'{type(self).__name__} needs streams of one width, got {dict(fused)}')
         self.out_channels = next(iter(fused.values()))
@@ -114,8 +111,6 @@ class StreamMLPAggregator(VectorAggregator):
         input_drop: Probability of dropping an element of the input.
         order: Streams in the order in which their vectors are concatenated; ``None``: the model's order.
         init_cfg: MMEngine initialisation config.
-        streams: Width of each stream's encoder; injected by the model.
-        without_summary: Streams whose encoder gives no summary; injected by the model.
 
     Raises:
         ValueError: An ``order`` of other streams.
@@ -129,11 +124,8 @@ class StreamMLPAggregator(VectorAggregator):
         input_drop: float = 0.0,
         order: Sequence[str] | None = None,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
-        streams: Mapping[str, int] = {},
-        without_summary: Sequence[str] = (),
     ) -> None:
         super().__init__(fused, order, init_cfg)
-        check_summary_widths(type(self).__name__, fused, streams, without_summary)
         self.stack = LinearStack(sum(fused.values()), widths, drop, input_drop)
         self.out_channels = self.stack.out_channels
 
@@ -165,6 +157,8 @@ class ContextAggregator(VectorAggregator):
     Raises:
         ValueError: The fusion makes no context, or an ``order`` of other streams.
     """
+
+    summary_replaces_tokens = False  # it reads the tokens before the fusion
 
     def __init__(
         self,
