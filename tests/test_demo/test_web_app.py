@@ -202,6 +202,16 @@ def test_problems_are_explained(open_page: Open, media: MediaFolder, temporary: 
     assert contents(temporary) == []
 
 
+def send_until_answered(request: urllib.request.Request) -> None:
+    """Sends a request. The server may close the connection while urllib still sends, and its answer is then lost."""
+    for _ in range(10):
+        try:
+            urllib.request.urlopen(request)
+        except urllib.error.URLError as error:
+            if not isinstance(error.reason, (BrokenPipeError, ConnectionResetError)):
+                raise
+
+
 @pytest.mark.slow
 def test_the_server_takes_no_large_files(address: str, temporary: Path):
     body = (
@@ -212,14 +222,7 @@ def test_the_server_takes_no_large_files(address: str, temporary: Path):
     headers = {'Content-Type': 'multipart/form-data; boundary=x'}
     request = urllib.request.Request(f'{address}gradio_api/upload', body, headers)
     with pytest.raises(urllib.error.HTTPError, match='413'):
-        for _ in range(
-            10
-        ):  # the server may close the connection before urllib, which sends all of it, reads the answer
-            try:
-                urllib.request.urlopen(request)
-            except urllib.error.URLError as error:
-                if not isinstance(error.reason, (BrokenPipeError, ConnectionResetError)):
-                    raise
+        send_until_answered(request)
     assert contents(temporary) == []
 
 
