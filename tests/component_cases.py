@@ -167,6 +167,10 @@ MODEL_CASES = {
     'FrameTokens': ModelCase(FRAMES, 'aggregator', dict(num_steps=4)),
     'FeatureMLPEncoder': ModelCase(FEATURES, 'encoders.face', dict(in_channels=6, widths=(4, 8), input_drop=0.1)),
     'FeatureLSTMEncoder': ModelCase(FEATURES, 'encoders.words', dict(in_channels=6, hidden_dims=8)),
+    'FeatureTransformerEncoder': ModelCase(
+        FEATURES, 'encoders.words', dict(in_channels=6, embed_dims=8, depth=2, num_heads=2, window=2)
+    ),
+    'FeatureTCNEncoder': ModelCase(FEATURES, 'encoders.words', dict(in_channels=6, embed_dims=8, depth=2)),
     'StreamAttentionAggregator': ModelCase(FEATURES, 'aggregator', dict(widths=(16, 8), order=('words', 'face'))),
     'StreamMLPAggregator': ModelCase(FEATURES, 'aggregator', dict(widths=(4,))),
     'Emotion2VecEncoder': ModelCase(

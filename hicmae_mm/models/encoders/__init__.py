@@ -3,6 +3,7 @@
 from hicmae_mm.models.encoders.base import BaseEncoder, EncoderOutput, ForeignEncoder, MaskableEncoder
 from hicmae_mm.models.encoders.emotion2vec import Emotion2VecEncoder
 from hicmae_mm.models.encoders.expert_vit import ExpertViTEncoder
+from hicmae_mm.models.encoders.feature_sequences import FeatureTCNEncoder, FeatureTransformerEncoder
 from hicmae_mm.models.encoders.features import FeatureLSTMEncoder, FeatureMLPEncoder
 from hicmae_mm.models.encoders.from_mmaction import MMActionEncoder
 from hicmae_mm.models.encoders.from_timm import TimmEncoder
@@ -21,6 +22,8 @@ __all__ = [
     'ExpertViTEncoder',
     'FeatureLSTMEncoder',
     'FeatureMLPEncoder',
+    'FeatureTCNEncoder',
+    'FeatureTransformerEncoder',
     'ForeignEncoder',
     'LGIFormerEncoder',
     'MMActionEncoder',

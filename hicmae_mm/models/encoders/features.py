@@ -13,7 +13,7 @@ from hicmae_mm.models.layers import LinearStack, TokenMask
 from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import Padded, Stream
 
-_EXAMPLE_STEPS = 50
+EXAMPLE_STEPS = 50
 
 
 @MODELS.register_module()
@@ -56,7 +56,7 @@ class FeatureMLPEncoder(BaseEncoder):
 
     def forward(self, x: Stream, mask: Tensor | TokenMask | None = None) -> EncoderOutput:
         """See :meth:`BaseEncoder.forward`."""
-        values, padding = _features(x, self.in_channels, mask)
+        values, padding = read_features(x, self.in_channels, mask)
         tokens = self.stack(values)
         if not self.has_special_tokens:
             return EncoderOutput(tokens, (tokens,), padding)
@@ -68,7 +68,7 @@ class FeatureMLPEncoder(BaseEncoder):
 
     def example_input(self, batch_size: int, generator: torch.Generator | None = None) -> Stream:
         """See :meth:`BaseEncoder.example_input`; a sequence has 50 vectors."""
-        steps = (_EXAMPLE_STEPS,) if self.has_special_tokens else ()
+        steps = (EXAMPLE_STEPS,) if self.has_special_tokens else ()
         return torch.randn(batch_size, *steps, self.in_channels, generator=generator)
 
     def layer_id(self, name: str) -> int | None:  # noqa: ARG002 (of the contract)
@@ -116,7 +116,7 @@ class FeatureLSTMEncoder(BaseEncoder):
 
     def forward(self, x: Stream, mask: Tensor | TokenMask | None = None) -> EncoderOutput:
         """See :meth:`BaseEncoder.forward`."""
-        values, padding = _features(x, self.in_channels, mask)
+        values, padding = read_features(x, self.in_channels, mask)
         states = self.rnn(values)[0]  # padding is behind, so that no real state knows of it
         last = states[:, -1]
         if isinstance(x, Padded):
@@ -127,15 +127,24 @@ class FeatureLSTMEncoder(BaseEncoder):
 
     def example_input(self, batch_size: int, generator: torch.Generator | None = None) -> Stream:
         """See :meth:`BaseEncoder.example_input`; a sequence has 50 vectors."""
-        return torch.randn(batch_size, _EXAMPLE_STEPS, self.in_channels, generator=generator)
+        return torch.randn(batch_size, EXAMPLE_STEPS, self.in_channels, generator=generator)
 
     def layer_id(self, name: str) -> int | None:  # noqa: ARG002 (of the contract)
         """See :meth:`BaseEncoder.layer_id`."""
         return 1
 
 
-def _features(x: Stream, in_channels: int, mask: Tensor | TokenMask | None) -> tuple[Tensor, Tensor | None]:
-    """``(B, T, in_channels)`` float32 and the padding; a vector per clip becomes a sequence of one."""
+def read_features(x: Stream, in_channels: int, mask: Tensor | TokenMask | None) -> tuple[Tensor, Tensor | None]:
+    """Returns ``(B, T, in_channels)`` and the padding ``(B, T)``; a vector per clip becomes a sequence of one.
+
+    Args:
+        x: ``(B, in_channels)``, ``(B, T, in_channels)`` or sequences of different lengths.
+        in_channels: Length of the vectors.
+        mask: Must be None: these encoders take no mask.
+
+    Raises:
+        ValueError: There is a mask, or the input has another shape.
+    """
     if mask is not None:
         raise ValueError('encoders of features take no mask')
     values, padding = (x.values, x.padding) if isinstance(x, Padded) else (x, None)
