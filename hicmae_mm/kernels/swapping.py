@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
 
 from hicmae_mm.kernels import linear
+from hicmae_mm.kernels.cross_attention import cross_attention
 from hicmae_mm.kernels.heap import block_after_trim
 from hicmae_mm.kernels.mlp import mlp
 from hicmae_mm.models.layers import Block, CrossAttention, CrossBlock, DropPath, Mlp, SelfAttention
@@ -42,6 +43,7 @@ KERNELS = (
     Kernel(DropPath, linear.drop_path),
     Kernel(SelfAttention, linear.attention_heads, 'heads', SelfAttention.input_layers),
     Kernel(CrossAttention, linear.attention_heads, 'heads', CrossAttention.input_layers),
+    Kernel(CrossAttention, cross_attention, layers=('q', 'kv', 'proj')),
     Kernel(Mlp, mlp, layers=('fc1', 'act', 'fc2')),
     Kernel(Block, block_after_trim),
     Kernel(CrossBlock, block_after_trim),
