@@ -63,6 +63,12 @@ CONTEXT = FEATURES | dict(
     aggregator=dict(type='ContextAggregator', widths=(8,)),
     objectives=dict(dlfr=dict(type='FeatureRestoration')),
 )
+TALK = FEATURES | dict(
+    type='ConversationRecognizer',
+    num_speakers=2,
+    fusion=dict(type='ConversationFusion', embed_dims=8, leading='words', num_heads=2),
+    aggregator=dict(type='FrameTokens'),
+)
 PRETRAINER = pretrainer_config(
     data_preprocessor=dict(type='AudioVisualDataPreprocessor'),
     contrastive=dict(type='HierarchicalContrastiveHead', layers=(0, 2), loss=dict(type='InfoNCELoss')),
@@ -250,6 +256,8 @@ MODEL_CASES = {
             )
         ),
     ),
+    'ConversationRecognizer': ModelCase(TALK, ''),
+    'ConversationFusion': ModelCase(TALK, 'fusion', dict(embed_dims=16, leading='face', context_depth=2, depth=1)),
     'ExchangeRecognizer': ModelCase(EXCHANGE, ''),
     'GatedExchange': ModelCase(EXCHANGE, 'exchange', dict(bottleneck=6)),
     'PromptedViTEncoder': ModelCase(EXCHANGE, 'encoders.video', EXCHANGE['encoders']['video'] | dict(mlp_ratio=2.0)),
@@ -310,7 +318,8 @@ def raw_batch(num_clips: int = 4) -> dict[str, Any]:
     generator = torch.Generator().manual_seed(0)
     samples = []
     for number in range(num_clips):
-        sample = EmotionDataSample(metainfo=dict(sample_id=str(number), num_views=1))
+        talk = dict(dialogue=f'dia{number // 3}', speaker=f'person {number % 2}')
+        sample = EmotionDataSample(metainfo=dict(sample_id=str(number), num_views=1, columns=talk))
         sample.set_gt_label(number % 3)
         sample.set_gt_values(torch.randn(2, generator=generator).tolist())
         sample.set_target('course', torch.randn(4, 1, generator=generator))

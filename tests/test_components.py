@@ -177,6 +177,7 @@ CASES['HOOKS'] = CASES['HOOKS'] | {'EncoderCacheHook'}  # needs a cache; tests/f
 # run by tests/evaluation/test_open_vocabulary.py and tests/evaluation/test_frame_metric.py
 CASES['METRICS'] |= {'FrameMetric', 'OpenVocabularyMetric'}
 # run by tests/datasets/faces and tests/test_tools/test_media_preparation.py, which swap them by --cropper
+CASES['DATA_SAMPLERS'].add('ConversationBatchSampler')  # needs a table; run by tests/datasets/test_conversations.py
 CASES['FACE_CROPPERS'] = {'HaarCascade', 'OpenFace', 'TrackedBoxes', 'WholeFrame', 'YuNet'}
 CASES['MODEL_WRAPPERS'] = {'DataParallelModel', 'FullyShardedModel'}  # run by tests/engine on two ranks
 CORPORA = 'hicmae_mm.datasets.corpora.'

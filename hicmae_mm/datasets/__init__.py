@@ -3,6 +3,7 @@
 from hicmae_mm.datasets.av_dataset import AudioVisualDataset
 from hicmae_mm.datasets.bucketing import LengthBucketBatchSampler
 from hicmae_mm.datasets.collate import collate_audio_visual, collate_streams
+from hicmae_mm.datasets.conversations import ConversationBatchSampler
 from hicmae_mm.datasets.corpora import *  # noqa: F403 (one class per corpus, listed there)
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.samplers import ClassBalancedSampler, SampleIndex, SeededSampler
@@ -12,6 +13,7 @@ __all__ = [
     'AudioVisualDataset',
     'AudioVisualShards',
     'ClassBalancedSampler',
+    'ConversationBatchSampler',
     'LengthBucketBatchSampler',
     'MediaError',
     'SampleIndex',

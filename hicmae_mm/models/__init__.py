@@ -3,6 +3,7 @@
 from hicmae_mm.models import aggregators, decoders, encoders, fusion, heads, layers, losses, targets
 from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.models.batch_augment import MixupCutmix
+from hicmae_mm.models.conversation import ConversationRecognizer
 from hicmae_mm.models.data_preprocessor import AudioVisualDataPreprocessor
 from hicmae_mm.models.exchange import ExchangeRecognizer
 from hicmae_mm.models.pretrainer import AudioVisualPretrainer
@@ -14,6 +15,7 @@ __all__ = [
     'AudioVisualModel',
     'AudioVisualPretrainer',
     'AudioVisualRecognizer',
+    'ConversationRecognizer',
     'ExchangeRecognizer',
     'MixupCutmix',
     'SampleMemory',

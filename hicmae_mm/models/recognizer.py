@@ -80,13 +80,17 @@ class AudioVisualRecognizer(AudioVisualModel):
         self._check_summaries()
         self._aggregated = set(inspect.signature(self.aggregator.forward).parameters)
         self.head: BaseHead = build_slot(head, 'head', in_channels=self.aggregator.out_channels)
+        self.check_levels()
+        self.build_objectives(objectives, in_channels=self.aggregator.out_channels)
+        self.prepare_parts()
+
+    def check_levels(self) -> None:
+        """Refuses a head that reads features of another level than the aggregator makes."""
         if self.head.level != self.aggregator.level:
             raise ValueError(
                 f'{type(self.aggregator).__name__} makes features of level {self.aggregator.level!r}, '
                 f'{type(self.head).__name__} needs level {self.head.level!r}; exchange one of them'
             )
-        self.build_objectives(objectives, in_channels=self.aggregator.out_channels)
-        self.prepare_parts()
 
     def _check_summaries(self) -> None:
         """Refuses an aggregator that would put summaries in the place of fused tokens of another width."""
@@ -153,7 +157,12 @@ class AudioVisualRecognizer(AudioVisualModel):
             more['summary'] = summary
         return self.aggregator({name: output.hidden for name, output in encoded.items()}, fused, **more)
 
-    def extract_features(self, inputs: Inputs, present: Mapping[str, Tensor | Presence] | None = None) -> Stream:
+    def extract_features(
+        self,
+        inputs: Inputs,
+        present: Mapping[str, Tensor | Presence] | None = None,
+        data_samples: list[EmotionDataSample] | None = None,
+    ) -> Stream:
         """Returns one feature per view, before the head's norm.
 
         Args:
@@ -161,6 +170,7 @@ class AudioVisualRecognizer(AudioVisualModel):
                 :class:`~hicmae_mm.structures.Padded`. Rows of clips that lack the stream may hold anything; a stream
                 that all lack may be left out.
             present: ``(B,)`` bool (on the host), or its indexed form, for every stream that some views lack.
+            data_samples: One per clip. Only models of conversations use them.
 
         Returns:
             ``(B, aggregator.out_channels)``; one feature per time step of an aggregator of level ``'frame'``.
@@ -168,7 +178,7 @@ class AudioVisualRecognizer(AudioVisualModel):
         Raises:
             ValueError: A missing stream without ``missing_streams='zero'``, or no stream at all.
         """
-        features = self.run_pass(inputs, present=present).features
+        features = self.run_pass(inputs, data_samples, present).features
         assert features is not None
         return features
 
@@ -201,6 +211,6 @@ class AudioVisualRecognizer(AudioVisualModel):
         if not data_samples:
             raise ValueError(f'mode={mode!r} needs data_samples')
         if mode == 'predict':
-            return self.head.predict(self.extract_features(inputs, present), data_samples)
+            return self.head.predict(self.extract_features(inputs, present, data_samples), data_samples)
         this = self.run_pass(inputs, data_samples, present)
         return join_losses(self.head.loss(this.features, data_samples), objective_losses(self.objectives, this))

@@ -37,6 +37,7 @@ EMT = dict(type='EMTFusion', embed_dims=8, depth=1, num_heads=2)
 # where the options of a component's case name streams, or it needs other parts beside it
 OPTIONS: dict[str, dict[str, Any]] = {
     'ContextAggregator': dict(widths=(8,)),
+    'ConversationFusion': dict(embed_dims=8, leading='a', num_heads=2),
     'FeatureRestoration': {},
     'FrameAttentionAggregator': dict(widths=(8,), hidden_dims=4),
     'FeatureAlignment': dict(feature_dims=2, target='values'),
@@ -198,4 +199,5 @@ def test_components_without_a_row_see_one_stream_or_have_tests_of_their_own() ->
     with_streams = {name for name, parameters in others.items() if {'streams', 'fused', 'encoders'} & set(parameters)}
     # models and batch mixing; the contrast is a row as the objective HierarchicalContrast
     known = {'AudioVisualPretrainer', 'AudioVisualRecognizer', 'ExchangeRecognizer', 'GatedExchange', 'MixupCutmix'}
+    known.add('ConversationRecognizer')  # tests/models/test_conversation.py
     assert with_streams <= known | {'HierarchicalContrastiveHead'}
