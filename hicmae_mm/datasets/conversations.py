@@ -71,7 +71,7 @@ class ConversationBatchSampler:
 
     def __len__(self) -> int:
         """Returns the number of batches of every rank in an epoch."""
-        size = self.batch_size * self.sampler.world_size
+        size: int = self.batch_size * self.sampler.world_size
         return len(self.conversations) // size if self.drop_last else -(-len(self.conversations) // size)
 
     def __iter__(self) -> Iterator[list[int]]:

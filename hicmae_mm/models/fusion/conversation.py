@@ -137,9 +137,9 @@ class ConversationFusion(BaseFusion):
 
     def _in_context(self, name: str, tokens: Tensor, padding: Tensor | None) -> Tensor:
         """``(B, U, D_in) -> (B, U, D)``."""
-        x = self.drop(self.proj[name](tokens))
+        x: Tensor = self.drop(self.proj[name](tokens))
         x = x + sine_positions(x.shape[1], self.embed_dims).to(x)
-        for block in self.context[name]:
+        for block in self.context[name].children():
             x = block(x, padding)
         return x
 
