@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mmengine.config import Config
@@ -20,7 +20,7 @@ from mmengine.runner import Runner
 from torch.nn.utils import clip_grad_norm_
 from torch.utils.data import DataLoader
 
-from hicmae_mm import registry as R
+from hicmae_mm.config.components import components_of, mapping_or_empty
 from hicmae_mm.config.limits import check_numbers
 
 # Keys that MMEngine's Runner reads from the config in addition to the arguments of its constructor.
@@ -58,7 +58,6 @@ _PARAMWISE_KEYS = {
     'bias_decay_mult', 'bias_lr_mult', 'bypass_duplicate', 'custom_keys', 'dcn_offset_lr_mult', 'dwconv_decay_mult',
     'flat_decay_mult', 'norm_decay_mult',
 }  # fmt: skip
-_DEFAULT_LOOPS = {'val': 'ValLoop', 'test': 'TestLoop'}
 # Keys that components of a registry may have in addition to the arguments of their constructors.
 _EXTRA_ARGUMENTS = {
     'hook': {'priority'},
@@ -90,16 +89,16 @@ def check_config(cfg: Config) -> None:
         if key not in known:
             _refuse_slip(key, known)
     scope = cfg.get('default_scope')
-    for path, component, registry in _components(cfg):
+    for path, component, registry in components_of(cfg):
         check_component(path, component, registry, scope)
     for name, allowed in _PLAIN_KEYS.items():
         outer, _, inner = name.partition('.')
-        place = _mapping(cfg.get(outer))
-        for key in _mapping(place.get(inner) if inner else place):
+        place = mapping_or_empty(cfg.get(outer))
+        for key in mapping_or_empty(place.get(inner) if inner else place):
             _require(key, allowed, name)
-    wrapper = _mapping(cfg.get('optim_wrapper'))
+    wrapper = mapping_or_empty(cfg.get('optim_wrapper'))
     if wrapper.get('constructor') in (None, 'DefaultOptimWrapperConstructor'):
-        for key in _mapping(wrapper.get('paramwise_cfg')):
+        for key in mapping_or_empty(wrapper.get('paramwise_cfg')):
             _require(key, _PARAMWISE_KEYS, 'optim_wrapper.paramwise_cfg')
     check_numbers(cfg)
     _check_loaders(cfg)
@@ -116,22 +115,18 @@ def _refuse_slip(key: str, known: set[str]) -> None:
         raise ValueError(f'unknown config key {key!r}: did you mean {close[0]!r}?')
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
 def _check_loaders(cfg: Config) -> None:
     allowed = set(inspect.signature(DataLoader.__init__).parameters) - {'self'} | _LOADER_EXTRAS
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        for key in _mapping(cfg.get(name)):
+        for key in mapping_or_empty(cfg.get(name)):
             _require(key, allowed | _ALWAYS_ALLOWED, name)
 
 
 def _check_hooks(cfg: Config) -> None:
     """Raises ValueError for an entry of ``default_hooks`` or ``custom_hooks`` that is not a hook."""
-    for name, hook in _mapping(cfg.get('default_hooks')).items():
+    for name, hook in mapping_or_empty(cfg.get('default_hooks')).items():
         if (isinstance(hook, Mapping) and 'type' not in hook) or isinstance(hook, (str, int, float)):
-            known = set(_mapping(cfg.get('default_hooks'))) - {name}
+            known = set(mapping_or_empty(cfg.get('default_hooks'))) - {name}
             close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
             hint = f'did you mean default_hooks.{close[0]}?' if close else "expected dict(type='...', ...)"
             raise ValueError(f'default_hooks.{name} has no type: {hint}')
@@ -143,7 +138,7 @@ def _check_hooks(cfg: Config) -> None:
 
 
 def _check_compile(cfg: Config) -> None:
-    wrapper = _mapping(cfg.get('optim_wrapper'))
+    wrapper = mapping_or_empty(cfg.get('optim_wrapper'))
     if cfg.get('compile') and 'Amp' in str(wrapper.get('type', '')):
         raise ValueError(
             "compile=True fails with mixed precision: remove it and add the hook dict(type='CompileHook'), "
@@ -244,69 +239,3 @@ def _require(key: str, allowed: Iterable[str], path: str, kind: str | None = Non
     hint = f'did you mean {close[0]!r}?' if close else f'expected one of {sorted(allowed - _ALWAYS_ALLOWED)}'
     of_kind = f' of {kind}' if kind else ''
     raise ValueError(f'unknown config key {path}.{key}{of_kind}: {hint}')
-
-
-def _components(cfg: Config) -> Iterator[tuple[str, Mapping[str, Any], Registry]]:
-    """Yields path, config and registry of every component whose place in the config determines its registry."""
-    loaders = {phase: _mapping(cfg.get(f'{phase}_dataloader')) for phase in ('train', 'val', 'test')}
-    roots: list[tuple[str, Any, Registry]] = [
-        ('model', cfg.get('model'), R.MODELS),
-        ('param_scheduler', cfg.get('param_scheduler'), R.PARAM_SCHEDULERS),
-        ('optim_wrapper', cfg.get('optim_wrapper'), R.OPTIM_WRAPPERS),
-        ('visualizer', cfg.get('visualizer'), R.VISUALIZERS),
-        ('log_processor', cfg.get('log_processor'), R.LOG_PROCESSORS),
-        ('custom_hooks', cfg.get('custom_hooks'), R.HOOKS),
-        *((f'default_hooks.{name}', hook, R.HOOKS) for name, hook in _mapping(cfg.get('default_hooks')).items()),
-    ]
-    for phase, loader in loaders.items():
-        roots.append((f'{phase}_dataloader.dataset', loader.get('dataset'), R.DATASETS))
-        roots.append((f'{phase}_evaluator', cfg.get(f'{phase}_evaluator'), R.METRICS))
-        roots.append((f'{phase}_cfg', _with_loop_type(phase, cfg.get(f'{phase}_cfg')), R.LOOPS))
-        for slot, registry in (
-            ('sampler', R.DATA_SAMPLERS),
-            ('batch_sampler', R.DATA_SAMPLERS),
-            ('collate_fn', R.FUNCTIONS),
-        ):
-            roots.append((f'{phase}_dataloader.{slot}', loader.get(slot), registry))
-    for path, value, registry in roots:
-        yield from _nested(path, value, registry)
-
-
-def _with_loop_type(phase: str, loop: Any) -> Any:
-    """Returns the config of a loop, with MMEngine's default type if it has none."""
-    if not isinstance(loop, Mapping) or 'type' in loop:
-        return loop
-    by_epoch = loop.get('by_epoch', True)
-    kind = _DEFAULT_LOOPS.get(phase) or ('EpochBasedTrainLoop' if by_epoch else 'IterBasedTrainLoop')
-    return {'type': kind, **{key: value for key, value in loop.items() if key != 'by_epoch'}}
-
-
-def _nested(path: str, value: Any, registry: Registry) -> Iterator[tuple[str, Mapping[str, Any], Registry]]:
-    """Yields a component and all components within it, as :func:`_components` does."""
-    if isinstance(value, (list, tuple)):
-        for position, item in enumerate(value):
-            yield from _nested(f'{path}.{position}', item, registry)
-    if not isinstance(value, Mapping):
-        return
-    if 'type' in value:
-        yield path, value, registry
-    for key, item in value.items():
-        inner = _registry_of(str(key), registry)
-        if inner is not None:
-            yield from _nested(f'{path}.{key}', item, inner)
-
-
-def _registry_of(key: str, outer: Registry) -> Registry | None:
-    """Returns the registry of the components under a key; None if they are not to be checked."""
-    if key.endswith('_cfg') or key in ('init_cfg', 'type'):
-        return None  # MMCV's builders remove some keys of these configs
-    special = {
-        'pipeline': R.TRANSFORMS,
-        'optimizer': R.OPTIMIZERS,
-        'vis_backends': R.VISBACKENDS,
-        'transforms': R.TRANSFORMS,
-    }
-    if key in special:
-        return special[key]
-    same = {R.MODELS.name, R.DATASETS.name, R.TRANSFORMS.name, R.METRICS.name}
-    return outer if outer.name in same else None

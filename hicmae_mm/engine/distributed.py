@@ -10,6 +10,26 @@ import torch
 import torch.distributed as dist
 
 
+def prepare_rank(launcher: str, timeout_seconds: int = 1800) -> None:
+    """Prepares this process for a distributed training, before MMEngine does the rest.
+
+    Without a GPU it starts the process group, which MMEngine cannot do. Other libraries get as many threads as PyTorch.
+
+    Args:
+        launcher: ``pytorch`` (torchrun) or ``slurm``.
+        timeout_seconds: Longest time that a collective operation may wait.
+
+    Raises:
+        ValueError: If the node has too few GPUs, or the launcher is not available.
+    """
+    for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'):
+        os.environ.setdefault(name, str(torch.get_num_threads()))
+    if torch.cuda.is_available():
+        check_local_rank_has_gpu()
+    elif not dist.is_initialized():
+        init_cpu_process_group(launcher, timeout_seconds)
+
+
 def init_cpu_process_group(launcher: str, timeout_seconds: int = 1800) -> None:
     """Starts a gloo process group from the environment of ``torchrun`` or Slurm.
 

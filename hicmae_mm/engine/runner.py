@@ -9,37 +9,30 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config
-from mmengine.dist import get_world_size, is_main_process
+from mmengine.dist import is_main_process
 from mmengine.fileio import HardDiskBackend, LocalBackend, get_file_backend
 from mmengine.logging import MMLogger, print_log
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from hicmae_mm.checkpoints.addresses import weights_only
-from hicmae_mm.checkpoints.loading import (
-    allow_training_checkpoints,
-    check_exists,
-    load_weights,
-    read_checkpoint,
-)
+from hicmae_mm.checkpoints.loading import load_weights, read_checkpoint
 from hicmae_mm.checkpoints.trained_parts import LoadedWeights
-from hicmae_mm.config.checks import check_component, check_config
-from hicmae_mm.config.preprocessing import check_preprocessing
-from hicmae_mm.engine.distributed import check_local_rank_has_gpu, init_cpu_process_group, leave_cores_to_workers
+from hicmae_mm.engine.batch_size import learning_rate_factor, total_batch_size
+from hicmae_mm.engine.data_loaders import applicable_options, check_every_rank_has_samples
+from hicmae_mm.engine.distributed import leave_cores_to_workers, prepare_rank
 from hicmae_mm.engine.hooks.sample_memory import SampleMemoryHook, sample_memories
 from hicmae_mm.engine.hooks.thread_competition import ThreadCompetitionHook
-from hicmae_mm.engine.logging import shorten_console, silence_known_warnings
+from hicmae_mm.engine.logging import shorten_console
 from hicmae_mm.engine.resume import check_order, check_resumable
 from hicmae_mm.engine.schedule import ConfiguredSchedule
-from hicmae_mm.engine.wrappers import DataParallelModel
 from hicmae_mm.engine.wrappers.base import sharding_of, unwrapped
+from hicmae_mm.engine.wrappers.options import wrapper_options
 from hicmae_mm.kernels import use_cpu_kernels
-from hicmae_mm.registry import FUNCTIONS, MODEL_WRAPPERS, RUNNERS
+from hicmae_mm.registry import RUNNERS
 from hicmae_mm.utils.files import replaced_file
 
 
@@ -65,7 +58,7 @@ class AudioVisualRunner(Runner):
 
     @cached_property
     def loaded_weights(self) -> LoadedWeights:
-        """What the model got from files."""
+        """Returns the record of the weights that the model got from files."""
         return LoadedWeights()
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
@@ -78,13 +71,7 @@ class AudioVisualRunner(Runner):
             ValueError: If the node has too few GPUs, or the launcher is not available.
         """
         if self.distributed:
-            for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'):
-                os.environ.setdefault(name, str(torch.get_num_threads()))
-            if torch.cuda.is_available():
-                check_local_rank_has_gpu()
-            elif not torch.distributed.is_initialized():
-                timeout = env_cfg.get('dist_cfg', {}).get('timeout', 1800)
-                init_cpu_process_group(self.launcher, timeout)
+            prepare_rank(self.launcher, env_cfg.get('dist_cfg', {}).get('timeout', 1800))
         elif not torch.cuda.is_available() and 'OMP_NUM_THREADS' not in os.environ:
             loaders = [self.cfg.get(f'{stage}_dataloader') or {} for stage in ('train', 'val', 'test')]
             leave_cores_to_workers(max(loader.get('num_workers', 0) for loader in loaders))
@@ -124,17 +111,7 @@ class AudioVisualRunner(Runner):
         if not self.distributed or is_model_wrapper(model):
             unchanged: nn.Module = super().wrap_model(model_wrapper_cfg if self.distributed else None, model)
             return unchanged
-        wrapper_cfg = {'type': 'DataParallelModel', **(model_wrapper_cfg or {})}
-        check_component('model_wrapper_cfg', wrapper_cfg, MODEL_WRAPPERS)
-        wrapper_class = MODEL_WRAPPERS.get(wrapper_cfg['type'])
-        if wrapper_class is not None and issubclass(wrapper_class, DistributedDataParallel):
-            wrapper_cfg.setdefault('find_unused_parameters', self.cfg.get('find_unused_parameters', False))
-            if wrapper_class is not DataParallelModel:
-                wrapper_cfg.setdefault('broadcast_buffers', False)
-            if not torch.cuda.is_available():
-                wrapper_cfg.setdefault('device_ids', None)
-        if wrapper_cfg['type'] in MODEL_WRAPPERS.module_dict:  # MMEngine looks these up without the default scope
-            wrapper_cfg['type'] = f'{MODEL_WRAPPERS.scope}.{wrapper_cfg["type"]}'
+        wrapper_cfg = wrapper_options(model_wrapper_cfg, self.cfg.get('find_unused_parameters', False))
         wrapped: nn.Module = super().wrap_model(wrapper_cfg, model)
         return wrapped
 
@@ -156,32 +133,9 @@ class AudioVisualRunner(Runner):
             ValueError: If there are fewer samples than ranks, or not one full batch with ``drop_last=True``.
         """
         if isinstance(dataloader, dict):
-            dataloader = dict(dataloader)
-            if not torch.cuda.is_available():
-                dataloader['pin_memory'] = False
-            if not dataloader.get('num_workers'):
-                for option in ('persistent_workers', 'prefetch_factor'):
-                    dataloader.pop(option, None)
-            if isinstance(dataloader.get('batch_sampler'), dict) and 'drop_last' in dataloader:
-                dataloader['batch_sampler'] = {**dataloader['batch_sampler'], 'drop_last': dataloader.pop('drop_last')}
-            for slot in ('collate_fn', 'worker_init_fn'):  # MMEngine looks these up without the default scope
-                given = dataloader.get(slot)
-                kind = given.get('type') if isinstance(given, dict) else None
-                if isinstance(kind, str) and FUNCTIONS.get(kind) is not None:
-                    dataloader[slot] = {**dataloader[slot], 'type': FUNCTIONS.get(kind)}
+            dataloader = applicable_options(dataloader)
         loader: DataLoader[Any] = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
-        num_samples = len(loader.dataset)  # type: ignore[arg-type]
-        source = getattr(loader.dataset, 'ann_file', type(loader.dataset).__name__)
-        if num_samples < get_world_size():
-            raise ValueError(
-                f'{get_world_size()} ranks but only {num_samples} samples in {source!r}: start at most {num_samples} '
-                'processes (GPUS)'
-            )
-        if len(loader) == 0:
-            raise ValueError(
-                f'{source!r} has {num_samples} samples on {get_world_size()} ranks: not one full batch of '
-                f'{loader.batch_size}; lower batch_size or set drop_last=False'
-            )
+        check_every_rank_has_samples(loader)
         return loader
 
     def scale_lr(self, optim_wrapper: OptimWrapper, auto_scale_lr: dict[str, Any] | None = None) -> None:
@@ -198,37 +152,15 @@ class AudioVisualRunner(Runner):
         """
         if not auto_scale_lr or not auto_scale_lr.get('enable', False):
             return
-        if 'base_batch_size' not in auto_scale_lr:
-            raise ValueError('auto_scale_lr needs base_batch_size: the batch size for which the learning rate is given')
-        total = self.total_batch_size(optim_wrapper)
-        ratio = total / auto_scale_lr['base_batch_size']
+        total = total_batch_size(self.train_dataloader, self.world_size, optim_wrapper)
+        factor = learning_rate_factor(total, auto_scale_lr)
         for group in optim_wrapper.param_groups:
-            group['lr'] *= ratio
-        self.logger.info(
-            f'Learning rate times {ratio:g}: total batch size {total}, base batch size '
-            f'{auto_scale_lr["base_batch_size"]}'
-        )
-
-    def total_batch_size(self, optim_wrapper: OptimWrapper) -> int:
-        """Computes the number of samples in one optimizer step, over all ranks.
-
-        Args:
-            optim_wrapper: The optimizer wrapper.
-
-        Returns:
-            The number of samples.
-        """
-        loader = self.train_dataloader
-        batch_size = loader.batch_size or getattr(loader.batch_sampler, 'mean_batch_size', 1)
-        total: int = round(self.world_size * batch_size * getattr(optim_wrapper, '_accumulative_counts', 1))
-        return total
+            group['lr'] *= factor
+        base = auto_scale_lr['base_batch_size']
+        self.logger.info(f'Learning rate times {factor:g}: total batch size {total}, base batch size {base}')
 
     def train(self) -> nn.Module:
-        """Trains the model. The log states it if the training starts from initial weights.
-
-        Returns:
-            The trained model.
-        """
+        """Trains and returns the model. The log states it if the training starts from initial weights."""
         if not self._load_from and not self._resume:
             self.logger.info('No load_from and nothing to resume: the weights start from their initial values')
         if not torch.cuda.is_available():
@@ -263,21 +195,13 @@ class AudioVisualRunner(Runner):
         return built
 
     def val(self) -> dict[str, Any]:
-        """Validates the model. ``load_from`` must set every parameter.
-
-        Returns:
-            Measures by name.
-        """
+        """Validates the model and returns measures by name. ``load_from`` must set every parameter."""
         self._needs_all_weights = True
         scores: dict[str, Any] = super().val()
         return scores
 
     def test(self) -> dict[str, Any]:
-        """Tests the model. ``load_from`` must set every parameter.
-
-        Returns:
-            Measures by name.
-        """
+        """Tests the model and returns measures by name. ``load_from`` must set every parameter."""
         self._needs_all_weights = True
         scores: dict[str, Any] = super().test()
         return scores
@@ -373,28 +297,3 @@ class AudioVisualRunner(Runner):
             return
         with replaced_file(Path(out_dir) / filename) as partial:
             super().save_checkpoint(str(partial.parent), partial.name, *args, meta=meta, **kwargs)
-
-
-def build_runner(cfg: Config) -> Runner:
-    """Checks a config and builds its runner.
-
-    Args:
-        cfg: The config with ``work_dir``. ``runner_type`` selects another registered runner.
-
-    Returns:
-        A runner that is ready for ``train()``, ``val()`` or ``test()``.
-
-    Raises:
-        ValueError: If a key is unknown; the error names it and the closest known key.
-        FileNotFoundError: If ``load_from`` does not exist.
-    """
-    silence_known_warnings()
-    allow_training_checkpoints()
-    check_config(cfg)
-    check_exists(cfg.get('load_from'))
-    runner_class = RUNNERS.get(cfg.get('runner_type', 'AudioVisualRunner'))
-    if runner_class is None:
-        raise ValueError(f'runner_type={cfg.runner_type!r} is not registered in RUNNERS')
-    runner: Runner = runner_class.from_cfg(cfg)
-    check_preprocessing(unwrapped(runner.model), cfg)
-    return runner

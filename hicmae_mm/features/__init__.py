@@ -3,8 +3,9 @@
 from hicmae_mm.datasets.stored_features import iterate_features, load_features, read_info
 from hicmae_mm.features.cache_hook import EncoderCacheHook
 from hicmae_mm.features.encoder_cache import CacheOptions, EncoderCache
-from hicmae_mm.features.extraction import ExtractionOptions, FeatureExtraction
+from hicmae_mm.features.extraction import FeatureExtraction
 from hicmae_mm.features.extractor import FeatureExtractor
+from hicmae_mm.features.options import ExtractionOptions
 
 __all__ = [
     'CacheOptions',

@@ -13,7 +13,7 @@ from torch import nn
 
 from hicmae_mm.datasets.stored_features import INFO_FILE
 from hicmae_mm.features.data import annotated_datasets
-from hicmae_mm.features.extraction import weights_sha256
+from hicmae_mm.features.weights import weights_sha256
 from hicmae_mm.models.base import AudioVisualModel
 
 ROWS = '_rows'  # ending of the column with the number of stored rows of each view

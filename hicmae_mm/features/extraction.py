@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dist import barrier, broadcast_object_list, get_rank, get_world_size
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from hicmae_mm.checkpoints.loading import LoadingReport, read_checkpoint
@@ -24,67 +22,17 @@ from hicmae_mm.datasets.stored_features import read_info
 from hicmae_mm.datasets.tables import import_parquet
 from hicmae_mm.features.data import build_dataset, clip_loader, dataset_configs, list_sha256
 from hicmae_mm.features.extractor import FeatureExtractor
+from hicmae_mm.features.options import ExtractionOptions
 from hicmae_mm.features.parts import MADE_BY, PartFolder, claim, make_columns
 from hicmae_mm.features.rows import RowMaker
-from hicmae_mm.features.storage import FORMATS, merge
+from hicmae_mm.features.storage import merge
+from hicmae_mm.features.weights import weights_sha256
 from hicmae_mm.kernels import use_cpu_kernels
 from hicmae_mm.registry import MODELS
 from hicmae_mm.utils.files import exclusive
 from hicmae_mm.version import __version__
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class ExtractionOptions:
-    """Options of an extraction: the features, the clips, and the files.
-
-    Attributes:
-        streams: See :class:`FeatureExtractor`.
-        layers: See :class:`FeatureExtractor`.
-        level: ``'clip'`` or ``'frame'``; see :class:`FeatureExtractor`.
-        with_scores: Whether predictions are stored, too.
-        keeps_views: Whether the views of a clip are stored separately instead of being averaged.
-        split: See :func:`dataset_configs`.
-        ann_file: See :func:`dataset_configs`.
-        data_root: See :func:`dataset_configs`.
-        shards: See :func:`dataset_configs`.
-        is_unlabelled: See :func:`dataset_configs`.
-        file_format: ``'parquet'``, ``'npy'``, or ``'per-clip'`` (``FEATURE-UTT/CLIP.npy``).
-        float_type: Type of the stored features, ``'float32'`` or ``'float16'``.
-        part_size: Number of clips in a part, which is a row group of the Parquet file. If a run is killed, each rank
-            loses at most one part.
-
-    Raises:
-        ValueError: If an option is unknown or out of range.
-
-    Example:
-        >>> from hicmae_mm.features import ExtractionOptions
-        >>> ExtractionOptions(layers='all', level='frame').file_format
-        'parquet'
-    """
-
-    streams: Sequence[str] | None = None
-    layers: str | Sequence[int] = 'last'
-    level: str = 'clip'
-    with_scores: bool = False
-    keeps_views: bool = False
-    split: str | None = None
-    ann_file: str | None = None
-    data_root: str | None = None
-    shards: str | None = None
-    is_unlabelled: bool = False
-    file_format: str = 'parquet'
-    float_type: str = 'float32'
-    part_size: int = 256
-
-    def __post_init__(self) -> None:
-        if self.file_format not in FORMATS:
-            raise ValueError(f'file_format must be one of {FORMATS}, got {self.file_format!r}')
-        if self.float_type not in ('float32', 'float16'):
-            raise ValueError(f"float_type must be 'float32' or 'float16', got {self.float_type!r}")
-        if self.part_size < 1:
-            raise ValueError(f'part_size must be at least 1, got {self.part_size}')
 
 
 class FeatureExtraction:
@@ -302,28 +250,3 @@ class FeatureExtraction:
 def _batches(clips: range, batch_size: int) -> list[range]:
     """Makes batches within a part, so that they are the same on any number of ranks."""
     return [clips[start : start + batch_size] for start in range(0, len(clips), batch_size)]
-
-
-def weights_sha256(state_dict: Mapping[str, Tensor]) -> str:
-    """Computes the SHA-256 of names and values; it does not depend on the file format of the weights.
-
-    Args:
-        state_dict: Weights by name.
-
-    Returns:
-        The value in hexadecimal digits.
-
-    Example:
-        >>> import torch
-        >>> from hicmae_mm.features.extraction import weights_sha256
-        >>> weights_sha256({'a': torch.ones(1), 'b': torch.ones(2)}) == weights_sha256(
-        ...     {'b': torch.ones(2), 'a': torch.ones(1)}
-        ... )
-        True
-    """
-    digest = hashlib.sha256()
-    for name in sorted(state_dict):
-        value = state_dict[name].detach().cpu().contiguous()
-        digest.update(f'{name} {value.dtype} {tuple(value.shape)}\n'.encode())
-        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()

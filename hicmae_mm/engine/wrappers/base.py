@@ -1,4 +1,4 @@
-"""What the rest of the engine asks of a model that may be wrapped."""
+"""The protocol between the engine and a model that may be wrapped."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def unwrapped(model: nn.Module) -> nn.Module:
 
 @runtime_checkable
 class ShardedTraining(Protocol):
-    """What the runner asks of a model wrapper that keeps a part of the model on every rank.
+    """This protocol lets the runner train a model wrapper that keeps a part of the model on every rank.
 
     A wrapper that has these attributes and methods is trained as such; it needs no common base class.
 
     Attributes:
-        is_sharded: Whether the ranks hold parts by now.
-        resume_location: Device to which the checkpoint of a resumed training is read. None: the runner's choice.
+        is_sharded: True if each rank holds only its part now.
+        resume_location: Device to which the checkpoint of a resumed training is read. None means the runner's choice.
     """
 
     is_sharded: bool
@@ -40,7 +40,7 @@ class ShardedTraining(Protocol):
             init_weights: Sets the initial weights of the model while it is whole.
 
         Raises:
-            ValueError: A hook that needs the whole model.
+            ValueError: If a hook needs the whole model.
         """
 
     def adopt(self, optim_wrapper: OptimWrapper) -> None:
@@ -51,7 +51,7 @@ class ShardedTraining(Protocol):
 
 
 class WholeTraining:
-    """The answers of a model that every rank holds as a whole: there is nothing to do."""
+    """This class answers for a model that every rank holds as a whole. Its methods have nothing to do."""
 
     is_sharded: bool = False
     resume_location: str | None = None
