@@ -176,8 +176,8 @@ CASES['METRICS'] = CASES['METRICS'] | {
 CASES['HOOKS'] = CASES['HOOKS'] | {'EncoderCacheHook'}  # needs a cache; tests/features/test_encoder_cache.py has one
 # run by tests/evaluation/test_open_vocabulary.py and tests/evaluation/test_frame_metric.py
 CASES['METRICS'] |= {'FrameMetric', 'OpenVocabularyMetric'}
-# run by tests/datasets/faces and tests/test_tools/test_media_preparation.py, which swap them by --cropper
 CASES['DATA_SAMPLERS'].add('ConversationBatchSampler')  # needs a table; run by tests/datasets/test_conversations.py
+# run by tests/datasets/faces and tests/test_tools/test_extract_faces.py, which swap them by --cropper
 CASES['FACE_CROPPERS'] = {'HaarCascade', 'OpenFace', 'TrackedBoxes', 'WholeFrame', 'YuNet'}
 CASES['MODEL_WRAPPERS'] = {'DataParallelModel', 'FullyShardedModel'}  # run by tests/engine on two ranks
 CORPORA = 'hicmae_mm.datasets.corpora.'
