@@ -27,7 +27,7 @@ NANO_FINETUNE = 'configs/hicmae_nano_synthetic.py'
 
 @dataclass(frozen=True)
 class Job:
-    """A measurement.
+    """Describes a measurement.
 
     Attributes:
         name: key in the results.
@@ -43,13 +43,13 @@ class Job:
 
     @property
     def line(self) -> str:
-        """The command as one would type it."""
+        """Returns the command as one would type it."""
         return shlex.join(['python', *self.command])
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured.
+    """States how much is measured.
 
     Attributes:
         is_quick: small models and few clips, to see that everything works; the numbers mean nothing.
@@ -92,7 +92,7 @@ def data_jobs(size: Size) -> Iterator[Job]:
 
 
 def list_jobs(size: Size) -> Iterator[Job]:
-    """Start and memory of a list as long as VoxCeleb2's."""
+    """Measures start and memory of a list as long as VoxCeleb2's."""
     lines = ('--lines', '2000', '--touch', '256') if size.is_quick else ()
     yield Job('lists', ('benchmarks/list_memory.py', *lines))
 
@@ -103,7 +103,7 @@ def rank_jobs(size: Size) -> Iterator[Job]:
 
 
 def gpu_jobs(size: Size) -> Iterator[Job]:
-    """Base size in mixed precision on a GPU, the published style and `torch.compile` beside it."""
+    """Measures the base size in mixed precision on a GPU, beside the published style and `torch.compile`."""
     few = ('--iters', '2' if size.is_quick else '20', '--warmup', '5', '--device', 'cuda', '--amp')
     pretrain, finetune = (NANO_PRETRAIN, NANO_FINETUNE) if size.is_quick else (PRETRAIN, FINETUNE)
     variants = ('--baseline',) if size.is_quick else ('--baseline', '--compile', '--singly')
@@ -113,7 +113,7 @@ def gpu_jobs(size: Size) -> Iterator[Job]:
 
 
 def export_jobs(size: Size) -> Iterator[Job]:
-    """Exported models against the eager one."""
+    """Compares exported models with the eager one."""
     few = (NANO_FINETUNE, '--rounds', '1', '--batch-sizes', '1') if size.is_quick else ()
     yield Job('export', ('benchmarks/export.py', *few, '--threads', str(size.threads)))
 
@@ -138,7 +138,7 @@ JOBS: dict[str, Callable[[Size], Iterator[Job]]] = {
 
 
 def why_not(part: str) -> str | None:
-    """Why a part cannot be measured here; None: it can."""
+    """Returns the reason why a part cannot be measured here, or None if it can."""
     import torch  # seconds, that only this question needs
 
     if part == 'gpu' and not torch.cuda.is_available():

@@ -54,7 +54,7 @@ def write_list(path: Path, lines: int) -> None:
 
 
 def memory_mib() -> dict[str, float]:
-    """Memory of this process in MiB: ``resident``, and ``private``, the part of it that no other process shares."""
+    """Returns the memory of this process in MiB: ``resident``, and ``private``, which no other process shares."""
     sizes = {}
     for line in Path('/proc/self/smaps_rollup').read_text(encoding='ascii').splitlines()[1:]:
         name, size, *_ = line.split()
@@ -83,7 +83,7 @@ class WatchedDataset(Dataset):
 
 
 def measure_workers(dataset: AudioVisualDataset, num_workers: int, touch: int) -> list[dict[str, float]]:
-    """Memory of every worker before its first sample and after its last, in MiB; and the main process's at the end."""
+    """Returns the MiB of every worker before its first and after its last sample, and finally of the main process."""
     watched = WatchedDataset(dataset)
     loader = DataLoader(
         watched,

@@ -16,7 +16,7 @@ PACKAGES = ('torch', 'torchvision', 'torchaudio', 'mmengine', 'mmcv', 'opencv-py
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores, memory, GPU and versions."""
+    """Returns processor, cores, memory, GPU and versions."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
         'processor': processor(),
@@ -44,7 +44,7 @@ def processor() -> str:
 
 
 def installed(package: str) -> str | None:
-    """Version of a package, None where it is not installed."""
+    """Returns the version of a package, or None where it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -57,7 +57,7 @@ def today() -> str:
 
 
 def commit(root: Path) -> str | None:
-    """Abbreviated commit of a checkout, with ``+`` where files differ from it; None outside of one."""
+    """Returns the abbreviated commit of a checkout, with ``+`` where files differ from it, or None outside of one."""
 
     def git(*arguments: str) -> str:
         done = subprocess.run(['git', '-C', str(root), *arguments], capture_output=True, text=True, check=True)

@@ -56,7 +56,7 @@ def draw_model(found: Mapping[str, Any], path: Path) -> Path:
 
 
 def bars_of(report: Mapping[str, Any] | None) -> tuple[float, float]:
-    """Share of the rate and GB of a report, nothing of one that is not there."""
+    """Returns share of the rate and GB of a report, or nothing of one that is not there."""
     if report is None:
         return np.nan, np.nan
     return report['matmul_fraction'], gigabytes(report['peak_memory_mb'])

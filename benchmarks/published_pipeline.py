@@ -119,13 +119,16 @@ def tested_clip(stem: Path) -> list[tuple[Tensor, Tensor]]:
 
 
 def normalised(frames: Sequence[Image.Image | np.ndarray]) -> Tensor:
-    """``(3, T, H, W)`` float32."""
+    """Returns ``(3, T, H, W)`` float32."""
     tensors = [torch.from_numpy(np.array(frame)).permute(2, 0, 1).contiguous().float().div(255) for frame in frames]
     return torch.stack([(tensor - MEAN) / STD for tensor in tensors], dim=1)
 
 
 def spectrogram(stem: Path, span: AudioSpan, has_gain: bool) -> Tensor:
-    """``(1, 256, 128)`` of a part of the sound, which is read whole; the published code has its gain in tests too."""
+    """Returns ``(1, 256, 128)`` of a part of the sound, which is read whole.
+
+    The published code has its gain in tests too.
+    """
     sound, rate = soundfile.read(stem.with_suffix('.wav'), dtype='float32', always_2d=True)
     waveform = torch.from_numpy(sound.T)
     scale = waveform.shape[1] if span.unit == 'fraction' else rate

@@ -44,7 +44,7 @@ WRAPPERS |= {'sharded': FullyShardedModel}
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured.
+    """Describes what is measured.
 
     Attributes:
         config: whose model is trained.
@@ -60,7 +60,7 @@ class Plan:
 
 
 def step_seconds(way: str, plan: Plan, rank: int) -> float:
-    """Median time of a step of this rank."""
+    """Returns the median time of a step of this rank."""
     torch.manual_seed(0)
     cfg = load_config(plan.config, None)
     init_default_scope('hicmae_mm')

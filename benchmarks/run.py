@@ -71,7 +71,7 @@ def measure_part(part: str, size: Size, keep: Callable[[dict[str, Any]], None]) 
 
 
 def read_results(file: Path) -> dict[str, Any]:
-    """Earlier results by part, none if there are none."""
+    """Returns earlier results by part; there may be none."""
     return json.loads(file.read_text(encoding='utf-8')) if file.is_file() else {}
 
 

@@ -76,7 +76,7 @@ def write_clip(path: Path, seconds: float = 1.0, fps: int = 25) -> Path:
 
 @dataclass
 class Page:
-    """The page as a browser uses it.
+    """Uses the page as a browser does.
 
     Attributes:
         address: Address of the server, with a slash at the end.
@@ -115,7 +115,7 @@ class Page:
 
 @dataclass
 class Server:
-    """A running server.
+    """Runs a server.
 
     Attributes:
         address: Address of the page.
@@ -128,7 +128,7 @@ class Server:
     temporary: Path
 
     def resident_megabytes(self) -> float:
-        """Its resident memory (Linux), in 1e6 bytes."""
+        """Returns the resident memory of the process (Linux), in 1e6 bytes."""
         pages = int(Path(f'/proc/{self.process.pid}/statm').read_text().split()[1])
         return pages * os.sysconf('SC_PAGE_SIZE') / 1e6
 

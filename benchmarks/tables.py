@@ -47,7 +47,7 @@ BEFORE_QUICKSTART_SECONDS = 532
 
 
 def gigabytes(mebibytes: float) -> float:
-    """MiB to 10^9 bytes."""
+    """Converts MiB to 10^9 bytes."""
     return mebibytes * 2**20 / 1e9
 
 
@@ -63,7 +63,7 @@ def done(part: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def model_tables(part: Mapping[str, Any], published: Mapping[str, tuple[float, float | None]]) -> Iterator[str]:
-    """Speed and memory of steps, and what variants of them change.
+    """Writes speed and memory of steps, and what variants of them change.
 
     Speeds compare by their shares of the rate beside them, which a machine that slows down does not change.
     """
@@ -103,7 +103,7 @@ def share(fraction: float, memory_gb: float | None) -> str:
 
 
 def memory_of(report: Mapping[str, Any]) -> float:
-    """Peak memory in GB."""
+    """Returns the peak memory in GB."""
     return gigabytes(report['peak_memory_mb'])
 
 
@@ -174,7 +174,7 @@ def worker_row(name: str, report: Mapping[str, Any]) -> list[str]:
 
 
 def list_tables(part: Mapping[str, Any]) -> Iterator[str]:
-    """Start and memory of a long list."""
+    """Returns the start and memory of a long list."""
     for found in done(part).values():
         worker = found['workers'][0]
         yield table(
@@ -193,7 +193,7 @@ def list_tables(part: Mapping[str, Any]) -> Iterator[str]:
 
 
 def rank_tables(part: Mapping[str, Any]) -> Iterator[str]:
-    """Speed of several ranks against one."""
+    """Returns the speed of several ranks against one."""
     for found in done(part).values():
         rows = [
             [
@@ -229,7 +229,7 @@ def numbers_of(value: Any, name: str = '') -> Iterator[tuple[str, str]]:
 
 
 def quickstart_tables(part: Mapping[str, Any]) -> Iterator[str]:
-    """Time and scores of the quickstart."""
+    """Returns the time and scores of the quickstart."""
     for found in done(part).values():
         seconds = found['total_seconds']
         scores = ', '.join(f'{title} {score:.3f}' for title, score in found['UAR'].items())

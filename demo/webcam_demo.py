@@ -35,7 +35,7 @@ MICROPHONE_RATE_HZ = 16000
 
 @dataclass(frozen=True)
 class Moment:
-    """A frame and the sound since the last one.
+    """Stores a frame and the sound since the last one.
 
     Attributes:
         seconds: When the frame was taken.
@@ -49,7 +49,7 @@ class Moment:
 
 
 class Source(Protocol):
-    """What moments come from.
+    """Declares where moments come from.
 
     Attributes:
         sample_rate_hz: Sampling rate of the sound; None without sound.
@@ -64,7 +64,7 @@ class Source(Protocol):
 
 
 class FileSource:
-    """A video file in place of camera and microphone, as fast as it can be read."""
+    """Reads a video file in place of camera and microphone, as fast as it can be read."""
 
     is_live = False
 
@@ -94,7 +94,7 @@ class FileSource:
 
 
 class LiveSource:
-    """Camera, and microphone unless it is left out."""
+    """Reads the camera, and the microphone unless it is left out."""
 
     is_live = True
 
@@ -166,7 +166,7 @@ def line_of(result: dict[str, Any], seconds: float) -> str:
 
 
 class Display:
-    """The picture of the camera with the last result beside it."""
+    """Shows the picture of the camera with the last result beside it."""
 
     def __init__(self, is_shown: bool) -> None:
         self._is_shown = is_shown

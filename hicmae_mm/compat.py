@@ -35,7 +35,7 @@ def _format_each_config_once() -> None:
 
 
 class _Formatter:
-    """A formatter that caches its last eight results."""
+    """Formats log records, and caches the last eight results."""
 
     def __init__(self, format_code: Callable[..., tuple[str, bool]]) -> None:
         self._format = lru_cache(maxsize=8)(lambda text, style: format_code(text, style_config=dict(style)))

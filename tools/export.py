@@ -124,7 +124,7 @@ def export(args: argparse.Namespace) -> None:
 
 
 def describe_checkpoint(name: str) -> dict[str, str]:
-    """File name and hash of the weights; an address tells its hash itself, if it does."""
+    """Returns file name and hash of the weights; the address tells the hash if it can."""
     if '://' in name:
         return {'file': name}
     path = Path(name).expanduser()
@@ -145,7 +145,7 @@ def summary(out: Path, manifest: Manifest, source: str) -> str:
 
 
 def size_mb(out: Path, manifest: Manifest) -> float:
-    """Size of the model's files in 10^6 bytes."""
+    """Returns the size of the model's files in 10^6 bytes."""
     return sum(file.stat().st_size for file in out.glob(f'{manifest.file}*')) / 1e6
 
 

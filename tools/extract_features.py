@@ -81,7 +81,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def read_layers(text: str) -> str | tuple[int, ...]:
-    """``all``, ``last``, or numbers separated by commas."""
+    """Reads ``all``, ``last``, or numbers separated by commas."""
     if text in ('all', 'last'):
         return text
     try:
@@ -128,7 +128,7 @@ class ProgressLines:
         self._started = self._last = time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
-        """Called after every batch."""
+        """Writes the progress after every batch."""
         now = time.monotonic()
         if is_main_process() and (now - self._last > _SECONDS_BETWEEN_LINES or done == total):
             self._last = now

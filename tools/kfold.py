@@ -67,7 +67,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 @dataclass(frozen=True)
 class Run:
-    """One training: a fold with a seed, its resolved config and its work folder."""
+    """Describes one training: a fold with a seed, its resolved config and its work folder."""
 
     fold: int
     seed: int
@@ -261,7 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def commands_left(runs: Sequence[Run]) -> Iterator[str]:
-    """Shell lines of the steps that are not finished; checkpoints to come have a name with N."""
+    """Returns the shell lines of the steps that are not finished; checkpoints to come have a name with N."""
     for run in runs:
         train, tests = run.train_step(), run.test_steps().values()
         is_trained = run.marks.is_finished(train)

@@ -57,7 +57,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 class SemiSupervised:
-    """The steps of one command, in folders ``round0``, ``round1``, ... of its work folder.
+    """Plans the steps of one command, in folders ``round0``, ``round1``, ... of its work folder.
 
     Args:
         cfg: The config.

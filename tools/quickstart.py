@@ -81,7 +81,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def num_cores() -> int:
-    """CPU cores that this process may use."""
+    """Returns the CPU cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
@@ -109,7 +109,7 @@ def plan(work_dir: Path, data_root: Path, is_tiny: bool) -> Iterator[Step]:
 
 
 def last_checkpoint(config: Path, is_tiny: bool) -> str:
-    """File name of the checkpoint of the last epoch."""
+    """Returns the file name of the checkpoint of the last epoch."""
     epochs = TINY_EPOCHS if is_tiny else read_config(ROOT / config).train_cfg.max_epochs
     return f'epoch_{epochs}.pth'
 
@@ -151,7 +151,7 @@ def picture_steps(work_dir: Path, is_tiny: bool) -> Iterator[Step]:
 
 
 def tool(name: str, *arguments: object) -> tuple[str, ...]:
-    """Command line of one of this package's tools."""
+    """Returns the command line of one of this package's tools."""
     return ('python', f'tools/{name}', *map(str, arguments))
 
 
@@ -242,7 +242,7 @@ def summarise(work_dir: Path, steps: list[Step], marks: StepMarks) -> dict[str, 
 
 
 def covered_seconds(spans: list[tuple[float, float]]) -> float:
-    """Time during which at least one step ran, of the (start, end) of each: pauses between two calls do not count."""
+    """Returns the time during which at least one step ran; pauses between two calls do not count."""
     total, covered_to = 0.0, -math.inf
     for start, end in sorted(spans):
         total += max(end - max(start, covered_to), 0.0)

@@ -27,7 +27,7 @@ STREAMS = ('audio', 'video', 'both')
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a corpus becomes a table.
+    """Describes how a corpus becomes a table.
 
     Attributes:
         folds: All of its folds.
@@ -152,7 +152,7 @@ def fold_step(args: argparse.Namespace, lists: Path) -> Step:
 
 
 def tool(name: str, *arguments: object) -> tuple[str, ...]:
-    """Command line of one of this package's tools."""
+    """Returns the command line of one of this package's tools."""
     return ('python', str(tools_root() / name), *map(str, arguments))
 
 

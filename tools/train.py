@@ -108,7 +108,10 @@ def refuse_double_options(args: argparse.Namespace) -> None:
 
 
 def use_mixed_precision(optim_wrapper: ConfigDict) -> None:
-    """bfloat16 where the device computes in it, which needs no loss scale; else float16, unless the config chooses."""
+    """Returns bfloat16 where the device computes in it, which needs no loss scale.
+
+    Else float16, or the config's choice.
+    """
     if not torch.cuda.is_available():
         optim_wrapper.type = 'CpuAmpOptimWrapper'
         return

@@ -29,7 +29,7 @@ A model sees a fixed number of frames, so motion in videos of other rates would 
 
 @dataclass
 class PreparedWindow:
-    """A window that is ready for the model.
+    """Holds a window that is ready for the model.
 
     Attributes:
         window: Position of the window in the clip.
@@ -50,7 +50,7 @@ class PreparedWindow:
 
 @dataclass
 class _Plan:
-    """A window, the frames of the file that it uses, and the state of its pipeline after the choice of frames."""
+    """Holds a window, the frames of the file that it uses, and the state of its pipeline after the choice of frames."""
 
     window: Window
     results: dict[str, Any] | None = None
@@ -254,12 +254,12 @@ class _Source:
 
     @property
     def shares_clock(self) -> bool:
-        """Whether times of pictures and sound can be compared: both come from one file, or the clip has windows."""
+        """Returns whether times of pictures and sound can be compared: one file has both, or the clip has windows."""
         return len(self._clip.windows) > 1 or self._clip.opened.clip.shares_clock
 
     @property
     def has_sound(self) -> bool:
-        """Whether the window has sound."""
+        """Returns whether the window has sound."""
         return self._clip.opened.audio is not None and self._window.samples is not None
 
     def open_video(self) -> WindowVideo:

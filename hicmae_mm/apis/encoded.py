@@ -74,7 +74,7 @@ def join_windows(windows: Sequence[WindowFeatures]) -> EncoderFeatures:
 
 
 def _temporal_views(times: Tensor) -> list[Tensor]:
-    """The different rows ``(T,)``, in order of their start."""
+    """Returns the different rows ``(T,)``, in order of their start."""
     rows: list[Tensor] = []
     for row in times:
         if not any(torch.equal(row.nan_to_num(-1), other.nan_to_num(-1)) for other in rows):
@@ -83,14 +83,17 @@ def _temporal_views(times: Tensor) -> list[Tensor]:
 
 
 def video_times(sample: EmotionDataSample, num_views: int, num_steps: int) -> np.ndarray:
-    """Start of every step of frames in every view, ``(V, T)`` seconds."""
+    """Returns the start of every step of frames in every view, ``(V, T)`` seconds."""
     frames = np.asarray(sample.get('frame_inds')).reshape(-1, int(sample.get('clip_len')))  # (temporal views, frames)
     starts = frames[:, :: max(frames.shape[1] // num_steps, 1)] / float(sample.get('avg_fps'))
     return _repeat_for_crops(_increasing(starts), num_views)
 
 
 def spectrogram_times(sample: EmotionDataSample, num_views: int, num_steps: int, num_frames: int) -> np.ndarray:
-    """Start of every step of a spectrogram in every view, ``(V, T)`` seconds; NaN behind the end of the sound."""
+    """Returns the start of every spectrogram step in every view, ``(V, T)`` seconds.
+
+    NaN behind the end of the sound.
+    """
     spans = np.asarray(sample.get('audio_seconds'))  # (temporal views, start and end)
     times = spans[:, :1] + np.arange(num_steps) * num_frames / num_steps * FRAME_SHIFT_MS / 1000
     return _repeat_for_crops(np.where(times < spans[:, 1:], times, np.nan), num_views)
@@ -104,7 +107,7 @@ def waveform_times(
     sample_rate_hz: int,
     token_seconds: float | None,
 ) -> np.ndarray:
-    """Start of every token of whole waveforms, ``(V, T)`` seconds; NaN behind the end."""
+    """Returns the start of every token of whole waveforms, ``(V, T)`` seconds; it is NaN behind the end."""
     lengths = np.full(len(num_tokens), stream.shape[-1])
     if isinstance(stream, Padded):
         lengths = stream.lengths[rows].cpu().numpy()

@@ -44,7 +44,7 @@ _MIN_FACE_COVERAGE = 0.25
 
 
 class LoadedEncoder:
-    """The encoder of one stream of a model, behind the test pipeline of the model's config.
+    """Runs the encoder of one stream of a model, behind the test pipeline of the model's config.
 
     :func:`load_encoder` makes one.
 
@@ -189,7 +189,7 @@ class LoadedEncoder:
     def _times(
         self, sample: EmotionDataSample, stream: Stream, num_steps: int, rows: slice, padding: Tensor | None
     ) -> np.ndarray:
-        """Start of every step of a window's views, ``(V, T)`` seconds from the start of the window."""
+        """Returns the start of every step of a window's views, ``(V, T)`` seconds from the start of the window."""
         num_views = rows.stop - rows.start
         if self.stream == 'video':
             return video_times(sample, num_views, num_steps)
@@ -248,6 +248,6 @@ def load_encoder(
 
 
 def _loads_itself(cfg: Mapping[str, Any]) -> bool:
-    """Whether a component around another library's model reads the weights of that model when it is built."""
+    """Returns whether a component around another library's model reads the weights of that model when it is built."""
     kind = MODELS.get(cfg['type']) if isinstance(cfg.get('type'), str) else cfg.get('type')
     return isinstance(kind, type) and issubclass(kind, ForeignEncoder)

@@ -19,7 +19,7 @@ _DIGITS = 4
 
 @dataclass(frozen=True)
 class FramePart:
-    """The frames of a clip that a window covers.
+    """Describes the frames of a clip that a window covers.
 
     Attributes:
         first: Number of its first frame.
@@ -53,7 +53,7 @@ def frame_fields(sample: EmotionDataSample) -> dict[str, np.ndarray]:
 
 
 class FrameGrid:
-    """The frames of a clip for which there is one prediction each.
+    """Describes the frames of a clip for which there is one prediction each.
 
     They are the frames of its pictures, or else the rows of its features. Without both, there are as many as the model
     has time steps.

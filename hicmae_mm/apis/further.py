@@ -23,7 +23,7 @@ _LONGEST_PATH = 1024
 
 @dataclass(frozen=True)
 class Reading:
-    """How the pipeline of a model reads a stream that is neither pictures nor sound.
+    """Describes how the pipeline of a model reads a stream that is neither pictures nor sound.
 
     Attributes:
         kind: ``'text'``, ``'feature'``, or ``'column'`` for all that a transform of the user reads.
@@ -58,7 +58,7 @@ def find_readings(pipeline: Sequence[Callable[..., Any]], encoders: Mapping[str,
 
 @dataclass
 class WindowStreams:
-    """What a window has of the streams besides pictures and sound.
+    """Holds what a window has of the streams besides pictures and sound.
 
     Attributes:
         columns: Cells that the transforms read.
@@ -72,7 +72,7 @@ class WindowStreams:
 
 
 class GivenStreams:
-    """What the user gives for the streams of a clip besides pictures and sound.
+    """Holds what the user gives for the streams of a clip besides pictures and sound.
 
     Args:
         clip: The clip.
@@ -123,7 +123,7 @@ class GivenStreams:
 
     @property
     def num_rows(self) -> int | None:
-        """Number of rows of the longest feature of frames; None without one."""
+        """Returns the number of rows of the longest feature of frames; it is None without one."""
         return max((len(rows) for rows in self._features.values() if rows.ndim == 2), default=None)
 
     def untimed(self) -> list[str]:

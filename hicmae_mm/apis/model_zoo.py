@@ -30,7 +30,7 @@ _HUB_FILES = ('*.safetensors', '*.pth', '*.py', '*.json')
 
 @dataclass(frozen=True)
 class ResolvedModel:
-    """The config and the weights of a model.
+    """Names the config and the weights of a model.
 
     Attributes:
         name: Name of the model in results.

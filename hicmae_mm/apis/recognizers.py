@@ -15,7 +15,7 @@ from hicmae_mm.apis.inferencer import EmotionInferencer
 
 @dataclass(frozen=True)
 class Recognition:
-    """What a recognizer says about one clip.
+    """Stores the prediction of a recognizer for one clip.
 
     Attributes:
         label: The class with the highest score; None for a model of values.
@@ -35,7 +35,7 @@ class Recognition:
 
 
 class LoadedRecognizer:
-    """A recognizer as a function. :func:`load_recognizer` makes one.
+    """Runs a recognizer as a function. :func:`load_recognizer` makes one.
 
     Args:
         inferencer: Runs the model.

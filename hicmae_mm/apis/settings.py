@@ -57,7 +57,7 @@ class Settings:
 
     @property
     def media(self) -> tuple[str, ...]:
-        """Those of ``'video'`` and ``'audio'`` that the pipeline reads from media."""
+        """Returns those of ``'video'`` and ``'audio'`` that the pipeline reads from media."""
         return tuple(name for name in self.streams if name in MEDIA and name not in self.readings)
 
     def notes(self) -> list[str]:

@@ -18,7 +18,7 @@ SINGLE_WINDOW_SLACK = 1.25
 
 @dataclass(frozen=True)
 class Window:
-    """A part of a clip.
+    """Describes a part of a clip.
 
     Attributes:
         start_seconds: Time at which it begins.

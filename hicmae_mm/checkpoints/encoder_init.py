@@ -20,7 +20,7 @@ from hicmae_mm.models.encoders import PromptedViTEncoder, VisionTransformerEncod
 
 @dataclass(frozen=True)
 class _Layout:
-    """Parameter names of a family of checkpoints: possible prefixes of an encoder, and parts of names to replace."""
+    """Describes the parameter names of a family of checkpoints: prefixes of an encoder, and replaced parts of names."""
 
     prefixes: tuple[str, ...]
     parts: tuple[tuple[str, str], ...] = ()

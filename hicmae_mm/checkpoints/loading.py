@@ -131,7 +131,7 @@ def _with_weights(checkpoint: Any, filename: str) -> dict[str, Any]:
 
 @dataclass
 class LoadingReport:
-    """The parameters that were loaded from a checkpoint, and those that were not.
+    """Lists the parameters that were loaded from a checkpoint, and those that were not.
 
     Attributes:
         loaded: Names of the parameters that were copied from the checkpoint.
@@ -148,12 +148,12 @@ class LoadingReport:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every parameter of the model came from the checkpoint."""
+        """Returns whether every parameter of the model came from the checkpoint."""
         return not self.missing and not self.mismatched
 
     @property
     def is_suspicious(self) -> bool:
-        """Whether more is missing than a new head: shapes differ, or fewer parameters were loaded than are missing."""
+        """Returns whether more than a new head is missing: shapes differ, or fewer were loaded than are missing."""
         return bool(self.mismatched) or len(self.loaded) < len(self.missing)
 
     def summary(self) -> str:

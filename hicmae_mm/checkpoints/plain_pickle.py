@@ -25,7 +25,7 @@ _OPCODES = b'(.0NJKMI\x8a\x8b\x88\x89GXUcR\x81bQaesuhjqr}])t\x85\x86\x87\x80'
 
 
 class BoundedReader:
-    """The input of an unpickler, with a limit on the bytes and on the number of reads.
+    """Reads the input of an unpickler, with a limit on the bytes and on the number of reads.
 
     Args:
         file: File that is open for reading.
@@ -80,14 +80,14 @@ _DISPATCH: dict[int, Callable[..., Any]] = pickle._Unpickler.dispatch
 
 
 class _Operations(dict[int, Callable[..., Any]]):
-    """The allowed operations. Any other one is refused by its code."""
+    """Lists the allowed operations. Any other one is refused by its code."""
 
     def __missing__(self, code: int) -> Callable[..., Any]:
         raise pickle.UnpicklingError(f'its pickle is damaged: torch.save does not write operation {code:#04x}')
 
 
 class PlainUnpickler(pickle._Unpickler):
-    """Unpickler of tensors and plain values.
+    """Unpickles tensors and plain values.
 
     Args:
         file: Input of the unpickler.

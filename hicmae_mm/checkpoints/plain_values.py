@@ -26,7 +26,7 @@ _PLAIN_KINDS = 'biufcSU'  # kinds of numpy's dtypes that hold no Python objects
 
 
 class _Placeholder:
-    """Placeholder of a class that files only name and never call."""
+    """Replaces a class that files only name and never call."""
 
 
 def _history_method(owner: object, name: str) -> Callable[..., Any]:
@@ -49,7 +49,7 @@ def _range(*limits: int) -> range:
 
 
 def _collected(kind: Callable[..., Any], *values: Any) -> Any:
-    """A set, tuple or the like of values that the file holds one by one; not of a range, which may have any length."""
+    """Builds a set, tuple or the like of values that the file holds one by one. A range is refused: it may be huge."""
     if any(not isinstance(value, (list, tuple, set, frozenset, dict)) for value in values):
         raise pickle.UnpicklingError(f'it makes a {kind.__name__} of {type(values[0]).__name__}, which is not allowed')
     if kind in (set, frozenset) and values:

@@ -113,14 +113,17 @@ def convert_prompted_positions(
 
 
 def _num_leading(source: Mapping[str, Tensor]) -> int:
-    """Number of tokens in front of the patches: class, distillation and register tokens."""
+    """Returns the number of tokens in front of the patches: class, distillation and register tokens."""
     return sum(source[name].shape[1] for name in ('cls_token', 'dist_token', 'reg_token') if name in source)
 
 
 def _grid_of_table(
     source: Mapping[str, Tensor], count: int, encoder: PromptedViTEncoder, given: Sequence[int] | None
 ) -> tuple[int, int]:
-    """Last two axes of a position table with ``count`` patches. A table of tubelets has a time axis before them."""
+    """Returns the last two axes of a position table with ``count`` patches.
+
+    A table of tubelets also has a time axis.
+    """
     rows, columns = encoder.patch_embed.grid
     if not isinstance(encoder.patch_embed, ImageEmbed):
         grid: tuple[int, ...] = (rows, columns)  # of a spectrogram

@@ -45,7 +45,7 @@ def load(path: Path, device: torch.device, is_mapped: bool = False) -> Any:
 
 
 class _Archive:
-    """A zip archive with one pickle and one member for every storage, all stored without compression."""
+    """Reads a zip archive with one pickle and one member for every storage, all stored without compression."""
 
     def __init__(self, file: BinaryIO, size: int, device: torch.device, is_mapped: bool) -> None:
         self.file, self.size, self.device = file, size, device

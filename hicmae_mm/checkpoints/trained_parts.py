@@ -26,7 +26,7 @@ _Reader = Callable[[str], Mapping[str, Tensor]]
 
 @dataclass
 class LoadedWeights:
-    """What a model got from files before its training.
+    """Records what a model got from files before its training.
 
     Attributes:
         names: Names of the loaded entries.

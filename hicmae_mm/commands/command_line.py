@@ -51,7 +51,7 @@ _DATA_PACKAGES = {'av', 'cv2', 'decord', 'hicmae_mm', 'json', 'safetensors', 'so
 
 
 class ArgumentParser(argparse.ArgumentParser):
-    """A parser that accepts only complete option names, so that a new option never changes the meaning of an old line.
+    """Accepts only complete option names, so that a new option never changes the meaning of an old command line.
 
     Example:
         >>> parser = ArgumentParser()

@@ -15,7 +15,7 @@ _POLL_SECONDS = 0.05
 
 
 class Job(Protocol):
-    """A running step, such as :class:`~hicmae_mm.commands.steps.RunningStep`."""
+    """Declares what a running step has, such as :class:`~hicmae_mm.commands.steps.RunningStep`."""
 
     step: Step
 
@@ -75,7 +75,7 @@ def run_side_by_side(
 
 @contextmanager
 def _interrupt_afterwards() -> Iterator[None]:
-    """Ctrl-C takes effect when the block has ended. In a thread, which gets no signals, nothing changes."""
+    """Delays Ctrl-C until the block has ended. In a thread, which gets no signals, nothing changes."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

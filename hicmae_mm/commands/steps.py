@@ -26,7 +26,7 @@ GRACE_SECONDS = 20
 
 @dataclass(frozen=True)
 class Step:
-    """One command.
+    """Describes one command.
 
     Attributes:
         name: Short name of the step and of its mark.
@@ -55,7 +55,7 @@ class Step:
 
     @property
     def shell_line(self) -> str:
-        """Command line with which a user can run the step in a shell."""
+        """Returns the command line with which a user can run the step in a shell."""
         assignments = [f'{name}={shlex.quote(value)}' for name, value in self.environment.items()]
         return ' '.join([*assignments, shlex.join(self.command)])
 

@@ -12,7 +12,7 @@ from hicmae_mm.config.reading import base_files, read_config
 
 
 class Origin(NamedTuple):
-    """One value of a config.
+    """Describes one value of a config.
 
     Attributes:
         value: A number, a text, None, or a list without dictionaries.

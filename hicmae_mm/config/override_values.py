@@ -17,7 +17,7 @@ _FORM = 'lists of dictionaries are given as "custom_hooks=[dict(type=\'EMAHook\'
 
 
 class OverrideAction(DictAction):
-    """MMEngine's action for ``--cfg-options KEY=VALUE ...``, with four differences.
+    """Reads ``--cfg-options KEY=VALUE ...`` as MMEngine's action does, with four differences.
 
     It reads dictionaries, alone or in lists. It keeps spaces within a text. A key that is given twice is an error. A
     value that cannot be read ends in a message of one line.

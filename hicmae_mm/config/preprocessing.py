@@ -99,7 +99,7 @@ def _name_of(step: Mapping[str, Any]) -> str:
 
 
 def _last_option(pipeline: Sequence[Mapping[str, Any]], options: Mapping[str, str]) -> tuple[int, str, Any] | None:
-    """Index, option and value of the last transform that decides."""
+    """Returns index, option and value of the last transform that decides."""
     for index in reversed(range(len(pipeline))):
         step = pipeline[index]
         option = options.get(_name_of(step))
@@ -117,7 +117,7 @@ def _last_option(pipeline: Sequence[Mapping[str, Any]], options: Mapping[str, st
 
 
 def _pipelines(value: Any, key: str = '') -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
-    """All pipelines of a config's data loaders, with their keys."""
+    """Returns all pipelines of a config's data loaders, with their keys."""
     if not isinstance(value, Mapping):
         return
     for name, part in value.items():

@@ -72,7 +72,7 @@ def base_files(path: Path) -> list[Path]:
 
 
 def _plain_path(path: Path) -> Path:
-    """``a/./b`` and ``a/b/../c`` as people write them."""
+    """Simplifies ``a/./b`` and ``a/b/../c`` as people write such paths."""
     parts: list[str] = []
     for part in path.parts:
         if part == '..' and parts and parts[-1] not in ('..', '/'):

@@ -30,7 +30,7 @@ _LabelsOf = Callable[[Mapping[str, Any]], LabelParser]
 
 
 class TextRecords(Sequence[dict[str, Any]]):
-    """Sequence of the records of a text list, which are parsed on access.
+    """Gives access to the records of a text list, which are parsed on access.
 
     The list is stored as the bytes of its file and 16 bytes per line, in a few objects. Access does not write to these
     objects, so forked worker processes share them. The constructor checks every line once.

@@ -22,7 +22,7 @@ _MOST_SAMPLES_PER_BYTE = 4  # of a wav file; a header that states more comes fro
 
 
 class AudioReader(Protocol):
-    """The interface of an audio reader, as the transforms use it.
+    """Declares the interface of an audio reader, as the transforms use it.
 
     Attributes:
         sample_rate_hz: Sampling rate of the file.

@@ -30,7 +30,7 @@ _STREAMS = ('video', 'audio')
 
 @DATASETS.register_module()
 class AudioVisualDataset(BaseDataset):
-    """Data set of the clips of a list: text of ``video audio label`` lines, MMEngine's JSON, or a table.
+    """Reads the clips of a list: text of ``video audio label`` lines, MMEngine's JSON, or a table.
 
     A table (CSV, Parquet, JSON lines) names its columns; ``docs/data_format.md`` says which names have a meaning. Every
     other column reaches the pipeline under its own name, and the model as meta information.

@@ -99,7 +99,7 @@ class LengthBucketBatchSampler:
         self._num_skipped = num_batches
 
     def padding_share(self) -> float:
-        """Share of the batches of all ranks in this epoch that is padding, 0..1."""
+        """Returns the share of the batches of all ranks in this epoch that is padding, 0..1."""
         return padding_share([self.lengths[batch] for step in self._steps() for batch in step])
 
     def _padding_without_buckets(self) -> float:
@@ -109,14 +109,14 @@ class LengthBucketBatchSampler:
         return padding_share([step[rank :: self.sampler.world_size] for step in steps for rank in ranks])
 
     def _drawn(self) -> list[int]:
-        """The clips of all ranks in this epoch, in the order of the sampler."""
+        """Returns the clips of all ranks in this epoch, in the order of the sampler."""
         everything = copy.copy(self.sampler)
         everything.rank, everything.world_size = 0, 1
         everything.num_samples = everything.total_size = len(self.sampler.dataset)
         return list(everything)
 
     def _steps(self) -> list[Step]:
-        """All steps of this epoch, with the batch of every rank."""
+        """Returns all steps of this epoch, with the batch of every rank."""
         drawn = self._drawn()
         repeats, world_size = self.num_repeats, self.sampler.world_size
         units = [drawn[start : start + repeats] for start in range(0, len(drawn), repeats)]
@@ -159,7 +159,7 @@ class LengthBucketBatchSampler:
 
 
 def padding_share(batches: list[np.ndarray]) -> float:
-    """Share of padding if each batch of lengths is padded to its longest, 0..1.
+    """Returns the share of padding if each batch of lengths is padded to its longest, 0..1.
 
     Args:
         batches: Lengths of the clips of every batch.

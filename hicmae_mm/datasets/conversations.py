@@ -66,7 +66,7 @@ class ConversationBatchSampler:
 
     @property
     def mean_batch_size(self) -> float:
-        """Mean number of conversations in a batch of a rank."""
+        """Returns the mean number of conversations in a batch of a rank."""
         return self.batch_size if self.drop_last else len(self.conversations) / (len(self) * self.sampler.world_size)
 
     def __len__(self) -> int:
@@ -106,7 +106,7 @@ class ConversationBatchSampler:
         return np.random.default_rng((self.sampler.seed, self.sampler.epoch)).permutation(count)
 
     def _drawn(self) -> Sequence[int]:
-        """The utterances of all ranks in this epoch."""
+        """Returns the utterances of all ranks in this epoch."""
         everything = copy.copy(self.sampler)
         everything.rank, everything.world_size = 0, 1
         everything.num_samples = everything.total_size = len(self.sampler.dataset)

@@ -114,7 +114,7 @@ def _read_or_error(files: Sequence[str], store: Path | None) -> dict[str, float]
 
 
 def _stored(store: Path | None) -> dict[str, list[Any]]:
-    """Size, time of change and seconds by file. A damaged store counts as an empty one."""
+    """Returns size, time of change and seconds by file. A damaged store counts as an empty one."""
     if store is None or not store.is_file():
         return {}
     try:

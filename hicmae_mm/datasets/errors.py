@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 class MediaError(ValueError):
-    """Error for a media file that is broken or incomplete, or lacks a requested stream.
+    """Reports a media file that is broken or incomplete, or lacks a requested stream.
 
     Data sets with ``on_error='skip'`` skip samples on this error and on ``FileNotFoundError`` only.
     """

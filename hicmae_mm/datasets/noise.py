@@ -10,7 +10,7 @@ _LOWEST, _HIGHEST = -32768, 32767
 
 
 def root_mean_square(samples: np.ndarray) -> float:
-    """Root of the mean square of samples."""
+    """Computes the root of the mean square of samples."""
     return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
 
 
@@ -61,10 +61,10 @@ def mix_noise(clean: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray
 
 
 def as_int16(waveform: np.ndarray) -> np.ndarray:
-    """16-bit samples of a waveform in -1..1."""
+    """Returns the 16-bit samples of a waveform in -1..1."""
     return np.clip(np.rint(np.asarray(waveform, np.float64) * -_LOWEST), _LOWEST, _HIGHEST).astype(np.int16)
 
 
 def as_waveform(samples: np.ndarray) -> np.ndarray:
-    """Waveform in -1..1, float32, of 16-bit samples."""
+    """Returns the waveform in -1..1, float32, of 16-bit samples."""
     return samples.astype(np.float32) / -_LOWEST

@@ -41,7 +41,9 @@ class _Packet(NamedTuple):
 
 @dataclass(frozen=True)
 class PictureIndex:
-    """The pictures of a track in the order in which they are shown. Time stamps are in units of the track's time base.
+    """Lists the pictures of a track in the order in which they are shown.
+
+    Time stamps are in units of the track's time base.
 
     Attributes:
         stamps: Time stamps of the pictures, ascending.

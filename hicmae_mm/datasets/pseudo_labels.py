@@ -12,7 +12,7 @@ import numpy as np
 
 
 class PseudoLabels(NamedTuple):
-    """The clips that a model is sure of.
+    """Lists the clips whose class a model predicts with high confidence.
 
     Attributes:
         rows: A row of a table for each clip.

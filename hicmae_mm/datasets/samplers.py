@@ -13,7 +13,7 @@ from hicmae_mm.registry import DATA_SAMPLERS
 
 
 class SampleIndex(int):
-    """An index that also stores the seed, the epoch and the index with which it was drawn.
+    """Stores the seed, the epoch and the index with which it was drawn. It is an index itself.
 
     The arithmetic of data set wrappers (``index - offset``, ``index % length``) keeps these values.
 
@@ -46,7 +46,7 @@ class SampleIndex(int):
 
 @DATA_SAMPLERS.register_module()
 class SeededSampler(DefaultSampler):
-    """MMEngine's default sampler, which here yields :class:`SampleIndex` and can start in the middle of an epoch.
+    """Samples as MMEngine's default sampler. It yields :class:`SampleIndex`, and can start in the middle of an epoch.
 
     With ``num_repeats`` above 1 every sample is drawn several times in a row, each time with a seed of its own. The
     clips of one video in a batch then differ in time and augmentation (repeated augmentation, Hoffer et al., 2020;

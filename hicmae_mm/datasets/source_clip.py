@@ -16,7 +16,7 @@ _ASSUMED_FPS = 25.0
 
 
 class Clip:
-    """An opened video file or folder of frames. It is a context manager that closes the file at its end.
+    """Opens a video file or a folder of frames. It is a context manager that closes the file at its end.
 
     Args:
         path: Video file, or folder of pictures.
@@ -94,7 +94,10 @@ class Clip:
 
     @property
     def seconds(self) -> float | None:
-        """Duration from the start of the first frame to the end of the last (seconds); None without time stamps."""
+        """Returns the duration from the start of the first frame to the end of the last (seconds).
+
+        It is None without time stamps.
+        """
         if self.reader.fps is None:
             return None
         return self.reader.frame_seconds(self.num_frames - 1)[1] - self.reader.frame_seconds(0)[0]

@@ -16,7 +16,7 @@ Span = tuple[float, float]  # start and end in seconds on the clock of the file;
 
 
 class VideoPart:
-    """The frames that start within a span; see :class:`~hicmae_mm.datasets.video_readers.VideoReader`.
+    """Reads the frames that start within a span. See :class:`~hicmae_mm.datasets.video_readers.VideoReader`.
 
     Args:
         reader: Reader of the whole video.
@@ -57,7 +57,7 @@ class VideoPart:
 
 
 class _FrameStarts(Sequence[float]):
-    """Start of every frame (seconds), for a binary search."""
+    """Gives the start of every frame (seconds) to a binary search."""
 
     def __init__(self, reader: VideoReader) -> None:
         self._reader = reader
@@ -70,7 +70,7 @@ class _FrameStarts(Sequence[float]):
 
 
 class AudioPart:
-    """The samples of a span; see :class:`~hicmae_mm.datasets.audio_readers.AudioReader`.
+    """Reads the samples of a span. See :class:`~hicmae_mm.datasets.audio_readers.AudioReader`.
 
     Args:
         reader: Reader of the whole track. Its sample 0 is heard at time 0 of the clock of the file.

@@ -191,7 +191,7 @@ def _per_clip_columns(folder: Path, info: Mapping[str, Any], names: Sequence[str
 
 
 class StoredFeature:
-    """One column of a folder of features, by the names of the clips.
+    """Looks up one column of a folder of features by the names of the clips.
 
     Args:
         folder: That ``tools/extract_features.py`` wrote.

@@ -41,7 +41,7 @@ _LARGEST_PICTURE_BYTES = 2**28
 
 
 class VideoReader(Protocol):
-    """The interface of a video reader, as the transforms use it.
+    """Declares the interface of a video reader, as the transforms use it.
 
     Attributes:
         num_frames: Number of frames n, at least 1.

@@ -21,7 +21,7 @@ _BLOCK_BYTES = 1 << 20
 
 
 class BusyError(ConnectionError):
-    """The server asks to try again later.
+    """Reports that the server asks to try again later.
 
     Attributes:
         seconds: The pause that it asks for.
@@ -33,7 +33,7 @@ class BusyError(ConnectionError):
 
 
 class NotSatisfiableError(ConnectionError):
-    """The server does not have the requested part of the file."""
+    """Reports that the server does not have the requested part of the file."""
 
 
 class SameSafety(HTTPRedirectHandler):

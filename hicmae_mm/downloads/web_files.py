@@ -28,7 +28,7 @@ Progress = Callable[[int], None]  # called with the number of bytes that have ar
 
 @dataclass(frozen=True)
 class WebFile:
-    """A file on a web server, and what is known about it.
+    """Describes a file on a web server, and what is known about it.
 
     Attributes:
         address: ``http://`` or ``https://``.
@@ -96,7 +96,7 @@ def _complete(file: WebFile, partial: _Partial, progress: Progress) -> None:
 
 @dataclass
 class _Partial:
-    """An incomplete file that this process has locked, and what the server said about it."""
+    """Holds an incomplete file that this process has locked, and what the server said about it."""
 
     path: Path
     stream: IO[bytes]
@@ -104,12 +104,12 @@ class _Partial:
 
     @property
     def num_bytes(self) -> int:
-        """Number of bytes that have arrived."""
+        """Returns the number of bytes that have arrived."""
         return os.fstat(self.stream.fileno()).st_size
 
     @property
     def notes_path(self) -> Path:
-        """Path of the file that keeps the notes for the next attempt."""
+        """Returns the path of the file that keeps the notes for the next attempt."""
         return self.path.with_name(f'{self.path.name}.json')
 
     def can_continue(self, file: WebFile) -> bool:

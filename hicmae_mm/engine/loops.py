@@ -17,7 +17,7 @@ from hicmae_mm.registry import LOOPS
 
 @LOOPS.register_module()
 class EpochTrainLoop(EpochBasedTrainLoop):
-    """MMEngine's epoch loop, which continues exactly at the point of an interruption.
+    """Extends MMEngine's epoch loop, so that it continues exactly at the point of an interruption.
 
     A checkpoint that is written by iterations (``default_hooks.checkpoint.by_epoch=False``) can be in the middle of an
     epoch. The loop then skips the batches that were already used. A sampler with ``skip_samples(n)``, or a batch

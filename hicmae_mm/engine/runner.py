@@ -38,7 +38,7 @@ from hicmae_mm.utils.files import replaced_file
 
 @RUNNERS.register_module()
 class AudioVisualRunner(Runner):
-    """A Runner that differs from MMEngine's Runner only in these points.
+    """Differs from MMEngine's Runner only in these points.
 
     * It supports distributed training without a GPU (a gloo group without device ids). Training on a CPU leaves cores
       free for the workers of the data loader, and uses the CPU kernels of this package.

@@ -12,7 +12,7 @@ from mmengine.structures import BaseDataElement
 
 @dataclass
 class ClipResult:
-    """Prediction and annotation of a clip, and what of it can be seen.
+    """Stores prediction and annotation of a clip, and what of it can be shown.
 
     Attributes:
         sample_id: Its name.
@@ -69,19 +69,22 @@ class ClipResult:
 
     @property
     def is_annotated(self) -> bool:
-        """Whether the right answer is known."""
+        """Returns whether the right answer is known."""
         return self.values is not None if self.is_regression else self.label is not None
 
     @property
     def goodness(self) -> float:
-        """Score of the true class; of values, minus the mean absolute error. NaN without annotation."""
+        """Returns the score of the true class; of values, minus the mean absolute error.
+
+        It is NaN without annotation.
+        """
         if self.is_regression:
             return float('nan') if self.values is None else -float(np.abs(self.predicted - self.values).mean())
         return float('nan') if self.label is None else float(self.predicted[self.label])
 
     @property
     def title(self) -> str:
-        """The clip's name and what was said about it."""
+        """Returns the clip's name and what was said about it."""
         if self.is_regression:
             return self.sample_id if self.values is None else f'{self.sample_id}: mean error {-self.goodness:.2f}'
         said = self.names[int(self.predicted.argmax())]
@@ -89,7 +92,7 @@ class ClipResult:
 
 
 def rank(results: Iterable[ClipResult]) -> list[ClipResult]:
-    """Annotated clips, the best first; equally good ones by name.
+    """Returns the annotated clips, the best first; equally good ones by name.
 
     Raises:
         ValueError: If none is annotated.

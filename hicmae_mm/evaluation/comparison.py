@@ -14,7 +14,7 @@ _CHUNK = 256  # resamples at a time
 
 @dataclass(frozen=True)
 class Difference:
-    """Paired bootstrap of a measure.
+    """Stores a paired bootstrap of a measure.
 
     Attributes:
         first: Value of the first model.
@@ -32,7 +32,7 @@ class Difference:
 
 
 def unweighted_recall(predictions: np.ndarray, labels: np.ndarray) -> Measure:
-    """UAR of resamples: the mean recall of the classes that occur in each."""
+    """Computes the UAR of resamples: the mean recall of the classes that occur in each."""
     is_class = labels[:, None] == np.unique(labels)  # (N, C)
     hits = is_class & (predictions == labels)[:, None]
 
@@ -46,13 +46,13 @@ def unweighted_recall(predictions: np.ndarray, labels: np.ndarray) -> Measure:
 
 
 def accuracy(predictions: np.ndarray, labels: np.ndarray) -> Measure:
-    """WAR of resamples."""
+    """Computes the WAR of resamples."""
     hits = (predictions == labels).astype(np.float64)
     return lambda weights: weights @ hits / weights.sum(axis=1)
 
 
 def concordance(values: np.ndarray, targets: np.ndarray) -> Measure:
-    """CCC of resamples of one dimension, ``(N,)`` each; moments as in ``concordance_correlation``."""
+    """Computes the CCC of resamples of one dimension, ``(N,)`` each; moments as in ``concordance_correlation``."""
 
     def measure(weights: np.ndarray) -> np.ndarray:
         total = weights.sum(axis=1)
@@ -116,7 +116,7 @@ def _resamples(num_clips: int, num_resamples: int, seed: int) -> Iterator[np.nda
 
 @dataclass(frozen=True)
 class McNemar:
-    """McNemar's exact test of paired right and wrong answers.
+    """Stores McNemar's exact test of paired right and wrong answers.
 
     Attributes:
         only_first: Clips that only the first model gets right.

@@ -22,7 +22,7 @@ Map = dict[str, str]
 
 @dataclass(frozen=True)
 class EmotionWheels:
-    """Three maps, applied one after the other: form of a word, synonyms, sector of a wheel.
+    """Applies three maps one after the other: form of a word, synonyms, sector of a wheel.
 
     Attributes:
         forms: Form of a word -> the words that it is a form of.
@@ -85,7 +85,7 @@ def _read_forms(path: Path) -> dict[str, tuple[str, ...]]:
 
 
 def _read_synonyms(path: Path) -> dict[str, tuple[str, ...]]:
-    """Synonym -> words of the wheels, over all runs; every word is a synonym of itself."""
+    """Maps every synonym to its words of the wheels, over all runs; every word is a synonym of itself."""
     words: dict[str, dict[str, None]] = {}
     for row in _rows(path):
         runs = [name.removeprefix('word_') for name in row if name.startswith('word_')]
@@ -100,7 +100,7 @@ def _read_synonyms(path: Path) -> dict[str, tuple[str, ...]]:
 
 
 def _read_wheel(path: Path) -> list[tuple[str, str, str]]:
-    """Inner, middle and outer word of each row; blank cells inherit from above."""
+    """Returns the inner, middle and outer word of each row; blank cells inherit from above."""
     filled: list[tuple[str, str, str]] = []
     last = {'level1': '', 'level2': ''}
     for row in _rows(path):

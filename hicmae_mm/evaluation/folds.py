@@ -28,7 +28,7 @@ _SHARE = re.compile(r'(^|/)(UAR|WAR|AUC|ACC|recall|\w+_f1|top\d+)(/|$)')
 
 @dataclass(frozen=True)
 class FoldPredictions:
-    """What one checkpoint predicts on the test list of its fold.
+    """Stores what one checkpoint predicts on the test list of its fold.
 
     Attributes:
         fold: Number of the fold.
@@ -44,7 +44,7 @@ class FoldPredictions:
 
 
 class FoldEvaluator:
-    """The metrics of a config, applied to stored predictions.
+    """Applies the metrics of a config to stored predictions.
 
     Args:
         metrics: ``test_evaluator`` of the config.
@@ -161,7 +161,7 @@ def _measure_all(parts: Sequence[FoldPredictions], evaluator: FoldEvaluator) -> 
 
 
 def _mean_and_std(entries: Sequence[Mapping[str, Any]]) -> dict[str, Measures]:
-    """Over entries with ``measures``; empty for fewer than two."""
+    """Computes mean and deviation over the entries with ``measures``; the result is empty for fewer than two."""
     if len(entries) < 2:
         return {}
     keys = [key for key in entries[0]['measures'] if all(key in entry['measures'] for entry in entries)]

@@ -92,7 +92,7 @@ class _DType:
 
 
 class _TextDType(_DType):
-    """Also the type of text, and of objects in a list."""
+    """Replaces the type of text, and of objects in a list."""
 
     pattern = re.compile(f'{_DTYPE.pattern}|{_TEXT_DTYPE.pattern}')
 

@@ -134,7 +134,7 @@ def scores_and_labels(samples: Samples) -> tuple[np.ndarray, np.ndarray]:
 
 
 def values_and_targets(samples: Samples) -> tuple[np.ndarray, np.ndarray]:
-    """Predicted and annotated values, ``(N, D)`` each.
+    """Returns predicted and annotated values, ``(N, D)`` each.
 
     Raises:
         ValueError: If a sample lacks either, one is not finite, or samples differ in their number of values.

@@ -22,7 +22,7 @@ _FREE = re.compile(r'[,;\n\u3001\uff0c]')
 
 
 def as_words(value: Any, edition: int = 2026) -> list[str]:
-    """Lower-case words of a list, or of text as the challenge of an edition splits it.
+    """Returns the lower-case words of a list, or of text as the challenge of an edition splits it.
 
     If a text has brackets, the edition of 2024 takes what is between the first ``[`` and the first ``]`` and splits it
     at quotes. Later editions split at quotes and commas. Text without brackets, such as the free answer of a language

@@ -65,7 +65,7 @@ class Manifest:
 
     @property
     def input_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of each stream without the batch."""
+        """Returns the shape of each stream without the batch."""
         return {name: tuple(part['shape']) for name, part in self.inputs.items()}
 
     def load_config(self) -> Config:

@@ -106,12 +106,12 @@ class ExportableRecognizer(nn.Module):
 
     @property
     def weight_bytes(self) -> int:
-        """Size of the weights in bytes."""
+        """Returns the size of the weights in bytes."""
         return sum(prod(weight.shape) * weight.element_size() for weight in self.model.parameters())
 
 
 def _input_shape(name: str, encoder: Any) -> tuple[int, ...]:
-    """Shape of a stream's input without the batch."""
+    """Returns the shape of a stream's input without the batch."""
     if getattr(encoder, 'grid', None) is not None:
         return (encoder.in_channels, *(count * length for count, length in zip(encoder.grid, encoder.patch)))
     try:

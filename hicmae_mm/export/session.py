@@ -21,7 +21,7 @@ _PREFERRED_PROVIDERS = ('CUDAExecutionProvider', 'CPUExecutionProvider')
 
 
 class ExportedSession(ABC):
-    """Base class of sessions. It checks inputs, and divides batches for models with a fixed batch size.
+    """This is the base class of sessions. It checks inputs, and divides batches for models with a fixed batch size.
 
     Args:
         folder: Folder that ``tools/export.py`` wrote.
@@ -54,7 +54,7 @@ class ExportedSession(ABC):
 
     @property
     def config(self) -> Config:
-        """The resolved config from which the model was built. Reading it runs no code."""
+        """Returns the resolved config from which the model was built. Reading it runs no code."""
         return self.manifest.load_config()
 
     def predict(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:

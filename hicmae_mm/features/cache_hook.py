@@ -106,7 +106,7 @@ class EncoderCacheHook(Hook):
         runner.logger.info(f'The outputs of the encoders of {list(layouts)} come from {folder} ({split})')
 
     def _folder_of(self, runner: Runner, split: str) -> Path | None:
-        """The folder whose clips were read by the pipeline of a split; val and test often share one."""
+        """Returns the folder whose clips were read by the pipeline of a split; val and test often share one."""
         if not self.folder.is_dir():
             raise FileNotFoundError(f'the cache {self.folder} does not exist: run tools/cache_encoders.py')
         wanted = pipelines_sha256(runner.cfg, split)
@@ -164,7 +164,7 @@ def _model_of(runner: Runner) -> AudioVisualModel:
 
 
 def _leaves(dataset: Any) -> list[Any]:
-    """The data sets with pipelines inside of MMEngine's wrappers."""
+    """Returns the data sets with pipelines inside of MMEngine's wrappers."""
     inner = getattr(dataset, 'datasets', None) or ([dataset.dataset] if hasattr(dataset, 'dataset') else [])
     return [leaf for part in inner for leaf in _leaves(part)] if inner else [dataset]
 
@@ -172,7 +172,7 @@ def _leaves(dataset: Any) -> list[Any]:
 def cached_pipeline(
     transforms: list[Any], folder: Path, layouts: Mapping[str, Layout], settings: Mapping[str, Any]
 ) -> list[Any]:
-    """The pipeline of a data set that reads stored rows in place of pictures and sound.
+    """Returns the pipeline of a data set that reads stored rows in place of pictures and sound.
 
     Raises:
         ValueError: If the pipeline does not end with ``PackStreams`` or ``PackAudioVisual``.

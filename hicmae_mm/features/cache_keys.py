@@ -20,7 +20,7 @@ ROWS = '_rows'  # ending of the column with the number of stored rows of each vi
 
 
 def frozen_streams(model: AudioVisualModel) -> tuple[str, ...]:
-    """The streams whose encoders have no trained parameter."""
+    """Returns the streams whose encoders have no trained parameter."""
     encoders = model.encoders.items()
     return tuple(name for name, encoder in encoders if not any(value.requires_grad for value in encoder.parameters()))
 
@@ -47,7 +47,7 @@ def check_can_cache(model: nn.Module, streams: Sequence[str]) -> None:
 
 
 def encoder_key(model: AudioVisualModel, cfg: Config, stream: str) -> str:
-    """SHA-256 of an encoder: its config, its weights, and the normalisation in front of it."""
+    """Returns the SHA-256 of an encoder: its config, its weights, and the normalisation in front of it."""
     configs = [cfg.model.encoders[stream], cfg.model.get('data_preprocessor')]
     described = json.dumps(configs, sort_keys=True, default=str)
     weights = weights_sha256(model.encoders[stream].state_dict())
@@ -55,12 +55,12 @@ def encoder_key(model: AudioVisualModel, cfg: Config, stream: str) -> str:
 
 
 def pipelines_of(cfg: Config, split: str) -> list[Any]:
-    """How a split is read: the pipelines of its data sets, and their streams."""
+    """Returns how a split is read: the pipelines of its data sets, and their streams."""
     return [[config['pipeline'], config.get('streams')] for config in annotated_datasets(cfg, split)]
 
 
 def pipelines_sha256(cfg: Config, split: str) -> str:
-    """SHA-256 of :func:`pipelines_of`."""
+    """Returns the SHA-256 of :func:`pipelines_of`."""
     described = json.dumps(pipelines_of(cfg, split), sort_keys=True, default=str)
     return hashlib.sha256(described.encode()).hexdigest()
 

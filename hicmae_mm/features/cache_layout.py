@@ -41,7 +41,7 @@ class Layout:
 
     @classmethod
     def of(cls, output: EncoderOutput, used: Sequence[str]) -> Layout:
-        """The layout of an output whose parts ``used`` are stored."""
+        """Returns the layout of an output whose parts ``used`` are stored."""
         tensors = tensors_of(output)
         is_sequence = output.padding is not None
         fixed = [name for name in tensors if name == SUMMARY or not is_sequence]
@@ -55,11 +55,11 @@ class Layout:
         return cls(**{**stored, 'parts': tuple(stored['parts'])})
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values."""
+        """Returns the JSON values."""
         return asdict(self) | dict(parts=list(self.parts))
 
     def pack(self, output: EncoderOutput) -> list[np.ndarray]:
-        """The rows ``(P, D)`` float32 of every view."""
+        """Returns the rows ``(P, D)`` float32 of every view."""
         tensors, views = tensors_of(output), []
         for view in range(output.tokens.shape[0]):
             real = slice(None) if output.padding is None else ~output.padding[view]
@@ -68,7 +68,7 @@ class Layout:
         return views
 
     def unpack(self, rows: Stream) -> EncoderOutput:
-        """The output of a batch of views. Layers that nothing uses are NaN, so that no use stays unseen."""
+        """Returns the output of a batch of views. Layers that nothing uses are NaN, so that no use stays unnoticed."""
         padding = None
         if isinstance(rows, Padded):
             found, padding = self._split_sequences(rows)
@@ -101,7 +101,7 @@ class Layout:
 
 
 def tensors_of(output: EncoderOutput) -> dict[str, Tensor]:
-    """The parts of an output by name, each once."""
+    """Returns the parts of an output by name, each once."""
     found = {f'hidden.{layer}': tensor for layer, tensor in enumerate(output.hidden)}
     found.setdefault(_tokens_name(output), output.tokens)
     if output.summary is not None:

@@ -75,7 +75,7 @@ def dataset_configs(
 
 
 def annotated_datasets(cfg: Config, split: str) -> list[dict[str, Any]]:
-    """The configs of a split's data sets, inside of MMEngine's wrappers."""
+    """Returns the configs of a split's data sets, inside of MMEngine's wrappers."""
     return list(_annotated(cfg[f'{split}_dataloader'].dataset.to_dict()))
 
 

@@ -78,7 +78,7 @@ def describe_columns(columns: Mapping[str, Column]) -> dict[str, dict[str, Any]]
 
 
 class PartSummary(NamedTuple):
-    """Information about a part that can be read without its features.
+    """Stores information about a part that can be read without its features.
 
     Attributes:
         indices: Numbers of the clips that have a row.

@@ -50,7 +50,7 @@ class RowMaker:
 
     @property
     def is_ragged(self) -> bool:
-        """Whether features have an additional axis (views or time steps) whose length differs between clips."""
+        """Returns whether features have an additional axis (views or time steps) whose length differs between clips."""
         return self.keeps_views or self.level == 'frame'
 
     def __call__(

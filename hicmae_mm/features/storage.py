@@ -62,7 +62,7 @@ def merge(parts: PartFolder, folder: Path, file_format: str, info: Mapping[str, 
 
 @dataclass
 class _Survey:
-    """Information about all parts together."""
+    """Stores information about all parts together."""
 
     columns: dict[str, dict[str, Any]] = field(default_factory=dict)
     totals: Counter[str] = field(default_factory=Counter)

@@ -16,7 +16,7 @@ ALLOWANCE_BYTES = 64 * 2**20
 
 
 class Heap:
-    """The heap of the C library, whose free memory is returned to the system once the process grew by an allowance.
+    """Returns free memory of the C library's heap to the system, once the process has grown by an allowance.
 
     The blocks that a training step asks for fit badly into those that it freed before: glibc keeps up to half as much
     memory again. Returning it takes time, since the system zeroes the pages when they are needed again.
@@ -38,7 +38,7 @@ class Heap:
 
 
 def resident_bytes() -> int:
-    """Memory of this process (Linux)."""
+    """Returns the memory of this process (Linux)."""
     return int(STATM.read_bytes().split()[1]) * os.sysconf('SC_PAGE_SIZE')
 
 

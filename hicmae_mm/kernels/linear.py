@@ -40,7 +40,7 @@ def suits_onednn(x: Tensor, weight: Tensor) -> bool:
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None, activation: str = 'none') -> Tensor:
-    """``activation(x @ weight.T + bias)`` outside of autograd."""
+    """Computes ``activation(x @ weight.T + bias)`` outside of autograd."""
     if suits_onednn(x, weight):
         # the algorithm "none" of GELU is the exact one, by the error function
         out: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], 'none')
@@ -50,7 +50,7 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None = None, activation: s
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """``F.linear`` on the fastest product at hand, which stores what ``x`` is made of if that is known."""
+    """Computes ``F.linear`` by the fastest product, and stores what ``x`` is made of if that is known."""
     if not torch.is_grad_enabled():
         return product(x, weight, bias)
     # a product with a frozen weight needs its input no more
@@ -85,7 +85,7 @@ def recipe_of(x: Tensor) -> tuple[Callable[..., Tensor], tuple[Tensor, ...]]:
 
 
 class _Linear(torch.autograd.Function):
-    """A linear layer on :func:`product`, forward and for the gradient of its input."""
+    """Computes a linear layer by :func:`product`, forward and for the gradient of its input."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, again: Any, *sources: Tensor) -> Tensor:
@@ -105,7 +105,7 @@ class _Linear(torch.autograd.Function):
 
 
 class _Scaled(torch.autograd.Function):
-    """A product with factors that need no gradient, and that autograd does not count among what it stores."""
+    """Computes a product with factors that need no gradient, and that autograd does not count among what it stores."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, factors: Tensor) -> Tensor:
@@ -118,12 +118,12 @@ class _Scaled(torch.autograd.Function):
 
 
 def linear_layer(layer: nn.Linear, x: Tensor) -> Tensor:
-    """``nn.Linear`` on :func:`linear`."""
+    """Computes ``nn.Linear`` by :func:`linear`."""
     return linear(x, layer.weight, layer.bias)
 
 
 def layer_norm(norm: nn.LayerNorm, x: Tensor) -> Tensor:
-    """``nn.LayerNorm`` whose result a linear layer need not store: a sixth of what a block stores."""
+    """Computes ``nn.LayerNorm``. A linear layer need not store the result, which is a sixth of what a block stores."""
     out = type(norm).forward(norm, x)
     if not out.requires_grad or not is_large(x) or norm.bias is None:
         return out
@@ -135,7 +135,10 @@ def _layer_norm(shape: tuple[int, ...], eps: float, x: Tensor, weight: Tensor, b
 
 
 def gelu(act: nn.GELU, x: Tensor) -> Tensor:
-    """``nn.GELU`` whose result a linear layer need not store: a quarter of what a block stores, on any device."""
+    """Computes ``nn.GELU``.
+
+    A linear layer need not store the result, a quarter of what a block stores, on any device.
+    """
     out = F.gelu(x, approximate=act.approximate)
     return remember(out, partial(F.gelu, approximate=act.approximate), x) if out.requires_grad else out
 
@@ -154,7 +157,7 @@ def convolution(conv: nn.Conv2d | nn.Conv3d, x: Tensor) -> Tensor:
 
 
 def attention_heads(attention: Attention, parts: str, x: Tensor) -> tuple[Tensor, ...]:
-    """:meth:`Attention.heads` with the bias inside of the product."""
+    """Computes :meth:`Attention.heads` with the bias inside of the product."""
     layer = getattr(attention, parts)
     if layer.bias is not None:
         return type(attention).heads(attention, parts, x)

@@ -72,7 +72,7 @@ class _Stored(torch.autograd.Function):
 
 
 class _RecomputedMlp(torch.autograd.Function):
-    """An MLP of what :class:`_Stored` passed on."""
+    """Computes an MLP of what :class:`_Stored` passed on."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, *parameters_and_recipe: Any) -> Tensor:

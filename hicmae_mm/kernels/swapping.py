@@ -19,7 +19,7 @@ from hicmae_mm.models.layers import Block, CrossAttention, CrossBlock, DropPath,
 
 
 class Kernel(NamedTuple):
-    """A faster or leaner way of computing a method.
+    """Describes a faster or leaner way of computing a method.
 
     Attributes:
         kind: Class of the modules; a subclass with another method of that name is left alone.

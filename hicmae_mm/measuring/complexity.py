@@ -34,7 +34,7 @@ def attention_flops(query: Size, key: Size, value: Size, *_: Any, out_shape: Any
 
 @dataclass(frozen=True)
 class Complexity:
-    """What :func:`count_complexity` finds.
+    """Stores the result of :func:`count_complexity`.
 
     Attributes:
         macs: multiply-accumulates of the whole pass.

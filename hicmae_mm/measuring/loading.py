@@ -31,7 +31,7 @@ STAGES = ('read', 'decode', 'transform', 'collate')
 
 @dataclass(frozen=True)
 class LoadingPlan:
-    """What is measured.
+    """Describes what is measured.
 
     Attributes:
         split: data loader of the config: ``'train'``, ``'val'`` or ``'test'``.
@@ -134,7 +134,7 @@ def time_workers(dataset: Any, plan: LoadingPlan, collate: Collate = collate_str
 
 
 class _EveryClip(Dataset[Any]):
-    """A data set none of whose clips may be left out."""
+    """Wraps a data set none of whose clips may be left out."""
 
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset

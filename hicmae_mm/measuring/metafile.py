@@ -53,7 +53,7 @@ def write_metafile(path: Path, content: dict[str, Any]) -> None:
 
 
 def measure(cfg: Config) -> dict[str, int]:
-    """Size and work of a config's model, counted without memory for it.
+    """Counts size and work of a config's model without memory for it.
 
     Returns:
         dict: ``Parameters``, and ``FLOPs`` of one clip or view (two per multiply-accumulate).
@@ -124,7 +124,7 @@ def collection_of(content: dict[str, Any]) -> str:
 
 
 def project_root(metafile: Path) -> Path:
-    """Folder that the paths in a metafile are relative to: the one that holds ``configs``."""
+    """Returns the folder that the paths in a metafile are relative to: the one that holds ``configs``."""
     folder = metafile.resolve().parent
     return next((part.parent for part in (folder, *folder.parents) if part.name == 'configs'), folder.parent)
 

@@ -32,7 +32,7 @@ Batch = dict[str, Any]
 
 @dataclass(frozen=True)
 class ModelPlan:
-    """What is measured.
+    """Describes what is measured.
 
     Attributes:
         mode: ``'train'``: optimizer steps; ``'infer'``: forward passes.
@@ -118,7 +118,7 @@ def measure_model(cfg: Config, plan: ModelPlan) -> dict[str, Any]:
 
 
 def nominal_macs(model: AudioVisualModel, masks: dict[str, Tensor] | None) -> float:
-    """Published work per clip; of a model that was never published, what its own forward pass needs."""
+    """Returns the published work per clip, or what the model's own forward pass needs if it was never published."""
     try:
         return published_macs(model, masks)
     except TypeError:
@@ -173,7 +173,10 @@ def build_step(model: nn.Module, cfg: Config, plan: ModelPlan) -> tuple[Callable
 
 
 def inference_dtype(plan: ModelPlan) -> torch.dtype:
-    """Type of the matrix products; on a CPU without native bfloat16 mixed precision would only be slower."""
+    """Returns the type of the matrix products.
+
+    Without native bfloat16, mixed precision on a CPU would only be slower.
+    """
     if not plan.amp or (plan.device.type == 'cpu' and ('precision' in plan.style or not cpu_has_native_bfloat16())):
         return torch.float32
     return torch.float16 if 'precision' in plan.style else torch.bfloat16
@@ -221,7 +224,7 @@ def time_steps(
 
 
 class _Compiling:
-    """What torch.compile does, counted from the first call on."""
+    """Counts what torch.compile does from the first call on."""
 
     def __init__(self, first_call: Callable[[], list[float]]) -> None:
         from torch._dynamo.utils import counters  # 100 MB, which no other variant needs

@@ -68,7 +68,7 @@ def use_published_style(model: nn.Module, style: Collection[str]) -> None:
 
 
 def attend_explicitly(module: Attention, q: Tensor, k: Tensor, v: Tensor, padding_mask: Tensor | None = None) -> Tensor:
-    """``(B, H, N, D / H)`` attends to ``(B, H, N', D / H)`` with explicit weights ``(B, H, N, N')``; no padding."""
+    """Lets ``(B, H, N, D / H)`` attend to ``(B, H, N', D / H)`` with weights ``(B, H, N, N')``; no padding."""
     if padding_mask is not None:
         raise ValueError('the published style knows no missing streams: measure batches whose clips have all of them')
     weights = F.dropout(attention_weights(q, k), module.attn_drop, module.training)

@@ -20,7 +20,7 @@ MASK_RATIOS = {'video': 0.9, 'audio': 0.8}  # HiCMAE, "Pre-training"
 def random_inputs(
     model: AudioVisualModel, batch_size: int, generator: torch.Generator | None = None
 ) -> dict[str, Stream]:
-    """Normalised input of every stream of a model, standard normal, as its encoder takes it.
+    """Returns the normalised input of every stream of a model, standard normal, as its encoder takes it.
 
     Args:
         model: a model with ``encoders``.

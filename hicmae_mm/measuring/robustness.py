@@ -24,7 +24,7 @@ _BABBLES = 8  # recordings of babble
 
 @dataclass(frozen=True)
 class Degradation:
-    """One way to degrade a test set.
+    """Describes one way to degrade a test set.
 
     Attributes:
         title: Description for the reader.

@@ -125,7 +125,7 @@ def matmul_gflops(device: torch.device, dtype: torch.dtype = torch.float32, at_l
 
 
 def peak_memory_mb(device: torch.device) -> float:
-    """Peak of a GPU's allocated memory, or of this process's resident memory, in MiB."""
+    """Returns the peak of a GPU's allocated memory, or of this process's resident memory, in MiB."""
     if device.type == 'cuda':
         return torch.cuda.max_memory_allocated(device) / 2**20
     status = Path('/proc/self/status')

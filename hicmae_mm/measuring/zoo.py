@@ -32,7 +32,7 @@ TITLES = (
 
 @dataclass(frozen=True)
 class ZooModel:
-    """A model to measure.
+    """Describes a model to measure.
 
     Attributes:
         config: The config that describes it.
@@ -44,7 +44,7 @@ class ZooModel:
 
 
 def listed_models(root: Path) -> list[ZooModel]:
-    """One model for each size that the metafiles below ``root/configs`` describe, with two digits of size and work.
+    """Returns one model per size that the metafiles below ``root/configs`` describe, with two digits of size and work.
 
     Raises:
         FileNotFoundError: If there is no metafile.
@@ -65,13 +65,13 @@ def listed_models(root: Path) -> list[ZooModel]:
 
 
 def digest(cfg: Config, settings: Mapping[str, Any]) -> str:
-    """Hash of what a measurement depends on: model, optimizer, and how it is measured."""
+    """Returns the hash of what a measurement depends on: model, optimizer, and how it is measured."""
     text = json.dumps([str(cfg.model), str(cfg.get('optim_wrapper')), dict(settings)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def read_records(path: Path) -> dict[str, Record]:
-    """Stored measurements by name; none if there is no such file.
+    """Reads the stored measurements by name; there are none if there is no such file.
 
     Raises:
         ValueError: If a line is no measurement.
@@ -94,12 +94,12 @@ def write_records(path: Path, records: Mapping[str, Record]) -> None:
 
 
 def matmul_work(report: Mapping[str, Any]) -> float:
-    """Time of a step times the machine's rate around it: the GFLOP of matrix products that fit into that time."""
+    """Multiplies the time of a step by the machine's rate: the GFLOP of matrix products that fit into that time."""
     return float(report['nominal_gflop_per_clip'] * report['batch_size'] / report['matmul_fraction'])
 
 
 def table(records: Sequence[Record], ratios: Iterable[Record], about: str) -> str:
-    """The text between the marks.
+    """Returns the text between the marks.
 
     Args:
         records: Measurements in the order of rows.

@@ -27,7 +27,7 @@ from hicmae_mm.structures import Inputs, Padded
 
 @runtime_checkable
 class _HasGrid(Protocol):
-    """A maskable encoder, or one of version 0.1, when all encoders had a grid."""
+    """Declares a maskable encoder, or one of version 0.1, when all encoders had a grid."""
 
     grid: tuple[int, ...]
 
@@ -43,7 +43,7 @@ def stream_order(names: Iterable[str]) -> list[str]:
 
 
 class AudioVisualModel(BaseModel):
-    """Base class of models over streams. Streams are keys, usually ``video`` and ``audio``.
+    """This is the base class of models over streams. Streams are keys, usually ``video`` and ``audio``.
 
     Args:
         encoders: An encoder per stream.
@@ -107,7 +107,7 @@ class AudioVisualModel(BaseModel):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What components may ask for in their constructors."""
+        """Returns what components may ask for in their constructors."""
         encoders = self.encoders.items()
         return dict(
             streams=self.widths,
@@ -228,7 +228,7 @@ class AudioVisualModel(BaseModel):
         return fused | {name: fused[name].masked_fill(rows.unsqueeze(-1), 0) for name, rows in padding.items()}
 
     def layer_depth(self, name: str) -> tuple[int, int]:
-        """Depth of a parameter for layer-wise learning rates (HiCMAE, "Fine-tuning", layer decay).
+        """Returns the depth of a parameter for layer-wise learning rates (HiCMAE, "Fine-tuning", layer decay).
 
         Args:
             name: Parameter name in the model.

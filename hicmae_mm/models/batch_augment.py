@@ -186,7 +186,7 @@ class MixupCutmix(nn.Module):
         return float(lam)
 
     def _score(self, sample: BaseDataElement) -> Tensor:
-        """Soft label of a clip, ``(C,)``: the distribution of its annotation, or its class."""
+        """Returns the soft label of a clip, ``(C,)``: the distribution of its annotation, or its class."""
         if 'gt_score' in sample:
             score: Tensor = sample.gt_score
             return score
@@ -247,7 +247,7 @@ def draw_box(
 
 
 def mirror_partners(num_clips: int, mixed: Sequence[str], present: Mapping[str, Tensor]) -> list[int]:
-    """Whom each clip is mixed with: its mirror image among the clips that have the same streams.
+    """Returns the partner of each clip: its mirror image among the clips that have the same streams.
 
     Args:
         num_clips: B.

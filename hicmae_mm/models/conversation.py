@@ -39,18 +39,18 @@ class Conversations:
     speakers: Tensor
 
     def gather(self, rows: Tensor) -> Tensor:
-        """``(N, ...) -> (B, U, ...)``; padding is 0 or False."""
+        """Maps ``(N, ...)`` to ``(B, U, ...)``; padding is 0 or False."""
         padded = rows.new_zeros(len(self.lengths) * self.num_steps, *rows.shape[1:])
         steps: Tensor = padded.index_copy(0, self.places, rows).unflatten(0, (-1, self.num_steps))
         return steps
 
     def scatter(self, steps: Tensor) -> Tensor:
-        """``(B, U, ...) -> (N, ...)``, the inverse of :meth:`gather`."""
+        """Maps ``(B, U, ...)`` to ``(N, ...)``, the inverse of :meth:`gather`."""
         return steps.flatten(0, 1).index_select(0, self.places)
 
     @property
     def padding(self) -> Tensor:
-        """``(B, U)`` bool, True = padding."""
+        """Returns ``(B, U)`` bool, True = padding."""
         return torch.arange(self.num_steps, device=self.lengths.device) >= self.lengths.unsqueeze(1)
 
 
@@ -191,7 +191,7 @@ class ConversationRecognizer(AudioVisualRecognizer):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What components may ask for; behind the encoders there is one token per utterance, and no grid."""
+        """Returns what components may ask for; behind the encoders there is one token per utterance, and no grid."""
         return {**super().facts, 'grids': {}, 'num_layers': dict.fromkeys(self.widths, 1)}
 
     def run_pass(
@@ -237,7 +237,7 @@ class ConversationRecognizer(AudioVisualRecognizer):
         return EncoderOutput(tokens, (tokens,), talk.padding)
 
     def _padding(self, talk: Conversations, presence: Presence | None) -> Tensor:
-        """``(B, U)``: what lies behind the end of a conversation, and utterances that lack the stream."""
+        """Returns ``(B, U)``: what lies behind the end of a conversation, and utterances that lack the stream."""
         if presence is None:
             return talk.padding
         has_stream = ~presence.padding(1)[:, 0]  # (N,)

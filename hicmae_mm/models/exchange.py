@@ -73,7 +73,7 @@ def _by_stream() -> Any:
 
 @MODELS.register_module()
 class ExchangeRecognizer(AudioVisualRecognizer):
-    """A recognizer of two streams whose encoders exchange information after every block.
+    """Recognizes emotion from two streams whose encoders exchange information after every block.
 
     It does not fit the usual cut of encoders and fusion, so the encoders run in step here. Everything else is an
     :class:`~hicmae_mm.models.AudioVisualRecognizer`. Source: MMA-DFER (Chumachenko et al., 2024).

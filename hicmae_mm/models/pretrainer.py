@@ -164,7 +164,7 @@ class AudioVisualPretrainer(AudioVisualModel):
         masks: Masks | None = None,
         mode: str = 'tensor',
     ) -> dict[str, Tensor] | list[EmotionDataSample]:
-        """MMEngine's three modes.
+        """Runs the model in one of MMEngine's three modes.
 
         Args:
             inputs: Normalised input by stream: video ``(B, 3, T, H, W)``, audio ``(B, 1, T, F)``.
@@ -232,7 +232,7 @@ class AudioVisualPretrainer(AudioVisualModel):
 
 
 def _mask_of(stream: str, masks: Masks) -> TokenMask:
-    """The mask of a stream's encoder, together with that of its decoder if there is one."""
+    """Returns the mask of a stream's encoder, together with that of its decoder if there is one."""
     mask, decoder = as_token_mask(masks[stream], f'{stream} mask'), masks.get(decoder_mask_name(stream))
     if decoder is None:
         return mask

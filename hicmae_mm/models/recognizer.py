@@ -189,7 +189,7 @@ class AudioVisualRecognizer(AudioVisualModel):
         present: Mapping[str, Tensor | Presence] | None = None,
         mode: str = 'tensor',
     ) -> dict[str, Tensor] | list[EmotionDataSample] | Tensor:
-        """MMEngine's three modes.
+        """Runs the model in one of MMEngine's three modes.
 
         Args:
             inputs: The argument of :meth:`extract_features`, with all views of all clips in sequence.

@@ -12,7 +12,7 @@ from hicmae_mm.structures import EmotionDataSample
 
 
 class SampleMemory(nn.Module):
-    """One row of numbers for each sample of the training set, such as a target that is refined while training.
+    """Keeps one row of numbers for each sample of the training set, such as a target that is refined while training.
 
     Make it a part of a head or of an objective. The runner then sets its size by the training set, stores it in
     checkpoints, and restores it when the training resumes (``SampleMemoryHook``). Weights of a model do not contain it:

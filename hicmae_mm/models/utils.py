@@ -35,7 +35,7 @@ def build_slot(component: dict[str, Any] | nn.Module, slot: str, **facts: Any) -
 
 
 def init_transformer(module: nn.Module) -> None:
-    """Initial weights of transformer layers: Xavier-uniform linear weights, zero biases, unit norms."""
+    """Sets initial weights of transformer layers: Xavier-uniform linear weights, zero biases, unit norms."""
     if isinstance(module, nn.Linear):
         nn.init.xavier_uniform_(module.weight)
         if module.bias is not None:

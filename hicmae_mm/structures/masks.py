@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def decoder_mask_name(stream: str) -> str:
-    """Name of the mask that chooses what a stream's decoder predicts; the encoder's has the name of the stream.
+    """Returns the name of the mask for a stream's decoder; the encoder's mask has the name of the stream.
 
     True = not predicted.
 

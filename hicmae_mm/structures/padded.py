@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Padded:
-    """A batch of sequences that share a tensor. What lies behind the end of a sequence counts as nothing.
+    """Holds a batch of sequences that share a tensor. What lies behind the end of a sequence counts as nothing.
 
     Attributes:
         values: ``(B, T, ...)``; T is the length of the longest sequence or more.
@@ -72,23 +72,23 @@ class Padded:
 
     @property
     def padding(self) -> Tensor:
-        """``(B, T)`` bool, True = padding."""
+        """Returns ``(B, T)`` bool, True = padding."""
         positions = torch.arange(self.values.shape[1], device=self.values.device)
         return positions >= self.lengths.unsqueeze(1)
 
     @property
     def shape(self) -> torch.Size:
-        """Shape of the values."""
+        """Returns the shape of the values."""
         return self.values.shape
 
     @property
     def device(self) -> torch.device:
-        """Device of the values."""
+        """Returns the device of the values."""
         return self.values.device
 
     @property
     def dtype(self) -> torch.dtype:
-        """Type of the values."""
+        """Returns the type of the values."""
         return self.values.dtype
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Padded:

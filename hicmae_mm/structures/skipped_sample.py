@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SkippedSample:
-    """A sample that training leaves out because its media could not be read (``on_error='skip'``).
+    """Marks a sample that training leaves out because its media could not be read (``on_error='skip'``).
 
     Attributes:
         sample_id: Name of the sample in its annotation file.

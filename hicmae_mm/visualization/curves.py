@@ -15,7 +15,7 @@ from hicmae_mm.visualization.style import COLORS, LINE_STYLES, MARKERS, TEXT_SIZ
 
 @dataclass(frozen=True)
 class Curve:
-    """One line of a picture.
+    """Describes one line of a picture.
 
     Attributes:
         label: its name in the legend.
@@ -33,7 +33,7 @@ class Curve:
 
 
 def smooth(values: np.ndarray, window_size: int) -> np.ndarray:
-    """Running mean ``(N,)`` over the last ``window_size`` values; the first ones average what there is.
+    """Computes the running mean ``(N,)`` over ``window_size`` values; the first ones average what there is.
 
     Raises:
         ValueError: if the window is shorter than 1.

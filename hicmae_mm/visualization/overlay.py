@@ -106,7 +106,7 @@ class Painter:
         self._panel: tuple[int, int, np.ndarray] | None = None
 
     def paint(self, frame: np.ndarray, seconds: float) -> np.ndarray:
-        """Picture of a frame ``(H, W, 3)`` uint8 RGB: box, panel and progress, height and width even."""
+        """Draws a frame ``(H, W, 3)`` uint8 RGB with box, panel and progress; height and width are even."""
         scale = float(np.clip(frame.shape[0], *_HEIGHTS)) / frame.shape[0]
         height, width = (round(side * scale) // 2 * 2 for side in frame.shape[:2])
         picture = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
@@ -213,7 +213,7 @@ def _encode(
 
 
 class _SoundTrack:
-    """The sound of a clip as AAC, as the model hears it."""
+    """Encodes the sound of a clip as AAC, as the model hears it."""
 
     def __init__(self, container: Any, sound: AudioReader) -> None:
         rate = min(_AAC_RATES_HZ, key=lambda known: abs(known - sound.sample_rate_hz))

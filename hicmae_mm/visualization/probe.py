@@ -76,7 +76,10 @@ def batches(
     num_workers: int = 0,
     seed: int = 0,
 ) -> Iterator[dict[str, Any]]:
-    """Collated batches of some clips in the given order, each read under its own seed; skipped clips are left out."""
+    """Yields collated batches of some clips in the given order.
+
+    Each is read under its own seed; skipped ones are left out.
+    """
     loader: DataLoader[Any] = DataLoader(
         dataset,  # type: ignore[arg-type]
         batch_size=batch_size,
@@ -110,7 +113,7 @@ def evenly_chosen(length: int, count: int) -> list[int]:
 def reconstruct_clip(
     model: AudioVisualPretrainer, batch: dict[str, Any]
 ) -> tuple[str, dict[str, dict[str, Tensor]], list[float], list[float]]:
-    """Name, stages by stream (as the ``reconstruct`` gives them), mean and deviation, of a clip's first view."""
+    """Returns name, stages by stream (as ``reconstruct`` gives them), mean and deviation, of a clip's first view."""
     data = model.data_preprocessor(batch, training=False)
     streams = model.reconstruct(data['inputs'], data.get('masks'))
     stages = {name: {stage: tensor[0] for stage, tensor in parts.items()} for name, parts in streams.items()}

@@ -21,7 +21,7 @@ STAGES = {'original': 'original', 'masked': 'model input', 'reconstruction': 're
 
 
 def unnormalise_video(video: Tensor, mean: Sequence[float], std: Sequence[float]) -> np.ndarray:
-    """Normalised frames ``(3, T, H, W)`` back to RGB ``(T, H, W, 3)`` in 0..1.
+    """Turns normalised frames ``(3, T, H, W)`` into RGB ``(T, H, W, 3)`` in 0..1.
 
     Args:
         video: frames as the model receives them.

@@ -12,7 +12,7 @@ from hicmae_mm.visualization.style import COLORS, TEXT_SIZE, TITLE_SIZE, new_fig
 
 @dataclass(frozen=True)
 class RobustnessPanel:
-    """One panel: a measure at several levels of a degradation.
+    """Describes one panel: a measure at several levels of a degradation.
 
     Attributes:
         title: Name of the degradation.

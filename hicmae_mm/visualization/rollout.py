@@ -92,7 +92,7 @@ def attend(own: Tensor, weights: Tensor, attended: Tensor) -> Tensor:
 
 
 def roll_out(layers: Sequence[Tensor]) -> Tensor:
-    """Self-attentions ``(..., N, N)``, first layer first -> shares of every input token in every output token."""
+    """Multiplies self-attentions ``(..., N, N)`` of all layers to shares of input tokens in each output token."""
     shares = torch.eye(layers[0].shape[-1], device=layers[0].device).expand_as(layers[0])
     for weights in layers:
         shares = attend(shares, weights, shares)
@@ -100,7 +100,7 @@ def roll_out(layers: Sequence[Tensor]) -> Tensor:
 
 
 def roll_out_regions(layers: Sequence[Mapping[str, Tensor]], regions: Tensor) -> Tensor:
-    """Rollout of an encoder with region tokens (LGI-Former of MAE-DFER: Sun et al., ACM MM 2023, section 3.2).
+    """Computes the rollout of an encoder with region tokens (LGI-Former of MAE-DFER: Sun et al., 2023, section 3.2).
 
     Every region has one further, learned token. A layer attends three times: among the tokens of each region with its
     region token (``local``), among the region tokens (``inter``), and from all tokens to the region tokens

@@ -20,7 +20,7 @@ _BOOKKEEPING = {'epoch', 'iter', 'step', 'time', 'data_time', 'memory', 'base_lr
 
 @dataclass
 class RunLog:
-    """The log of one run.
+    """Reads the log of one run.
 
     Attributes:
         name: of the run, for legends.
@@ -34,12 +34,12 @@ class RunLog:
 
     @property
     def counts_epochs(self) -> bool:
-        """Whether training lines name their epoch."""
+        """Returns whether training lines name their epoch."""
         return bool(self.train) and 'epoch' in self.train[0]
 
     @property
     def keys(self) -> list[str]:
-        """What can be drawn, training first."""
+        """Returns the names that can be drawn, those of the training first."""
         return list(dict.fromkeys(key for line in (*self.train, *self.val) for key in line if key != 'step'))
 
     @property

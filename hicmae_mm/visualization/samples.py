@@ -17,7 +17,7 @@ _ROW_WIDTH = 9.3  # inches
 
 @dataclass
 class PipelineTrace:
-    """What is worth seeing of a clip on its way through a pipeline, first view only.
+    """Collects what is worth seeing of a clip on its way through a pipeline, of the first view only.
 
     Attributes:
         frames: ``(T, H, W, 3)`` uint8 by the name of the step that made them.
@@ -113,7 +113,7 @@ def _draw_sound(part: SubFigure, trace: PipelineTrace) -> None:
 
 
 def _draw_sequence(part: SubFigure, name: str, values: np.ndarray) -> None:
-    """A map of the vectors over time, or a curve of one number."""
+    """Returns a map of the vectors over time, or a curve of one number."""
     axes = part.subplots()
     if values.ndim == 1 or 1 in values.shape:
         axes.plot(values.ravel(), linewidth=0.8)

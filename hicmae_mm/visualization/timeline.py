@@ -23,7 +23,7 @@ _ABSENT_COLOR = '#DDDDDD'
 
 @dataclass(frozen=True)
 class Envelope:
-    """Outline of a waveform.
+    """Stores the outline of a waveform.
 
     Attributes:
         seconds: Length of the sound.
@@ -39,7 +39,7 @@ class Envelope:
 def read_envelope(
     sound: AudioReader | Path | np.ndarray | None, sample_rate_hz: int | None = None, parts: int = 900
 ) -> Envelope | None:
-    """Outline of a sound track; of a long one, little is in memory at a time.
+    """Computes the outline of a sound track. Of a long one, little is in memory at a time.
 
     Args:
         sound: A reader, a file with a sound track, or a waveform ``(S,)`` with its rate; None: no sound.
@@ -187,7 +187,7 @@ def _draw_labels(axes: Axes, result: Mapping[str, Any]) -> None:
 
 
 def ink_on(color: str) -> str:
-    """White or black, whichever is easier to read on a colour."""
+    """Returns white or black, whichever is easier to read on a colour."""
     return 'white' if np.dot(to_rgb(color), (0.299, 0.587, 0.114)) < 0.55 else 'black'
 
 

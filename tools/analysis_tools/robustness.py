@@ -69,7 +69,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 @dataclass(frozen=True)
 class Trial:
-    """One test.
+    """Describes one test.
 
     Attributes:
         name: Name of the degradation, or ``'clean'``.

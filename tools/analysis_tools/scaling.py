@@ -35,7 +35,7 @@ MARKS = ('<!-- tables: begin -->', '<!-- tables: end -->')
 
 @dataclass(frozen=True)
 class Workload:
-    """One training step of a rank.
+    """Describes one training step of a rank.
 
     Attributes:
         parameters: Trained parameters.
@@ -50,11 +50,11 @@ class Workload:
     contrasted: tuple[int, ...] = ()
 
     def data_parallel_bytes(self, ranks: int) -> float:
-        """Sent by a rank per optimizer step: ring all-reduce of the gradients, 2 (R - 1) / R of their size."""
+        """Returns what a rank sends per optimizer step: ring all-reduce of gradients, 2 (R - 1) / R of their size."""
         return 2 * (ranks - 1) / ranks * self.parameters * FLOAT32
 
     def sharded_bytes(self, ranks: int, micro_steps: int = 1) -> float:
-        """Sent by a rank per optimizer step, fully sharded.
+        """Returns what a rank sends per optimizer step when it is fully sharded.
 
         Two all-gathers of the parameters in every accumulated iteration, one reduce-scatter of the gradients, each
         (R - 1) / R of their size.
@@ -62,22 +62,22 @@ class Workload:
         return (2 * micro_steps + 1) * (ranks - 1) / ranks * self.parameters * FLOAT32
 
     def hybrid_bytes(self, ranks: int, per_node: int) -> float:
-        """Sent *between nodes* by a rank when every node holds one sharded copy: all-reduce of its shard."""
+        """Returns what a rank sends *between nodes* when every node holds a sharded copy: all-reduce of its shard."""
         nodes = max(1, ranks // per_node)
         return 2 * (nodes - 1) / nodes * self.parameters * FLOAT32 / min(per_node, ranks)
 
     def contrast_bytes(self, ranks: int) -> float:
-        """Sent by a rank per step for gathered negatives: all-gather forward, reduce-scatter backward."""
+        """Returns what a rank sends per step for gathered negatives: all-gather forward, reduce-scatter backward."""
         return 2 * (ranks - 1) * self.batch_size * sum(self.contrasted) * FLOAT32
 
     def steps_per_second(self, tera_flops: float) -> float:
-        """Rate at which a rank computes: 2 FLOP per multiply-accumulate, the backward pass twice the forward."""
+        """Returns the rate at which a rank computes: 2 FLOP per multiply-accumulate, backward twice the forward."""
         return tera_flops * 1e12 / (6 * self.macs * self.batch_size)
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A packed clip.
+    """Describes a packed clip.
 
     Attributes:
         seconds: Its length.
@@ -113,7 +113,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[s
 
 
 def number(value: float) -> str:
-    """Three significant digits, thousands separated."""
+    """Formats a number with three significant digits and separators of thousands."""
     if value >= 100:
         return f'{value:,.0f}'
     return f'{value:.3g}'
@@ -150,7 +150,7 @@ def loader_rows(work: Workload, rates: Sequence[float], core_ms: Sequence[float]
 
 
 def storage_rows(clip: Clip, corpora: dict[str, int], per_shard: int, gpus: Sequence[int]) -> Iterator[list[object]]:
-    """Size and shards of a corpus, and shards for each rank."""
+    """Returns size and shards of a corpus, and shards for each rank."""
     for name, clips in corpora.items():
         shards = -(-clips // per_shard)
         each = [number(shards / ranks) for ranks in (gpus[0], gpus[-1])]
@@ -160,7 +160,7 @@ def storage_rows(clip: Clip, corpora: dict[str, int], per_shard: int, gpus: Sequ
 def reading_rows(
     clip: Clip, gpus: Sequence[int], clips_per_second: float, corpora: dict[str, int]
 ) -> Iterator[list[object]]:
-    """Bandwidth that the storage must give, and the time of an epoch."""
+    """Returns the bandwidth that the storage must give, and the time of an epoch."""
     for ranks in gpus:
         total = ranks * clips_per_second
         epochs = [f'{number(clips / total / 60)} min' for clips in corpora.values()]

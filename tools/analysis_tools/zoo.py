@@ -113,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def up_to_date(args: argparse.Namespace, model: ZooModel, old: Record | None) -> Record:
-    """The stored record of a model, with what it lacks measured now.
+    """Returns the stored record of a model, with what it lacks measured now.
 
     Raises:
         RuntimeError: If a process fails, for another reason than memory.
@@ -139,7 +139,7 @@ def up_to_date(args: argparse.Namespace, model: ZooModel, old: Record | None) ->
 
 
 def modes_of(cfg: Config) -> list[str]:
-    """What can be measured of a model: training steps if it has an optimizer, inference unless it only pre-trains."""
+    """Returns what can be measured: training steps if there is an optimizer, inference unless it only pre-trains."""
     trains = ['train'] if 'optim_wrapper' in cfg else []
     return trains + (['infer'] if cfg.get('test_dataloader') else [])
 
@@ -147,7 +147,7 @@ def modes_of(cfg: Config) -> list[str]:
 def measure_in_process(
     args: argparse.Namespace, config: Path, mode: str, parameters: int, limit_gb: float
 ) -> dict[str, Any]:
-    """The report of ``benchmark.py``, or ``{'too_big': GB}`` if the model needs more memory.
+    """Returns the report of ``benchmark.py``, or ``{'too_big': GB}`` if the model needs more memory.
 
     Raises:
         RuntimeError: If the process fails for another reason.
@@ -209,12 +209,12 @@ def compare(args: argparse.Namespace, folder: Path, records: dict[str, Record]) 
 
 
 def is_nano_recognizer(config: Path, cfg: Config) -> bool:
-    """Whether a config fine-tunes on the media of the quickstart."""
+    """Returns whether a config fine-tunes on the media of the quickstart."""
     return '_nano_' in config.stem and config.stem.endswith('_synthetic') and bool(cfg.get('test_dataloader'))
 
 
 def unweighted_average_recall(args: argparse.Namespace, config: Path) -> float:
-    """UAR in percent on the test set of the quickstart, after pre-training (where there is a config) and fine-tuning.
+    """Returns the quickstart's test UAR in percent, after pre-training (where there is a config) and fine-tuning.
 
     Finished trainings are not repeated, and interrupted ones go on.
 
@@ -257,7 +257,7 @@ def run_step(tool: str, *arguments: object, environment: dict[str, str]) -> None
 
 
 def about(args: argparse.Namespace, records: Sequence[Record]) -> str:
-    """A sentence on machine, dates and settings."""
+    """Returns a sentence on machine, dates and settings."""
     machines = ', '.join(dict.fromkeys(record['machine'] for record in records)) or 'no machine'
     dates = sorted({record['date'] for record in records}) or [today()]
     when = dates[0] if len(dates) == 1 else f'{dates[0]} to {dates[-1]}'
@@ -268,7 +268,7 @@ def about(args: argparse.Namespace, records: Sequence[Record]) -> str:
 
 
 def machine() -> str:
-    """Processor and number of cores."""
+    """Returns processor and number of cores."""
     cpuinfo, name = Path('/proc/cpuinfo'), platform.processor() or platform.machine()
     if cpuinfo.is_file():
         names = re.findall(r'^model name\s*:\s*(.+)$', cpuinfo.read_text(), re.MULTILINE)
@@ -278,7 +278,7 @@ def machine() -> str:
 
 
 def free_memory_gb() -> float:
-    """Memory that programs can get, in units of 10^9 bytes."""
+    """Returns the memory that programs can get, in units of 10^9 bytes."""
     meminfo = Path('/proc/meminfo')
     if meminfo.is_file():
         found = re.search(r'^MemAvailable:\s*(\d+) kB', meminfo.read_text(), re.MULTILINE)
@@ -288,7 +288,7 @@ def free_memory_gb() -> float:
 
 
 def today() -> str:
-    """The day, in coordinated universal time."""
+    """Returns the day, in coordinated universal time."""
     return datetime.now(timezone.utc).strftime('%Y-%m-%d')
 
 

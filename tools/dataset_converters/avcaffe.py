@@ -69,7 +69,7 @@ def read_participants(path: Path) -> set[str]:
 
 
 def part_by_participant(info: Path) -> dict[str, str]:
-    """``'train'`` or ``'test'`` of every participant.
+    """Returns ``'train'`` or ``'test'`` of every participant.
 
     Raises:
         FileNotFoundError: If the corpus's split is not there.

@@ -51,7 +51,7 @@ FIRST_ACTOR, NUM_FOLDS, ACTORS_PER_FOLD = 1001, 5, 18
 
 
 def fold_of(name: str) -> int:
-    """Fold 1 to 5 that tests the actor of a clip: 18 actors each, the last fold one more (HiCMAE, protocol)."""
+    """Returns the fold, 1 to 5, that tests the actor of a clip: 18 actors each, the last fold 19 (HiCMAE)."""
     return min((int(name[:4]) - FIRST_ACTOR) // ACTORS_PER_FOLD, NUM_FOLDS - 1) + 1
 
 

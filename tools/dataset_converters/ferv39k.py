@@ -36,7 +36,7 @@ PARTS = ('train', 'test')
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the corpus's lists.
+    """Describes a line of the corpus's lists.
 
     Attributes:
         name: Folder of the clip below the folder of all clips, such as ``Action/Happy/0267``.
@@ -48,7 +48,7 @@ class Entry:
 
     @property
     def scene(self) -> str:
-        """The scene, which is the first folder."""
+        """Returns the scene, which is the first folder."""
         return self.name.split('/')[0]
 
 

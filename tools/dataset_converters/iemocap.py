@@ -44,7 +44,7 @@ NUM_SESSIONS = 5
 
 
 class Utterance(NamedTuple):
-    """A line of an evaluation file.
+    """Describes a line of an evaluation file.
 
     Attributes:
         session: 1 to 5.
@@ -70,7 +70,7 @@ class Utterance(NamedTuple):
 
     @property
     def is_marked(self) -> bool:
-        """Whether the speaker is the one with the markers."""
+        """Returns whether the speaker is the one with the markers."""
         return self.dialogue[5] == self.speaker
 
 

@@ -62,7 +62,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def pattern(text: str) -> re.Pattern[str]:
-    """A regular expression with a group."""
+    """Reads a regular expression with a group."""
     try:
         compiled = re.compile(text)
     except re.error as error:

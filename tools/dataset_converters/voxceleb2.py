@@ -43,7 +43,7 @@ CLIP = re.compile(r'id\d{5}/[\w-]{11}/\d{5}')
 
 @dataclass
 class Tally:
-    """What became of the clips.
+    """Counts what became of the clips.
 
     Attributes:
         listed: Clips in the list.

@@ -41,7 +41,7 @@ NUM_GROUPS, NUM_FOLDS = 30, 5
 
 
 def fold_of(name: str) -> int:
-    """Fold 1 to 5 that tests the group of a clip ``GROUP_PLAYER_UTTERANCE``: groups 1 to 6, 7 to 12, ... of 30.
+    """Returns the fold, 1 to 5, that tests a clip ``GROUP_PLAYER_UTTERANCE``: groups 1 to 6, 7 to 12, ... of 30.
 
     Raises:
         ValueError: If the name has another form.

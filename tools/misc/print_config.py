@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _in_numeric_order(item: tuple[str, object]) -> list[tuple[int, str]]:
-    """Sort key that puts item 2 of a list before item 10."""
+    """Returns the sort key that puts item 2 of a list before item 10."""
     return [(int(part), '') if part.isdigit() else (-1, part) for part in item[0].split('.')]
 
 

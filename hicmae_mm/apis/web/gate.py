@@ -51,7 +51,7 @@ _HEADERS = {
 
 
 class Gate:
-    """Middleware that passes on only the requests that the page needs.
+    """Passes on only the requests that the page needs. It is a middleware of the server.
 
     Args:
         app: The application of Gradio.

@@ -47,7 +47,7 @@ class Limits:
 
     @property
     def max_bytes(self) -> int:
-        """Largest size of a file in bytes."""
+        """Returns the largest size of a file in bytes."""
         return int(self.max_megabytes * 1e6)
 
 

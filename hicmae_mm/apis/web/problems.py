@@ -10,7 +10,7 @@ LONGEST_TEXT = 10_000
 
 
 class VisitorError(ValueError):
-    """An error that a visitor can understand and correct.
+    """Tells a visitor about an error that he or she can understand and correct.
 
     Args:
         title: One short sentence that says what is wrong.
@@ -29,19 +29,19 @@ class VisitorError(ValueError):
 
 
 def nothing_chosen() -> VisitorError:
-    """Error for an analysis without an upload."""
+    """Returns the error for an analysis without an upload."""
     return VisitorError('There is nothing to analyse yet.', 'Choose a file or record something first.')
 
 
 def upload_lost() -> VisitorError:
-    """Error for an upload that was deleted, for example because it waited too long."""
+    """Returns the error for an upload that was deleted, for example because it waited too long."""
     return VisitorError(
         'The upload is no longer here.', 'Uploads are deleted after a short time. Please choose the file again.'
     )
 
 
 def not_media() -> VisitorError:
-    """Error for a file that cannot be read."""
+    """Returns the error for a file that cannot be read."""
     return VisitorError(
         'This file cannot be read as a video or sound.',
         'It may be another kind of file, damaged, or not complete. MP4, WebM, MOV, AVI, WAV, MP3 and M4A files work.',
@@ -49,38 +49,38 @@ def not_media() -> VisitorError:
 
 
 def too_large(max_megabytes: float) -> VisitorError:
-    """Error for a file with too many bytes."""
+    """Returns the error for a file with too many bytes."""
     return VisitorError(
         f'This file is larger than {max_megabytes:g} MB.', 'Choose a shorter recording or one of lower resolution.'
     )
 
 
 def too_long(max_seconds: float) -> VisitorError:
-    """Error for a file that is too long."""
+    """Returns the error for a file that is too long."""
     return VisitorError(f'This recording is longer than {_spoken(max_seconds)}.', 'Cut it shorter and try again.')
 
 
 def too_detailed() -> VisitorError:
-    """Error for frames with too many pixels, or for too many frames."""
+    """Returns the error for frames with too many pixels, or for too many frames."""
     return VisitorError(
         'The pictures of this video are too large or too many.', 'Save it as 1080p with 30 pictures a second.'
     )
 
 
 def too_slow(max_seconds: float) -> VisitorError:
-    """Error for an analysis that takes too long."""
+    """Returns the error for an analysis that takes too long."""
     return VisitorError(
         f'This recording took longer than {_spoken(max_seconds)} to analyse.', 'Try a shorter or smaller one.'
     )
 
 
 def stopped() -> VisitorError:
-    """Error for an analysis that was stopped because its visitor removed the file or left the page."""
+    """Returns the error for an analysis that was stopped because its visitor removed the file or left the page."""
     return VisitorError('The analysis was stopped.', 'Choose a file to start another one.')
 
 
 def lacks(stream: str, needs: Sequence[str]) -> VisitorError:
-    """Error for a file without a stream that the model needs.
+    """Returns the error for a file without a stream that the model needs.
 
     Args:
         stream: The missing stream.
@@ -93,17 +93,17 @@ def lacks(stream: str, needs: Sequence[str]) -> VisitorError:
 
 
 def no_words() -> VisitorError:
-    """Error for a recording without its words, which the model needs."""
+    """Returns the error for a recording without its words, which the model needs."""
     return VisitorError('The words are missing.', 'Write what is said in the recording into the text field.')
 
 
 def too_many_words() -> VisitorError:
-    """Error for a text that is too long."""
+    """Returns the error for a text that is too long."""
     return VisitorError(f'The text is longer than {LONGEST_TEXT} characters.', 'Write only what is said.')
 
 
 def no_face() -> VisitorError:
-    """Error for a video without a face."""
+    """Returns the error for a video without a face."""
     return VisitorError(
         'No face was found in this video.',
         'One face should be seen from the front, well lit, and fill at least a tenth of the height of the picture.',
@@ -111,12 +111,12 @@ def no_face() -> VisitorError:
 
 
 def cannot_score() -> VisitorError:
-    """Error for a clip that cannot be scored for another reason."""
+    """Returns the error for a clip that cannot be scored for another reason."""
     return VisitorError('This recording could not be analysed.', 'Try another one that lasts at least one second.')
 
 
 def unexpected() -> VisitorError:
-    """Error for a fault of the program; the log of the server has the details."""
+    """Returns the error for a fault of the program; the log of the server has the details."""
     return VisitorError('Something went wrong on the server.', 'Please try again later. Your upload has been deleted.')
 
 

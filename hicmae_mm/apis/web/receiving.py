@@ -30,7 +30,7 @@ _PROGRESS_SECONDS = 60.0  # time in which the page can still ask for the progres
 
 
 class RefusalError(Exception):
-    """The reason why a request is refused.
+    """States the reason why a request is refused.
 
     Args:
         status: Status code of HTTP.

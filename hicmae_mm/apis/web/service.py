@@ -105,7 +105,7 @@ class EmotionService:
 
     @property
     def takes_sound_alone(self) -> bool:
-        """Whether recordings without pictures are accepted."""
+        """Returns whether recordings without pictures are accepted."""
         return 'audio' in self.media and (self.may_lack_streams or self.media == ('audio',))
 
     def view(self, path: Path | None, stop: Stop | None = None, words: str = '') -> dict[str, Any]:

@@ -13,7 +13,7 @@ from hicmae_mm.apis.web import problems
 
 
 class StoppedError(Exception):
-    """The visitor has left, so nobody waits for the result."""
+    """Stops an analysis whose visitor has left, so that nobody waits for the result."""
 
 
 class Stop:
@@ -42,7 +42,7 @@ class Stop:
 
     @property
     def is_asked(self) -> bool:
-        """Whether the end was requested."""
+        """Returns whether the end was requested."""
         return self._asked.is_set()
 
     def check(self) -> None:
@@ -61,7 +61,7 @@ class Stop:
 
 
 class CheckStop:
-    """A step of a pipeline that checks for every window whether the analysis must end."""
+    """Checks for every window whether the analysis must end. It is a step of a pipeline."""
 
     def __init__(self) -> None:
         self.stop = Stop()

@@ -67,11 +67,11 @@ class Visits:
         return [shown | dict(mark=secrets.token_hex(4)), *[None] * len(source_names(self.service))]
 
     def analyse(self, file: gr.FileData, request: gr.Request) -> dict[str, Any]:
-        """Emotion in a video or sound file: the dictionary of EmotionInferencer."""
+        """Returns the emotion in a video or sound file: the dictionary of EmotionInferencer."""
         return self.analyse_with_words(file, '', request)
 
     def analyse_with_words(self, file: gr.FileData, words: str, request: gr.Request) -> dict[str, Any]:
-        """Emotion in a video or sound file and in what is said: the dictionary of EmotionInferencer."""
+        """Returns the emotion in a video or sound file and in what is said: the dictionary of EmotionInferencer."""
         try:
             shown = self._result(dict(file), str(request.session_hash), words)
         except VisitorError as problem:

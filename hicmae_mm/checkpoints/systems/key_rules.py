@@ -15,7 +15,7 @@ _PLACEHOLDER = re.compile(r'\{(\w+?)(?:\+(\d+))?\}')
 
 
 class Unused(NamedTuple):
-    """A published parameter that takes no part in the system's computation.
+    """Names a published parameter that takes no part in the system's computation.
 
     Attributes:
         name: Template of its name.
@@ -30,7 +30,7 @@ class Unused(NamedTuple):
 
 @dataclass(frozen=True)
 class KeyRules:
-    """The parameter names of a published system and this package's.
+    """Maps the parameter names of a published system to those of this package.
 
     A rule is a pair of templates: the published name and ours. ``{i}`` stands for a number and carries over; ``{i+1}``
     on the published side stands for a number that is 1 higher there. A template that ends in a dot fits the beginning
@@ -171,7 +171,7 @@ def _first(renamings: Iterable[Callable[[str], str | None]], name: str, problem:
 
 
 def _pattern(template: str) -> re.Pattern[str]:
-    """Regular expression of a template; the last group is what follows a template that ends in a dot."""
+    """Returns the regular expression of a template; the last group is what follows a template that ends in a dot."""
     parts, position = [], 0
     for found in _PLACEHOLDER.finditer(template):
         parts += [re.escape(template[position : found.start()]), rf'(?P<{found[1]}>\d+)']

@@ -25,7 +25,7 @@ _KEYS = ('video', 'audio', 'frames', 'fps', 'waveform', 'sample_rate_hz', 'name'
 
 @dataclass(frozen=True)
 class ClipInput:
-    """One clip of a user.
+    """Describes one clip of a user.
 
     Attributes:
         name: Name of the clip in results.
@@ -49,12 +49,12 @@ class ClipInput:
 
     @property
     def shares_clock(self) -> bool:
-        """Whether pictures and sound come from one file, so that its time stamps align them."""
+        """Returns whether pictures and sound come from one file, so that its time stamps align them."""
         return isinstance(self.audio, Path) and isinstance(self.video, Path) and self.audio == self.video
 
     @property
     def sound(self) -> Path | np.ndarray | None:
-        """The sound; None if there is none, for example in a video file without a sound track."""
+        """Returns the sound; it is None if there is none, for example in a video file without a sound track."""
         is_silent = isinstance(self.audio, Path) and 'audio' not in tracks_of(self.audio)
         return None if is_silent else self.audio
 

@@ -13,7 +13,7 @@ from hicmae_mm.datasets.labels import LabelParser
 
 @dataclass(frozen=True)
 class ListedClip:
-    """A row of a list.
+    """Describes a row of a list.
 
     Attributes:
         given: What the row gives for the streams by name, and ``name``.

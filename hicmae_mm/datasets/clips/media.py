@@ -268,5 +268,5 @@ class OpenClip:
 
     @property
     def path(self) -> Path | None:
-        """Path of the video; None if the clip has frames in memory, or no video."""
+        """Returns the path of the video; it is None if the clip has frames in memory, or no video."""
         return self.clip.video if isinstance(self.clip.video, Path) else None

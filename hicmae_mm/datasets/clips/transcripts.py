@@ -21,7 +21,7 @@ _MARKUP = re.compile(r'<[^<>]*>|\{\\[^{}]*\}')
 
 @dataclass(frozen=True)
 class Word:
-    """A word and the time at which it is spoken (seconds)."""
+    """Stores a word and the time at which it is spoken (seconds)."""
 
     start_seconds: float
     end_seconds: float
@@ -30,7 +30,7 @@ class Word:
 
 @dataclass(frozen=True)
 class Transcript:
-    """The words of a clip.
+    """Stores the words of a clip.
 
     Attributes:
         text: All words.
@@ -46,7 +46,7 @@ class Transcript:
 
     @property
     def end_seconds(self) -> float:
-        """End of the last word (seconds); 0 without times."""
+        """Returns the end of the last word (seconds); it is 0 without times."""
         return max((word.end_seconds for word in self.words or ()), default=0.0)
 
     def between(self, start_seconds: float, end_seconds: float) -> str:

@@ -21,7 +21,7 @@ _MOST_BYTES = 1 << 36
 
 
 class SplitReport(NamedTuple):
-    """What was written of a split.
+    """Counts what was written of a split.
 
     Attributes:
         clips: Number of clips.

@@ -17,7 +17,7 @@ STREAMS = ('video', 'audio')
 
 @dataclass(frozen=True)
 class Clip:
-    """A line of a list.
+    """Describes a line of a list.
 
     Attributes:
         video: Video file or folder of frames; None: sound alone.
@@ -47,7 +47,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class MediaLayout:
-    """Where the pictures and the sound of a corpus lie: ``root/{video,audio}_dir/NAME{suffix}``.
+    """States where pictures and sound of a corpus lie: ``root/{video,audio}_dir/NAME{suffix}``.
 
     A clip's name may have folders in it (``Actor_01/01-01-03-01-01-01-01``). An empty ``video_suffix`` means folders of
     frames, ``audio_dir='-'`` the videos' own sound tracks. ``streams`` says which of them are looked for.
@@ -80,12 +80,12 @@ class MediaLayout:
 
     @property
     def reads_videos(self) -> bool:
-        """Whether a clip needs its video, for pictures or for sound."""
+        """Returns whether a clip needs its video, for pictures or for sound."""
         return 'video' in self.streams or self.audio_dir == OWN_SOUND_TRACK
 
     @property
     def reads_sounds(self) -> bool:
-        """Whether a clip needs a sound file."""
+        """Returns whether a clip needs a sound file."""
         return 'audio' in self.streams and self.audio_dir != OWN_SOUND_TRACK
 
     def clip(self, name: str, *labels: Label) -> Clip:

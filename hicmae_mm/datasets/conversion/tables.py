@@ -16,7 +16,7 @@ T = TypeVar('T')
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a table.
+    """Describes a row of a table.
 
     Attributes:
         position: File and line, for messages.

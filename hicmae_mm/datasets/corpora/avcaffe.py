@@ -20,7 +20,7 @@ _FROM_HIGH_TO_LOW = [(213, 94, 0), (230, 159, 0), (128, 128, 128), (86, 180, 233
 
 @DATASETS.register_module()
 class AVCAFFEArousal(AudioVisualDataset):
-    """AVCAffe's arousal, the first label column; see :class:`AudioVisualDataset` for the arguments."""
+    """Reads AVCAffe's arousal, the first label column. See :class:`AudioVisualDataset` for the arguments."""
 
     METAINFO: ClassVar[dict[str, Any]] = dict(
         _ABOUT, name='AVCAffe, arousal', classes=AROUSAL, palette=_FROM_HIGH_TO_LOW
@@ -29,7 +29,7 @@ class AVCAFFEArousal(AudioVisualDataset):
 
 @DATASETS.register_module()
 class AVCAFFEValence(AudioVisualDataset):
-    """AVCAffe's valence, the second label column; see :class:`AudioVisualDataset` for the arguments."""
+    """Reads AVCAffe's valence, the second label column. See :class:`AudioVisualDataset` for the arguments."""
 
     METAINFO: ClassVar[dict[str, Any]] = dict(
         _ABOUT, name='AVCAffe, valence', classes=VALENCE, palette=_FROM_HIGH_TO_LOW

@@ -21,13 +21,13 @@ _FOUR = ('anger', 'happiness', 'neutral', 'sadness')
 
 @DATASETS.register_module()
 class CREMAD(AudioVisualDataset):
-    """CREMA-D with its six emotions; see :class:`AudioVisualDataset` for the arguments."""
+    """Reads CREMA-D with its six emotions. See :class:`AudioVisualDataset` for the arguments."""
 
     METAINFO: ClassVar[dict[str, Any]] = dict(_ABOUT, classes=_SIX, palette=palette(_SIX))
 
 
 @DATASETS.register_module()
 class CREMAD4(AudioVisualDataset):
-    """CREMA-D with four emotions, for comparison with IEMOCAP and MSP-IMPROV."""
+    """Reads CREMA-D with four emotions, for comparison with IEMOCAP and MSP-IMPROV."""
 
     METAINFO: ClassVar[dict[str, Any]] = dict(_ABOUT, classes=_FOUR, palette=palette(_FOUR))

@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Fact:
-    """Something known about a corpus.
+    """States a fact about a corpus, and its source.
 
     Attributes:
         value: The number or text.
@@ -26,7 +26,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Crops:
-    """The pictures that published work reads.
+    """Describes the pictures that published work reads.
 
     Attributes:
         form: What they are, in words.

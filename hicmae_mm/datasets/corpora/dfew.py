@@ -13,7 +13,7 @@ _CLASSES = ('happiness', 'sadness', 'neutral', 'anger', 'surprise', 'disgust', '
 
 @DATASETS.register_module()
 class DFEW(AudioVisualDataset):
-    """DFEW, in the order of its own labels 1 to 7; see :class:`AudioVisualDataset` for the arguments."""
+    """Reads DFEW, in the order of its own labels 1 to 7. See :class:`AudioVisualDataset` for the arguments."""
 
     METAINFO: ClassVar[dict[str, Any]] = dict(
         name='DFEW',

@@ -38,7 +38,7 @@ _CLASSES = ('happiness', 'sadness', 'neutral', 'anger', 'surprise', 'disgust', '
 
 @DATASETS.register_module()
 class FERV39k(AudioVisualDataset):
-    """FERV39k, in the order of DFEW's labels; see :class:`AudioVisualDataset` for the arguments.
+    """Reads FERV39k, in the order of DFEW's labels. See :class:`AudioVisualDataset` for the arguments.
 
     Published models use this order too. ``LABELS`` has the corpus's own words for the emotions, in the same order.
     """

@@ -13,7 +13,7 @@ _FOUR = ('anger', 'happiness', 'neutral', 'sadness')
 
 @DATASETS.register_module()
 class IEMOCAP(AudioVisualDataset):
-    """IEMOCAP with four emotions, excitement counted as happiness; see :class:`AudioVisualDataset`."""
+    """Reads IEMOCAP with four emotions; excitement counts as happiness. See :class:`AudioVisualDataset`."""
 
     METAINFO: ClassVar[dict[str, Any]] = dict(
         name='IEMOCAP',

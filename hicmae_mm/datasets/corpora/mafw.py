@@ -72,7 +72,7 @@ def _mixed_colour(compound: str) -> tuple[int, ...]:
 
 @DATASETS.register_module()
 class MAFW(AudioVisualDataset):
-    """MAFW with its 11 single emotions; see :class:`AudioVisualDataset` for the arguments."""
+    """Reads MAFW with its 11 single emotions. See :class:`AudioVisualDataset` for the arguments."""
 
     METAINFO: ClassVar[dict[str, Any]] = dict(
         _ABOUT, name='MAFW', classes=SINGLE_EMOTIONS, palette=palette(SINGLE_EMOTIONS)
@@ -81,7 +81,7 @@ class MAFW(AudioVisualDataset):
 
 @DATASETS.register_module()
 class MAFW43(AudioVisualDataset):
-    """MAFW with 43 compound emotions: the 11 single ones, and 32 combinations of two or three.
+    """Reads MAFW with 43 compound emotions: the 11 single ones, and 32 combinations of two or three.
 
     The corpus does not number them; this order (single ones first, then by the single ones in them) is ours.
     """

@@ -13,7 +13,7 @@ _SIX = ('neutral', 'anger', 'happiness', 'sadness', 'worry', 'surprise')
 
 @DATASETS.register_module()
 class MER2023(AudioVisualDataset):
-    """The MER-MULTI track: six emotions and valence; see :class:`AudioVisualDataset` for the arguments."""
+    """Reads the MER-MULTI track: six emotions and valence. See :class:`AudioVisualDataset` for the arguments."""
 
     TASK = 'multitask'
     METAINFO: ClassVar[dict[str, Any]] = dict(

@@ -13,7 +13,7 @@ _FOUR = ('anger', 'happiness', 'neutral', 'sadness')
 
 @DATASETS.register_module()
 class MSPIMPROV(AudioVisualDataset):
-    """MSP-IMPROV with its four emotions; see :class:`AudioVisualDataset` for the arguments."""
+    """Reads MSP-IMPROV with its four emotions. See :class:`AudioVisualDataset` for the arguments."""
 
     METAINFO: ClassVar[dict[str, Any]] = dict(
         name='MSP-IMPROV',

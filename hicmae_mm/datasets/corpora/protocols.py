@@ -14,7 +14,7 @@ _IEMOCAP_SIZES = (1085, 1023, 1151, 1031, 1241)  # what work with these 5531 utt
 
 @dataclass(frozen=True)
 class Protocol:
-    """The published split of a corpus.
+    """Describes the published split of a corpus.
 
     Attributes:
         sizes: Clips of each fold's lists, ``{'fold1': (train, test)}``; empty where they are not known.

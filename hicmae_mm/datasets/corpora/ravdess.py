@@ -13,7 +13,7 @@ _CLASSES = ('neutral', 'calm', 'happiness', 'sadness', 'anger', 'fear', 'disgust
 
 @DATASETS.register_module()
 class RAVDESS(AudioVisualDataset):
-    """The speech of RAVDESS, classes in the order of its own codes 01 to 08; see :class:`AudioVisualDataset`."""
+    """Reads the speech of RAVDESS; classes follow its own codes 01 to 08. See :class:`AudioVisualDataset`."""
 
     METAINFO: ClassVar[dict[str, Any]] = dict(
         name='RAVDESS',

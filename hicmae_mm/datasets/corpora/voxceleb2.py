@@ -10,7 +10,7 @@ from hicmae_mm.registry import DATASETS
 
 @DATASETS.register_module()
 class VoxCeleb2(AudioVisualDataset):
-    """VoxCeleb2 for pre-training; see :class:`AudioVisualDataset` for the arguments."""
+    """Reads VoxCeleb2 for pre-training. See :class:`AudioVisualDataset` for the arguments."""
 
     TASK = 'unlabelled'
     METAINFO: ClassVar[dict[str, Any]] = dict(

@@ -10,7 +10,7 @@ from hicmae_mm.registry import DATASETS
 
 @DATASETS.register_module()
 class WerewolfXL(AudioVisualDataset):
-    """The speakers' clips with the raters' mean scores; see :class:`AudioVisualDataset` for the arguments."""
+    """Reads the speakers' clips with the raters' mean scores. See :class:`AudioVisualDataset` for the arguments."""
 
     TASK = 'regression'
     METAINFO: ClassVar[dict[str, Any]] = dict(

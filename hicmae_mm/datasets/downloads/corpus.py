@@ -15,7 +15,7 @@ Progress = Callable[[int], None]  # called with the bytes or files that have com
 
 @dataclass(frozen=True)
 class CorpusFile:
-    """A file of a corpus.
+    """Describes a file of a corpus.
 
     Attributes:
         name: Its place below the folder of the corpus.
@@ -29,7 +29,7 @@ class CorpusFile:
 
     @property
     def size(self) -> int:
-        """Length in bytes."""
+        """Returns the length in bytes."""
         assert self.source.size is not None  # every corpus says it
         return self.source.size
 
@@ -39,7 +39,7 @@ class CorpusFile:
 
 
 class PublishedCorpus(ABC):
-    """A corpus, and where its owners publish it.
+    """Describes a corpus, and where its owners publish it.
 
     Args:
         base_url: Address of a mirror that has the same files under the same paths; None: the owners'.

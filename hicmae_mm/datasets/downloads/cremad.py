@@ -47,7 +47,7 @@ def clip_names() -> Iterator[str]:
 
 
 class CremadDownload(PublishedCorpus):
-    """The sound and the videos of CREMA-D; see :class:`PublishedCorpus` for the argument."""
+    """Lists the sound and the videos of CREMA-D. See :class:`PublishedCorpus` for the argument."""
 
     title = 'CREMA-D'
     homepage = 'https://github.com/CheyneyComputerScience/CREMA-D'

@@ -23,7 +23,7 @@ _CHECKSUM = re.compile(r'md5:[0-9a-f]{32}|sha256:[0-9a-f]{64}')
 
 
 class RavdessDownload(PublishedCorpus):
-    """The speech of RAVDESS; see :class:`PublishedCorpus` for the argument."""
+    """Lists the speech of RAVDESS. See :class:`PublishedCorpus` for the argument."""
 
     title = 'RAVDESS'
     homepage = f'https://zenodo.org/records/{_RECORD}'

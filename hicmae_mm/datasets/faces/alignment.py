@@ -39,7 +39,7 @@ def box_transforms(boxes: np.ndarray, margin: float, size: int) -> np.ndarray:
 
 
 def landmark_transforms(landmarks: np.ndarray, margin: float, size: int) -> np.ndarray:
-    """Similarity transforms (turn, scale, shift) that bring landmarks closest to :data:`TEMPLATE`.
+    """Returns the similarity transforms (turn, scale, shift) that bring landmarks closest to :data:`TEMPLATE`.
 
     The least-squares solution in closed form (Umeyama, 1991), with points as complex numbers: the factor a of
     ``w = a z + b`` turns and scales.

@@ -27,7 +27,7 @@ MISSING_POLICIES = ('nearest', 'skip', 'fail', 'keep')
 
 @dataclass(frozen=True)
 class CropOptions:
-    """How faces are cut out, whoever finds them. What is None is the cropper's own default.
+    """Describes how faces are cut out, whoever finds them. None means the cropper's own default.
 
     Attributes:
         size: Height and width of the pictures (pixels).
@@ -126,7 +126,7 @@ class BaseFaceCropper(ABC):
 
 
 class LocatingCropper(BaseFaceCropper):
-    """Base of the croppers that say where the faces are; choosing, filling, smoothing and cutting are done here."""
+    """This is the base class of croppers that locate faces. It chooses, fills, smooths and cuts."""
 
     @abstractmethod
     def locate(self, clip: Clip) -> list[Faces]:
@@ -162,7 +162,7 @@ class LocatingCropper(BaseFaceCropper):
 
 
 class FrameDetector(LocatingCropper):
-    """Base of the croppers that look at one frame after the other.
+    """This is the base class of croppers that look at one frame after the other.
 
     Args:
         max_side: Frames are shrunk for the search until their longer side has this length (pixels).

@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Faces:
-    """The faces of one frame.
+    """Stores the faces of one frame.
 
     Attributes:
         boxes: ``(n, 4)`` float; n may be 0.
@@ -25,7 +25,7 @@ NO_FACES = Faces(np.zeros((0, 4)))
 
 
 def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Intersection over union of boxes ``(..., 4)`` and ``(..., 4)``, which broadcast: ``(...)`` in 0..1."""
+    """Computes the intersection over union, ``(...)`` in 0..1, of boxes ``(..., 4)`` that broadcast."""
     low = np.maximum(first[..., :2], second[..., :2])
     high = np.minimum(first[..., :2] + first[..., 2:], second[..., :2] + second[..., 2:])
     common = np.clip(high - low, 0, None).prod(axis=-1)

@@ -14,7 +14,7 @@ from hicmae_mm.registry import FACE_CROPPERS
 
 @FACE_CROPPERS.register_module()
 class HaarCascade(FrameDetector):
-    """Boosted cascade of Haar features (Viola and Jones, 2001).
+    """Finds faces by a boosted cascade of Haar features (Viola and Jones, 2001).
 
     Good enough for actors who look into the camera; it misses profiles, and takes some shirts for faces. OpenCV 5 no
     longer ships the cascades.

@@ -25,7 +25,7 @@ _PICTURE = re.compile(r'frame_det_(\d+)_(\d+)\.(?:bmp|jpg|jpeg|png)', re.IGNOREC
 
 @FACE_CROPPERS.register_module()
 class OpenFace(BaseFaceCropper):
-    """The output of OpenFace (Baltrusaitis et al., 2018): ``clip_aligned/frame_det_00_000001.bmp`` and ``clip.csv``.
+    """Reads the output of OpenFace (Baltrusaitis et al., 2018): ``clip_aligned/frame_det_00_000001.bmp``, ``clip.csv``.
 
     The CSV file says of every frame whether the face was tracked (column ``success``); its column names may have
     spaces around them. If there are several faces, the one with the most pictures is taken. Without the file,

@@ -16,7 +16,7 @@ _ASSUMED_FPS = 25.0
 
 @dataclass(frozen=True)
 class FaceTrack:
-    """One face per frame.
+    """Stores one face per frame.
 
     Attributes:
         found: ``(T,)`` bool, whether it was seen.

@@ -41,7 +41,7 @@ def smooth(values: np.ndarray, boxes: np.ndarray, method: str, window: int) -> n
 
 
 def moving_average(values: np.ndarray, window: int) -> np.ndarray:
-    """Centred moving average of ``(T, K)``.
+    """Computes the centred moving average of ``(T, K)``.
 
     Near the ends the window shrinks on both sides alike, so a steady motion comes out as it went in.
     """
@@ -53,7 +53,7 @@ def moving_average(values: np.ndarray, window: int) -> np.ndarray:
 
 
 def savgol(values: np.ndarray, window: int) -> np.ndarray:
-    """Savitzky-Golay filter (1964) of ``(T, K)``: a parabola fitted to each window, which keeps quick turns.
+    """Applies the Savitzky-Golay filter (1964) to ``(T, K)``: a parabola is fitted to each window, so quick turns stay.
 
     A series shorter than the window is filtered with the longest odd window that fits; one too short for a parabola
     stays as it is.

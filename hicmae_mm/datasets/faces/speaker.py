@@ -26,7 +26,7 @@ _FEWEST_FRAMES = 10
 
 @dataclass(frozen=True)
 class Mouth:
-    """The mouth of a track.
+    """Describes the mouth of a track.
 
     Attributes:
         frames: ``(n,)`` int, in which it and the one before it are seen.
@@ -100,7 +100,7 @@ def _likeness(mouth: Mouth, loudness: np.ndarray) -> float:
 
 
 def loudness_of(audio: AudioReader, seconds: Sequence[float]) -> np.ndarray:
-    """Root mean square of the sound between each frame and the one before, ``(T,)``.
+    """Returns the root mean square of the sound between each frame and the one before, ``(T,)``.
 
     Args:
         audio: Sound whose first sample is at 0 seconds.

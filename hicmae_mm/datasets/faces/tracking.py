@@ -24,7 +24,7 @@ _LEAST_SIZE_RATIO = 0.5  # of a track that follows the main one
 
 @dataclass
 class Track:
-    """One face over time.
+    """Stores one face over time.
 
     Attributes:
         frames: Indices of the frames that show the face, in ascending order.
@@ -57,7 +57,7 @@ class Track:
 
     @property
     def side(self) -> float:
-        """Mean of the boxes' longer sides (pixels)."""
+        """Returns the mean of the boxes' longer sides (pixels)."""
         return float(np.stack(self.boxes)[:, 2:].max(axis=1).mean())
 
     def weight(self) -> float:

@@ -12,7 +12,7 @@ from hicmae_mm.registry import FACE_CROPPERS
 
 @FACE_CROPPERS.register_module()
 class WholeFrame(LocatingCropper):
-    """The whole picture, for clips that are face crops already; black bars fill one that is not square."""
+    """Takes the whole picture, for clips that are face crops already; black bars fill one that is not square."""
 
     def locate(self, clip: Clip) -> list[Faces]:
         """See :class:`LocatingCropper`."""

@@ -13,7 +13,7 @@ from hicmae_mm.registry import FACE_CROPPERS
 
 @FACE_CROPPERS.register_module()
 class YuNet(FrameDetector):
-    """The small convolutional detector of OpenCV (Wu, Peng and Yu, 2023): finds turned heads, too, and five landmarks.
+    """Finds faces, also of turned heads, and five landmarks by OpenCV's small network (Wu, Peng and Yu, 2023).
 
     With landmarks the face is not only cut out but aligned, see
     :data:`~hicmae_mm.datasets.faces.alignment.TEMPLATE`.

@@ -23,7 +23,7 @@ _FULL_SCALE = 32768.0
 
 @dataclass
 class Loudness:
-    """Peak and root mean square of a signal that comes in pieces."""
+    """Measures peak and root mean square of a signal that comes in pieces."""
 
     num_samples: int = 0
     peak: float = 0.0
@@ -39,12 +39,12 @@ class Loudness:
 
     @property
     def peak_db(self) -> float | None:
-        """Largest magnitude, in dB relative to full scale; None for nothing but zeros."""
+        """Returns the largest magnitude, in dB relative to full scale; it is None for nothing but zeros."""
         return _decibel(self.peak)
 
     @property
     def rms_db(self) -> float | None:
-        """Root mean square, in dB relative to full scale; None for nothing but zeros."""
+        """Returns the root mean square, in dB relative to full scale; it is None for nothing but zeros."""
         return _decibel(math.sqrt(self.sum_of_squares / max(self.num_samples, 1)))
 
     def is_silent(self, peak_db: float, rms_db: float = -math.inf) -> bool:

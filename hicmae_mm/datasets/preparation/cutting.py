@@ -19,7 +19,7 @@ _STAMP_ROUNDING_SECONDS = 6e-4  # containers round time stamps to milliseconds
 
 @dataclass(frozen=True)
 class Cut:
-    """A part of a recording.
+    """Describes a part of a recording.
 
     Attributes:
         name: File name of the result, without ending.
@@ -44,7 +44,7 @@ class Cut:
 
 @dataclass
 class _PlannedCut:
-    """A cut, which frames of the recording it shows, and their pictures so far."""
+    """Stores a cut, the frames of the recording that it shows, and their pictures so far."""
 
     cut: Cut
     indices: list[int]

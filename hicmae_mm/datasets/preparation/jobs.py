@@ -29,7 +29,7 @@ _LEFTOVER = re.compile(r'\..+\.\d+\.part')
 
 @dataclass(frozen=True)
 class Job:
-    """One piece of work.
+    """Describes one piece of work.
 
     Attributes:
         name: What the report calls it.
@@ -48,7 +48,7 @@ Work = Callable[[Job, Path], Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job.
+    """Records the result of a job.
 
     Attributes:
         name: The job's.
@@ -168,7 +168,7 @@ def _claim(out_dir: Path, settings: Mapping[str, Any], force: bool) -> None:
 
 
 def _read_journal(path: Path) -> dict[str, dict[str, Any]]:
-    """Newest record of every finished job; a line that was cut short is left out."""
+    """Returns the newest record of every finished job. A line that was cut short is left out."""
     records: dict[str, dict[str, Any]] = {}
     if path.exists():
         for line in path.read_text(encoding='utf-8').splitlines():

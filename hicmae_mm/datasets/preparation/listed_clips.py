@@ -25,7 +25,7 @@ _LABEL = re.compile(r'-?[0-9]+(?:\.[0-9]+)?')
 
 @dataclass(frozen=True)
 class ListedClip:
-    """A clip of an annotation file.
+    """Describes a clip of an annotation file.
 
     Attributes:
         index: Place in the list, from 0.
@@ -49,7 +49,7 @@ class ListedClip:
 
     @property
     def name(self) -> str:
-        """The path that names it, as written."""
+        """Returns the path that names the clip, as written."""
         return self.columns[0] if self.columns[0] != OWN_SOUND_TRACK else self.columns[1]
 
 
@@ -93,7 +93,10 @@ def list_clips(
 
 
 def column_hint(clip: ListedClip) -> str:
-    """Why files of a clip may be missing, where its columns were meant in another way; empty if nothing tells."""
+    """Returns the reason why files of a clip may be missing, where its columns were meant in another way.
+
+    It is empty if nothing tells.
+    """
     video, audio = clip.paths['video'], clip.columns[1]
     if hint := _backslash_hint(clip):
         return hint

@@ -31,7 +31,7 @@ _PRELOADED = ['__main__', 'hicmae_mm.datasets.faces', 'hicmae_mm.datasets.prepar
 
 @dataclass(frozen=True)
 class Failure:
-    """What became of an item that could not be worked on.
+    """Records why an item could not be processed.
 
     Attributes:
         kind: ``'missing'`` (no such file), ``'broken'`` (a bad file) or ``'crashed'`` (it brought the process down).
@@ -43,7 +43,7 @@ class Failure:
 
 
 class WorkerError(RuntimeError):
-    """The traceback of an error in a worker process, as the cause of that error in this process."""
+    """Shows the traceback of an error in a worker process, as the cause of that error in this process."""
 
 
 def default_num_workers() -> int:
@@ -99,7 +99,7 @@ def run_parallel(
 
 
 class _Worker(Generic[T, R]):
-    """A process that works on one item at a time; a new one takes the place of one that died."""
+    """Runs a process that works on one item at a time. A new process replaces one that died."""
 
     def __init__(self, context: Any, function: Callable[[T], R], item: T) -> None:
         self._context, self._function = context, function
@@ -144,7 +144,7 @@ class _Worker(Generic[T, R]):
 
 @dataclass(frozen=True)
 class _Raised:
-    """An error on its way from a worker."""
+    """Carries an error from a worker to the main process."""
 
     error: Exception
     traceback: str

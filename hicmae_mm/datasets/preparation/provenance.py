@@ -25,7 +25,7 @@ _COMPARE = 'scores of published checkpoints hold for their crops; on others they
 
 @dataclass(frozen=True)
 class Seen:
-    """What was measured of a clip; None: unknown.
+    """Stores what was measured of a clip. None means unknown.
 
     Attributes:
         frames: Number of frames.
@@ -40,7 +40,7 @@ class Seen:
 
 @dataclass
 class Provenance:
-    """What can be said about a list's pictures.
+    """States what can be said about the pictures of a list.
 
     Attributes:
         corpus: Name of the data set class.

@@ -29,7 +29,7 @@ _READ_SECONDS = 60  # of sound at a time
 
 @dataclass
 class ClipFindings:
-    """What was found out about a clip.
+    """Stores what was found out about a clip.
 
     Attributes:
         problems: (kind, stream, what is wrong in words); empty for a clean clip.

@@ -34,7 +34,7 @@ _FULL_SCALE = 32768.0
 
 
 class ByteSource(Protocol):
-    """The bytes of one clip, wherever they are.
+    """Declares how the bytes of one clip are read, wherever they are.
 
     Attributes:
         size: How many.
@@ -47,7 +47,7 @@ class ByteSource(Protocol):
 
 
 class PackedClip:
-    """A clip in a shard; the json is read when it is made, frames and sound when they are asked for.
+    """Reads a clip in a shard: the json when it is made, frames and sound when they are requested.
 
     Args:
         source: Its bytes.
@@ -82,7 +82,7 @@ class PackedClip:
 
     @property
     def shares_clock(self) -> bool:
-        """Whether pictures and sound come from one file, whose time stamps say what belongs together."""
+        """Returns whether pictures and sound come from one file, whose time stamps say what belongs together."""
         return 'start_seconds' in (self.meta['audio'] or ())
 
     def open_video(self) -> PackedVideoReader:
@@ -172,7 +172,7 @@ class PackedVideoReader:
 
 
 class PcmReader:
-    """Sound of a clip as it is, of which only the part asked for is read."""
+    """Reads sound as it is stored; only the requested part is read."""
 
     note: str | None = None
 

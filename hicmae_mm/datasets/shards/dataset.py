@@ -145,7 +145,7 @@ class AudioVisualShards(AudioVisualDataset):
 
 
 class OpenPackedClip:
-    """First step of the pipeline: reads a clip's json.
+    """Reads a clip's json. It is the first step of the pipeline.
 
     Added keys: ``packed_clip``, the labels, ``columns``. Changed keys: ``sample_id``, ``streams``,
     ``absent_streams``.

@@ -17,7 +17,7 @@ FORMAT, VERSION = 'hicmae_mm shards', 1
 
 @dataclass(frozen=True)
 class ShardRecord:
-    """What the index says about a shard.
+    """Stores what the index says about a shard.
 
     Attributes:
         name: File, beside the index.
@@ -80,7 +80,7 @@ class ShardIndex:
 def index_text(
     shards: Sequence[ShardRecord], streams: Sequence[str], metainfo: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> str:
-    """Content of an index file: one line per shard."""
+    """Returns the content of an index file: one line per shard."""
     head = dict(format=FORMAT, version=VERSION, num_samples=sum(len(shard.offsets) - 1 for shard in shards))
     head |= dict(streams=list(streams), metainfo=metainfo, settings=settings)
     lines = ',\n'.join(

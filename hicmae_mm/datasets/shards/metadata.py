@@ -42,7 +42,7 @@ def check_clip_meta(meta: Any) -> dict[str, Any]:
 
 
 def check_offsets(offsets: Any, name: str) -> list[int]:
-    """Byte positions in ascending order, one more than there are items.
+    """Returns the byte positions in ascending order, one more than there are items.
 
     Raises:
         ValueError: They are none.

@@ -26,7 +26,7 @@ _JPEG_SUFFIXES = {'.jpg', '.jpeg'}
 
 @dataclass(frozen=True, slots=True)
 class ListedClip:
-    """A line of an annotation list.
+    """Describes a line of an annotation list.
 
     Attributes:
         sample_id: Its name.
@@ -152,7 +152,7 @@ class ClipPacker:
         return clip_members(about, frames, fps, seconds, sound, rate, self.audio_format, sound_start)
 
     def _pack_video(self, clip: ListedClip) -> tuple[list[bytes], float | None, list[float] | None]:
-        """JPEG files, frames per second, and time stamps where these are not regular."""
+        """Returns JPEG files, frames per second, and time stamps where these are not regular."""
         if clip.video is None:
             raise MediaError('the list names no video; pack the sound alone with --streams audio')
         reader = open_video(clip.video, self.backend, self.frame_folder_fps)
@@ -203,7 +203,7 @@ class ClipPacker:
         return data.tobytes()
 
     def _seconds(self, reader: VideoReader, num_frames: int) -> list[float] | None:
-        """Start of every frame and end of the last, unless they are just ``index / fps``."""
+        """Returns the start of every frame and end of the last, unless they are just ``index / fps``."""
         if reader.fps is None:
             return None
         first = reader.frame_seconds(0)[0]

@@ -24,7 +24,7 @@ _ATTEMPTS = 4  # of requests to a server, 1, 2 and 4 s apart
 
 
 class Place(NamedTuple):
-    """Where a clip lies.
+    """States where a clip lies.
 
     Attributes:
         shard: File name.
@@ -38,7 +38,7 @@ class Place(NamedTuple):
 
 
 class ShardStorage:
-    """A folder of shards.
+    """Reads a folder of shards.
 
     On a disk, clips are read piece by piece, as they are needed. From elsewhere they come whole, those of a batch by
     concurrent requests: see :meth:`fetch`. May be used in worker processes, forked or spawned.
@@ -68,7 +68,7 @@ class ShardStorage:
         self._forget()
 
     def _connect(self) -> tuple[Any, str]:
-        """File system and path of the folder; a connection does not outlive a fork."""
+        """Returns file system and path of the folder; a connection does not outlive a fork."""
         if self._connection is None or self._connection[0] != os.getpid():
             self._connection = (os.getpid(), *fsspec.core.url_to_fs(self.root, **self._options))
         return self._connection[1], self._connection[2].rstrip('/')
@@ -169,7 +169,7 @@ def too_short(place: Place) -> MediaError:
 
 
 class FileBytes:
-    """A clip on a disk; see :class:`~hicmae_mm.datasets.shards.clip.ByteSource`."""
+    """Reads a clip on a disk. See :class:`~hicmae_mm.datasets.shards.clip.ByteSource`."""
 
     def __init__(self, storage: ShardStorage, place: Place) -> None:
         self._storage, self._place = storage, place
@@ -184,7 +184,7 @@ class FileBytes:
 
 
 class MemoryBytes:
-    """A clip in memory; see :class:`~hicmae_mm.datasets.shards.clip.ByteSource`."""
+    """Reads a clip in memory. See :class:`~hicmae_mm.datasets.shards.clip.ByteSource`."""
 
     def __init__(self, data: bytes) -> None:
         self._data = memoryview(data)

@@ -30,7 +30,7 @@ _MIB = 2**20
 
 @dataclass(frozen=True)
 class PackingPlan:
-    """What goes into the shards.
+    """Describes what goes into the shards.
 
     Attributes:
         clips: Clips in the order of the list.
@@ -121,7 +121,7 @@ def write_shards(plan: PackingPlan, out_dir: Path, num_workers: int = 0, force: 
 
 
 def shard_name(number: int) -> str:
-    """File name of a shard."""
+    """Returns the file name of a shard."""
     return f'shard-{number:06d}.tar'
 
 
@@ -211,7 +211,7 @@ def _broken(clip: ListedClip, failure: Failure) -> dict[str, Any]:
 
 
 class ShardFile:
-    """A tar file that is being written, and where its clips begin."""
+    """Writes a tar file, and keeps the positions where its clips begin."""
 
     def __init__(self, file: BinaryIO, number: int) -> None:
         self._number = number

@@ -17,7 +17,7 @@ _COLUMNS = ('audio', 'label', 'speaker')
 
 @dataclass(frozen=True)
 class Recording:
-    """A recording of one utterance.
+    """Describes a recording of one utterance.
 
     Attributes:
         path: The sound file.
@@ -34,7 +34,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Naming:
-    """How paths below the corpus tell class and speaker: the first group of each pattern that took part.
+    """States how paths below the corpus tell class and speaker: the first group of each pattern that took part.
 
     Attributes:
         label: Pattern of the class, searched in the path with ``/`` between folders.

@@ -90,12 +90,12 @@ def voice_statistics(waveform: np.ndarray) -> np.ndarray:
 
 
 def _distribution(rows: np.ndarray) -> list[np.ndarray]:
-    """Mean, deviation and percentiles over time of ``(T, D)``."""
+    """Computes mean, deviation and percentiles over time of ``(T, D)``."""
     return [rows.mean(axis=0), rows.std(axis=0), *np.percentile(rows, _PERCENTILES, axis=0)]
 
 
 def _slope(rows: np.ndarray) -> np.ndarray:
-    """Slope of the line through five neighbouring frames, ``(T, D)``."""
+    """Computes the slope of the line through five neighbouring frames, ``(T, D)``."""
     padded = np.pad(rows, ((2, 2), (0, 0)), 'edge')
     length = len(rows)
     near = padded[3 : 3 + length] - padded[1 : 1 + length]
@@ -105,7 +105,7 @@ def _slope(rows: np.ndarray) -> np.ndarray:
 
 
 def _modulation(rows: np.ndarray) -> list[np.ndarray]:
-    """Log strength of the variation over time in each band of frequency; it does not depend on the length."""
+    """Computes the log strength of the variation over time in each band of frequency, whatever the length."""
     length = max(256, 1 << (len(rows) - 1).bit_length())
     spectrum = np.abs(np.fft.rfft(rows - rows.mean(axis=0), n=length, axis=0)) / np.sqrt(len(rows))
     hz = np.arange(len(spectrum)) * _FRAMES_PER_SECOND / length
@@ -114,7 +114,7 @@ def _modulation(rows: np.ndarray) -> list[np.ndarray]:
 
 
 def _pitch(samples: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pitch (log2 Hz), periodicity (0 to about 1) and log energy of every frame, ``(T,)`` each, by autocorrelation."""
+    """Computes pitch (log2 Hz), periodicity (0 to about 1) and log energy of every frame, ``(T,)`` each."""
     step = frame_samples(SAMPLE_RATE_HZ) * 2 // 5  # 25 ms windows overlap by 15 ms
     frames = samples.unfold(0, _PITCH_WINDOW, step)  # (T, window)
     frames = frames - frames.mean(dim=1, keepdim=True)
@@ -144,7 +144,7 @@ def _pitch_window() -> tuple[Tensor, Tensor]:
 
 
 def _speech(energy: np.ndarray) -> slice:
-    """The frames from the first to the last one that is not silence, and at least 20 frames."""
+    """Cuts silence at both ends, but keeps at least 20 frames."""
     loud = np.flatnonzero(energy > np.percentile(energy, 95) - _SILENCE_LOG)
     start, stop = int(loud[0]), int(loud[-1]) + 1
     if stop - start < _FEWEST_FRAMES:

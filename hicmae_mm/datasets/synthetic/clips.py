@@ -39,7 +39,7 @@ _EXPOSURE = 125.0  # mean brightness that the camera's exposure meter, pointed a
 
 @dataclass(frozen=True)
 class Actor:
-    """A person: a face and a voice."""
+    """Describes a person: a face and a voice."""
 
     face: FaceIdentity
     voice: VoiceIdentity
@@ -131,7 +131,7 @@ def _film(
 
 
 def _move_head(expression: Expression, times: np.ndarray, rng: np.random.Generator) -> list[HeadPose]:
-    """Slow wandering, plus the expression's way of moving: shaking, nodding, swaying, trembling, drooping."""
+    """Makes the head wander slowly, with the expression's movement: shaking, nodding, swaying, and drooping."""
     phase = rng.uniform(0, 2 * np.pi, 8)
     rate = rng.uniform(0.8, 1.25)
 

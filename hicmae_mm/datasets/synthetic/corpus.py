@@ -25,7 +25,7 @@ _GENERATOR_VERSION = 1  # raise it when the same settings no longer give the sam
 
 @dataclass(frozen=True)
 class CorpusConfig:
-    """Everything that determines a corpus.
+    """Holds everything that determines a corpus.
 
     Attributes:
         seed: The same seed gives the same media.
@@ -59,7 +59,7 @@ class CorpusConfig:
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip of the plan. ``split`` is 'train', 'test' or 'unlabelled'; ``label`` indexes :data:`EMOTIONS`."""
+    """Plans one clip. ``split`` is 'train', 'test' or 'unlabelled'; ``label`` indexes :data:`EMOTIONS`."""
 
     name: str
     split: str
@@ -69,12 +69,12 @@ class Clip:
 
     @property
     def video_path(self) -> str:
-        """The picture's file (with its own sound track), relative to the corpus."""
+        """Returns the picture's file (with its own sound track), relative to the corpus."""
         return f'video/{self.name}.mp4'
 
     @property
     def audio_path(self) -> str:
-        """The sound's file, relative to the corpus."""
+        """Returns the sound's file, relative to the corpus."""
         return f'audio/{self.name}.wav'
 
 

@@ -17,7 +17,7 @@ HAIR_STYLES = ('short', 'long', 'bun', 'curly', 'parted', 'bald')
 
 @dataclass(frozen=True)
 class FaceIdentity:
-    """What does not change from clip to clip of one actor. Lengths in head half-heights, colours RGB 0..255."""
+    """Describes what stays from clip to clip of an actor. Lengths are in head half-heights, colours RGB 0..255."""
 
     skin: Colour
     hair: Colour
@@ -41,7 +41,7 @@ class FaceIdentity:
 
 @dataclass(frozen=True)
 class Expression:
-    """Facial actions, each 0 at rest and about -1..1 at full strength, and the head's way of moving.
+    """Describes facial actions, each 0 at rest and about -1..1 at full strength, and how the head moves.
 
     ``brow_inner``, ``brow_outer``: raised (+) or lowered (-); ``brow_squeeze``: drawn together; ``lids``: eyes widened
     (+) or narrowed (-); ``cheeks``: raised, which bends the lower lids; ``nose_wrinkle``; ``smile``: corners of the
@@ -95,7 +95,7 @@ EXPRESSIONS = {
 
 @dataclass(frozen=True)
 class HeadPose:
-    """Where the head is in the picture: turns in radians, ``x`` and ``y`` in picture sizes, ``scale`` likewise."""
+    """States where the head is in the picture. Turns are in radians, ``x``, ``y`` and ``scale`` in picture sizes."""
 
     yaw: float
     pitch: float

@@ -17,7 +17,7 @@ _SUBPIXEL_BITS = 4
 
 
 class Shape(NamedTuple):
-    """A polygon in head units, or a line if ``width`` is above 0.
+    """Describes a polygon in head units, or a line if ``width`` is above 0.
 
     ``depth`` says how much it moves when the head turns; at 0 it stays at the silhouette.
     """

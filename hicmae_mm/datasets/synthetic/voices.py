@@ -26,7 +26,7 @@ _FORMANT_BANDWIDTHS_HZ = np.array([80.0, 110.0, 160.0, 250.0])
 
 @dataclass(frozen=True)
 class VoiceIdentity:
-    """A speaker: mean pitch (Hz), formants relative to an average adult's, and two habits of the larynx."""
+    """Describes a speaker: mean pitch (Hz), formants relative to an average adult's, and two habits of the larynx."""
 
     pitch_hz: float
     formant_scale: float
@@ -36,7 +36,7 @@ class VoiceIdentity:
 
 @dataclass(frozen=True)
 class VocalStyle:
-    """How something is said.
+    """Describes how something is said.
 
     Attributes:
         pitch: Mean pitch relative to the speaker's own.
@@ -189,7 +189,7 @@ def _upsampled(track: np.ndarray, num_samples: int) -> np.ndarray:
 def _glottal_source(
     voice: VoiceIdentity, style: VocalStyle, pitch_hz: np.ndarray, strength: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Derivative of Rosenberg's glottal pulse (1971): a slow opening, a fast closing, and rest."""
+    """Returns the derivative of Rosenberg's glottal pulse (1971): a slow opening, a fast closing, and rest."""
     num_samples = round(len(pitch_hz) / _CONTROL_RATE_HZ * SAMPLE_RATE_HZ) * _OVERSAMPLING
     cycles = np.cumsum(_upsampled(pitch_hz, num_samples)) / (SAMPLE_RATE_HZ * _OVERSAMPLING)
     phase = cycles % 1.0

@@ -22,7 +22,9 @@ CODECS = {'mp3': ('mp3', 'libmp3lame'), 'opus': ('ogg', 'libopus'), 'aac': ('adt
 
 
 class SoundDegradation(BaseTransform):
-    """Base of transforms that change each waveform and keep its length. Put them behind ``LoadAudio``.
+    """This is the base class of transforms that change each waveform and keep its length.
+
+    Put them behind ``LoadAudio``.
 
     Required keys: ``waveforms``, ``sample_rate_hz``. Without waveforms (no audio stream) nothing happens.
     """

@@ -26,7 +26,7 @@ _EVERY_VALUE = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=
 
 @TRANSFORMS.register_module()
 class ClipRandAugment(BaseTransform):
-    """RandAugment (Cubuk et al., 2020) by timm's policy strings, the same operations on every frame of the clip.
+    """Applies RandAugment (Cubuk et al., 2020) by timm's policy strings, with the same operations on every frame.
 
     timm draws operations and magnitudes and defines those on colours. Those that move pixels are timm's in effect, but
     run in OpenCV, which is many times faster than Pillow there (cubic kernels differ slightly).
@@ -100,7 +100,7 @@ def _look_up(function: Any, is_linear: bool, clip: WarpedClip, *args: Any, **kwa
 
 
 def _contrast(clip: WarpedClip, factor: float, **_: Any) -> WarpedClip:
-    """Pillow's contrast: away from, or towards, the mean grey of each frame."""
+    """Changes contrast as Pillow does: away from, or towards, the mean grey of each frame."""
     values = Image.fromarray(_EVERY_VALUE)
     frames = []
     for frame in clip.apply_warp():
@@ -111,7 +111,7 @@ def _contrast(clip: WarpedClip, factor: float, **_: Any) -> WarpedClip:
 
 
 def _sharpen(clip: WarpedClip, factor: float, **_: Any) -> WarpedClip:
-    """Pillow's sharpness: away from, or towards, a 3x3 mean that counts the centre five times; borders stay."""
+    """Changes sharpness as Pillow does: away from, or towards, a 3x3 mean in which the centre counts five times."""
     return WarpedClip([_sharpen_frame(frame, factor) for frame in clip.apply_warp()])
 
 

@@ -13,7 +13,7 @@ from hicmae_mm.structures import decoder_mask_name
 
 
 def running_cell_masks(grid: tuple[int, int, int], ratio: float) -> np.ndarray:
-    """All four masks whose cells of 2x2 tokens run through one pattern from time step to time step.
+    """Returns all four masks whose cells of 2x2 tokens run through one pattern from time step to time step.
 
     A cell hides ``int(4 * ratio)`` of its tokens. They move on by one place of the cell at every step, so that no token
     is hidden at all steps (VideoMAE V2, Wang et al., 2023; AVF-MAE++, Wu et al., 2025).

@@ -12,7 +12,7 @@ import numpy as np
 
 
 class AudioSpan(NamedTuple):
-    """A part of a sound track.
+    """Describes a part of a sound track.
 
     Attributes:
         start: Start of the span, in ``unit``.

@@ -60,7 +60,7 @@ class FixedCrop(BaseTransform):
 
 @TRANSFORMS.register_module()
 class ClipRandomErasing(BaseTransform):
-    """Random erasing (Zhong et al., 2020). It fills the same boxes (by default one) in all frames of a clip with noise.
+    """Erases at random (Zhong et al., 2020): noise fills the same boxes (by default one) in all frames of a clip.
 
     The noise has the mean and the standard deviation of frames before normalisation, so that it is N(0, 1) after it.
 

@@ -97,7 +97,7 @@ class OpenVideo(BaseTransform):
 
 
 def _sound_seconds(results: dict[str, Any]) -> float:
-    """Length of the sound; 0 if the clip needs no sound and has none, such as a text alone."""
+    """Returns the length of the sound; it is 0 if the clip needs no sound and has none, such as a text alone."""
     packed = results.get('packed_clip')
     paths = (results.get('audio_path'), results.get('video_path'))
     has_sound = any(path is not None for path in paths) if packed is None else getattr(packed, 'has_sound', True)

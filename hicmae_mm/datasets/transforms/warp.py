@@ -12,7 +12,7 @@ Frames = list[np.ndarray]
 
 @dataclass(frozen=True)
 class Warp:
-    """An affine map of pixels.
+    """Describes an affine map of pixels.
 
     Attributes:
         matrix: Map ``(2, 3)`` from output to input coordinates. Pixel centres lie at integers.
@@ -44,7 +44,7 @@ class Warp:
 
 @dataclass(frozen=True)
 class WarpedClip:
-    """The frames of a clip, and a warp that is not applied yet.
+    """Holds the frames of a clip, and a warp that is not applied yet.
 
     Attributes:
         frames: Frames ``(H, W, 3)`` uint8.

@@ -24,7 +24,7 @@ VALIDATED_EPOCH = 'last_validated_epoch'  # not 'val...': those are logged as me
 
 @HOOKS.register_module()
 class CheckpointHook(MMEngineCheckpointHook):
-    """MMEngine's checkpoint hook with changes that make a training resumable at any moment.
+    """Extends MMEngine's checkpoint hook so that a training can be resumed at any moment.
 
     The runner writes every file completely or not at all (``AudioVisualRunner.save_checkpoint``). This hook adds:
 

@@ -16,7 +16,7 @@ from hicmae_mm.registry import HOOKS
 
 @HOOKS.register_module()
 class EMAHook(MMEngineEMAHook):
-    """MMEngine's EMA hook with three corrections.
+    """Extends MMEngine's EMA hook by three corrections.
 
     * The average is built once for each model. The base class builds it again in every ``before_run``. So a test after
       a training in the same process would use weights without averaging, and give no warning.

@@ -39,7 +39,7 @@ class ObjectiveWeightHook(Hook):
         self.objective, self.start, self.stop, self.begin, self.end = objective, start, stop, begin, end
 
     def weight(self, share: float) -> float:
-        """Weight after a share of the training, 0..1."""
+        """Returns the weight after a share of the training, 0..1."""
         if share >= self.end:
             return self.stop
         if share <= self.begin:

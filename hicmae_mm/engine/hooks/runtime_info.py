@@ -13,7 +13,7 @@ from hicmae_mm.registry import HOOKS
 
 @HOOKS.register_module()
 class DeferredRuntimeInfoHook(RuntimeInfoHook):
-    """MMEngine's RuntimeInfoHook, changed so that it reads losses from the GPU only when they are needed.
+    """Changes MMEngine's RuntimeInfoHook, so that losses are read from the GPU only when they are needed.
 
     The base class calls ``.item()`` on every loss in every iteration, and each call waits for the GPU. This hook keeps
     the tensors. It reads all of them together when the ``LoggerHook`` writes, at the end of an epoch, and before a

@@ -17,7 +17,7 @@ _KEY = 'sample_memory'  # in checkpoints: of each memory by name, its rows and w
 
 
 def sample_memories(model: nn.Module) -> dict[str, SampleMemory]:
-    """The memories of a model, by the names of their modules."""
+    """Returns the memories of a model, by the names of their modules."""
     return {name: part for name, part in unwrapped(model).named_modules() if isinstance(part, SampleMemory)}
 
 

@@ -38,7 +38,7 @@ def cpu_has_native_bfloat16(cpuinfo: str | Path = '/proc/cpuinfo') -> bool:
 
 @OPTIM_WRAPPERS.register_module()
 class CpuAmpOptimWrapper(OptimWrapper):
-    """Optimizer wrapper with bfloat16 autocast on the CPU.
+    """Wraps an optimizer with bfloat16 autocast on the CPU.
 
     It does not scale the loss, because bfloat16 does not need it. On a CPU without native bfloat16 it warns and
     computes in float32.
@@ -66,7 +66,7 @@ class CpuAmpOptimWrapper(OptimWrapper):
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Context of the forward pass: autocast, and no gradient synchronisation between accumulated iterations.
+        """Returns the context of the forward pass: autocast, and no gradient exchange between accumulated iterations.
 
         Args:
             model: The model.

@@ -41,7 +41,7 @@ def warmup_cosine_factor(step: int, total_steps: int, warmup_steps: int, eta_min
 
 @PARAM_SCHEDULERS.register_module()
 class WarmupCosineLR(_ParamScheduler):
-    """Linear warm-up from zero and cosine decay; see :func:`warmup_cosine_factor`.
+    """Applies linear warm-up from zero and cosine decay. See :func:`warmup_cosine_factor`.
 
     Every parameter group keeps its own ratio to the base learning rate, so the schedule can be combined with layer
     decay.
@@ -146,7 +146,7 @@ class WarmupCosineLR(_ParamScheduler):
         return [base * factor for base in self.base_values]
 
     def _factor(self, eta_min_ratio: float, has_warmup: bool = True) -> float:
-        """Present fraction of the base value, in steps of the optimizer."""
+        """Returns the present fraction of the base value, in steps of the optimizer."""
         step, length = self.last_step, self.end - self.begin
         warmup = self.warmup_steps
         if not has_warmup:

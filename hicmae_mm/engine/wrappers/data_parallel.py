@@ -27,7 +27,7 @@ def takes_incomplete_clips(module: nn.Module) -> bool:
 
 @MODEL_WRAPPERS.register_module()
 class DataParallelModel(MMDistributedDataParallel):
-    """MMEngine's ``MMDistributedDataParallel`` with options that suit the models of this package.
+    """Extends MMEngine's ``MMDistributedDataParallel`` by options that suit the models of this package.
 
     Gradients are averaged in buckets during the backward pass, and are stored in the buckets themselves. The graph is
     declared static, so that no step has to search for unused parameters. Exceptions are ``find_unused_parameters`` and

@@ -40,24 +40,24 @@ def confusion_matrix(predictions: np.ndarray, labels: np.ndarray, num_classes: i
 
 
 def class_recalls(confusion: np.ndarray) -> np.ndarray:
-    """Recall of every class ``(C,)`` from counts ``(C, C)``; NaN for a class without a label."""
+    """Computes the recall of every class ``(C,)`` from counts ``(C, C)``; it is NaN for a class without a label."""
     support = confusion.sum(axis=1)
     recalls: np.ndarray = np.divide(np.diag(confusion), support, out=np.full(len(support), np.nan), where=support > 0)
     return recalls
 
 
 def unweighted_average_recall(confusion: np.ndarray) -> float:
-    """UAR: the mean recall of the classes that occur."""
+    """Computes the UAR, the mean recall of the classes that occur."""
     return float(np.nanmean(class_recalls(confusion)))
 
 
 def weighted_average_recall(confusion: np.ndarray) -> float:
-    """WAR: recall weighted by class size, which is the accuracy."""
+    """Computes the WAR, the recall weighted by class size, which is the accuracy."""
     return float(np.trace(confusion) / confusion.sum())
 
 
 def f1_scores(predictions: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Weighted, micro and macro F1 over the classes that occur among labels or predictions."""
+    """Computes the weighted, micro and macro F1 over the classes that occur among labels or predictions."""
     from sklearn import metrics
 
     return {
@@ -67,7 +67,7 @@ def f1_scores(predictions: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 
 
 def top_k_accuracy(scores: np.ndarray, labels: np.ndarray, k: int) -> float:
-    """Share of samples whose label is among the k highest scores ``(N, C)``; 1 where ``k >= C``."""
+    """Computes the share of samples whose label is among the k highest scores ``(N, C)``; it is 1 where ``k >= C``."""
     from sklearn import metrics
 
     num_classes = scores.shape[1]
@@ -80,7 +80,7 @@ def top_k_accuracy(scores: np.ndarray, labels: np.ndarray, k: int) -> float:
 
 
 def area_under_curve(scores: np.ndarray, labels: np.ndarray) -> float:
-    """AUC: area under the ROC curve of every class against the rest, averaged over classes (macro).
+    """Computes the AUC, the area under the ROC curve of every class against the rest, averaged over classes (macro).
 
     Args:
         scores: ``(N, C)`` class scores; only their order within a class matters.

@@ -9,7 +9,7 @@ from sklearn.metrics import f1_score
 
 
 def population_concordance(predictions: np.ndarray, targets: np.ndarray) -> float:
-    """CCC of two series ``(T,)`` with population moments; 0 where both are constant and equal."""
+    """Computes the CCC of two series ``(T,)`` with population moments; it is 0 where both are constant and equal."""
     x, y = np.asarray(predictions, np.float64), np.asarray(targets, np.float64)
     centred_x, centred_y = x - x.mean(), y - y.mean()
     scale = np.square(centred_x).sum() + np.square(centred_y).sum() + len(x) * (x.mean() - y.mean()) ** 2
@@ -17,7 +17,7 @@ def population_concordance(predictions: np.ndarray, targets: np.ndarray) -> floa
 
 
 def concordance_per_sequence(predictions: Sequence[np.ndarray], targets: Sequence[np.ndarray]) -> np.ndarray:
-    """CCC of every sequence and dimension: ``(T_i, D)`` to ``(N, D)``. Its mean is what some papers report."""
+    """Computes the CCC of every sequence and dimension, ``(T_i, D)`` to ``(N, D)``. Some papers report its mean."""
     return np.array(
         [
             [population_concordance(p[:, d], t[:, d]) for d in range(p.shape[1])]
@@ -29,7 +29,7 @@ def concordance_per_sequence(predictions: Sequence[np.ndarray], targets: Sequenc
 def concordance_over_frames(
     predictions: Sequence[np.ndarray], targets: Sequence[np.ndarray], ignore: float = -5.0
 ) -> np.ndarray:
-    """CCC ``(D,)`` over the frames of all sequences ``(T_i, D)``, the score of the ABAW challenges.
+    """Computes the CCC ``(D,)`` over the frames of all sequences ``(T_i, D)``, the score of the ABAW challenges.
 
     A frame with ``ignore`` in any dimension is left out.
     """
@@ -39,19 +39,19 @@ def concordance_over_frames(
 
 
 def action_unit_f1(predictions: np.ndarray, targets: np.ndarray, ignore: int = -1) -> np.ndarray:
-    """F1 of every label ``(L,)`` over the rows of ``(N, L)`` in which all labels are known; predictions are 0 or 1."""
+    """Computes F1 of every label ``(L,)`` over the rows of ``(N, L)`` with known labels; predictions are 0 or 1."""
     known = (targets != ignore).all(axis=1)
     scores: np.ndarray = f1_score(targets[known], predictions[known], average=None, zero_division=0)
     return np.atleast_1d(scores)
 
 
 def multitask_score(concordances: np.ndarray, expression_f1: float, unit_f1: np.ndarray) -> float:
-    """Score of the multi-task challenge of ABAW: mean CCC plus both F1."""
+    """Computes the score of the multi-task challenge of ABAW: mean CCC plus both F1."""
     return float(np.mean(concordances) + expression_f1 + np.mean(unit_f1))
 
 
 def running_mean(values: np.ndarray, radius: int) -> np.ndarray:
-    """Mean of ``(T,)`` over ``t - radius`` to ``t + radius``, cut at the ends."""
+    """Computes the mean of ``(T,)`` over ``t - radius`` to ``t + radius``, cut at the ends."""
     sums = np.concatenate([[0.0], np.cumsum(np.asarray(values, np.float64))])
     places = np.arange(len(values))
     low, high = np.maximum(places - radius, 0), np.minimum(places + radius + 1, len(values))

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 
 def mer_score(weighted_f1: float, mean_squared_error: float) -> float:
-    """``weighted F1 - 0.25 * MSE``, by which the MER2023 challenge (Lian et al., 2023) ranks MER-MULTI."""
+    """Computes ``weighted F1 - 0.25 * MSE``, the rank of the MER-MULTI track (MER2023: Lian et al., 2023)."""
     return weighted_f1 - 0.25 * mean_squared_error

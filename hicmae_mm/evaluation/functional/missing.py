@@ -8,7 +8,7 @@ from scipy.integrate import trapezoid
 
 
 def area_over_missing_rates(measures: Mapping[float, float]) -> float:
-    """Area under the line of a measure over the missing rate, by trapezoids (AUILC of Yuan et al., 2021; EMT-DLFR).
+    """Computes the area under a measure over the missing rate, by trapezoids (AUILC: Yuan et al., 2021; EMT-DLFR).
 
     Args:
         measures: Missing rate -> measure at this rate. From 0 to 1, the area is a mean over all rates.

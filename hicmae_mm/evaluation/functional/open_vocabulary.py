@@ -12,7 +12,7 @@ Pairs = Sequence[tuple[Sequence[str], Sequence[str]]]  # true words and predicte
 
 
 def set_scores(truth: set[str], predicted: set[str]) -> tuple[float, float]:
-    """Precision and recall of a predicted set; both are 0 where nothing is predicted.
+    """Computes precision and recall of a predicted set; both are 0 where nothing is predicted.
 
     Raises:
         ValueError: There is no truth.
@@ -74,7 +74,7 @@ def wheel_measures(pairs: Pairs, wheels: EmotionWheels, wheel: int, level: int) 
 def all_wheel_measures(
     pairs: Pairs, wheels: EmotionWheels, levels: Iterable[int] = (1,)
 ) -> dict[str, dict[str, float]]:
-    """:func:`wheel_measures` of every wheel, by ``wheel1_level1`` and so on."""
+    """Computes :func:`wheel_measures` of every wheel, by ``wheel1_level1`` and so on."""
     numbers = sorted({wheel for wheel, _ in wheels.sectors})
     return {
         f'wheel{wheel}_level{level}': wheel_measures(pairs, wheels, wheel, level)
@@ -84,7 +84,7 @@ def all_wheel_measures(
 
 
 def wheel_means(measures: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Mean of ``f`` over the wheels of each level, by ``level1`` and so on."""
+    """Computes the mean of ``f`` over the wheels of each level, by ``level1`` and so on."""
     levels: dict[str, list[float]] = {}
     for name, found in measures.items():
         levels.setdefault(name.rpartition('_')[2], []).append(found['f'])

@@ -27,30 +27,33 @@ def check_values(predictions: np.ndarray, targets: np.ndarray) -> tuple[np.ndarr
 
 
 def mean_absolute_error(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """MAE."""
+    """Computes the MAE."""
     errors: np.ndarray = np.abs(predictions - targets).mean(axis=0)
     return errors
 
 
 def unit_range_accuracy(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """ACC of dimensional emotion: ``mean(1 - |error|)``. Meaningful for targets that span one unit, such as 0 to 1."""
+    """Computes the ACC of dimensional emotion, ``mean(1 - |error|)``.
+
+    It suits targets that span one unit, such as 0 to 1.
+    """
     return 1 - mean_absolute_error(predictions, targets)
 
 
 def mean_squared_error(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """MSE."""
+    """Computes the MSE."""
     errors: np.ndarray = np.square(predictions - targets).mean(axis=0)
     return errors
 
 
 def root_mean_squared_error(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """RMSE of each dimension; the reported mean is the mean of these, not the root of the mean MSE."""
+    """Computes the RMSE of each dimension. The reported mean is the mean of these, not the root of the mean MSE."""
     errors: np.ndarray = np.sqrt(mean_squared_error(predictions, targets))
     return errors
 
 
 def pearson_correlation(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """PCC. 0 where one side is constant, since then nothing covaries."""
+    """Computes the PCC. It is 0 where one side is constant, since then nothing covaries."""
     x, y = predictions - predictions.mean(axis=0), targets - targets.mean(axis=0)
     scale = np.sqrt(np.square(x).sum(axis=0) * np.square(y).sum(axis=0))
     correlations: np.ndarray = np.divide((x * y).sum(axis=0), scale, out=np.zeros_like(scale), where=scale > 0)
@@ -58,7 +61,7 @@ def pearson_correlation(predictions: np.ndarray, targets: np.ndarray) -> np.ndar
 
 
 def concordance_correlation(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """CCC (Lin, 1989) with unbiased (co)variances: ``2 cov / (var_x + var_y + (mean_x - mean_y)^2)``.
+    """Computes the CCC (Lin, 1989) of unbiased (co)variances: ``2 cov / (var_x + var_y + (mean_x - mean_y)^2)``.
 
     0 where both sides are constant and equal. The CCC *loss* uses biased moments, so ``1 - loss`` differs.
     """

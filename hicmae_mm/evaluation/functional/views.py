@@ -7,7 +7,7 @@ from scipy.special import softmax
 
 
 def average_class_scores(view_logits: np.ndarray) -> np.ndarray:
-    """Softmax per view, then the mean over views, so that no view outweighs another by the scale of its logits.
+    """Averages the softmax scores of all views, so that no view outweighs another by the scale of its logits.
 
     Args:
         view_logits: ``(..., V, C)`` logits of V views.
@@ -20,7 +20,7 @@ def average_class_scores(view_logits: np.ndarray) -> np.ndarray:
 
 
 def average_values(view_values: np.ndarray) -> np.ndarray:
-    """Plain mean over views.
+    """Averages over views.
 
     Args:
         view_values: ``(..., V, D)`` regressed values of V views.
@@ -33,7 +33,7 @@ def average_values(view_values: np.ndarray) -> np.ndarray:
 
 
 def average_fold_scores(scores: np.ndarray) -> np.ndarray:
-    """Mean of the logits of models of several folds, as MER2023's baseline merges them.
+    """Averages the logits of models of several folds, as MER2023's baseline merges them.
 
     Probabilities will do for logits: their logarithms differ from the logits by a number per clip and fold, which
     changes no softmax of the mean.

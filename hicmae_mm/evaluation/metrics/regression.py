@@ -53,7 +53,7 @@ class RegressionMetric(PerSampleMetric):
 
 
 def read_values(sample: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Predicted and true values ``(D,)`` of a clip.
+    """Returns predicted and true values ``(D,)`` of a clip.
 
     Raises:
         ValueError: if the clip lacks either, or they differ in length.

@@ -17,7 +17,7 @@ _READ_BY_PARENT = (nn.MultiheadAttention, nn.TransformerEncoderLayer)
 
 
 class BaseAdapter(metaclass=ABCMeta):
-    """Base class of adapters. An adapter is a recipe; it is no module itself.
+    """This is the base class of adapters. An adapter is a recipe; it is no module itself.
 
     The part ``target`` of the model is not trained, except for what adapters add to it. It stays in evaluation mode,
     and the added modules follow the mode of the model.
@@ -97,7 +97,7 @@ class BaseAdapter(metaclass=ABCMeta):
 
 
 class AdaptedLayer(nn.Module, metaclass=ABCMeta):
-    """Base class of this package's own replacements of layers.
+    """This is the base class of this package's own replacements of layers.
 
     Args:
         base_layer: The layer that is adapted.

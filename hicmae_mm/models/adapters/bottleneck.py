@@ -14,7 +14,7 @@ from hicmae_mm.registry import MODELS
 
 
 class Bottleneck(nn.Module):
-    """``tanh(gate) * up(gelu(down(norm(x))))``, which is 0 at first.
+    """Computes ``tanh(gate) * up(gelu(down(norm(x))))``, which is 0 at first.
 
     Args:
         embed_dims: Width D of input and output.
@@ -31,13 +31,13 @@ class Bottleneck(nn.Module):
         self.apply(init_transformer)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(..., D) -> (..., D)``."""
+        """Maps ``(..., D)`` to ``(..., D)``."""
         output: Tensor = self.up(self.act(self.down(self.norm(x))))
         return output * self.gate.tanh()
 
 
 class BottleneckLayer(AdaptedLayer):
-    """A layer whose output y becomes ``y + bottleneck(y)``.
+    """Adds a bottleneck to a layer: its output y becomes ``y + bottleneck(y)``.
 
     Args:
         base_layer: A linear layer.
@@ -49,7 +49,7 @@ class BottleneckLayer(AdaptedLayer):
         self.bottleneck = Bottleneck(base_layer.out_features, hidden_dims)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(..., D) -> (..., D')``."""
+        """Maps ``(..., D)`` to ``(..., D')``."""
         output: Tensor = self.base_layer(x)
         added: Tensor = self.bottleneck(output)
         return output + added

@@ -12,7 +12,7 @@ from hicmae_mm.structures import Stream
 
 
 class BaseAggregator(BaseModule, metaclass=ABCMeta):
-    """Base class of aggregators.
+    """This is the base class of aggregators.
 
     The model injects what an aggregator's constructor names: ``streams`` (width of each stream's encoder),
     ``num_layers`` (of each encoder), ``fused`` (width of each stream after fusion), ``grids`` (tokens per axis of

@@ -17,7 +17,7 @@ from hicmae_mm.structures import Padded, Stream
 
 @MODELS.register_module()
 class FrameAttentionAggregator(BaseAggregator):
-    """Weighted sum of the streams at every time step, the weights from an MLP over all of them, then an LSTM.
+    """Sums the streams at every time step, weighted by an MLP over all of them; then an LSTM follows.
 
     The weights are used as they are, without softmax, as published. All streams need the same time steps. Source: the
     valence-arousal entry of F. Wen et al. in the ABAW6 challenge, 2024.

@@ -16,7 +16,7 @@ from hicmae_mm.structures import Padded, Stream
 
 @MODELS.register_module()
 class FrameTokens(BaseAggregator):
-    """The fused tokens of every time step, streams side by side.
+    """Puts the fused tokens of every time step side by side, stream by stream.
 
     The tokens of an encoder with a grid (time, height, width) are averaged over height and width. Other tokens are
     taken for one per time step.
@@ -82,7 +82,7 @@ class FrameTokens(BaseAggregator):
         return Padded(features, lengths)
 
     def _steps(self, name: str, tokens: Tensor) -> Tensor:
-        """``(B, N, D) -> (B, T, D)``."""
+        """Maps ``(B, N, D)`` to ``(B, T, D)``."""
         grid = self.grids.get(name)
         if grid is None or tokens.shape[1] == 1:
             return tokens
@@ -91,7 +91,7 @@ class FrameTokens(BaseAggregator):
 
 
 def _interpolate(tokens: Tensor, num_steps: int) -> Tensor:
-    """``(B, T, D) -> (B, num_steps, D)``."""
+    """Maps ``(B, T, D)`` to ``(B, num_steps, D)``."""
     if tokens.shape[1] == num_steps:
         return tokens
     return F.interpolate(tokens.transpose(1, 2), num_steps, mode='linear', align_corners=False).transpose(1, 2)

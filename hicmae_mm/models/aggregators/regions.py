@@ -17,7 +17,7 @@ TOKENS = ('region', 'local', 'all')
 
 @MODELS.register_module()
 class RegionPoolAggregator(BaseAggregator):
-    """Mean-pools the chosen tokens of every stream and concatenates the streams (MAE-DFER, Sun et al., 2023).
+    """Averages the chosen tokens of every stream and concatenates the streams (MAE-DFER, Sun et al., 2023).
 
     Args:
         fused: Width of each stream after fusion; injected by the model.
@@ -53,7 +53,7 @@ class RegionPoolAggregator(BaseAggregator):
         return torch.cat(pooled, dim=-1)
 
     def _pool(self, local: Tensor, padding: Tensor | None, regions: Tensor | None) -> Tensor:
-        """Mean ``(B, D)`` of ``local (B, N, D)`` and ``regions (B, R, D)``, as chosen."""
+        """Returns the mean ``(B, D)`` of ``local (B, N, D)`` and ``regions (B, R, D)``, as chosen."""
         if regions is None or self.tokens == 'local':
             return mean_tokens(local, padding)
         if self.tokens == 'region':

@@ -106,7 +106,7 @@ def _check_summaries(missing: Sequence[str]) -> None:
 
 
 class TemporalLayer(BaseModule):
-    """A pre-norm transformer layer whose heads have a width of their own.
+    """Applies a pre-norm transformer layer whose heads have a width of their own.
 
     Args:
         embed_dims: Width D.
@@ -126,7 +126,7 @@ class TemporalLayer(BaseModule):
         self.drop = nn.Dropout(drop_rate)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, N, D) -> (B, N, D)``."""
+        """Maps ``(B, N, D)`` to ``(B, N, D)``."""
         normed = self.norm1(x)
         q = rearrange(self.q(normed), 'b n (h d) -> b h n d', h=self.num_heads)
         k, v = rearrange(self.kv(normed), 'b n (part h d) -> part b h n d', part=2, h=self.num_heads)

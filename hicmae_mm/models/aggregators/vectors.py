@@ -14,7 +14,7 @@ from hicmae_mm.registry import MODELS
 
 
 class VectorAggregator(BaseAggregator):
-    """Base class of aggregators over one vector per stream: the summary of its encoder, or else its mean token.
+    """This is the base class of aggregators over one vector per stream: its encoder's summary, or its mean token.
 
     Args:
         fused: Width of each stream after fusion; injected by the model.
@@ -54,7 +54,7 @@ class VectorAggregator(BaseAggregator):
 
 @MODELS.register_module()
 class StreamAttentionAggregator(VectorAggregator):
-    """Weighted sum of the streams' vectors; the weights come from an MLP over all of them (MER2023, MERTools).
+    """Sums the streams' vectors; the weights come from an MLP over all of them (MER2023, MERTools).
 
     The weights are used as they are, without softmax, as published.
 
@@ -102,7 +102,7 @@ class StreamAttentionAggregator(VectorAggregator):
 
 @MODELS.register_module()
 class StreamMLPAggregator(VectorAggregator):
-    """An MLP over the concatenated vectors of all streams (MER2023 baseline, early fusion).
+    """Applies an MLP to the concatenated vectors of all streams (MER2023 baseline, early fusion).
 
     Args:
         fused: Width of each stream after fusion; injected by the model.
@@ -143,7 +143,7 @@ class StreamMLPAggregator(VectorAggregator):
 
 @MODELS.register_module()
 class ContextAggregator(VectorAggregator):
-    """An MLP over the streams' vectors before the fusion and the context of an ``EMTFusion`` (EMT-DLFR).
+    """Applies an MLP to the streams' vectors before the fusion and the context of an ``EMTFusion`` (EMT-DLFR).
 
     Args:
         streams: Width of each stream's encoder; injected by the model.

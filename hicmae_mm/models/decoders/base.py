@@ -15,7 +15,7 @@ from hicmae_mm.models.layers.blocks import NORM_EPS
 
 
 class BaseDecoder(BaseModule, metaclass=ABCMeta):
-    """Base class of decoders: projection, mask token, positions and prediction head; subclasses hold the layers.
+    """This is the base class of decoders: projection, mask token, positions and prediction head; subclasses add layers.
 
     The decoder's input is the visible tokens followed by the mask tokens, each with its own position, in masked order
     (HiCMAE, "Pre-training", item 4).

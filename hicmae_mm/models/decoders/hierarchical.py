@@ -15,7 +15,7 @@ from hicmae_mm.registry import MODELS
 
 @MODELS.register_module()
 class HierarchicalDecoder(BaseDecoder):
-    """First a block, then cross blocks: layer ``i >= 1`` attends to ``skips[-i]``, deepest encoder layer first.
+    """Applies a block, then cross blocks: layer ``i >= 1`` attends to ``skips[-i]``, deepest encoder layer first.
 
     Skips pass the same projection as the fused tokens and get the positions of the visible tokens. Source: HiCMAE,
     "Modules", decoders.

@@ -15,7 +15,7 @@ from hicmae_mm.registry import MODELS
 
 @MODELS.register_module()
 class PlainDecoder(BaseDecoder):
-    """Self-attention blocks only, as in VideoMAE; the skips are ignored. For ablation.
+    """Applies only self-attention blocks, as VideoMAE does, and ignores the skips. It serves ablations.
 
     Args:
         in_channels: Width of the fused tokens; injected by the model.

@@ -17,7 +17,7 @@ from hicmae_mm.structures import Stream
 
 
 class EncoderOutput(NamedTuple):
-    """What an encoder returns.
+    """Stores what an encoder returns.
 
     Attributes:
         tokens: ``(B, K, D)``, the tokens that a fusion takes: the last layer's, normed.
@@ -36,7 +36,7 @@ class EncoderOutput(NamedTuple):
 
 
 class BaseEncoder(BaseModule, metaclass=ABCMeta):
-    """Base class of encoders. One class and one set of parameter names serve pre-training and fine-tuning.
+    """This is the base class of encoders. One class and one set of names serve pre-training and fine-tuning.
 
     An encoder for masked pre-training is a :class:`MaskableEncoder`.
 
@@ -71,7 +71,7 @@ class BaseEncoder(BaseModule, metaclass=ABCMeta):
 
     @abstractmethod
     def layer_id(self, name: str) -> int | None:
-        """Depth of a parameter, for layer-wise learning rates.
+        """Returns the depth of a parameter, for layer-wise learning rates.
 
         Args:
             name: Parameter name inside the encoder.
@@ -81,7 +81,7 @@ class BaseEncoder(BaseModule, metaclass=ABCMeta):
         """
 
     def example_input(self, batch_size: int, generator: torch.Generator | None = None) -> Stream:
-        """Standard normal input of ``batch_size`` clips, to count and to time a model with.
+        """Returns the standard normal input of ``batch_size`` clips, to count and to time a model with.
 
         An encoder of patches needs nothing more than its grid; others say here what they take.
 
@@ -119,12 +119,12 @@ class BaseEncoder(BaseModule, metaclass=ABCMeta):
 
     @property
     def size(self) -> int:
-        """A measure of what a forward pass stores, to order encoders by."""
+        """Measures what a forward pass stores, to order encoders by."""
         return prod(getattr(self, 'grid', ())) * self.embed_dims * self.depth
 
 
 class MaskableEncoder(BaseEncoder):
-    """Base class of encoders whose tokens lie on a grid of patches, so that some of them can be masked.
+    """This is the base class of encoders whose tokens lie on a grid of patches, so that some can be masked.
 
     Attributes that the models read to fit the other components:
         grid: Tokens per axis; their product is N.
@@ -138,7 +138,7 @@ class MaskableEncoder(BaseEncoder):
 
     @property
     def output_grid(self) -> tuple[int, ...]:
-        """Grid of its output tokens when nothing is masked."""
+        """Returns the grid of its output tokens when nothing is masked."""
         return self.grid
 
     @property
@@ -148,7 +148,7 @@ class MaskableEncoder(BaseEncoder):
 
 
 class ForeignEncoder(BaseEncoder):
-    """Base class of encoders around somebody else's module, whose weights are its own affair.
+    """This is the base class of encoders around a module of another library, which sets its own weights.
 
     MMEngine initialises every module that has a method ``init_weights``, which would overwrite what the module has
     loaded. This class marks them as initialised, and adds a rule for layer-wise learning rates.

@@ -141,7 +141,7 @@ class Emotion2VecEncoder(BaseEncoder):
         return EncoderOutput(outputs[-1], outputs, padding, hidden[-1][:, :num_extra])
 
     def _waveform(self, x: Stream) -> tuple[Tensor, Tensor | None]:
-        """Waveform ``(B, T)``, normalised, and the padding of its tokens ``(B, K)``."""
+        """Returns the normalised waveform ``(B, T)``, and the padding of its tokens ``(B, K)``."""
         waveform, lengths = waveforms_of(x)
         self.convolutions.check_length(waveform.shape[1])
         if self.normalize:
@@ -164,7 +164,7 @@ class Emotion2VecEncoder(BaseEncoder):
         return x
 
     def _biases(self, num_tokens: int, padding: Tensor | None) -> Tensor:
-        """Attention biases ``(L or 1, B or 1, H, K, K)``; minus infinity for padding."""
+        """Returns the attention biases ``(L or 1, B or 1, H, K, K)``; minus infinity for padding."""
         num_extra = self.extra_tokens.shape[1]
         steps = torch.arange(num_tokens - num_extra, device=self.slopes.device, dtype=self.slopes.dtype)
         distance = (steps - steps.unsqueeze(1)).abs()
@@ -205,7 +205,7 @@ class WaveformConvolutions(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(channels) for channels, _, _ in self.layers)
 
     def forward(self, waveform: Tensor) -> Tensor:
-        """``(B, T) -> (B, C, K)``."""
+        """Maps ``(B, T)`` to ``(B, C, K)``."""
         x = waveform.unsqueeze(1)  # (B, 1, T)
         for conv, norm in zip(self.convs, self.norms):
             x = F.gelu(norm(conv(x).transpose(1, 2))).transpose(1, 2)
@@ -227,7 +227,7 @@ class WaveformConvolutions(nn.Module):
 
 
 class AlibiBlock(nn.Module):
-    """A transformer block whose attention takes a bias per pair of tokens.
+    """Applies a transformer block whose attention takes a bias per pair of tokens.
 
     Args:
         embed_dims: Width D.
@@ -248,7 +248,7 @@ class AlibiBlock(nn.Module):
         self.mlp = Mlp(embed_dims, int(embed_dims * mlp_ratio))
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        """``x (B, K, D)``, ``bias (B or 1, H, K, K)``, added to the scaled products: ``(B, K, D)``."""
+        """Maps ``x (B, K, D)`` to ``(B, K, D)``; ``bias (B or 1, H, K, K)`` is added to the scaled products."""
         if not self.norm_first:
             x = self.norm1(x + self.attn(x, bias))
             output: Tensor = self.norm2(x + self.mlp(x))
@@ -259,7 +259,7 @@ class AlibiBlock(nn.Module):
 
 
 class BiasedAttention(nn.Module):
-    """Multi-head self-attention with a bias per pair of tokens.
+    """Computes multi-head self-attention with a bias per pair of tokens.
 
     Args:
         embed_dims: Width D.
@@ -273,7 +273,7 @@ class BiasedAttention(nn.Module):
         self.proj = nn.Linear(embed_dims, embed_dims)
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        """``x (B, K, D)``, ``bias (B or 1, H, K, K)``, added to the scaled products: ``(B, K, D)``."""
+        """Maps ``x (B, K, D)`` to ``(B, K, D)``; ``bias (B or 1, H, K, K)`` is added to the scaled products."""
         q, k, v = rearrange(self.qkv(x), 'b n (part h d) -> part b h n d', part=3, h=self.num_heads)
         out = F.scaled_dot_product_attention(q, k, v, bias.expand(len(x), -1, -1, -1))
         projected: Tensor = self.proj(rearrange(out, 'b h n d -> b n (h d)'))
@@ -281,7 +281,7 @@ class BiasedAttention(nn.Module):
 
 
 def alibi_slopes(num_heads: int) -> Tensor:
-    """Slope of the attention bias of each head, ``(H,)`` (Press et al., 2022).
+    """Returns the slope of the attention bias of each head, ``(H,)`` (Press et al., 2022).
 
     They fall geometrically for a power of two. Other numbers of heads take those of the power of two below, then every
     second one of the power above.

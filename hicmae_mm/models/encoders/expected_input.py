@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ExpectedInput:
-    """Pre-processing that belongs to weights. ``None`` means that nothing is said.
+    """Describes the pre-processing that belongs to weights. ``None`` means that nothing is said.
 
     Attributes:
         source: The file or package that says it.

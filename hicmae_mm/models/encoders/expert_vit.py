@@ -19,7 +19,7 @@ from hicmae_mm.registry import MODELS
 
 @MODELS.register_module()
 class ExpertViTEncoder(PatchEncoder):
-    """Plain blocks, some of which have a mixture of experts beside their MLP.
+    """Applies plain blocks, some of which have a mixture of experts beside their MLP.
 
     The output's ``auxiliary['balance']`` is the sum of all routers' balances, for the objective ``ExpertBalance``.
 

@@ -16,7 +16,7 @@ from hicmae_mm.structures import Stream
 
 
 class _FeatureSequenceEncoder(BaseEncoder):
-    """What encoders of sequences with several blocks share.
+    """This is the base class of encoders of sequences with several blocks.
 
     Attributes:
         blocks: The layers.
@@ -40,7 +40,7 @@ class _FeatureSequenceEncoder(BaseEncoder):
 
 @MODELS.register_module()
 class FeatureTransformerEncoder(_FeatureSequenceEncoder):
-    """A pre-norm transformer over a sequence of feature vectors, such as those of the frames of a long video.
+    """Applies a pre-norm transformer to a sequence of feature vectors, such as those of the frames of a long video.
 
     Fixed sine-cosine positions are added. With a ``window``, a step attends to the steps of its window only, so that
     time and memory grow with the length of the sequence and not with its square. Windows of every second block begin
@@ -112,7 +112,7 @@ class FeatureTransformerEncoder(_FeatureSequenceEncoder):
         return EncoderOutput(hidden[-1], tuple(hidden), padding)
 
     def _run(self, block: nn.Module, tokens: Tensor, padding: Tensor | None, is_shifted: bool) -> Tensor:
-        """``(B, T, D) -> (B, T, D)``."""
+        """Maps ``(B, T, D)`` to ``(B, T, D)``."""
         recompute = self.checkpoint_activations and self.training
         if self.window is None:
             whole: Tensor = run_block(block, tokens, padding, recompute=recompute)
@@ -130,7 +130,7 @@ class FeatureTransformerEncoder(_FeatureSequenceEncoder):
 
 @MODELS.register_module()
 class FeatureTCNEncoder(_FeatureSequenceEncoder):
-    """Residual blocks of dilated convolutions over a sequence of feature vectors.
+    """Applies residual blocks of dilated convolutions to a sequence of feature vectors.
 
     Block i has two convolutions with dilation ``2 ** i``, ReLU and dropout behind each, and a skip connection. A step
     sees ``1 + 2 * (kernel_size - 1) * (2 ** depth - 1)`` steps: itself and earlier ones if ``causal``, otherwise
@@ -191,7 +191,7 @@ class FeatureTCNEncoder(_FeatureSequenceEncoder):
 
 
 class TemporalConvBlock(nn.Module):
-    """Two dilated convolutions with a skip connection.
+    """Applies two dilated convolutions with a skip connection.
 
     Args:
         in_channels: Channels of the input.
@@ -214,7 +214,10 @@ class TemporalConvBlock(nn.Module):
         self.skip = nn.Identity() if in_channels == out_channels else nn.Conv1d(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor, absent: Tensor | None = None) -> Tensor:
-        """``(B, C, T) -> (B, D, T)``; ``absent (B, 1, T)`` is True for padding, which counts as 0 and stays 0."""
+        """Maps ``(B, C, T)`` to ``(B, D, T)``.
+
+        ``absent (B, 1, T)`` is True for padding, which counts as 0 and stays 0.
+        """
         inner = self.drop(F.relu(self.conv1(F.pad(_without(x, absent), self.margins))))
         inner = self.drop(F.relu(self.conv2(F.pad(_without(inner, absent), self.margins))))
         return _without(F.relu(inner + self.skip(x)), absent)

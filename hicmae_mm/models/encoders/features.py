@@ -18,7 +18,7 @@ EXAMPLE_STEPS = 50
 
 @MODELS.register_module()
 class FeatureMLPEncoder(BaseEncoder):
-    """Linear layers over feature vectors (MER2023 baseline; MERTools for features of whole clips).
+    """Applies linear layers to feature vectors (MER2023 baseline; MERTools for features of whole clips).
 
     A vector ``(B, in_channels)`` becomes one token per clip. In a sequence, every vector becomes a token.
 
@@ -78,7 +78,7 @@ class FeatureMLPEncoder(BaseEncoder):
 
 @MODELS.register_module()
 class FeatureLSTMEncoder(BaseEncoder):
-    """One LSTM over a sequence of feature vectors (MERTools for features of frames; EMT-DLFR).
+    """Applies one LSTM to a sequence of feature vectors (MERTools for features of frames; EMT-DLFR).
 
     The states are the tokens, and the state of the last real vector is the summary. Padding changes neither. (MERTools
     puts zeros in front of short sequences and runs over them.)

@@ -25,7 +25,7 @@ _FETCHING = {'pretrained': None, 'pretrained2d': False, 'clip_pretrained': False
 
 @MODELS.register_module()
 class MMActionEncoder(ForeignEncoder):
-    """A video backbone of MMAction2 with the weights of a local file. Nothing is downloaded.
+    """Runs a video backbone of MMAction2 with the weights of a local file. Nothing is downloaded.
 
     Backbones of clips (3D convolutions, video transformers) take a clip of one size. Backbones of pictures (ResNet,
     TSM, MobileNetV2) take every frame; those that mix frames have ``num_segments`` frames. Tokens are the cells of the
@@ -186,7 +186,7 @@ def _tokens_of(layer: Tensor) -> Tensor:
 
 
 def _model_of(path: str) -> dict[str, Any]:
-    """The model in a config of MMAction2."""
+    """Returns the model in a config of MMAction2."""
     from mmengine.config import Config
 
     if not Path(path).is_file():
@@ -248,7 +248,7 @@ def _attend(layer: Any, x: Tensor) -> Tensor:
 
 
 def _without_pretrained(settings: Any) -> Any:
-    """A copy of a config in which no part names weights: some backbones fetch them while they are built."""
+    """Copies a config without the names of weights, which some backbones fetch while they are built."""
     if not isinstance(settings, Mapping):
         return settings
     return {
@@ -260,7 +260,7 @@ def _without_pretrained(settings: Any) -> Any:
 
 
 def _takes_pictures(net: nn.Module, recognizer: str) -> bool:
-    """Whether a backbone takes single pictures: those of MMAction2's ``Recognizer2D``."""
+    """Returns whether a backbone takes single pictures: those of MMAction2's ``Recognizer2D``."""
     from mmaction.models import backbones
 
     if recognizer.startswith('Recognizer'):

@@ -19,7 +19,7 @@ from hicmae_mm.structures import Stream
 
 @MODELS.register_module()
 class TimmEncoder(ForeignEncoder):
-    """A backbone of timm, applied to every frame. Weights come from a local file, and nothing is downloaded.
+    """Applies a backbone of timm to every frame. Weights come from a local file, and nothing is downloaded.
 
     Tokens are the model's features, cells of a feature map or patches without class token. ``summary`` has the model's
     pooled features of every frame. Only the last layer is given.

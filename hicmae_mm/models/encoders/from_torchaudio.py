@@ -28,7 +28,7 @@ _KINDS = ('wav2vec2_', 'hubert_', 'wavlm_')
 
 @MODELS.register_module()
 class TorchaudioEncoder(ForeignEncoder):
-    """A speech encoder of torchaudio's bundles. Weights come from a local file, and nothing is downloaded.
+    """Runs a speech encoder of torchaudio's bundles. Weights come from a local file, and nothing is downloaded.
 
     Args:
         name: Function of ``torchaudio.models`` that builds it, such as ``'wav2vec2_base'``, ``'hubert_large'``,

@@ -37,7 +37,7 @@ _NO_RANDOM_PARTS = {'apply_spec_augment': False, 'layerdrop': 0.0, 'encoder_laye
 
 @MODELS.register_module()
 class TransformersEncoder(ForeignEncoder):
-    """An encoder of the package transformers with the weights of a local folder. Nothing is ever downloaded.
+    """Runs an encoder of the package transformers with the weights of a local folder. Nothing is ever downloaded.
 
     The kind of the model decides what it takes:
 
@@ -112,7 +112,7 @@ class TransformersEncoder(ForeignEncoder):
 
     @property
     def checkpoint_activations(self) -> bool:
-        """Whether the backward pass computes the layers again."""
+        """Returns whether the backward pass computes the layers again."""
         return any(getattr(part, 'gradient_checkpointing', False) for part in self.net.modules())
 
     @checkpoint_activations.setter
@@ -162,7 +162,7 @@ class TransformersEncoder(ForeignEncoder):
         return join_frames(patches, classes, summary, padding, self.tokens, x.shape[0])
 
     def _num_special_tokens(self, tokens: Tensor, images: Tensor) -> int:
-        """Number of class and register tokens in front of the patches."""
+        """Returns the number of class and register tokens in front of the patches."""
         patch = getattr(self.model_config, 'patch_size', None)
         if (
             not isinstance(patch, int)
@@ -249,7 +249,7 @@ class TransformersEncoder(ForeignEncoder):
 
 
 def _kind_of(net: nn.Module) -> str:
-    """What a model takes, by the library's own name of it."""
+    """Returns what a model takes, by the library's own name of it."""
     config: Any = net.config
     kind = str(getattr(net, 'main_input_name', ''))
     if config.model_type in SPECTROGRAM_AXES:

@@ -148,7 +148,7 @@ class LGIFormerEncoder(PatchEncoder):
         return range(0 if self.tokens == 'regions' else self.depth)
 
     def _places(self, order: Tensor) -> Tensor:
-        """Where each token of the grid is among ``R * (1 + n)`` tokens, each region behind its region token."""
+        """Returns where each token of the grid is among ``R * (1 + n)`` tokens, each region behind its region token."""
         place = order.argsort(dim=1)  # (B or 1, K)
         return place + place // (order.shape[1] // self.num_regions) + 1
 
@@ -194,7 +194,7 @@ def _take(tokens: Tensor, order: Tensor) -> Tensor:
 
 
 def region_of_tokens(grid: Sequence[int], region: Sequence[int]) -> Tensor:
-    """Index of the region of every token ``(N,)``; regions and tokens in row-major order."""
+    """Returns the index of the region of every token ``(N,)``; regions and tokens are in row-major order."""
     index = torch.zeros(tuple(grid), dtype=torch.long)
     for axis, (size, part) in enumerate(zip(grid, region)):
         shape = [-1 if other == axis else 1 for other in range(len(grid))]

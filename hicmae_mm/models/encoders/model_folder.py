@@ -37,7 +37,7 @@ def import_transformers() -> ModuleType:
 
 
 def check_folder(path: str) -> Path:
-    """The folder of a model.
+    """Returns the folder of a model.
 
     Raises:
         FileNotFoundError: There is no such folder, or it has no ``config.json``.
@@ -83,7 +83,7 @@ def read_model_config(path: str | None, changes: Mapping[str, Any] | None) -> An
 
 
 class _OtherModelError(ValueError):
-    """A folder has another model than the config expects."""
+    """Reports that a folder has another model than the config expects."""
 
 
 def _expected_config(found: Any, expected: Mapping[str, Any], source: str) -> Any:
@@ -164,7 +164,7 @@ def _load(kind: Any, path: str, config: Any) -> nn.Module:
 
 
 def _read_weights(kind: Any, path: str, config: Any) -> tuple[nn.Module, list[str]]:
-    """The model, and the names of parameters that the folder does not have."""
+    """Returns the model, and the names of parameters that the folder does not have."""
     try:
         with _quiet():
             model, info = kind.from_pretrained(path, config=config, local_files_only=True, output_loading_info=True)
@@ -180,7 +180,7 @@ def _read_weights(kind: Any, path: str, config: Any) -> tuple[nn.Module, list[st
 
 
 def _part_of(model: nn.Module, part: str | None) -> nn.Module:
-    """The encoder of one stream in a model of several, or of encoder and decoder."""
+    """Returns the encoder of one stream in a model of several, or of encoder and decoder."""
     config: Any = model.config
     has_several = any(getattr(config, name, None) is not None for name in _PART_CONFIGS)
     parts = [name for name in _PARTS if has_several or config.is_encoder_decoder if hasattr(model, name)]

@@ -13,7 +13,7 @@ from hicmae_mm.models.utils import build_slot
 
 
 class PatchEncoder(MaskableEncoder):
-    """Base class of encoders that embed patches and add fixed positions. Only visible patches are embedded.
+    """This is the base class of encoders that embed patches and add fixed positions. Only visible patches are embedded.
 
     Args:
         patch_embed: The slot that decides the modality, e.g. ``dict(type='TubeletEmbed')``.

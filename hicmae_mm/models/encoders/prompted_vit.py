@@ -22,7 +22,7 @@ NORM: Any = partial(nn.LayerNorm, eps=NORM_EPS)  # timm's annotations know class
 
 @MODELS.register_module()
 class PromptedViTEncoder(BaseEncoder):
-    """timm's vision transformer blocks over [class token, patches, prompts], for a pre-trained and frozen body.
+    """Applies timm's vision transformer blocks to [class token, patches, prompts], for a pre-trained and frozen body.
 
     A video is encoded frame by frame. After the first block, and again after every ``prompt_interval`` blocks,
     a learned vector is added to the next prompts. Source: MMA-DFER (Chumachenko et al., 2024).

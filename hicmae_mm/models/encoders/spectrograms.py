@@ -13,7 +13,7 @@ SPECTROGRAM_AXES = {
 
 
 def spectrogram_size(config: Any) -> tuple[int, int]:
-    """Time steps and mel bins of a spectrogram; CLAP takes fewer time steps as well."""
+    """Returns the time steps and mel bins of a spectrogram; CLAP takes fewer time steps as well."""
     if config.model_type == 'whisper':
         return 2 * config.max_source_positions, config.num_mel_bins
     if config.model_type == 'clap_audio_model':

@@ -30,7 +30,7 @@ class TemporalHalving(nn.Conv1d):
         super().__init__(embed_dims, embed_dims, kernel_size=2, stride=2)
 
     def forward(self, x: Tensor, num_steps: int) -> Tensor:  # type: ignore[override]
-        """``(B, T * P, D) -> (B, T / 2 * P, D)`` for T steps, in order of time."""
+        """Maps ``(B, T * P, D)`` to ``(B, T / 2 * P, D)`` for T steps, in order of time."""
         lines = rearrange(x, 'b (t p) d -> (b p) d t', t=num_steps)
         per_frame = x.shape[1] // num_steps
         tokens: Tensor = rearrange(super().forward(lines), '(b p) d t -> b (t p) d', p=per_frame)
@@ -51,7 +51,10 @@ class SpatialBottleneck(nn.Module):
         self.mlp = Mlp(embed_dims, SCORER_DIMS, out_dims=num_tokens)
 
     def forward(self, x: Tensor, num_steps: int) -> Tensor:
-        """``(B, T * P, D) -> (B, T * num_tokens, D)`` for T steps. The sums are of the tokens before the norm."""
+        """Maps ``(B, T * P, D)`` to ``(B, T * num_tokens, D)`` for T steps.
+
+        The sums are of the tokens before the norm.
+        """
         scores = rearrange(self.mlp(self.norm(x)), 'b (t p) k -> b t k p', t=num_steps)
         frames = rearrange(x, 'b (t p) d -> b t p d', t=num_steps)
         sums: Tensor = scores.softmax(dim=-1) @ frames

@@ -17,7 +17,7 @@ from hicmae_mm.registry import MODELS
 
 @MODELS.register_module()
 class VisionTransformerEncoder(PatchEncoder):
-    """Patch embedding plus fixed positions, then blocks; every layer's output passes the one final norm.
+    """Embeds patches, adds fixed positions, and applies blocks. Every layer's output passes the one final norm.
 
     Only visible patches are embedded when a mask is given. Source: HiCMAE, "Modules".
 

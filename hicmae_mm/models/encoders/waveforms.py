@@ -40,7 +40,7 @@ def normalize_waveforms(waveform: Tensor, lengths: Tensor | None, eps: float) ->
 
 
 class RealGroupNorm(nn.GroupNorm):
-    """A GroupNorm of one channel per group that leaves padding out of its mean and variance.
+    """Applies a GroupNorm of one channel per group that leaves padding out of its mean and variance.
 
     It takes the place of a GroupNorm over time, which would make a clip depend on the padding behind it.
 
@@ -52,7 +52,7 @@ class RealGroupNorm(nn.GroupNorm):
 
     @classmethod
     def around(cls, norm: nn.GroupNorm) -> RealGroupNorm:
-        """A norm that shares the parameters of another one.
+        """Makes a norm that shares the parameters of another one.
 
         Raises:
             ValueError: The norm has groups of several channels.
@@ -64,7 +64,7 @@ class RealGroupNorm(nn.GroupNorm):
         return real
 
     def forward(self, input: Tensor) -> Tensor:
-        """``(B, C, K) -> (B, C, K)``."""
+        """Maps ``(B, C, K)`` to ``(B, C, K)``."""
         if self.lengths is None:
             return super().forward(input)
         steps = torch.arange(input.shape[-1], device=input.device)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class BaseFusion(BaseModule, metaclass=ABCMeta):
-    """Base class of fusion blocks.
+    """This is the base class of fusion blocks.
 
     Args:
         streams: Width of each stream's tokens by name; injected by the model.
@@ -63,4 +63,4 @@ class BaseFusion(BaseModule, metaclass=ABCMeta):
 
     @abstractmethod
     def layer_id(self, name: str) -> int | None:
-        """Index of the fusion layer that a parameter belongs to; ``None`` for those after the last layer."""
+        """Returns the fusion layer that a parameter belongs to, or ``None`` for parameters after the last layer."""

@@ -25,7 +25,7 @@ class QueryKeyValueAttention(Attention):
     input_layers = ('q', 'k', 'v')
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, padding_mask: Tensor | None = None) -> Tensor:
-        """``query (B, N, D)``, ``key`` and ``value (B, N', D)`` to ``(B, N, D)``; ``padding_mask (B, N')``."""
+        """Maps ``query (B, N, D)``, ``key`` and ``value (B, N', D)`` to ``(B, N, D)``; ``padding_mask (B, N')``."""
         (q,), (k,), (v,) = self.heads('q', query), self.heads('k', key), self.heads('v', value)
         return self.attend(q, k, v, padding_mask)
 
@@ -54,7 +54,10 @@ class FusionAttention(nn.Module):
         self.drop = nn.Dropout(drop)
 
     def forward(self, leading: Tensor, keys: Mapping[str, Tensor], padding: Mapping[str, Tensor]) -> Tensor:
-        """``(B, U, D)`` to ``(B, U, D)``; ``padding`` has the rows ``(B, U)`` that may not be gathered by a key."""
+        """Maps ``(B, U, D)`` to ``(B, U, D)``.
+
+        ``padding`` has the rows ``(B, U)`` that may not be gathered by a key.
+        """
         normed = self.norm(leading)
         parts = [attn(normed, keys[name], normed, padding.get(name)) for name, attn in self.attn.items()]
         output: Tensor = leading + self.drop(F.relu(self.proj(torch.cat([normed, *parts], dim=-1))))
@@ -136,7 +139,7 @@ class ConversationFusion(BaseFusion):
         return {name: self.norms[name](value) for name, value in fused.items()}
 
     def _in_context(self, name: str, tokens: Tensor, padding: Tensor | None) -> Tensor:
-        """``(B, U, D_in) -> (B, U, D)``."""
+        """Maps ``(B, U, D_in)`` to ``(B, U, D)``."""
         x: Tensor = self.drop(self.proj[name](tokens))
         x = x + sine_positions(x.shape[1], self.embed_dims).to(x)
         for block in self.context[name].children():

@@ -39,7 +39,7 @@ class PromotionUnit(nn.Module):
     def forward(
         self, x: Tensor, context: Tensor, padding: Tensor | None = None, context_padding: Tensor | None = None
     ) -> Tensor:
-        """``x (B, N, D)`` and ``context (B, N', D)`` to ``(B, N, D)``; padding is not attended to."""
+        """Maps ``x (B, N, D)`` and ``context (B, N', D)`` to ``(B, N, D)``; padding is not attended to."""
         x = x + self.cross_attn(self.query_norm(x), self.context_norm(context), context_padding)
         normed = self.norm1(x)
         x = x + self.attn(normed, normed, padding)
@@ -48,7 +48,7 @@ class PromotionUnit(nn.Module):
 
 
 class ContextPool(nn.Module):
-    """Weighted sum of several versions of the context tokens; the weights are softmax scores of each version.
+    """Sums several versions of the context tokens; the weights are softmax scores of each version.
 
     Args:
         channels: Length of a version, flattened.
@@ -59,7 +59,7 @@ class ContextPool(nn.Module):
         self.score = nn.Sequential(nn.Linear(channels, channels), nn.Tanh(), nn.Linear(channels, 1))
 
     def forward(self, versions: Tensor) -> Tensor:
-        """``(B, S, S, D)``, versions first, to ``(B, S, D)``."""
+        """Maps ``(B, S, S, D)``, versions first, to ``(B, S, D)``."""
         weights = self.score(versions.flatten(2)).softmax(dim=1)  # (B, S, 1)
         pooled: Tensor = (weights.unsqueeze(-1) * versions).sum(dim=1)
         return pooled
@@ -67,7 +67,7 @@ class ContextPool(nn.Module):
 
 @MODELS.register_module()
 class EMTFusion(BaseFusion):
-    """Every stream and a global context promote each other in each layer.
+    """Lets every stream and a global context improve each other in each layer.
 
     The context has a token per stream: the summary of its encoder, or else its mean token. A layer makes from the same
     old values a new sequence of each stream, which attends to the context, and one version of the context per stream,

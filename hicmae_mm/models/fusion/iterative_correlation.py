@@ -39,7 +39,7 @@ class OverallRefinement(nn.Module):
         self.norm = nn.LayerNorm(embed_dims, NORM_EPS)
 
     def forward(self, overall: Tensor, streams: Mapping[str, Tensor], padding: Mapping[str, Tensor]) -> Tensor:
-        """``overall (B, N, D)`` and ``(B, N_i, D)`` by stream to ``(B, N, D)``; padding adds nothing.
+        """Maps ``overall (B, N, D)`` and ``(B, N_i, D)`` by stream to ``(B, N, D)``; padding adds nothing.
 
         Raises:
             ValueError: In training, a batch of one token, of which batch norm has no variance.
@@ -65,13 +65,13 @@ class OverallRefinement(nn.Module):
 
 
 def _resembling(x: Tensor, values: Tensor, attended: Tensor | None = None) -> Tensor:
-    """Attention of ``(B, N, D)`` to ``(B, N', D)`` without projections: ``(B, N, D)``; ONNX needs an axis of heads."""
+    """Lets ``(B, N, D)`` attend to ``(B, N', D)`` without projections: ``(B, N, D)``; ONNX needs an axis of heads."""
     one_head = values.unsqueeze(1)  # (B, 1, N', D)
     return F.scaled_dot_product_attention(x.unsqueeze(1), one_head, one_head, attended).squeeze(1)
 
 
 class LayerMix(nn.Module):
-    """A weighted sum of what all layers give for a token; the layers attend to each other before.
+    """Sums what all layers give for a token, weighted; the layers attend to each other before.
 
     Args:
         embed_dims: Width D.
@@ -86,7 +86,7 @@ class LayerMix(nn.Module):
         self.select = nn.Linear(embed_dims, 1)
 
     def forward(self, layers: Sequence[Tensor]) -> Tensor:
-        """L tensors ``(B, N, D)`` to one."""
+        """Mixes L tensors ``(B, N, D)`` to one."""
         stacked = torch.stack(list(layers), dim=2).flatten(0, 1)  # (B * N, L, D)
         stacked = self.block(stacked)
         mixed = (self.select(stacked).sigmoid() * stacked).sum(dim=1)  # (B * N, D)
@@ -97,7 +97,7 @@ class LayerMix(nn.Module):
 def _layer_weights(
     streams: Mapping[str, int], num_layers: Mapping[str, int] | None, grids: Mapping[str, Sequence[int]] | None
 ) -> nn.ParameterDict:
-    """Equal weights of the layers of each stream's encoder.
+    """Returns equal weights of the layers of each stream's encoder.
 
     Raises:
         ValueError: The encoders do not have one token for each other's.
@@ -115,7 +115,7 @@ def _layer_weights(
 
 @MODELS.register_module()
 class IterativeCorrelationFusion(BaseFusion):
-    """The fusion of AVF-MAE++ (Wu et al., 2025).
+    """Fuses the streams as AVF-MAE++ does (Wu et al., 2025).
 
     In every layer both streams attend to themselves and to the *previous* layer's values of the other, and gates join
     the results. After every layer, tokens of the whole clip are refined by the streams. At last each stream mixes its
@@ -197,7 +197,7 @@ class IterativeCorrelationFusion(BaseFusion):
         return self.fuse(tokens, overall, padding)[0]
 
     def _mixed_layers(self, hidden: Mapping[str, Sequence[Tensor]]) -> Tensor:
-        """``(B, N, 2D)``: of each stream the mix of its layers, side by side."""
+        """Returns ``(B, N, 2D)``: the mixes of the layers of both streams, side by side."""
         assert self.layer_weights is not None
         mixes = [
             torch.einsum('l,lbnd->bnd', self.layer_weights[name].softmax(dim=0), torch.stack(list(hidden[name])))

@@ -16,7 +16,7 @@ from hicmae_mm.structures import EmotionDataSample, Stream
 
 
 class BaseHead(BaseModule, metaclass=ABCMeta):
-    """Base class of heads: features in, losses or predictions out.
+    """This is the base class of heads, which turn features into losses or predictions.
 
     Attributes:
         level: ``'clip'``: the features are ``(sum of views, in_channels)``. ``'frame'``: one feature per time step,
@@ -38,7 +38,7 @@ class BaseHead(BaseModule, metaclass=ABCMeta):
 
 
 class LinearHead(BaseHead):
-    """Base class of heads of one task: LayerNorm and a linear layer whose initial weights are scaled down.
+    """This is the base class of heads of one task: LayerNorm and a linear layer with small initial weights.
 
     Args:
         in_channels: Length of the feature; injected by the model.
@@ -78,7 +78,7 @@ class LinearHead(BaseHead):
         nn.init.zeros_(self.fc.bias)
 
     def forward(self, features: Stream) -> Tensor:
-        """``(..., in_channels) -> (..., out_channels)``; padding of sequences holds arbitrary values."""
+        """Maps ``(..., in_channels)`` to ``(..., out_channels)``; padding of sequences holds arbitrary values."""
         output: Tensor = self.fc(self.norm(values_of(features)))
         return output
 

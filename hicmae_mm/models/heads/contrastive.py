@@ -39,7 +39,7 @@ class HierarchicalContrastiveHead(BaseModule):
     def pooled(
         self, hidden: Mapping[str, Sequence[Tensor]], padding: Mapping[str, Tensor] | None = None
     ) -> list[tuple[Tensor, Tensor]]:
-        """Mean-pooled vectors ``(B, D)`` of both streams, per contrasted layer.
+        """Returns the mean-pooled vectors ``(B, D)`` of both streams, per contrasted layer.
 
         Args:
             hidden: Every layer's tokens ``(B, K, D)`` by stream.
@@ -60,5 +60,5 @@ class HierarchicalContrastiveHead(BaseModule):
         return list(zip(first, second))
 
     def loss(self, hidden: Mapping[str, Sequence[Tensor]], padding: Mapping[str, Tensor] | None = None) -> Tensor:
-        """Scalar loss summed over the layers; arguments as in :meth:`pooled`."""
+        """Returns the scalar loss summed over the layers; arguments as in :meth:`pooled`."""
         return torch.stack([self.criterion(first, second) for first, second in self.pooled(hidden, padding)]).sum()

@@ -61,7 +61,7 @@ class MultiLabelHead(LinearHead):
         self.prediction_field = f'pred_{target}'
 
     def loss(self, features: Stream, data_samples: list[EmotionDataSample]) -> dict[str, Tensor]:
-        """Mean loss of the labels that count; 0 where none does."""
+        """Returns the mean loss of the labels that count; it is 0 where none does."""
         logits = self(features).float()
         rows, targets = rows_with_target(features, data_samples, self.target, self.level, ignore=None)
         counts = torch.ones_like(targets, dtype=torch.bool) if self.ignore is None else targets != self.ignore

@@ -71,11 +71,11 @@ class MultiTaskHead(BaseHead):
             )
 
     def forward(self, features: Stream) -> dict[str, Tensor]:
-        """``(B, in_channels) -> (B, outputs of the task)`` by task."""
+        """Maps ``(B, in_channels)`` to ``(B, outputs of the task)`` for every task."""
         return {name: head(features) for name, head in self.heads.items()}
 
     def loss(self, features: Stream, data_samples: list[EmotionDataSample]) -> dict[str, Tensor]:
-        """Weighted losses of every task, ``loss_{task}``."""
+        """Returns the weighted losses of every task, ``loss_{task}``."""
         losses = {}
         for name, head in self.heads.items():
             for key, value in head.loss(features, data_samples).items():

@@ -42,7 +42,7 @@ class ReconstructionHead(BaseModule):
         self.out_channels = self.target.out_channels
 
     def loss(self, prediction: Tensor, x: Tensor, mask: TokenMask) -> Tensor:
-        """Scalar loss of predictions ``(B, M, P)`` for the input ``x``; only masked tokens count."""
+        """Returns the scalar loss of predictions ``(B, M, P)`` for the input ``x``; only masked tokens count."""
         weights, counted = self.target.weights, mask.counted
         if counted is not None:
             share = counted.unsqueeze(-1) / counted.float().mean().clamp(min=1e-6)  # (B, M, 1)
@@ -51,6 +51,6 @@ class ReconstructionHead(BaseModule):
         return loss
 
     def error_per_clip(self, prediction: Tensor, x: Tensor, mask: TokenMask) -> Tensor:
-        """Mean squared error of each clip's masked tokens, ``(B,)``."""
+        """Returns the mean squared error of each clip's masked tokens, ``(B,)``."""
         errors: Tensor = (prediction.float() - self.target(x, mask)).square().mean(dim=2)  # (B, M)
         return mean_tokens(errors.unsqueeze(-1), None if mask.counted is None else ~mask.counted).squeeze(-1)

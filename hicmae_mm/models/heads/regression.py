@@ -69,7 +69,7 @@ class RegressionHead(LinearHead):
         self.criterion: nn.Module = build_slot(loss, 'head.loss')
 
     def forward(self, features: Stream) -> Tensor:
-        """``(..., in_channels) -> (..., num_outputs)``, after the activation."""
+        """Maps ``(..., in_channels)`` to ``(..., num_outputs)``, after the activation."""
         values: Tensor = self.activation(super().forward(features))
         return values
 

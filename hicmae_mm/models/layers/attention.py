@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 class Attention(nn.Module):
-    """What self- and cross-attention share: heads, biases and the projection of the result.
+    """Holds what self- and cross-attention share: heads, biases and the projection of the result.
 
     Queries and values have a bias, keys have none (a key bias cancels in softmax). The biases are parameters of the
     attention, as in the published checkpoints, and are added to what the input layers put out.
@@ -67,7 +67,7 @@ class Attention(nn.Module):
         return tuple(part.transpose(1, 2) for part in split)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, padding_mask: Tensor | None = None) -> Tensor:
-        """Attention of ``(B, H, N, D / H)`` to ``(B, H, N', D / H)``, and the output projection: ``(B, N, D)``.
+        """Lets ``(B, H, N, D / H)`` attend to ``(B, H, N', D / H)``, and projects the output: ``(B, N, D)``.
 
         Padding, ``(B, N')`` with True = padding, is not attended to. A clip of nothing but padding gives exactly 0, the
         projection's bias included: what is not there adds nothing to a residual stream. (Softmax over nothing is
@@ -86,32 +86,32 @@ class Attention(nn.Module):
 
 
 class SelfAttention(Attention):
-    """Multi-head attention of a sequence to itself. Arguments as in :class:`Attention`."""
+    """Lets a sequence attend to itself by several heads. The arguments are those of :class:`Attention`."""
 
     input_layers = ('qkv',)
     qkv: nn.Linear
 
     def forward(self, x: Tensor, padding_mask: Tensor | None = None) -> Tensor:
-        """``(B, N, D) -> (B, N, D)``; ``padding_mask (B, N)`` as in :meth:`attend`."""
+        """Maps ``(B, N, D)`` to ``(B, N, D)``; ``padding_mask (B, N)`` as in :meth:`attend`."""
         q, k, v = self.heads('qkv', x)
         return self.attend(q, k, v, padding_mask)
 
 
 class CrossAttention(Attention):
-    """Multi-head attention of one sequence to another. Arguments as in :class:`Attention`."""
+    """Lets one sequence attend to another by several heads. The arguments are those of :class:`Attention`."""
 
     input_layers = ('q', 'kv')
     q: nn.Linear
     kv: nn.Linear
 
     def forward(self, x: Tensor, context: Tensor, padding_mask: Tensor | None = None) -> Tensor:
-        """``x (B, N, D)`` attends to ``context (B, N', D)``; ``padding_mask (B, N')`` as in :meth:`attend`."""
+        """Lets ``x (B, N, D)`` attend to ``context (B, N', D)``; ``padding_mask (B, N')`` as in :meth:`attend`."""
         (q,), (k, v) = self.heads('q', x), self.heads('kv', context)
         return self.attend(q, k, v, padding_mask)
 
 
 def attention_weights(q: Tensor, k: Tensor) -> Tensor:
-    """Softmaxed weights ``(B, H, N, N')`` of queries ``(B, H, N, D / H)`` and keys ``(B, H, N', D / H)``.
+    """Returns the softmaxed weights ``(B, H, N, N')`` of queries ``(B, H, N, D / H)`` and keys ``(B, H, N', D / H)``.
 
     The models never make them: for measurements and pictures.
     """

@@ -24,7 +24,7 @@ class DropPath(nn.Module):
         self.drop_prob = drop_prob
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, ...) -> (B, ...)``."""
+        """Maps ``(B, ...)`` to ``(B, ...)``."""
         return x * self.factors(x) if self.training and self.drop_prob > 0 else x
 
     def factors(self, x: Tensor) -> Tensor:
@@ -34,7 +34,7 @@ class DropPath(nn.Module):
 
 
 class Block(nn.Module):
-    """Pre-norm self-attention and MLP (HiCMAE, "Modules").
+    """Applies pre-norm self-attention and an MLP (HiCMAE, "Modules").
 
     Args:
         embed_dims: Width D.
@@ -64,14 +64,14 @@ class Block(nn.Module):
         self.drop_path = DropPath(drop_path) if drop_path > 0 else nn.Identity()
 
     def forward(self, x: Tensor, padding_mask: Tensor | None = None) -> Tensor:
-        """``(B, N, D) -> (B, N, D)``; ``padding_mask (B, N)`` is True where ``x`` is padding."""
+        """Maps ``(B, N, D)`` to ``(B, N, D)``; ``padding_mask (B, N)`` is True where ``x`` is padding."""
         x = x + self.drop_path(self.attn(self.norm1(x), padding_mask))
         output: Tensor = x + self.drop_path(self.mlp(self.norm2(x)))
         return output
 
 
 class CrossBlock(Block):
-    """A :class:`Block` preceded by cross-attention to a context, with a norm for each side.
+    """Applies cross-attention to a context, with a norm for each side, and then a :class:`Block`.
 
     Arguments as in :class:`Block`; both attentions have the same number of heads.
     """

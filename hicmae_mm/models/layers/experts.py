@@ -15,7 +15,7 @@ NOISES = ('training', 'always', 'never')
 
 
 class Routing(NamedTuple):
-    """How tokens are distributed over experts.
+    """Stores how tokens are distributed over experts.
 
     Attributes:
         scores: ``(B, N, E)`` weights of the experts, 0 for those that a token did not choose.
@@ -52,7 +52,7 @@ class NoisyTopKRouter(nn.Module):
         self.noise_size = nn.Linear(embed_dims, num_experts)
 
     def forward(self, x: Tensor) -> Routing:
-        """``(B, N, D)`` to the experts of every token."""
+        """Chooses the experts of every token of ``(B, N, D)``."""
         logits: Tensor = self.logits(x)
         if self.noise == 'always' or (self.noise == 'training' and self.training):
             logits = logits + self.draw_noise(logits) * F.softplus(self.noise_size(x))
@@ -64,12 +64,12 @@ class NoisyTopKRouter(nn.Module):
         return Routing(scores, chosen, balance)
 
     def draw_noise(self, logits: Tensor) -> Tensor:
-        """Standard normal noise, one number for each token and expert."""
+        """Draws standard normal noise, one number for each token and expert."""
         return torch.randn_like(logits)
 
 
 class ExpertMixture(nn.Module):
-    """Sum of the experts that each token chose, weighted by its scores.
+    """Sums the experts that each token chose, weighted by its scores.
 
     While training, an expert takes a limited number of tokens of a batch: the first that chose it, clips in order.
     What a token loses that way is not given to its other experts. In evaluation there is no limit, so that the result
@@ -102,7 +102,7 @@ class ExpertMixture(nn.Module):
         self.capacity_factor, self.limits_evaluation = capacity_factor, limits_evaluation
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """``(B, N, D)`` to the sum ``(B, N, D)`` and the router's balance."""
+        """Maps ``(B, N, D)`` to the sum ``(B, N, D)``, and returns the router's balance, too."""
         routing: Routing = self.router(x)
         tokens, scores = x.flatten(0, 1), routing.scores.flatten(0, 1)  # (B * N, D), (B * N, E)
         if self.training or self.limits_evaluation:
@@ -127,7 +127,7 @@ class ExpertMixture(nn.Module):
 
 
 class ExpertBlock(Block):
-    """A :class:`Block` with experts beside its MLP, on the same normed tokens.
+    """Applies a :class:`Block` with experts beside its MLP, on the same normed tokens.
 
     Args:
         embed_dims: Width D.
@@ -155,7 +155,7 @@ class ExpertBlock(Block):
         self.mixture = mixture
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
-        """``(B, N, D)`` to ``(B, N, D)`` and the balance of its router."""
+        """Maps ``(B, N, D)`` to ``(B, N, D)``, and returns the balance of its router, too."""
         x = x + self.drop_path(self.attn(self.norm1(x)))
         normed = self.norm2(x)
         experts, balance = self.mixture(normed)

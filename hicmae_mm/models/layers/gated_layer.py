@@ -11,7 +11,7 @@ from hicmae_mm.models.layers.mlp import Mlp
 
 
 class GatedCrossLayer(nn.Module):
-    """Self-attention and cross-attention of the same input, each with an MLP, added with a gate per element.
+    """Adds self-attention and cross-attention of the same input, each with an MLP, by a gate per element.
 
     The gates are sigmoids of linear layers over both results (AVF-MAE++, Wu et al., 2025).
 
@@ -50,7 +50,10 @@ class GatedCrossLayer(nn.Module):
         padding_mask: Tensor | None = None,
         context_padding_mask: Tensor | None = None,
     ) -> Tensor:
-        """``x (B, N, D)`` and ``context (B, N', D)`` to ``(B, N, D)``; the masks are True where they are padding."""
+        """Maps ``x (B, N, D)`` and ``context (B, N', D)`` to ``(B, N, D)``.
+
+        The masks are True where they are padding.
+        """
         alone = self.self_block(x, padding_mask)
         attended = self.cross_attn(self.query_norm(x), self.context_norm(context), context_padding_mask)
         crossed = x + self.drop_path(attended)

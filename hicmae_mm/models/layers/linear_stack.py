@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class LinearStack(nn.Module):
-    """Linear layer, ReLU and dropout for every width (MER2023 baseline, "MLP").
+    """Applies a linear layer, ReLU and dropout for every width (MER2023 baseline, "MLP").
 
     Args:
         in_channels: Length of the input.
@@ -31,6 +31,6 @@ class LinearStack(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(..., in_channels) -> (..., out_channels)``."""
+        """Maps ``(..., in_channels)`` to ``(..., out_channels)``."""
         output: Tensor = self.layers(self.input_drop(x))
         return output

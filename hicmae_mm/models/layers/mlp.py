@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class Mlp(nn.Module):
-    """Two linear layers with GELU between.
+    """Applies two linear layers with GELU between them.
 
     Args:
         embed_dims: Width D of input and output.
@@ -23,13 +23,13 @@ class Mlp(nn.Module):
         self.drop = nn.Dropout(drop)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(..., D) -> (..., D)``, or to ``out_dims``."""
+        """Maps ``(..., D)`` to ``(..., D)``, or to ``out_dims``."""
         output: Tensor = self.drop(self.fc2(self.act(self.fc1(x))))
         return output
 
 
 class GatedMlp(nn.Module):
-    """Two linear layers; between them, one half of the hidden layer is multiplied by GELU of the other (Shazeer, 2020).
+    """Applies two linear layers; between them, GELU of one half multiplies the other half (Shazeer, 2020).
 
     Args:
         embed_dims: Width D of input and output.
@@ -45,7 +45,7 @@ class GatedMlp(nn.Module):
         self.fc2 = nn.Linear(hidden_dims, embed_dims)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(..., D) -> (..., D)``."""
+        """Maps ``(..., D)`` to ``(..., D)``."""
         values, gates = self.fc1(x).chunk(2, dim=-1)
         output: Tensor = self.fc2(self.drop(values * self.act(gates)))
         return output

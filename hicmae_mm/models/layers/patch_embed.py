@@ -11,7 +11,7 @@ from hicmae_mm.registry import MODELS
 
 
 class PatchEmbed(nn.Module):
-    """Linear embedding of non-overlapping patches: a strided convolution, over all patches or those wanted.
+    """Embeds non-overlapping patches linearly, by a strided convolution over all patches or the wanted ones.
 
     Subclasses name their geometry and hold the convolution as ``proj``, so that its weights have the usual shape.
 

@@ -22,7 +22,7 @@ def token_grid(size: Sequence[int], patch: Sequence[int]) -> tuple[int, ...]:
 
 
 def _blocks(x: Tensor, patch: Sequence[int]) -> Tensor:
-    """View ``(B, C, S1, S2, ...)`` as ``(B, G1, G2, ..., C, P1, P2, ...)`` without a copy."""
+    """Views ``(B, C, S1, S2, ...)`` as ``(B, G1, G2, ..., C, P1, P2, ...)`` without a copy."""
     batch, channels, *size = x.shape
     grid = token_grid(size, patch)
     axes = [length for pair in zip(grid, patch) for length in pair]
@@ -52,7 +52,7 @@ def patchify(x: Tensor, patch: Sequence[int], indices: Tensor | None = None) -> 
 
 
 def unpatchify(patches: Tensor, size: Sequence[int], patch: Sequence[int]) -> Tensor:
-    """Inverse of :func:`patchify` over all tokens: ``(B, N, C*P1*...) -> (B, C, S1, ...)``."""
+    """Inverts :func:`patchify` over all tokens: ``(B, N, C*P1*...) -> (B, C, S1, ...)``."""
     grid = token_grid(size, patch)
     dims, channels = len(grid), patches.shape[-1] // prod(patch)
     blocks = patches.reshape(patches.shape[0], *grid, channels, *patch)
@@ -61,10 +61,10 @@ def unpatchify(patches: Tensor, size: Sequence[int], patch: Sequence[int]) -> Te
 
 
 def channels_last(patches: Tensor, channels: int) -> Tensor:
-    """``(..., C*P) -> (..., P*C)``: the layout of reconstruction targets, (frame, row, column, channel)."""
+    """Maps ``(..., C*P)`` to ``(..., P*C)``: the layout of reconstruction targets, (frame, row, column, channel)."""
     return rearrange(patches, '... (c p) -> ... (p c)', c=channels)
 
 
 def channels_first(patches: Tensor, channels: int) -> Tensor:
-    """Inverse of :func:`channels_last`."""
+    """Inverts :func:`channels_last`."""
     return rearrange(patches, '... (p c) -> ... (c p)', c=channels)

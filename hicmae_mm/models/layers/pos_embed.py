@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def sine_positions(num_tokens: int, embed_dims: int) -> Tensor:
-    """One-dimensional table over the flattened token index (HiCMAE, "Inputs"; not learned, not in checkpoints).
+    """Makes a one-dimensional table over the flattened token index (HiCMAE, "Inputs"; not learned, not in checkpoints).
 
     ``angle(pos, j) = pos / 10000^(2*floor(j/2)/D)``, sine on even ``j``, cosine on odd ``j``, computed in float64.
 

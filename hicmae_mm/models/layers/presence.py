@@ -12,7 +12,7 @@ from hicmae_mm.structures import Stream
 
 @dataclass(frozen=True)
 class Presence:
-    """The rows of a batch that have a stream, so that no module has to search a mask (and synchronise a GPU).
+    """Stores the rows of a batch that have a stream, so that no module must search a mask (and synchronise a GPU).
 
     Attributes:
         rows: ``(K,)`` int64, ascending; K is known on the host, 0 means that the stream is missing altogether.
@@ -44,7 +44,7 @@ class Presence:
 
     @property
     def is_missing(self) -> bool:
-        """Whether no row has the stream."""
+        """Returns whether no row has the stream."""
         return len(self.rows) == 0
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Presence:
@@ -60,7 +60,7 @@ class Presence:
         return x.new_zeros(self.num_rows, *x.shape[1:]).index_copy(0, self.rows, x)
 
     def padding(self, num_tokens: int) -> Tensor:
-        """``(B, num_tokens)`` bool, True = padding: every token of a clip without the stream."""
+        """Returns ``(B, num_tokens)`` bool, True = padding: every token of a clip without the stream."""
         padding = torch.ones(self.num_rows, num_tokens, dtype=torch.bool, device=self.rows.device)
         return padding.index_fill_(0, self.rows, False)
 

@@ -23,7 +23,9 @@ _is_recomputed: ContextVar[bool] = ContextVar('is_recomputed', default=False)
 
 
 def run_block(block: nn.Module, *inputs: Tensor | None, recompute: bool = False) -> Tensor:
-    """``block(*inputs)``; with ``recompute`` its activations are not stored but computed again in the backward pass.
+    """Calls ``block(*inputs)``.
+
+    With ``recompute`` the backward pass computes its activations again instead of storing them.
 
     What attention to many tokens puts out is stored all the same, a token's width each, unless its weights are dropped
     at random.

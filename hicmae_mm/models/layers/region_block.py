@@ -15,7 +15,7 @@ SHARING = (None, 'local_read', 'all')
 
 
 class RegionBlock(nn.Module):
-    """Local attention, global interaction and redistribution over regions of tokens, then an MLP; all pre-norm.
+    """Applies local attention, global interaction and redistribution over regions of tokens, then an MLP; all pre-norm.
 
     Each region is led by a region token. The steps are (MAE-DFER, Sun et al., 2023):
 
@@ -87,7 +87,7 @@ class RegionBlock(nn.Module):
         self.drop_path = DropPath(drop_path) if drop_path > 0 else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, R, 1 + n, D) -> (B, R, 1 + n, D)``: R regions of n local tokens, each behind its region token."""
+        """Maps ``(B, R, 1 + n, D)``, R regions of n local tokens each behind its region token, to the same shape."""
         x = self._attend_locally(x)
         regions, local = x[:, :, 0], x[:, :, 1:]  # (B, R, D), (B, R, n, D)
         if self.interact:

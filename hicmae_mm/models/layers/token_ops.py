@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class TokenMask:
-    """A token mask with its index form, so that no module has to search a boolean mask (and synchronise a GPU).
+    """Stores a token mask and its indices, so that no module must search a boolean mask (and synchronise a GPU).
 
     Attributes:
         mask: ``(B, N)`` bool, True = masked.
@@ -27,12 +27,15 @@ class TokenMask:
 
     @property
     def predicted(self) -> Tensor:
-        """``(B, P)`` int64, ascending indices of the tokens that a decoder predicts."""
+        """Returns ``(B, P)`` int64, ascending indices of the tokens that a decoder predicts."""
         return self.masked if self.decoded is None else self.decoded
 
     @property
     def counted(self) -> Tensor | None:
-        """``(B, P)`` bool, True = masked: predictions that count in the loss; ``None``: all of them."""
+        """Returns ``(B, P)`` bool, True = masked: the predictions that count in the loss.
+
+        ``None`` means all of them.
+        """
         return None if self.decoded is None else self.mask.gather(1, self.decoded)
 
     @classmethod
@@ -63,7 +66,7 @@ class TokenMask:
         return cls(mask, order[:, :split].contiguous(), order[:, split:].contiguous())
 
     def with_decoder_mask(self, decoder: TokenMask, name: str = 'mask') -> TokenMask:
-        """The same mask for a decoder that predicts only the tokens that ``decoder`` leaves visible.
+        """Returns the same mask for a decoder that predicts only the tokens that ``decoder`` leaves visible.
 
         Raises:
             ValueError: Masks of different batches or grids.

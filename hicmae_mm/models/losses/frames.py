@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def mse_over_all_frames(prediction: Tensor, target: Tensor, is_real: Tensor, ignore: float = -5.0) -> Tensor:
-    """Squared errors of the frames that count, divided by the number of **all** frames (AIM3-RUC, ABAW4).
+    """Sums squared errors of the frames that count, divided by the number of **all** frames (AIM3-RUC, ABAW4).
 
     Args:
         prediction: ``(B, T, 1)``.
@@ -48,13 +48,13 @@ def expectation_of_bins(logits: Tensor) -> Tensor:
 
 
 def action_unit_loss(logits: Tensor, target: Tensor, ignore: int = -1) -> Tensor:
-    """Binary cross entropy over single labels other than ``ignore``; logits and target ``(..., L)``."""
+    """Computes the binary cross entropy over single labels other than ``ignore``; logits and target ``(..., L)``."""
     counts = target != ignore
     return F.binary_cross_entropy_with_logits(logits[counts], target[counts].to(logits.dtype))
 
 
 def weighted_action_unit_loss(logits: Tensor, target: Tensor, pos_weight: Tensor, ignore: int = -1) -> Tensor:
-    """Binary cross entropy with weights of labels that are there, summed, divided by the number of rows (EMMA).
+    """Sums binary cross entropy of existing labels, weighted, divided by the number of rows (EMMA).
 
     Args:
         logits: ``(N, L)``.
@@ -70,7 +70,7 @@ def weighted_action_unit_loss(logits: Tensor, target: Tensor, pos_weight: Tensor
 
 
 def join_tasks(losses: Mapping[str, Tensor], weights: Mapping[str, float], normalize: bool = False) -> Tensor:
-    """Weighted sum of the losses of tasks.
+    """Sums the weighted losses of tasks.
 
     Args:
         losses: Loss of each task.

@@ -12,7 +12,7 @@ from hicmae_mm.registry import MODELS
 
 @MODELS.register_module()
 class InfoNCELoss(nn.Module):
-    """Symmetric InfoNCE: compares the two vectors of each clip with those of the other clips (HiCMAE, "Pre-training").
+    """Computes symmetric InfoNCE: each clip's two vectors against those of the other clips (HiCMAE, "Pre-training").
 
     Args:
         temperature: Divides the cosine similarities.
@@ -36,11 +36,11 @@ class InfoNCELoss(nn.Module):
         self.temperature, self.gather, self.loss_weight = temperature, gather, loss_weight
 
     def logits(self, first: Tensor, second: Tensor) -> Tensor:
-        """Cosine similarities over the temperature: ``(B, D)``, ``(B', D)`` -> ``(B, B')``."""
+        """Computes cosine similarities over the temperature: ``(B, D)`` and ``(B', D)`` give ``(B, B')``."""
         return F.normalize(first, dim=-1) @ F.normalize(second, dim=-1).T / self.temperature
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        """Weighted loss of ``(B, D)`` against ``(B, D)``, averaged over clips and over both directions."""
+        """Computes the weighted loss of ``(B, D)`` against ``(B, D)``, averaged over clips and over both directions."""
         labels = torch.arange(first.shape[0], device=first.device)
         all_first, all_second = first, second
         if self.gather:

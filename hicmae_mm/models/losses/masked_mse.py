@@ -10,7 +10,7 @@ from hicmae_mm.registry import MODELS
 
 @MODELS.register_module()
 class MaskedMSELoss(nn.Module):
-    """Mean squared error over the masked tokens, which are the only ones predicted.
+    """Computes the mean squared error over the masked tokens, which are the only ones predicted.
 
     Args:
         loss_weight: Multiplies the loss.
@@ -30,7 +30,7 @@ class MaskedMSELoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
-        """Mean over ``(B, M, P)`` of both, in float32, times ``loss_weight``.
+        """Averages the squared error over ``(B, M, P)`` in float32, times ``loss_weight``.
 
         Args:
             prediction: ``(B, M, P)``.

@@ -12,7 +12,7 @@ from hicmae_mm.registry import MODELS
 
 
 def _candidate_sum(scores: Tensor, target: Tensor) -> Tensor:
-    """Score of the candidates together."""
+    """Computes the score of the candidates together."""
     return (scores * (target > 0)).sum(dim=1)
 
 
@@ -66,7 +66,7 @@ class PartialLabelLoss(nn.Module):
         self.sce_alpha, self.sce_beta, self.loss_weight = sce_alpha, sce_beta, loss_weight
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Scalar loss of ``logits (B, C)`` against distributions ``(B, C)`` or class indices ``(B,)``."""
+        """Computes the scalar loss of ``logits (B, C)`` against distributions ``(B, C)`` or class indices ``(B,)``."""
         if target.ndim == 1:
             target = F.one_hot(target, logits.shape[1])
         losses: Callable[[Tensor, Tensor], Tensor] = getattr(self, f'_{self.kind.lower()}')

@@ -12,7 +12,7 @@ from hicmae_mm.registry import MODELS
 
 
 class RegressionLoss(nn.Module):
-    """Base class: a weighted function of predictions and targets ``(B, D)``.
+    """This is the base class of weighted functions of predictions and targets ``(B, D)``.
 
     Args:
         loss_weight: Multiplies the loss.
@@ -23,7 +23,7 @@ class RegressionLoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Weighted scalar loss of ``(B, D)`` against ``(B, D)``."""
+        """Computes the weighted scalar loss of ``(B, D)`` against ``(B, D)``."""
         if prediction.shape != target.shape:
             raise ValueError(f'prediction {tuple(prediction.shape)} and target {tuple(target.shape)} differ in shape')
         return self.loss_weight * self.compute(prediction, target)
@@ -35,7 +35,7 @@ class RegressionLoss(nn.Module):
 
 @MODELS.register_module()
 class MSELoss(RegressionLoss):
-    """Mean squared error, with the arguments of :class:`RegressionLoss`.
+    """Computes the mean squared error, with the arguments of :class:`RegressionLoss`.
 
     Example:
         >>> import torch
@@ -51,7 +51,7 @@ class MSELoss(RegressionLoss):
 
 @MODELS.register_module()
 class L1Loss(RegressionLoss):
-    """Mean absolute error, with the arguments of :class:`RegressionLoss`."""
+    """Computes the mean absolute error, with the arguments of :class:`RegressionLoss`."""
 
     def compute(self, prediction: Tensor, target: Tensor) -> Tensor:
         """See :meth:`RegressionLoss.compute`."""
@@ -60,7 +60,7 @@ class L1Loss(RegressionLoss):
 
 @MODELS.register_module()
 class SmoothL1Loss(RegressionLoss):
-    """Error that is quadratic below 1 and linear above, with the arguments of :class:`RegressionLoss`."""
+    """Computes an error that is quadratic below 1 and linear above, with the arguments of :class:`RegressionLoss`."""
 
     def compute(self, prediction: Tensor, target: Tensor) -> Tensor:
         """See :meth:`RegressionLoss.compute`."""
@@ -68,7 +68,7 @@ class SmoothL1Loss(RegressionLoss):
 
 
 def _moments(prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Population variances, covariance and squared difference of means, each ``(D,)``."""
+    """Computes population variances, covariance and squared difference of means, each ``(D,)``."""
     mean_p, mean_t = prediction.mean(0), target.mean(0)
     dev_p, dev_t = prediction - mean_p, target - mean_t
     return dev_p.square().mean(0), dev_t.square().mean(0), (dev_p * dev_t).mean(0), (mean_p - mean_t).square()
@@ -76,7 +76,7 @@ def _moments(prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor
 
 @MODELS.register_module()
 class CCCLoss(RegressionLoss):
-    """One minus the concordance correlation over the batch, averaged over dimensions.
+    """Computes one minus the concordance correlation over the batch, averaged over dimensions.
 
     ``ccc = 2 cov / (var_p + var_t + (mean_p - mean_t)^2)`` with population moments. The arguments are those of
     :class:`RegressionLoss`.
@@ -100,7 +100,7 @@ class CCCLoss(RegressionLoss):
 
 @MODELS.register_module()
 class PCCLoss(RegressionLoss):
-    """One minus the Pearson correlation over the batch, averaged over dimensions.
+    """Computes one minus the Pearson correlation over the batch, averaged over dimensions.
 
     ``pcc = cov / (std_p std_t + 1e-6)`` with population moments. The arguments are those of :class:`RegressionLoss`.
     """

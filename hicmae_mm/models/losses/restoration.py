@@ -10,7 +10,7 @@ ELEMENT_LOSSES = {'l1': F.l1_loss, 'mse': F.mse_loss, 'smooth_l1': F.smooth_l1_l
 
 
 def attraction_loss(predicted: tuple[Tensor, Tensor], projected: tuple[Tensor, Tensor]) -> Tensor:
-    """Symmetric negative cosine similarity of two views; the projections are targets and get no gradient.
+    """Computes the symmetric negative cosine similarity of two views; the projections are targets and get no gradient.
 
     Args:
         predicted: ``(B, D)`` of the complete and of the incomplete view.
@@ -25,7 +25,7 @@ def attraction_loss(predicted: tuple[Tensor, Tensor], projected: tuple[Tensor, T
 
 
 def restoration_loss(prediction: Tensor, target: Tensor, dropped: Tensor, kind: str = 'smooth_l1') -> Tensor:
-    """Mean error of the vectors that were dropped; 0 where none was.
+    """Computes the mean error of the vectors that were dropped; it is 0 where none was.
 
     Args:
         prediction: ``(B, T, D)``.

@@ -53,7 +53,7 @@ class SoftCrossEntropyLoss(nn.Module):
         self.register_buffer('class_weight', weights, persistent=False)  # of the config, not of the checkpoint
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Weighted mean of ``(B, C)`` logits against ``(B,)`` indices or ``(B, C)`` distributions.
+        """Computes the weighted mean of ``(B, C)`` logits against ``(B,)`` indices or ``(B, C)`` distributions.
 
         Raises:
             ValueError: If there is not one class weight for each class.

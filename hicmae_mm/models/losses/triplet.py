@@ -34,7 +34,7 @@ def _distance(a: Tensor, b: Tensor) -> Tensor:
 
 
 def covariance_term(z: Tensor) -> Tensor:
-    """Sum of the squared covariances between different dimensions of ``(B, D)``, divided by D (VICReg)."""
+    """Sums the squared covariances between different dimensions of ``(B, D)``, divided by D (VICReg)."""
     centred = z - z.mean(dim=0)
     covariance = centred.T @ centred / (len(z) - 1)
     off_diagonal = covariance - torch.diag(covariance.diagonal())
@@ -42,14 +42,14 @@ def covariance_term(z: Tensor) -> Tensor:
 
 
 def variance_term(z: Tensor, eps: float = 1e-6) -> Tensor:
-    """Mean over the dimensions of ``(B, D)`` of how much the standard deviation falls short of 1 (VICReg)."""
+    """Computes by how much the standard deviations of ``(B, D)`` fall short of 1, averaged over dimensions (VICReg)."""
     return (1 - (z.var(dim=0) + eps).sqrt()).clamp(min=0).mean()
 
 
 def extractor_loss(
     anchor: Tensor, positive: Tensor, negative: Tensor, weights: tuple[float, float, float] = (20.0, 5.0, 1.0)
 ) -> Tensor:
-    """M2FNet's loss of feature extractors: triplet, covariance and variance of embeddings ``(B, D)``, weighted.
+    """Computes M2FNet's loss of embeddings ``(B, D)``: the weighted sum of triplet, covariance and variance losses.
 
     Args:
         anchor: ``(B, D)``.

@@ -17,7 +17,7 @@ from hicmae_mm.registry import MODELS
 
 @MODELS.register_module()
 class FeatureAlignment(BaseObjective):
-    """Contrast of each stream's mean token with a vector that the data samples carry, one path for every stream.
+    """Contrasts each stream's mean token with a vector that the data samples carry, one path for every stream.
 
     Both sides pass a linear layer of their own. Clips without the vector do not count, so that a part of a corpus may
     have it. ``LoadFeatureTarget`` reads the vectors.

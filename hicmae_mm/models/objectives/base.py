@@ -17,7 +17,7 @@ from hicmae_mm.structures import EmotionDataSample, Inputs, Stream
 
 @dataclass
 class Pass:
-    """Everything that a model computed of a batch.
+    """Stores everything that a model computed of a batch.
 
     Attributes:
         inputs: Normalised input by stream.
@@ -49,7 +49,7 @@ class Pass:
 
 
 class BaseObjective(BaseModule, metaclass=ABCMeta):
-    """Base class of objectives. They are computed while training only: testing and exported models do not know them.
+    """This is the base class of objectives, which exist only while training. Tests and exported models do not use them.
 
     The model injects what an objective's constructor names: ``streams`` (width of each encoder), ``num_layers`` (of
     each encoder), ``fused`` (width of each stream after fusion) and ``in_channels`` (length of the clip feature).
@@ -74,7 +74,7 @@ class BaseObjective(BaseModule, metaclass=ABCMeta):
 
 
 def objective_losses(objectives: Mapping[str, BaseObjective], this: Pass) -> dict[str, Tensor]:
-    """Weighted losses of all objectives: ``loss`` of the objective ``contrast`` becomes ``loss_contrast``."""
+    """Computes the weighted losses of all objectives; ``loss`` of ``contrast`` becomes ``loss_contrast``."""
     losses = {}
     for name, objective in objectives.items():
         for key, value in objective.loss(this).items():

@@ -10,7 +10,7 @@ from hicmae_mm.registry import MODELS
 
 @MODELS.register_module()
 class ExpertBalance(BaseObjective):
-    """Sum of the balances of all routers, of the encoders that have experts (``ExpertViTEncoder``).
+    """Sums the balances of all routers, of the encoders that have experts (``ExpertViTEncoder``).
 
     For every clip and expert, the share of tokens that chose the expert times the mean of its noisy logits. Source:
     S4D, whose code leaves it out in training on several GPUs. Arguments as in :class:`BaseObjective`.

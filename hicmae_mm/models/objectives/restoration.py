@@ -18,7 +18,7 @@ from hicmae_mm.structures import Inputs, Padded, Stream
 
 
 class Projector(nn.Module):
-    """Linear layer and batch norm without parameters.
+    """Applies a linear layer and a batch norm without parameters.
 
     Args:
         channels: Length of the vectors.
@@ -29,13 +29,13 @@ class Projector(nn.Module):
         self.net = nn.Sequential(nn.Linear(channels, channels), nn.BatchNorm1d(channels, affine=False))
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, channels) -> (B, channels)``."""
+        """Maps ``(B, channels)`` to ``(B, channels)``."""
         output: Tensor = self.net(x)
         return output
 
 
 class Predictor(nn.Module):
-    """Two linear layers with batch norm and ReLU between.
+    """Applies two linear layers with batch norm and ReLU between them.
 
     Args:
         channels: Length of the vectors.
@@ -52,7 +52,7 @@ class Predictor(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, channels) -> (B, channels)``."""
+        """Maps ``(B, channels)`` to ``(B, channels)``."""
         output: Tensor = self.net(x)
         return output
 
@@ -178,7 +178,7 @@ class FeatureRestoration(BaseObjective):
         return vectors
 
     def restoration(self, name: str, complete: Pass, incomplete: Pass, dropped: Tensor) -> Tensor:
-        """Reconstruction loss of one stream."""
+        """Returns the reconstruction loss of one stream."""
         target = _values(complete.inputs[name]) if name in self.inputs else complete.encoded[name].tokens.detach()
         restored = self.decoders[name](incomplete.fused[name])
         if dropped.shape[1] > restored.shape[1]:  # the encoder has set the first and the last word apart

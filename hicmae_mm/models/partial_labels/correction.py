@@ -14,7 +14,7 @@ UPDATES = ('uniform', 'floor', 'score')
 
 @dataclass(frozen=True)
 class CorrectionRule:
-    """When a label is added to the candidates, and what happens to the target.
+    """States when a label is added to the candidates, and what happens to the target.
 
     Attributes:
         margin: A label outside must beat the best candidate by more than this.
@@ -78,12 +78,12 @@ def _repair(target: Tensor, candidates: Tensor, added: Tensor, scores: Tensor, u
 
 
 def margin_at(epoch: int, start: int, num_epochs: int, first: float, last: float) -> float:
-    """Margin of an epoch, linear from ``first`` at epoch ``start`` to ``last`` at the end."""
+    """Computes the margin of an epoch, linear from ``first`` at epoch ``start`` to ``last`` at the end."""
     return first + (epoch - start) / (num_epochs - start) * (last - first)
 
 
 def automatic_ratio(noise_rate: float, partial_rate: float, num_classes: int) -> float:
-    """Ratio of :class:`CorrectionRule` that follows from the rates by which candidates were made.
+    """Computes the ratio of :class:`CorrectionRule` that follows from the rates by which candidates were made.
 
     Args:
         noise_rate: Share of samples whose true label is no candidate.

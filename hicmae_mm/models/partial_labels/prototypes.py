@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class PrototypeQueue(nn.Module):
-    """One moving prototype per class, pseudo-labels from them, and a queue of keys with their pseudo-labels.
+    """Keeps one moving prototype per class, and a queue of keys with the pseudo-labels that follow from them.
 
     Sources: ARNet (temperature 1, candidates only) and ALIM (temperature 0.07, importance of other labels).
 

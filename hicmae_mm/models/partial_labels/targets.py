@@ -10,13 +10,13 @@ FORMS = ('onehot', 'scale')
 
 
 def uniform_target(candidates: Tensor) -> Tensor:
-    """Equal shares of the candidates ``(B, C)`` bool: ``(B, C)`` float."""
+    """Computes equal shares of the candidates: ``(B, C)`` bool to ``(B, C)`` float."""
     counted = candidates.float()
     return counted / counted.sum(dim=1, keepdim=True)
 
 
 def adjusted_target(scores: Tensor, candidates: Tensor, importance: float = 0.0, form: str = 'scale') -> Tensor:
-    """Target of scores ``(B, C)``, in which labels outside of the candidates count ``importance`` times.
+    """Computes the target of scores ``(B, C)``, in which labels outside of the candidates count ``importance`` times.
 
     Args:
         scores: ``(B, C)`` scores of prototypes or classifier.
@@ -37,23 +37,29 @@ def adjusted_target(scores: Tensor, candidates: Tensor, importance: float = 0.0,
 
 
 def update_target(target: Tensor, new: Tensor, momentum: float) -> Tensor:
-    """Moving average of targets ``(B, C)``."""
+    """Computes the moving average of targets ``(B, C)``."""
     return momentum * target + (1 - momentum) * new
 
 
 def target_momentum(epoch: int, num_epochs: int, first: float = 0.95, last: float = 0.8) -> float:
-    """Momentum of the epoch after ``epoch``, which is counted from 1; the first epoch uses 0.99 as published."""
+    """Computes the momentum of the epoch after ``epoch``, which is counted from 1.
+
+    The first epoch uses 0.99 as published.
+    """
     return first + epoch / num_epochs * (last - first)
 
 
 def margin_ratio(scores: Tensor, candidates: Tensor) -> Tensor:
-    """Largest score among the candidates over the largest outside, ``(B,)``. ``scores (B, C)``, ``candidates`` bool."""
+    """Divides the largest score of the candidates by the largest outside, ``(B,)``.
+
+    Scores and candidates are ``(B, C)``.
+    """
     inside = candidates.to(scores.dtype)
     return (scores * inside).amax(dim=1) / ((scores * (1 - inside)).amax(dim=1) + 1e-9)
 
 
 def importance_of_others(ratios: Tensor, noise_rate: float, limit: float | None = 1.0) -> float:
-    """Importance at which the share ``noise_rate`` of the samples takes a label outside of its candidates.
+    """Computes the importance at which the share ``noise_rate`` of the samples takes a label outside of its candidates.
 
     Args:
         ratios: ``(N,)`` of :func:`margin_ratio`, over all samples.

@@ -17,7 +17,7 @@ STD_EPS = 1e-6
 
 
 class PatchTarget(nn.Module):
-    """Masked patches, each normalised per channel over its own elements (HiCMAE, "Pre-training", item 5).
+    """Makes targets of masked patches, each normalised per channel over its own elements (HiCMAE, "Pre-training", 5).
 
     Args:
         patch: Patch size per axis; injected by the model from the encoder.
@@ -32,7 +32,10 @@ class PatchTarget(nn.Module):
 
     @property
     def weights(self) -> Tensor | None:
-        """Weight of every element in the loss, ``(P,)`` with mean 1; ``None``: all count alike."""
+        """Returns the weight of every element in the loss, ``(P,)`` with mean 1.
+
+        ``None`` means that all count alike.
+        """
         return None
 
     @torch.no_grad()
@@ -101,7 +104,7 @@ class PatchTarget(nn.Module):
         return values
 
     def from_pixels(self, values: Tensor) -> Tensor:
-        """Inverse of :meth:`to_pixels`."""
+        """Inverts :meth:`to_pixels`."""
         return values
 
     def encode(self, values: Tensor, x: Tensor, mask: TokenMask) -> Tensor:  # noqa: ARG002
@@ -109,10 +112,10 @@ class PatchTarget(nn.Module):
         return values
 
     def decode(self, values: Tensor, x: Tensor, mask: TokenMask) -> Tensor:  # noqa: ARG002
-        """Inverse of :meth:`encode`."""
+        """Inverts :meth:`encode`."""
         return values
 
 
 @MODELS.register_module()
 class SpectrogramPatchTarget(PatchTarget):
-    """Normalised spectrogram patches. Arguments as in :class:`PatchTarget`."""
+    """Makes targets of normalised spectrogram patches. The arguments are those of :class:`PatchTarget`."""

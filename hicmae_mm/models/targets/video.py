@@ -15,7 +15,7 @@ from hicmae_mm.registry import MODELS
 
 @MODELS.register_module()
 class VideoPatchTarget(PatchTarget):
-    """Normalised tubelets with frame difference: of each group of frames, all but the first lose the first.
+    """Makes targets of normalised tubelets: each group's first frame is subtracted from the group's others.
 
     Groups of 2 (the published recipe) lie within a tubelet: the second frame becomes second minus first. Groups of 4
     with tubelets of 2 span two tubelets: ``[f0, f1 - f0], [f2 - f0, f3 - f0]``. Tubelets are normalised before.
@@ -84,11 +84,11 @@ class VideoPatchTarget(PatchTarget):
         return values * self.std + self.mean
 
     def from_pixels(self, values: Tensor) -> Tensor:
-        """Inverse of :meth:`to_pixels`."""
+        """Inverts :meth:`to_pixels`."""
         return (values - self.mean) / self.std
 
     def encode(self, values: Tensor, x: Tensor, mask: TokenMask) -> Tensor:
-        """Frame difference within each group, ``(B, M, C, E)``."""
+        """Computes the frame difference within each group, ``(B, M, C, E)``."""
         if not self.frame_difference:
             return values
         if self.group_size <= self.patch[0]:
@@ -97,7 +97,7 @@ class VideoPatchTarget(PatchTarget):
         return self._across_tubelets(values, self._first_frames(self.normalized(x, start)), is_start, -1)
 
     def decode(self, values: Tensor, x: Tensor, mask: TokenMask) -> Tensor:
-        """Inverse of :meth:`encode`. A group whose first tubelet is visible starts from the true frame."""
+        """Inverts :meth:`encode`. A group whose first tubelet is visible starts from the true frame."""
         if not self.frame_difference:
             return values
         if self.group_size <= self.patch[0]:
@@ -126,11 +126,11 @@ class VideoPatchTarget(PatchTarget):
         return rearrange(torch.where(is_kept, frames, changed), 'b m c t e -> b m c (t e)')
 
     def _first_frames(self, values: Tensor) -> Tensor:
-        """First frame of every tubelet: ``(B, M, C, t * E') -> (B, M, C, E')``."""
+        """Computes the first frame of every tubelet: ``(B, M, C, t * E') -> (B, M, C, E')``."""
         return values[..., : values.shape[-1] // self.patch[0]]
 
     def _group_starts(self, x: Tensor, mask: TokenMask) -> tuple[Tensor, Tensor]:
-        """Token ``(B, M)`` that holds the first frame of each predicted token's group, and whether it is that token."""
+        """Returns the token ``(B, M)`` that has the first frame of each token's group, and whether it is that token."""
         tokens_per_step = (x.shape[-2] // self.patch[1]) * (x.shape[-1] // self.patch[2])
         step = mask.predicted // tokens_per_step
         start = step - step % (self.group_size // self.patch[0])

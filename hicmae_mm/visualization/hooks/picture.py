@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class PictureHook(Hook):
-    """Base class of hooks that draw during training.
+    """This is the base class of hooks that draw during training.
 
     Pictures go to every backend of the run's visualizer (MMEngine's Local, TensorBoard, W&B, MLflow, ...), from the
     first process only. Between pictures a training pays nothing.
@@ -44,7 +44,10 @@ class PictureHook(Hook):
         self._reported: set[str] = set()
 
     def step(self, runner: Runner) -> int:
-        """Position of the training as MMEngine logs validations: finished epochs, or iterations; 0 outside of one."""
+        """Returns the position of the training as MMEngine logs validations: finished epochs or iterations.
+
+        It is 0 outside of a training.
+        """
         if runner._train_loop is None or isinstance(runner._train_loop, dict):
             return 0
         step: int = runner.epoch if isinstance(runner.train_loop, EpochBasedTrainLoop) else runner.iter
