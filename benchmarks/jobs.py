@@ -1,4 +1,4 @@
-"""What `benchmarks/run.py` measures: each job is a command of its own process that writes its numbers as JSON."""
+"""Lists what `benchmarks/run.py` measures: each job is a command of its own process that writes its numbers as JSON."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Job:
         name: key in the results.
         command: what follows ``python``; without the option that names the file of the numbers.
         json_option: that option.
-        json_file: the file, if it is always the same; None: any.
+        json_file: the file, if it is always the same; None means any.
     """
 
     name: str

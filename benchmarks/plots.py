@@ -1,4 +1,4 @@
-"""The plots of docs/benchmarks.md."""
+"""Draws the plots of docs/benchmarks.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of docs/benchmarks.md, made of the results of `benchmarks/run.py`."""
+"""Writes the tables of docs/benchmarks.md from the results of `benchmarks/run.py`."""
 
 from __future__ import annotations
 

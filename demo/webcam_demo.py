@@ -38,7 +38,7 @@ class Moment:
     """Stores a frame and the sound since the last one.
 
     Attributes:
-        seconds: When the frame was taken.
+        seconds: Time at which the frame was taken.
         frame: ``(H, W, 3)`` uint8 RGB.
         sound: ``(S,)``, or None without sound.
     """

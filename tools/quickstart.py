@@ -1,4 +1,4 @@
-"""The quickstart: runs this package's own tools one after the other, and prints what came out.
+"""Runs the quickstart: this package's own tools one after the other, and prints what they found.
 
 bash tools/quickstart.sh [--force] [--tiny] [--work-dir DIR] [--data-root DIR] [--jobs N]
 
@@ -167,10 +167,10 @@ class Progress:
 
     Args:
         steps: All of them.
-        marks: What is begun and finished.
+        marks: Marks of what has begun and finished.
         num_jobs: Steps at a time.
         is_forced: Whether to make also what is there.
-        console: Where to say it.
+        console: Console for the messages.
     """
 
     def __init__(self, steps: list[Step], marks: StepMarks, num_jobs: int, is_forced: bool, console: Console) -> None:

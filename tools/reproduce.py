@@ -37,7 +37,7 @@ class Recipe:
         videos: Folder of the videos below that of the corpus.
         match: Names of the videos that are used.
         sizes: Streams -> what there is to download.
-        video_hours: How long all videos that are used last together.
+        video_hours: Total length of all videos that are used.
     """
 
     folds: str

@@ -1,4 +1,4 @@
-"""Two backends run a model: PyTorch, or ONNX Runtime with an exported folder."""
+"""Runs a model by one of two backends: PyTorch, or ONNX Runtime with an exported folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The features of a clip, joined from those of its windows in order of time."""
+"""Joins the features of the windows of a clip in order of time."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class GivenStreams:
 
     Args:
         clip: The clip.
-        readings: How the pipeline reads these streams.
+        readings: Description of how the pipeline reads these streams.
 
     Attributes:
         missing: Reasons why the clip lacks streams, by the name of the stream.

@@ -57,7 +57,7 @@ class EmotionInferencer(BaseInferencer):
         frame_rate_hz: Rate at which videos are read. None keeps the rate of each video. A number sets it. ``'auto'``
             keeps rates between 20 and 35 frames per second and replaces others by the rate of the corpora, because a
             model sees a fixed number of frames.
-        missing_streams: How to treat clips that lack a stream: ``'error'`` or ``'zero'`` (the model scores them
+        missing_streams: Treatment of clips that lack a stream: ``'error'`` or ``'zero'`` (the model scores them
             without it; see docs/modalities.md). None means what the model was trained for.
         show_progress: Whether to show a progress bar.
         trust_source: Whether the config in a folder of weights may run code. By default it is read as data.

@@ -82,7 +82,7 @@ class ClipReport:
         Args:
             model: Name of the model.
             notes: Further warnings.
-            on_error: How to treat a clip without scores: ``'raise'`` or ``'skip'``.
+            on_error: Treatment of a clip without scores: ``'raise'`` or ``'skip'``.
 
         Returns:
             The result, or ``name``, ``model`` and ``error`` of a clip without one.

@@ -1,4 +1,4 @@
-"""The names that the pickle of a checkpoint may use, and the checked functions that replace them."""
+"""Lists the names that the pickle of a checkpoint may use, and the checked functions that replace them."""
 
 from __future__ import annotations
 

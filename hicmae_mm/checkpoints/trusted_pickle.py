@@ -1,4 +1,4 @@
-"""A pickle module for ``torch.load`` of trusted files, which also reads objects of classes that no longer exist.
+"""Replaces pickle in ``torch.load`` of trusted files, and also reads objects of classes that no longer exist.
 
 Training scripts often store objects of a class that they define themselves, such as MMA-DFER's recorder of curves. The
 class belongs to ``__main__`` of that script, so that no other program can find it.

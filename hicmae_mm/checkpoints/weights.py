@@ -1,4 +1,4 @@
-"""Whether a state dict can be the weights of a model at all, whichever."""
+"""Checks whether a state dict can be the weights of a model at all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def check_weights(state: Mapping[Any, Any], source: str) -> None:
 
     Args:
         state: Tensors by parameter name.
-        source: What errors call it.
+        source: Name of the file in errors.
 
     Raises:
         ValueError: No entries; a name that is no text; a value that is no tensor; integers in place of weights; NaN or

@@ -1,4 +1,4 @@
-"""The option of tools that can read a file which asks for code."""
+"""Adds the option of tools that can read a file which asks for code."""
 
 from __future__ import annotations
 

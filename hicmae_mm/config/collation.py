@@ -1,4 +1,4 @@
-"""The collate function that a config names."""
+"""Finds the collate function that a config names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def collate_of(cfg: Config, split: str | None = None, order: Sequence[str] = ('t
 
     Args:
         cfg: Config of a model.
-        split: ``'test'``, ``'val'`` or ``'train'``; ``None``: the first one that the config has.
+        split: ``'test'``, ``'val'`` or ``'train'``; ``None`` means the first one that the config has.
         order: Order in which they are looked for.
 
     Returns:

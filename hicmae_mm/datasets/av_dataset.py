@@ -1,4 +1,4 @@
-"""The data set class for clips with pictures, sound, other streams and labels."""
+"""Defines the data set class for clips with pictures, sound, other streams and labels."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ def collate_streams(data_batch: Sequence[dict[str, Any] | SkippedSample]) -> dic
     """Joins samples along their view axis and sets skipped ones aside. ``collate_audio_visual`` is the same function.
 
     Args:
-        data_batch: What the data set returned, B packed samples or :class:`SkippedSample`.
+        data_batch: Items of the data set: B packed samples or :class:`SkippedSample`.
 
     Returns:
         ``inputs``: by stream, a tensor such as ``video`` (sum of V, T, H, W, 3) uint8 or ``audio`` (sum of V, 1, T, F)

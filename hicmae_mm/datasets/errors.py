@@ -1,4 +1,4 @@
-"""The error that means that a media file is bad, and not the program."""
+"""Defines the error which means that a media file is bad, and not the program."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Records of named columns: one row of a table, or one item of a JSON list.
 
-A record is a dict of ``video``, ``audio`` (None: no path), ``position`` (its place in the file, for error messages) and
-its labels. ``sample_id``, ``speaker``, ``streams`` and ``span`` are there if the row gives them. All columns whose
-meaning this package does not fix are in ``columns``, under their own names.
+A record is a dict of ``video``, ``audio`` (None means no path), ``position`` (its place in the file, for error
+messages) and its labels. ``sample_id``, ``speaker``, ``streams`` and ``span`` are there if the row gives them. All
+columns whose meaning this package does not fix are in ``columns``, under their own names.
 """
 
 from __future__ import annotations

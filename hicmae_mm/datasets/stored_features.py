@@ -22,7 +22,7 @@ class Column(NamedTuple):
 
     Attributes:
         values: ``(N, ...)``, or the rows of all clips, one clip after the other, if clips have several.
-        offsets: ``(N + 1,)`` int64, where the rows of every clip begin; None: one row per clip.
+        offsets: ``(N + 1,)`` int64, where the rows of every clip begin; None means one row per clip.
     """
 
     values: np.ndarray

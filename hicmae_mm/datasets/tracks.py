@@ -132,7 +132,7 @@ def check_gap(stamps: Sequence[int], time_base: Fraction, what: str, path: Path)
     Args:
         stamps: Time stamps, ascending, in units of ``time_base``.
         time_base: Unit of the time stamps (seconds).
-        what: What the time stamps belong to, for the message.
+        what: Owner of the time stamps, for the message.
         path: Name of the file in error messages.
 
     Raises:

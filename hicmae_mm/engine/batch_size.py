@@ -1,4 +1,4 @@
-"""The total batch size of a training, and the learning rate that belongs to it."""
+"""Computes the total batch size of a training, and the learning rate that belongs to it."""
 
 from __future__ import annotations
 

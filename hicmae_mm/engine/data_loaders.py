@@ -1,4 +1,4 @@
-"""The rules for data loaders: which options apply on this machine, and how many samples every rank needs."""
+"""Applies the rules for data loaders: the options that apply on this machine, and the samples that every rank needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model made of one clip, and how good that is: for ranking clips and for drawing them."""
+"""Describes what a model predicts for one clip and how good that is, to rank clips and to draw them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether two models differ by more than the choice of test clips would explain."""
+"""Tests whether two models differ by more than the choice of test clips would explain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The emotion wheels of the MER2025 and MER2026 challenges: from a word to its sector of a wheel."""
+"""Maps words to sectors of the emotion wheels of the MER2025 and MER2026 challenges."""
 
 from __future__ import annotations
 

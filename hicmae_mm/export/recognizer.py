@@ -1,4 +1,4 @@
-"""The exported part of a recognizer: normalised streams are its inputs, scores are its outputs."""
+"""Defines the exported part of a recognizer: normalised streams are its inputs, scores are its outputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a cache of encoder outputs belongs to: which encoders, which weights, and how clips are read."""
+"""Identifies a cache of encoder outputs: the encoders, their weights, and how clips are read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the output of a frozen encoder is stored: the parts that the rest of the model uses, one below the other."""
+"""Defines how the output of a frozen encoder is stored: the parts that are used, one below the other."""
 
 from __future__ import annotations
 

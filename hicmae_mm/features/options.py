@@ -1,4 +1,4 @@
-"""The options of an extraction of features."""
+"""Defines the options of an extraction of features."""
 
 from __future__ import annotations
 

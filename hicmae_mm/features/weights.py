@@ -1,4 +1,4 @@
-"""The identity of weights, which tells whether stored features belong to them."""
+"""Computes the identity of weights, which tells whether stored features belong to them."""
 
 from __future__ import annotations
 

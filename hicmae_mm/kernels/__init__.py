@@ -1,4 +1,4 @@
-"""What makes plain layers fast and lean, mostly on a CPU; switched on by one call."""
+"""Makes plain layers fast and lean, mostly on a CPU. One call switches it on."""
 
 from hicmae_mm.kernels.swapping import remove_cpu_kernels, use_cpu_kernels
 

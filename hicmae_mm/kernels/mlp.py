@@ -1,4 +1,4 @@
-"""The MLP of a block: fused in inference, and computed in pieces where activations are recomputed."""
+"""Computes the MLP of a block: fused in inference, and in pieces where activations are recomputed."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class LoadingPlan:
         iters: timed clips, per worker if there are any.
         warmup: clips before, likewise.
         batch_size: clips that are collated.
-        num_workers: worker processes; 0: this process.
+        num_workers: worker processes; 0 means this process.
         media: ``'random'``: noise; ``'config'``: the config's own; ``'auto'``: these, if they are there.
     """
 

@@ -1,4 +1,4 @@
-"""The metafile: an entry for every shipped config, in OpenMMLab's format.
+"""Writes the metafile: an entry for every shipped config, in OpenMMLab's format.
 
 What follows from a config (size, work, task, data) is computed; what does not (published numbers, measured numbers,
 weights) is written by hand or by ``tools/model_converters/publish_model.py`` and kept.
@@ -146,7 +146,7 @@ def record_weights(content: dict[str, Any], name: str, weights: str, sha256: str
         name: Name of the config.
         weights: Address or file name of the weights.
         sha256: Hash of the file.
-        metrics: What they score, empty if not known.
+        metrics: Scores; empty if they are not known.
 
     Raises:
         ValueError: No entry of this name.

@@ -1,4 +1,4 @@
-"""The same model run in the style of the published implementation, to be measured against.
+"""Runs the same model in the style of the published implementation, to be measured against.
 
 Nothing here is used outside of benchmarks. Parameters and results are those of the model, up to rounding; what changes
 is the way: see :data:`STYLE`.

@@ -1,4 +1,4 @@
-"""A batch of noise that fits a model, for timing and counting."""
+"""Makes a batch of noise that fits a model, for timing and counting."""
 
 from __future__ import annotations
 

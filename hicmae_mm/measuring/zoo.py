@@ -1,4 +1,4 @@
-"""The measured table of all models: which of them are measured, what is stored of each, and how the table reads."""
+"""Makes the measured table of all models: the models that are measured, what is stored of each, and the text."""
 
 from __future__ import annotations
 

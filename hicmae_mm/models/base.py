@@ -1,4 +1,4 @@
-"""What pre-trainer and recognizer share: encoders by stream, a fusion, frozen parts, depths of parameters."""
+"""Holds what pre-trainer and recognizer share: encoders by stream, a fusion, frozen parts, depths of parameters."""
 
 from __future__ import annotations
 

@@ -41,8 +41,8 @@ class MixupCutmix(nn.Module):
         streams: Streams to mix. The published code mixes ``('video',)`` only, and the label by the video's share.
         untouched: Streams that stay as they are although the label is mixed. ``video`` and ``audio`` need not be named
             here, as in the published code.
-        mode: What shares one draw of share, kind and region: ``'batch'`` (as published), ``'pair'`` (two clips that are
-            mixed with each other) or ``'elem'`` (nothing but the clip itself).
+        mode: Clips that share one draw of share, kind and region: ``'batch'`` (as published), ``'pair'`` (two clips
+            that are mixed with each other) or ``'elem'`` (nothing but the clip itself).
         cutmix_minmax: Smallest and largest side of the box over the frame's; sets ``cutmix_alpha`` to 1, as in timm.
     """
 

@@ -65,7 +65,7 @@ def find_conversations(
 
     Args:
         num_rows: N, rows of the batch.
-        data_samples: Utterances in their order. None: the batch is one conversation of one speaker.
+        data_samples: Utterances in their order. None means the batch is one conversation of one speaker.
         conversation: Column that names the conversation.
         speaker: Column that names the speaker. Utterances without it have one speaker.
         device: Device of the result.

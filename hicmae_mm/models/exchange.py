@@ -1,4 +1,4 @@
-"""A recognizer whose two encoders exchange what they see after every block."""
+"""Defines a recognizer whose two encoders exchange information after every block."""
 
 from __future__ import annotations
 

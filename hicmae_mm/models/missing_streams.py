@@ -1,4 +1,4 @@
-"""What a model of several streams does with clips that lack some of them.
+"""Defines what a model of several streams does with clips that lack some of them.
 
 An absent stream is *nothing*, not silence or a black picture, which a model may take for evidence:
 
@@ -60,7 +60,7 @@ def encode_present(encoder: BaseEncoder, x: Stream | None, presence: Presence | 
     Args:
         encoder: The stream's encoder.
         x: ``(B, C, ...)`` input, or ``Padded``; not looked at where the stream is absent.
-        presence: Rows that have the stream; ``None``: all.
+        presence: Rows that have the stream; ``None`` means all.
 
     Returns:
         ``(B, N, D)`` per layer; one token of 0 per row, ``(B, 1, D)``, where the stream is missing altogether.

@@ -1,4 +1,4 @@
-"""What a model remembers of every training sample from one epoch to the next."""
+"""Stores what a model remembers of every training sample from one epoch to the next."""
 
 from __future__ import annotations
 

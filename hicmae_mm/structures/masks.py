@@ -1,4 +1,4 @@
-"""How the masks of a batch are named."""
+"""Names the masks of a batch."""
 
 from __future__ import annotations
 

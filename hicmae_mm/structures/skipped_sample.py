@@ -1,4 +1,4 @@
-"""The record of a sample that could not be read."""
+"""Marks a sample that could not be read."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ def exclusive(lock_file: Path, patience_seconds: float = 30.0) -> Iterator[int]:
 
     Args:
         lock_file: File that carries the lock. It is created if it does not exist, and it stays.
-        patience_seconds: How long to wait until another process releases the lock.
+        patience_seconds: Longest time to wait until another process releases the lock.
 
     Yields:
         The file descriptor of the lock, open for reading and writing.

@@ -1,4 +1,4 @@
-"""Where a model looks and listens: maps over tokens, drawn over frames and over the spectrogram."""
+"""Shows where a model looks and listens: maps over tokens, drawn over frames and over the spectrogram."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def draw_embedding(
 
     Args:
         points: Title of a panel -> ``(N, 2)``.
-        labels: ``(N,)`` classes; None: not known.
+        labels: ``(N,)`` classes; None means not known.
         names: Names of the classes.
         title: Put above the picture.
         axis_name: Name of the axes.

@@ -1,4 +1,4 @@
-"""How much of every encoder layer goes into the feature of a clip."""
+"""Shows how much of every encoder layer goes into the feature of a clip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A clip with its face box and a bar per emotion beside the picture, and its own sound."""
+"""Draws a clip with its face box and a bar per emotion beside the picture, and adds its own sound."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One tested clip: some of its frames, its spectrogram, and what the model says about it."""
+"""Draws one tested clip: some of its frames, its spectrogram, and what the model predicts."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def load_model(
         cfg: With a ``model``.
         checkpoint: File of weights.
         device: Device on which the model runs.
-        kind: What the model must be.
+        kind: Kind that the model must have.
         needed: Beginnings of the names that the checkpoint must fill; by default all. With ``('encoders.', 'fusion.')``
             the checkpoint may be one of pre-training.
 

@@ -33,8 +33,8 @@ class AttentionRecorder:
 
     Args:
         model: The model whose attention is recorded. It computes the same results as without recording.
-        head_fusion: How the heads become one matrix: ``'mean'``, or the ``'max'`` or ``'min'`` weight of them, with
-            rows that are scaled to sum to 1 again.
+        head_fusion: Rule that makes one matrix of the heads: ``'mean'``, or the ``'max'`` or ``'min'`` weight of them,
+            with rows that are scaled to sum to 1 again.
 
     Attributes:
         weights: ``(B, N, N')`` by module name, such as ``encoders.video.blocks.0.attn``.

@@ -1,4 +1,4 @@
-"""What became of a training, in a line: its best and last measures, how long it took, when it began."""
+"""Summarises a training in a line: its best and last measures, how long it took, when it began."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def summarize(log: RunLog, path: Path, measures: Sequence[str]) -> dict[str, Any
     """Facts and measures of a run, as plain values.
 
     Args:
-        log: What it logged.
+        log: Log of the run.
         path: Its work folder, or its log file.
         measures: Keys of the log.
 

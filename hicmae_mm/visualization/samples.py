@@ -1,4 +1,4 @@
-"""What a pipeline makes of a clip: frames after its steps, hidden patches grey, and the spectrogram."""
+"""Shows what a pipeline makes of a clip: frames after its steps, hidden patches grey, and the spectrogram."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all figures share: colours that colour-blind readers can tell apart, sizes for a README, writing to disk.
+"""Holds what all figures share: colours that colour-blind readers can tell apart, sizes for a README, writing to disk.
 
 Figures are made without pyplot, so nothing depends on a display, no global state changes and none stays open.
 """

@@ -42,7 +42,7 @@ def read_envelope(
     """Computes the outline of a sound track. Of a long one, little is in memory at a time.
 
     Args:
-        sound: A reader, a file with a sound track, or a waveform ``(S,)`` with its rate; None: no sound.
+        sound: A reader, a file with a sound track, or a waveform ``(S,)`` with its rate; None means no sound.
         sample_rate_hz: Sample rate of the waveform.
         parts: N at most.
 
@@ -125,7 +125,7 @@ def draw_timeline(
     Args:
         result: Result of :class:`~hicmae_mm.apis.EmotionInferencer` for a clip.
         envelope: Envelope of the sound; see :func:`read_envelope`. None draws no sound.
-        title: Above the picture; None: name and overall prediction of the clip.
+        title: Text above the picture; None means name and overall prediction of the clip.
         figure: Drawn into this one if given.
 
     Raises:

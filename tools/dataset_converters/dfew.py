@@ -59,8 +59,8 @@ class NumberedMedia:
     """Finds the clips' pictures or sound, whose names may be padded and whose folders may be nested.
 
     Args:
-        folder: Where they lie.
-        suffix: Ending of the files; empty: folders of frames, which are padded and not nested.
+        folder: Folder of the files.
+        suffix: Ending of the files; empty means folders of frames, which are padded and not nested.
     """
 
     def __init__(self, folder: Path, suffix: str) -> None:

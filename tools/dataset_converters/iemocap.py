@@ -55,7 +55,7 @@ class Utterance(NamedTuple):
         start_seconds: In the dialogue.
         end_seconds: In the dialogue.
         dimensions: Mean ratings of valence, activation and dominance, 1 to 5, as written.
-        votes: What the raters chose, and how many of them: ``Neutral:2|Frustration:1``.
+        votes: Choices of the raters, and the number of each: ``Neutral:2|Frustration:1``.
     """
 
     session: int

@@ -50,7 +50,7 @@ class Tally:
         excluded: Clips that were to be left out.
         missing: Clips without pictures or sound.
         examples: The first few of these.
-        stand_in: What the first of them is that has a file, but no media.
+        stand_in: Kind of the first file that has no media.
     """
 
     listed: int = 0
@@ -119,7 +119,7 @@ def find_clips(layout: MediaLayout, excluded: set[str], check: bool, tally: Tall
     """Yields the clips in the order of their names.
 
     Args:
-        layout: Where they lie.
+        layout: Places of the files.
         excluded: Clips to leave out.
         check: Whether to see that pictures and sound are there.
         tally: Counts.

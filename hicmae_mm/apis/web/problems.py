@@ -14,7 +14,7 @@ class VisitorError(ValueError):
 
     Args:
         title: One short sentence that says what is wrong.
-        advice: What the visitor can do.
+        advice: Advice on what the visitor can do.
 
     Attributes:
         file (str): Name of the file that the error is about; empty if there is none.

@@ -114,7 +114,7 @@ class EmotionService:
         Args:
             path: The file. None means that nothing was uploaded.
             stop: Stops the analysis.
-            words: What is said, for a model with a stream of text.
+            words: Text that is spoken, for a model with a stream of text.
 
         Returns:
             See :func:`~hicmae_mm.apis.web.view.result_view` and :func:`~hicmae_mm.apis.web.view.problem_view`.
@@ -130,7 +130,7 @@ class EmotionService:
         Args:
             path: The file. None means that nothing was uploaded.
             stop: Stops the analysis.
-            words: What is said, for a model with a stream of text.
+            words: Text that is spoken, for a model with a stream of text.
 
         Returns:
             See :func:`~hicmae_mm.apis.web.view.result_view`.

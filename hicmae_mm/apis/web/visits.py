@@ -47,7 +47,7 @@ class Visits:
 
         Args:
             file: See :meth:`view`.
-            words: What is said.
+            words: Text that is spoken.
             request: See :meth:`view`.
 
         Returns:

@@ -1,4 +1,4 @@
-"""The valence-arousal entry of ABAW6: names of the model over audio, text and video features."""
+"""Names the parameters of ABAW6's valence-arousal entry, a model over audio, text and video features."""
 
 from __future__ import annotations
 

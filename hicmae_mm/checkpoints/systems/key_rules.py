@@ -19,7 +19,7 @@ class Unused(NamedTuple):
 
     Attributes:
         name: Template of its name.
-        like: Template of a published parameter of the same shape; ``None``: it is not written back.
+        like: Template of a published parameter of the same shape; ``None`` means it is not written back.
         value: Value of every element when it is written back.
     """
 

@@ -33,9 +33,9 @@ class ClipInput:
         audio: A file with a sound track, or a waveform ``(S,)`` float32 in -1..1; None without sound.
         fps: Frame rate of ``video`` if it is an array or a folder.
         sample_rate_hz: Sampling rate of ``audio`` if it is an array.
-        others: What is given for other streams of a model, by their names: a text, a path or an array.
+        others: Input for other streams of a model, by their names: a text, a path or an array.
         span: Start and end of the clip in its files (seconds). None means that they are used completely.
-        speaker: Who speaks; None if it is not known.
+        speaker: Name of the speaker; None if it is not known.
     """
 
     name: str

@@ -16,10 +16,10 @@ class ListedClip:
     """Describes a row of a list.
 
     Attributes:
-        given: What the row gives for the streams by name, and ``name``.
+        given: Values that the row gives for the streams by name, and ``name``.
         place: The list and the row, for messages.
         span: Start and end in the files (seconds). None means that they are used completely.
-        speaker: Who speaks; None if it is not known.
+        speaker: Name of the speaker; None if it is not known.
     """
 
     given: dict[str, Any]

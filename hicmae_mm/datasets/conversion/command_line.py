@@ -1,4 +1,4 @@
-"""What all converters have in common on the command line."""
+"""Holds what all converters have in common on the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The public feature files of CMU-MOSI, CMU-MOSEI and CH-SIMS: pickles of three streams, read without running code."""
+"""Reads the public feature files of CMU-MOSI, CMU-MOSEI and CH-SIMS, pickles of three streams, without running code."""
 
 from __future__ import annotations
 

@@ -20,10 +20,10 @@ class Clip:
     """Describes a line of a list.
 
     Attributes:
-        video: Video file or folder of frames; None: sound alone.
-        audio: Sound file; None: the video's own sound track, or none at all.
+        video: Video file or folder of frames; None means sound alone.
+        audio: Sound file; None means the video's own sound track, or none at all.
         labels: Label columns; empty for unlabelled corpora.
-        facts: What else the corpus knows of the clip, such as ``sex`` and ``text``: columns of a table.
+        facts: Other facts about the clip, such as ``sex`` and ``text``: columns of a table.
     """
 
     video: str | None
@@ -135,7 +135,7 @@ def find_by_stem(folder: Path, suffix: str) -> dict[str, str]:
 
     Args:
         folder: Folder in which to search.
-        suffix: Ending of the files; empty: folders of frames.
+        suffix: Ending of the files; empty means folders of frames.
 
     Raises:
         ValueError: If two have the same name.

@@ -56,7 +56,7 @@ def read_table(path: Path, columns: Mapping[str, Sequence[str]]) -> list[Row]:
 
     Args:
         path: The file.
-        columns: What to read, and the names that the header may give it; the first that is there counts.
+        columns: Columns to read, and the names that the header may give it; the first that is there counts.
 
     Raises:
         FileNotFoundError: If there is no such file.

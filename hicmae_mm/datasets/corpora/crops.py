@@ -1,4 +1,4 @@
-"""What the pictures of every corpus look like in published work, as far as that is known, and where each fact is from.
+"""States how the pictures of every corpus look in published work, as far as it is known, and the source of each fact.
 
 Most scores that cannot be reproduced come from other pictures: exports with another number of frames, own face crops.
 Keys are the names of the data set classes. What is not listed is not known.
@@ -29,7 +29,7 @@ class Crops:
     """Describes the pictures that published work reads.
 
     Attributes:
-        form: What they are, in words.
+        form: Description of the pictures in words.
         num_clips: Clips of the whole corpus.
         sizes: Heights and widths that the pictures may have.
         fps: Frames per second, all frames being kept.

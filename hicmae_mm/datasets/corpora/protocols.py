@@ -1,4 +1,4 @@
-"""What is known of every corpus's split: the sizes of the published lists, and whom a clip's name tells.
+"""States what is known of every corpus's split: the sizes of the published lists, and the speaker in a clip's name.
 
 Keys are the names of the data set classes. Where the sizes are from stands in the corpus's page, ``docs/datasets``.
 """

@@ -41,7 +41,7 @@ class SpeakerOverlap:
 
 
 def compare_speakers(first: Iterable[str | None], second: Iterable[str | None]) -> SpeakerOverlap:
-    """Compares the speakers of two lists, one entry per clip; None: not known."""
+    """Compares the speakers of two lists, one entry per clip; None means not known."""
     both = list(first), list(second)
     unknown = sum(name is None for names in both for name in names)
     known = [frozenset(name for name in names if name is not None) for names in both]

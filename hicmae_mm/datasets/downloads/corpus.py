@@ -1,4 +1,4 @@
-"""What a corpus that can be downloaded says of itself."""
+"""Describes corpora that can be downloaded."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class PublishedCorpus(ABC):
     """Describes a corpus, and where its owners publish it.
 
     Args:
-        base_url: Address of a mirror that has the same files under the same paths; None: the owners'.
+        base_url: Address of a mirror that has the same files under the same paths; None means the owners'.
     """
 
     title: ClassVar[str]

@@ -1,4 +1,4 @@
-"""The files of a corpus: fetched, checked, and unpacked, each whole or not at all."""
+"""Fetches, checks and unpacks the files of a corpus. Each file is complete or absent."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def download_files(
     """Fetches what is not there. Run again after an interruption, it continues.
 
     Args:
-        files: What to fetch.
+        files: Files to fetch.
         root: Folder of the corpus.
         num_connections: Files at a time.
         is_unpacked: Whether archives are unpacked into folders of their names, and removed after that.

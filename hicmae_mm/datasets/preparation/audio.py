@@ -1,4 +1,4 @@
-"""The sound track of a video as a file of its own: mono, 16 bit, one sampling rate."""
+"""Writes the sound track of a video as a file of its own: mono, 16 bit, one sampling rate."""
 
 from __future__ import annotations
 

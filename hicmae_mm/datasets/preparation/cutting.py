@@ -129,7 +129,7 @@ def shown_frames(starts: Sequence[float], cut: Cut, rate: float) -> list[int]:
     """Returns the frames that a cut shows at a constant rate: those that start in it, at least one.
 
     Args:
-        starts: When each frame of the recording is shown (s), ascending.
+        starts: Time at which each frame of the recording is shown (s), ascending.
         cut: The cut.
         rate: Frames per second.
 

@@ -1,4 +1,4 @@
-"""A picture per clip that shows the faces that were cut out, to be looked through."""
+"""Draws a picture per clip that shows the faces that were cut out, so that a person can check them."""
 
 from __future__ import annotations
 

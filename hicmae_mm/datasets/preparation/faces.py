@@ -1,4 +1,4 @@
-"""The faces of a video as a folder of pictures."""
+"""Writes the faces of a video as a folder of pictures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ExtractFaces:
 
     Attributes:
         cropper: Config of a component of ``FACE_CROPPERS``. It is built once in every process.
-        options: How to cut out.
+        options: Options of cutting out.
         root: Folder of the clips, which their names are relative to.
         imports: Modules that register croppers, as of ``custom_imports`` in a config: worker processes need them, too.
     """
@@ -64,7 +64,7 @@ class ExtractFaces:
             extensions: Endings of the names of videos.
             input_type: ``'video'`` or ``'frames'`` (folders of pictures). A cropper that takes the output of another
                 program over looks for that instead.
-            pattern: What the names of files or folders must match, as shells write it.
+            pattern: Pattern that the names of files or folders must match, as shells write it.
 
         Raises:
             FileNotFoundError: If there is no such folder.

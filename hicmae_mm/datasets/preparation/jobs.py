@@ -32,7 +32,7 @@ class Job:
     """Describes one piece of work.
 
     Attributes:
-        name: What the report calls it.
+        name: Name in the report.
         source: File or folder to read.
         target: File or folder to make.
     """
@@ -53,9 +53,9 @@ class Outcome:
     Attributes:
         name: The job's.
         status: ``'done'``, ``'existing'`` (made by an earlier run) or ``'failed'``.
-        reason: Why it failed.
+        reason: Reason of the failure.
         work_seconds: Time that the work took, in the run that did it.
-        details: What the work says about its result, of an earlier run as well.
+        details: Details of the result, of an earlier run as well.
     """
 
     name: str
@@ -80,7 +80,7 @@ def run_jobs(
         jobs: With targets below ``out_dir``.
         out_dir: Output folder, which is created if it does not exist. It also gets ``settings.json``, and
             ``journal.jsonl`` with a line for each finished job.
-        settings: What determines the results (JSON values); a folder of other settings is refused.
+        settings: Everything that determines the results (JSON values); a folder of other settings is refused.
         num_workers: Worker processes; 0 works in this process.
         force: Remove the targets first.
 

@@ -1,4 +1,4 @@
-"""The clips of a list: where they lie, who speaks, and the list without some of them."""
+"""Reads the clips of a list, finds their files and speakers, and writes the list without some of them."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class ListedClip:
         paths: File or folder of each stream; None where the list names none.
         columns: Its two paths as written.
         labels: Label columns as written.
-        streams: What it has, unless the list says otherwise (JSON) both.
-        speaker: Whom the list names as its speaker (JSON); None: nobody.
+        streams: Streams that it has, unless the list says otherwise (JSON) both.
+        speaker: Speaker that the list names (JSON); None means nobody.
         others: Columns without a fixed meaning, such as words and features.
     """
 
@@ -133,8 +133,8 @@ def speakers_of(clips: Sequence[ListedClip], corpus: str | None, column: int | N
 
     Args:
         clips: The clips.
-        corpus: Name of the data set class; None: names tell nothing.
-        column: Label column that names speakers, from 0; None: none does.
+        corpus: Name of the data set class; None means names tell nothing.
+        column: Label column that names speakers, from 0; None means none does.
 
     Raises:
         ValueError: If a clip has no such column.

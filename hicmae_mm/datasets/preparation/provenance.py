@@ -46,7 +46,7 @@ class Provenance:
         corpus: Name of the data set class.
         agrees: Facts that the list agrees with.
         differs: Facts that it does not agree with, and what that does to scores.
-        unknown: What is not known, or could not be measured.
+        unknown: Facts that are not known, or could not be measured.
     """
 
     corpus: str
@@ -84,7 +84,7 @@ def trace(corpus: str, seen: Sequence[Seen], num_clips: int) -> Provenance:
 
     Args:
         corpus: Name of the data set class.
-        seen: What was measured of the list's clips.
+        seen: Measurements of the list's clips.
         num_clips: Clips of the list.
     """
     found, crops = Provenance(corpus), CROPS[corpus]

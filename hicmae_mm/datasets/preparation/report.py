@@ -1,4 +1,4 @@
-"""What a preparation run did: shown while it runs, printed at its end, written as JSON and CSV."""
+"""Reports what a preparation run did: while it runs, at its end, and as JSON and CSV."""
 
 from __future__ import annotations
 

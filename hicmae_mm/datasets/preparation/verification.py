@@ -53,7 +53,7 @@ class CheckClip:
     """Checks one clip, with the readers that a training uses.
 
     Attributes:
-        streams: Which of ``'video'`` and ``'audio'`` to check.
+        streams: Those of ``'video'`` and ``'audio'`` to check.
         is_full: Decode every frame, not only the first, the middle one and the last. Sound is always read as a whole.
         min_frames: Below, a clip is short.
         min_seconds: Below, a stream of known length is short.

@@ -1,4 +1,4 @@
-"""One clip in a shard: how its tar records are laid out, and readers of its frames and its sound.
+"""Defines how the tar records of a clip in a shard are laid out, and reads its frames and its sound.
 
 A clip is a WebDataset sample of up to three members, in this order:
 
@@ -37,7 +37,7 @@ class ByteSource(Protocol):
     """Declares how the bytes of one clip are read, wherever they are.
 
     Attributes:
-        size: How many.
+        size: Number of bytes.
     """
 
     size: int
@@ -207,14 +207,15 @@ def clip_members(
     """Returns the members of a clip by their suffix.
 
     Args:
-        about: What the json says besides ``video`` and ``audio``.
-        frames: JPEG files; None: the clip has no pictures.
+        about: Entries of the json besides ``video`` and ``audio``.
+        frames: JPEG files; None means the clip has no pictures.
         fps: Frames per second, None if unknown.
-        seconds: Start of every frame and end of the last; None: ``index / fps``.
-        sound: ``(S,)`` in -1..1; None: the clip has no sound.
+        seconds: Start of every frame and end of the last; None means ``index / fps``.
+        sound: ``(S,)`` in -1..1; None means the clip has no sound.
         sample_rate_hz: Rate of ``sound``.
         audio_format: ``'flac'`` or ``'pcm'``.
-        sound_start_seconds: When the sound starts on the clock of ``seconds``; None: it is from a file of its own.
+        sound_start_seconds: Time at which the sound starts on the clock of ``seconds``; None means it is from a file of
+            its own.
     """
     meta: dict[str, Any] = dict(about, video=None, audio=None)
     members = {}

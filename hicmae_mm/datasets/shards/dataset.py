@@ -1,4 +1,4 @@
-"""The data set of clips in shards."""
+"""Defines the data set of clips in shards."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class AudioVisualShards(AudioVisualDataset):
         pipeline: Transforms, as configs or callables.
         ann_file: The index, absolute or relative to ``data_root``; the shards lie beside it.
         metainfo: Meta information such as ``classes`` (names) or ``dimensions`` (names of regression values).
-        task: What the label columns mean, see :class:`AudioVisualDataset`; None: classes.
+        task: Meaning of the label columns, see :class:`AudioVisualDataset`; None means classes.
         num_classes: Number of classes; default: as many as ``metainfo`` names.
-        label_columns: Which label columns to use, 0-based, e.g. ``(1,)`` for the second; None: all.
+        label_columns: Label columns to use, 0-based, e.g. ``(1,)`` for the second; None means all.
         streams: Streams to read: ``'video'``, ``'audio'``, and others that transforms make of the columns of the list.
         on_error: ``'raise'``, or ``'skip'``: samples that are missing or broken come back as
             :class:`~hicmae_mm.structures.SkippedSample`. For training only.
@@ -152,7 +152,7 @@ class OpenPackedClip:
 
     Args:
         storage: The shards.
-        labels: What makes labels of the columns.
+        labels: Maker of labels from the columns.
     """
 
     def __init__(self, storage: ShardStorage, labels: LabelParser) -> None:

@@ -1,4 +1,4 @@
-"""The index of a set of shards: where every clip begins, so that any of them can be read at any time."""
+"""Reads and writes the index of a set of shards: it tells where every clip begins, so that any one can be read."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ShardIndex:
         shard: ``(N,)`` int32, which file a clip is in.
         start: ``(N,)`` int64, its first byte there.
         stop: ``(N,)`` int64, the byte after its last.
-        streams: What was packed.
+        streams: Streams that were packed.
         metainfo: Meta information of the list that was packed.
     """
 
@@ -94,8 +94,8 @@ def parse_index(content: bytes, name: str) -> ShardIndex:
     """Reads an index file.
 
     Args:
-        content: What the index file holds.
-        name: What errors call it.
+        content: Content of the index file.
+        name: Name in errors.
 
     Raises:
         ValueError: If it is none, or of another version.

@@ -32,9 +32,9 @@ class ListedClip:
         sample_id: Its name.
         position: Position in the list.
         label: Label columns, as they are there.
-        streams: What the list says that the clip has; all that are asked for, if it says nothing.
+        streams: Streams of the clip according to the list; all that are asked for, if it says nothing.
         video: File or folder.
-        audio: File; None: the sound track of the video.
+        audio: File; None means the sound track of the video.
         columns: Further columns of the list.
     """
 
@@ -60,7 +60,7 @@ def read_list(
     Args:
         ann_file: The list.
         data_root: Folder that its paths start from.
-        streams: What is to be packed.
+        streams: Streams to pack.
 
     Returns:
         Its clips, and the meta information of a JSON list.
@@ -91,9 +91,9 @@ class ClipPacker:
     """Makes the members of a clip; called in worker processes.
 
     Attributes:
-        crop: Rectangle that is cut out of every frame: top, left, height, width. None: all of it.
-        size: Height and width that frames are scaled to, after the crop. None: as they are.
-        fps: Frames per second, of which the nearest earlier frame is taken. None: every frame.
+        crop: Rectangle that is cut out of every frame: top, left, height, width. None means all of it.
+        size: Height and width that frames are scaled to, after the crop. None means as they are.
+        fps: Frames per second, of which the nearest earlier frame is taken. None means every frame.
         quality: Quality of the JPEG files, 1..100. JPEG files that need no change are copied.
         audio_format: ``'flac'`` or ``'pcm'``, mono with 16 bits.
         sample_rate_hz: Sample rate of the stored sound. None keeps that of the file.
@@ -237,7 +237,7 @@ def resampled_frames(starts: Sequence[float], wanted_fps: float) -> list[int]:
     """Finds for every frame at another rate the frame that is shown at its time.
 
     Args:
-        starts: When each frame is shown (s), ascending.
+        starts: Time at which each frame is shown (s), ascending.
         wanted_fps: The rate; the first frame at it starts with the first there is.
     """
     last = starts[-1] - starts[0] + _STAMP_ROUNDING_SECONDS

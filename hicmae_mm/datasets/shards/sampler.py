@@ -1,4 +1,4 @@
-"""The sampler that reads shards from front to back."""
+"""Defines the sampler that reads shards from front to back."""
 
 from __future__ import annotations
 

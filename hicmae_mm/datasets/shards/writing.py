@@ -35,9 +35,9 @@ class PackingPlan:
     Attributes:
         clips: Clips in the order of the list.
         packer: Makes the members of a clip.
-        streams: What is packed.
+        streams: Streams that are packed.
         metainfo: Meta information of the list, which is copied to the index.
-        samples_per_shard: Clips of a shard, broken ones included; None: as many as make ``shard_megabytes``.
+        samples_per_shard: Clips of a shard, broken ones included; None means as many as make ``shard_megabytes``.
         shard_megabytes: Size of a shard (MiB), estimated from clips spread over the list.
         seed: Seed of the order of packing. None keeps the order of the list. Clips that are together in a shard
             come together in every epoch of a training, so a list that is sorted by class or speaker should be shuffled.
@@ -90,7 +90,7 @@ def write_shards(plan: PackingPlan, out_dir: Path, num_workers: int = 0, force: 
     """Writes the shards that are missing, then ``index.json`` and ``report.json``.
 
     Args:
-        plan: What to write.
+        plan: Plan of what is written.
         out_dir: Output folder, which is created if it does not exist.
         num_workers: Worker processes; 0 works in this process.
         force: Write all shards again.

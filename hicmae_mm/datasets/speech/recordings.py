@@ -23,7 +23,7 @@ class Recording:
         path: The sound file.
         name: Its path below the corpus, which names the sample.
         label: Name of its class.
-        speaker: Who speaks.
+        speaker: Name of the speaker.
     """
 
     path: Path

@@ -79,7 +79,7 @@ def write_corpus(
         folds: Recordings by fold and part.
         recordings: All recordings.
         statistics: ``(D,)`` of each of them.
-        base_config: What the config inherits from; it gets other classes and another folder.
+        base_config: Config from which the new one inherits; it gets other classes and another folder.
 
     Returns:
         The config.

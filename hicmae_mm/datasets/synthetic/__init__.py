@@ -1,4 +1,4 @@
-"""A synthetic corpus of drawn talking faces with synthesised voices, as real media files."""
+"""Makes a synthetic corpus of drawn talking faces with synthesised voices, as real media files."""
 
 from hicmae_mm.datasets.synthetic.corpus import EMOTIONS, Clip, CorpusConfig, plan_clips, write_corpus
 

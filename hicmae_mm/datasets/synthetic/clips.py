@@ -1,4 +1,4 @@
-"""One clip: an actor speaks for a few seconds with one emotion, under the conditions of one recording."""
+"""Makes one clip: an actor speaks for a few seconds with one emotion, under the conditions of one recording."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def make_clip(
     """Acts and records one clip of 2.6 to 3.0 s.
 
     Args:
-        actor: Who acts.
+        actor: The person who acts.
         emotion: One of :data:`EXPRESSION_AND_STYLE`.
         rng: Source of every random choice; the same state gives the same clip.
         image_size: Height and width of the picture (pixels).

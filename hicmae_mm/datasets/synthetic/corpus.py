@@ -1,4 +1,4 @@
-"""A whole corpus on disk: which clips there are, their files, and the annotation lists."""
+"""Makes a whole corpus on disk: the plan of its clips, their files, and the annotation lists."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def write_corpus(
 
     Args:
         out_dir: The corpus's folder.
-        config: What to make; None takes the defaults.
+        config: Options of the corpus; None takes the defaults.
         num_workers: Processes that work side by side.
         force: Make every file again.
 

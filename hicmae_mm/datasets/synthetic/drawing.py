@@ -1,4 +1,4 @@
-"""The drawing of one frame of a talking face."""
+"""Draws one frame of a talking face."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts of a drawn face, in head units: head, hair, eyes, brows, nose, mouth and glasses."""
+"""Draws the parts of a face in head units: head, hair, eyes, brows, nose, mouth and glasses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said in the clips: short sentences about one of three topics."""
+"""Makes what is said in the clips: short sentences about one of three topics."""
 
 from __future__ import annotations
 

@@ -114,8 +114,8 @@ def synthesize_speech(
     """Speaks random syllables.
 
     Args:
-        voice: Who speaks.
-        style: How.
+        voice: Voice of the speaker.
+        style: Manner of speaking.
         seconds: Length of the sound (s).
         rng: Source of every random choice.
 

@@ -25,7 +25,7 @@ class ClipAsStream(BaseTransform):
 
     Args:
         stream: Name of the stream that the frames become.
-        target: Name of the target that the class becomes; ``None``: it stays the label.
+        target: Name of the target that the class becomes; ``None`` means it stays the label.
         absent: Streams of the model that the clip lacks.
         left_out: Targets of the model's heads that the clip lacks.
 

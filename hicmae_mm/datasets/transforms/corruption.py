@@ -20,7 +20,7 @@ _SUFFIXES = ('.wav', '.flac')
 
 
 def clip_generator(results: dict[str, Any], seed: int | None) -> np.random.Generator:
-    """Returns a generator for each clip, so that its corruption is the same in every test; ``None``: a new one."""
+    """Returns a generator for each clip, so that its corruption is the same in every test; ``None`` means a new one."""
     if seed is None:
         return np.random.default_rng(np.random.randint(1 << 31))
     return np.random.default_rng((seed, zlib.crc32(str(results.get('sample_id', '')).encode())))
@@ -38,7 +38,7 @@ class AddNoise(BaseTransform):
     Args:
         noise: Folder of recordings (.wav, .flac; searched recursively), such as MUSAN's, or one recording.
         snr_db: Ratios to draw from, in decibels. MER2023 draws from 5 to 10.
-        seed: A clip gets the same noise in every test. ``None``: it gets other noise each time, for training.
+        seed: A clip gets the same noise in every test. ``None`` means it gets other noise each time, for training.
 
     Raises:
         FileNotFoundError: If there is no recording.
@@ -95,7 +95,7 @@ class PyramidBlur(BaseTransform):
 
     Args:
         rates: Rates to draw from, powers of 2; 1 leaves the frames as they are. MER2023 draws from 1, 2 and 4.
-        seed: A clip gets the same rate in every test. ``None``: it gets another rate each time, for training.
+        seed: A clip gets the same rate in every test. ``None`` means it gets another rate each time, for training.
 
     Raises:
         ValueError: If there is no rate, or one is not a power of 2.

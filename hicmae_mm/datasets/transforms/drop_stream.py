@@ -25,7 +25,7 @@ class DropStream(BaseTransform):
         stream: Stream to drop, or several, of which one is chosen with equal probability.
         prob: Probability of dropping, drawn for every clip.
         seed: With a seed, a clip does without the same stream in every test, and also at any higher probability.
-            ``None``: it is drawn anew each time, for training.
+            ``None`` means it is drawn anew each time, for training.
     """
 
     def __init__(self, stream: str | Sequence[str] = 'audio', prob: float = 1.0, seed: int | None = None) -> None:

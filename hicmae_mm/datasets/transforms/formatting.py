@@ -1,4 +1,4 @@
-"""The last transform of a pipeline: from a results dict to what travels to the model."""
+"""Defines the last transform of a pipeline, which turns a results dict into what travels to the model."""
 
 from __future__ import annotations
 

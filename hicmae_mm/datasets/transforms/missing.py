@@ -24,9 +24,9 @@ class DropVectors(BaseTransform):
         rate: Probability for each vector, the missing rate.
         keep_ends: Streams of vectors whose first and last one are kept, such as the output of BERT. The first and
             last ids of tokens are always kept.
-        unknown_id: What a dropped id becomes (100 is the unknown word of BERT).
-        seed: A clip lacks the same vectors in every test, and at a higher rate those and others. ``None``: it lacks
-            other ones each time, for training.
+        unknown_id: Id that replaces a dropped one (100 is the unknown word of BERT).
+        seed: A clip lacks the same vectors in every test, and at a higher rate those and others. ``None`` means it
+            lacks other ones each time, for training.
 
     Raises:
         ValueError: If the rate is not between 0 and 1, or no stream is named.

@@ -1,4 +1,4 @@
-"""Where the files of a sample are."""
+"""Tells where the files of a sample are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model remembers of every sample, as a part of the training state."""
+"""Saves and loads what a model remembers of every sample, as a part of the training state."""
 
 from __future__ import annotations
 

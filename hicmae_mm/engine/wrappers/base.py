@@ -1,4 +1,4 @@
-"""The protocol between the engine and a model that may be wrapped."""
+"""Defines the protocol between the engine and a model that may be wrapped."""
 
 from __future__ import annotations
 

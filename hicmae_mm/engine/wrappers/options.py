@@ -1,4 +1,4 @@
-"""The options of the wrapper that distributes a model over several processes."""
+"""Completes the options of the wrapper that distributes a model over several processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The measure of MER-MULTI, a class and a value per clip."""
+"""Computes the measure of MER-MULTI, a class and a value per clip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One number for a measure at several missing rates."""
+"""Computes one number for a measure at several missing rates."""
 
 from __future__ import annotations
 

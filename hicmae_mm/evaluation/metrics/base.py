@@ -1,4 +1,4 @@
-"""The base of our metrics: every sample counts once, on any number of ranks."""
+"""Defines the base class of metrics: every sample counts once, on any number of ranks."""
 
 from __future__ import annotations
 

@@ -31,14 +31,14 @@ class FrameMetric(PerSampleMetric):
     with all three tasks ``multitask``, the sum of both F1 and ``CCC``.
 
     Args:
-        expression: Name of the target with a class per frame; ``None``: there is none.
-        values: Name of the target with values per frame; ``None``: there is none.
-        action_units: Name of the target with 0 or 1 for each unit; ``None``: there is none.
+        expression: Name of the target with a class per frame; ``None`` means there is none.
+        values: Name of the target with values per frame; ``None`` means there is none.
+        action_units: Name of the target with 0 or 1 for each unit; ``None`` means there is none.
         ignore: Value of classes and units that do not count.
         ignore_values: Value of values that do not count.
         video_field: Field of the samples that names the video.
-        first_frame_field: Field of the samples with the number of the first frame in the video; ``None``: a clip is
-            the whole video.
+        first_frame_field: Field of the samples with the number of the first frame in the video; ``None`` means a clip
+            is the whole video.
         smooth_radius: Predicted values are averaged over so many frames on both sides.
         prefix: put before every key as ``prefix/key``.
 

@@ -1,4 +1,4 @@
-"""The contract of an adapter: small trained parts beside layers whose own weights stay as they are."""
+"""Defines the contract of an adapter: small trained parts beside layers whose own weights stay as they are."""
 
 from __future__ import annotations
 

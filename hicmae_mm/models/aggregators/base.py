@@ -1,4 +1,4 @@
-"""The contract of an aggregator: all tokens of a clip in, one feature out."""
+"""Defines the contract of an aggregator: it turns all tokens of a clip into one feature."""
 
 from __future__ import annotations
 

@@ -25,9 +25,9 @@ class FrameAttentionAggregator(BaseAggregator):
     Args:
         fused: Width of each stream after fusion, which must agree; injected by the model.
         widths: Widths of the MLP.
-        hidden_dims: Width of the LSTM per direction; ``None``: no LSTM.
+        hidden_dims: Width of the LSTM per direction; ``None`` means no LSTM.
         drop: Probability of dropping an element behind every layer of the MLP.
-        order: Streams in the order in which their tokens are concatenated; ``None``: the model's order.
+        order: Streams in the order in which their tokens are concatenated; ``None`` means the model's order.
         init_cfg: MMEngine initialisation config.
 
     Raises:

@@ -1,4 +1,4 @@
-"""One feature per time step."""
+"""Makes one feature per time step."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class FrameTokens(BaseAggregator):
         fused: Width of each stream after fusion; injected by the model.
         grids: Tokens per axis of the encoders that have a grid, time first; injected by the model.
         num_steps: Time steps of the result. Streams with another number are interpolated linearly between the centres
-            of their steps. ``None``: all streams must have one number of steps.
-        streams: Streams to take; ``None``: all.
+            of their steps. ``None`` means all streams must have one number of steps.
+        streams: Streams to take; ``None`` means all.
         init_cfg: MMEngine initialisation config.
 
     Raises:

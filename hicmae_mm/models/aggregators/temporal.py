@@ -1,4 +1,4 @@
-"""A small transformer over the frames of a clip."""
+"""Applies a small transformer to the frames of a clip."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TemporalTransformerAggregator(BaseAggregator):
     Args:
         streams: Width of each stream's encoder, equal for all that are added; injected by the model.
         num_frames: Number of frames.
-        out_channels: Width of the transformer. ``None``: the width of the streams, which are then not projected.
+        out_channels: Width of the transformer. ``None`` means the width of the streams, which are then not projected.
         depth: Number of layers.
         num_heads: Heads per layer.
         head_dims: Width of a head.

@@ -18,7 +18,7 @@ class VectorAggregator(BaseAggregator):
 
     Args:
         fused: Width of each stream after fusion; injected by the model.
-        order: Streams in the order in which their vectors are concatenated; ``None``: the model's order.
+        order: Streams in the order in which their vectors are concatenated; ``None`` means the model's order.
         init_cfg: MMEngine initialisation config.
 
     Raises:
@@ -63,7 +63,7 @@ class StreamAttentionAggregator(VectorAggregator):
         widths: Widths of the MLP.
         drop: Probability of dropping an element behind every layer of the MLP.
         input_drop: Probability of dropping an element of the MLP's input.
-        order: Streams in the order in which their vectors are concatenated; ``None``: the model's order.
+        order: Streams in the order in which their vectors are concatenated; ``None`` means the model's order.
         init_cfg: MMEngine initialisation config.
 
     Raises:
@@ -109,7 +109,7 @@ class StreamMLPAggregator(VectorAggregator):
         widths: Widths of the MLP; none of them passes the concatenated vectors on.
         drop: Probability of dropping an element behind every layer.
         input_drop: Probability of dropping an element of the input.
-        order: Streams in the order in which their vectors are concatenated; ``None``: the model's order.
+        order: Streams in the order in which their vectors are concatenated; ``None`` means the model's order.
         init_cfg: MMEngine initialisation config.
 
     Raises:
@@ -151,7 +151,7 @@ class ContextAggregator(VectorAggregator):
         widths: Widths of the MLP.
         drop: Probability of dropping an element behind every layer.
         input_drop: Probability of dropping an element of the input.
-        order: Streams in the order in which their vectors are concatenated; ``None``: the model's order.
+        order: Streams in the order in which their vectors are concatenated; ``None`` means the model's order.
         init_cfg: MMEngine initialisation config.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The contract of a decoder: visible tokens and skips in, predictions of the masked tokens out."""
+"""Defines the contract of a decoder: it predicts the masked tokens from the visible ones and the skips."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hierarchical decoder's twin without skip connections."""
+"""Defines the hierarchical decoder's counterpart without skip connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contract of an encoder: one stream in, its tokens after every layer out."""
+"""Defines the contract of an encoder: it takes one stream and returns its tokens after every layer."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ class EncoderOutput(NamedTuple):
         tokens: ``(B, K, D)``, the tokens that a fusion takes: the last layer's, normed.
         hidden: One ``(B, K, D)`` per layer, normed; the last one is ``tokens``. K may differ from layer to layer. An
             encoder of another library gives the layers as that library does.
-        padding: ``(B, K)`` bool, True = padding, for input of different lengths; ``None``: every token is real.
-        summary: ``(B, R, D)`` tokens that stand for the whole clip, such as a class token; ``None``: there are none.
-        auxiliary: What objectives need besides, by name, such as the balance of experts; ``None``: nothing.
+        padding: ``(B, K)`` bool, True = padding, for input of different lengths; ``None`` means every token is real.
+        summary: ``(B, R, D)`` tokens that stand for the whole clip, such as a class token; ``None`` means there are
+            none.
+        auxiliary: Further values for objectives, by name, such as the balance of experts; ``None`` means nothing.
     """
 
     tokens: Tensor
@@ -43,9 +44,10 @@ class BaseEncoder(BaseModule, metaclass=ABCMeta):
     Attributes that the models read to fit the other components:
         embed_dims: Width D of its tokens.
         depth: Number of layers, ``len(EncoderOutput.hidden)``.
-        token_seconds: Time from one token to the next, for encoders of waveforms; ``None``: it depends on the input.
-        gives_summary: Whether ``EncoderOutput.summary`` has tokens; ``None``: not known before it runs. Components that
-            need a summary are refused while the model is built if this is ``False``.
+        token_seconds: Time from one token to the next, for encoders of waveforms; ``None`` means it depends on the
+            input.
+        gives_summary: Whether ``EncoderOutput.summary`` has tokens; ``None`` means not known before it runs. Components
+            that need a summary are refused while the model is built if this is ``False``.
     """
 
     embed_dims: int
@@ -63,7 +65,7 @@ class BaseEncoder(BaseModule, metaclass=ABCMeta):
                 (:class:`~hicmae_mm.structures.Padded`) for an encoder that takes them. Padding must not change the
                 result of the other clips, and the output says which of its tokens are padding.
             mask: ``(B, N)`` bool, **True = masked**, equally many per clip, or its indexed form; only the ``K``
-                visible tokens are encoded. ``None``: all tokens, ``K = N``, or as many as :attr:`output_grid` has.
+                visible tokens are encoded. ``None`` means all tokens, ``K = N``, or as many as :attr:`output_grid` has.
 
         Raises:
             ValueError: An input of another size, or a mask the encoder does not accept.

@@ -1,4 +1,4 @@
-"""The speech encoder of emotion2vec: waveform in, 50 tokens per second out."""
+"""Defines the speech encoder of emotion2vec: it turns a waveform into 50 tokens per second."""
 
 from __future__ import annotations
 

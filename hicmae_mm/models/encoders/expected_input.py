@@ -1,4 +1,4 @@
-"""What a pre-trained encoder expects of its input, as the files beside its weights say."""
+"""Reads what a pre-trained encoder expects of its input from the files beside its weights."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def expected_input(source: str, kind: str, facts: Mapping[str, Any]) -> Expected
 
     Args:
         source: Its folder.
-        kind: What the model takes, such as ``'pixel_values'``.
+        kind: Input that the model takes, such as ``'pixel_values'``.
         facts: Content of the file; empty if there is none.
 
     Returns:
-        What it says about the kind; ``None``: nothing.
+        What it says about the kind; ``None`` means nothing.
     """
     file = f'{source}/preprocessor_config.json'
     if not facts or kind == 'input_ids':

@@ -1,4 +1,4 @@
-"""A vision transformer with experts in some of its blocks (S4D)."""
+"""Defines a vision transformer with experts in some of its blocks (S4D)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ class ExpertViTEncoder(PatchEncoder):
         top_k: Experts of each token.
         expert_ratio: Hidden width of an expert over D.
         capacity_factor: Tokens that an expert takes of a training batch, over its even share.
-        noise: When routers add noise: ``'training'``, ``'always'`` (as published, also in evaluation) or ``'never'``.
+        noise: Phase in which routers add noise: ``'training'``, ``'always'`` (as published, also in evaluation) or
+            ``'never'``.
         limits_evaluation: Limit the tokens of an expert in evaluation too, as published. The result of a clip then
             depends on the other clips of its batch.
         mlp_ratio: Hidden width of the MLPs over D.

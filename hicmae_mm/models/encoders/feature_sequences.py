@@ -53,7 +53,7 @@ class FeatureTransformerEncoder(_FeatureSequenceEncoder):
         depth: Number of blocks.
         num_heads: Heads per block.
         mlp_ratio: Hidden width of the MLP over D.
-        window: Number of steps of a window, even; ``None``: every step attends to all.
+        window: Number of steps of a window, even; ``None`` means every step attends to all.
         drop: Probability of dropping an element of what attention and MLP put out, and of the tokens.
         attn_drop: Probability of dropping an attention weight.
         drop_path: Probability of dropping a residual branch, per sequence (per window, if there are any).

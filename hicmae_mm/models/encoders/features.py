@@ -86,7 +86,7 @@ class FeatureLSTMEncoder(BaseEncoder):
     Args:
         in_channels: Length of the feature vectors.
         hidden_dims: Width of the LSTM.
-        out_channels: Width of a linear layer over states and summary; ``None``: there is no such layer.
+        out_channels: Width of a linear layer over states and summary; ``None`` means there is no such layer.
         drop: Probability of dropping an element of the states.
         init_cfg: MMEngine initialisation config.
 

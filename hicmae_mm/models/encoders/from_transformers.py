@@ -57,7 +57,8 @@ class TransformersEncoder(ForeignEncoder):
         pretrained: Whether the folder's weights are loaded. False, or no ``path``, starts with random ones.
         part: Part of a model of several streams: ``'vision_model'``, ``'audio_model'``, ``'text_model'`` or
             ``'encoder'``. None takes the first one that the model has, in this order: vision, audio, encoder, text.
-        tokens: Of pictures: ``'patches'`` makes all patches of all frames tokens, ``'frames'`` one token of each frame.
+        tokens: Tokens of pictures: ``'patches'`` makes all patches of all frames tokens, ``'frames'`` one token of each
+            frame.
         normalize: Whether each waveform is normalised to mean 0 and variance 1. None does what the folder's
             ``preprocessor_config.json`` says, or, without that file, normalises.
         checkpoint_activations: Whether the backward pass computes the layers again instead of storing them.

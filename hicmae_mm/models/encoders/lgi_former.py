@@ -1,4 +1,4 @@
-"""The LGI-Former: a transformer whose tokens attend within regions, and beyond them through region tokens."""
+"""Defines the LGI-Former, a transformer whose tokens attend within regions, and beyond them through region tokens."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class LGIFormerEncoder(PatchEncoder):
         read: Form of step 3.
         gather: Whether the fourth step of AVF-MAE++ runs.
         sharing: Steps that use the same attention.
-        masked_regions: How visible tokens are assigned to regions under a mask. ``'windows'``: by their place, so that
+        masked_regions: Assignment of visible tokens to regions under a mask. ``'windows'``: by their place, so that
             each region must have the same number of visible tokens. ``'runs'``: the visible tokens of a time step are
             cut into equal runs, which any tube mask allows; the published code of AVF-MAE++ does so.
         published_order: Whether tokens leave in the order of the regions, as in the published code, and not in the
             order of the grid. A decoder then adds positions to the wrong tokens; it is for reproducing numbers.
-        tokens: What leaves after every layer. ``'local'``: the tokens of the grid, and the region tokens as summary.
+        tokens: Output of every layer. ``'local'``: the tokens of the grid, and the region tokens as summary.
             ``'regions'``: the region tokens alone, as in the fine-tuning of AVF-MAE++; such an encoder takes no mask.
         final_norm: Whether the tokens pass a final norm. Published classifiers norm the pooled feature instead.
         learned_positions: See :class:`PatchEncoder`.

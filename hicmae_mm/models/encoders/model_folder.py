@@ -57,7 +57,7 @@ def read_model_config(path: str | None, changes: Mapping[str, Any] | None) -> An
     """Reads the config of a model.
 
     Args:
-        path: The folder; ``None``: ``changes`` is the whole config.
+        path: The folder; ``None`` means ``changes`` is the whole config.
         changes: Entries that replace those of the folder. If they have a ``model_type`` besides ``path``, they replace
             nothing: they say which model is expected in the folder.
 

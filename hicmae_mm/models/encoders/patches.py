@@ -1,4 +1,4 @@
-"""What encoders of a grid of patches share: the embedding of all patches or of the visible ones."""
+"""Holds what encoders of a grid of patches share: the embedding of all patches or of the visible ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plain vision transformer with class token and prompt tokens, per frame or per spectrogram."""
+"""Defines a plain vision transformer with class token and prompt tokens, per frame or per spectrogram."""
 
 from __future__ import annotations
 

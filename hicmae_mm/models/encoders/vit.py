@@ -1,4 +1,4 @@
-"""The vision transformer of HiCMAE, for video and audio alike."""
+"""Defines the vision transformer of HiCMAE, for video and audio alike."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class RealGroupNorm(nn.GroupNorm):
     It takes the place of a GroupNorm over time, which would make a clip depend on the padding behind it.
 
     Attributes:
-        lengths: ``(B,)`` real steps of the next input; ``None``: all steps are real.
+        lengths: ``(B,)`` real steps of the next input; ``None`` means all steps are real.
     """
 
     lengths: Tensor | None = None

@@ -1,4 +1,4 @@
-"""The contract of a fusion block: every stream's tokens in, every stream's tokens out."""
+"""Defines the contract of a fusion block: it takes and returns the tokens of every stream."""
 
 from __future__ import annotations
 

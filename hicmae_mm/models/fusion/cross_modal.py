@@ -33,7 +33,7 @@ class CrossModalFusion(BaseFusion):
         drop_path_rate: Drop-path probability of the last layer; grows linearly from 0 at the first.
         drop_rate: Dropout of what attention and MLP put out.
         attn_drop_rate: Dropout of attention weights.
-        updates: Streams that attend to the other one; ``None``: both.
+        updates: Streams that attend to the other one; ``None`` means both.
         checkpoint_activations: Recompute the blocks' activations in the backward pass to save memory.
         init_cfg: MMEngine initialisation config.
 

@@ -88,7 +88,7 @@ class EMTFusion(BaseFusion):
         share_directions: Whether a sequence and the context are updated by one unit.
         share_streams: Whether all streams have the same units.
         share_layers: Whether all layers have the same units and pooling.
-        order: Streams in the order of their context tokens; ``None``: the model's order.
+        order: Streams in the order of their context tokens; ``None`` means the model's order.
         init_cfg: MMEngine initialisation config.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The contract of a prediction head, and averaging over views."""
+"""Defines the contract of a prediction head, and averages over views."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class LinearHead(BaseHead):
         init_scale: Multiplies the linear layer's initial weights (HiCMAE, "Fine-tuning": 0.001).
         level: ``'clip'``, or ``'frame'`` for a prediction per time step.
         target: Name of the target in the data samples.
-        ignore: Value of targets that do not count; ``None``: all count.
+        ignore: Value of targets that do not count; ``None`` means all count.
         norm: Whether the features pass a LayerNorm first.
         init_cfg: MMEngine initialisation config.
 

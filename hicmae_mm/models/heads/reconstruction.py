@@ -21,7 +21,7 @@ class ReconstructionHead(BaseModule):
     Args:
         patch: Patch size of the stream's tokens; injected by the model.
         in_channels: Channels of the stream's input; injected by the model.
-        target: What is predicted, e.g. ``dict(type='VideoPatchTarget')``.
+        target: Target of the prediction, e.g. ``dict(type='VideoPatchTarget')``.
         loss: Loss of predictions against targets. Its third argument are factors of the errors, which broadcast to
             ``(B, M, P)`` and have the mean 1, if not everything counts alike: the element weights of the target, and
             0 for predicted tokens that were not masked.

@@ -1,4 +1,4 @@
-"""A mixture of small experts beside the MLP of a block (S4D; Shazeer et al., 2017)."""
+"""Defines a mixture of small experts beside the MLP of a block (S4D; Shazeer et al., 2017)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ class NoisyTopKRouter(nn.Module):
         embed_dims: Width D.
         num_experts: Number of experts E.
         top_k: Experts of each token k.
-        noise: When noise is added: ``'training'``, ``'always'`` (as published, also in evaluation) or ``'never'``.
+        noise: Phase in which noise is added: ``'training'``, ``'always'`` (as published, also in evaluation) or
+            ``'never'``.
 
     Raises:
         ValueError: More chosen experts than there are, or an unknown ``noise``.

@@ -1,4 +1,4 @@
-"""A layer whose stream attends to itself and to another stream side by side, and joins both by gates."""
+"""Defines a layer whose stream attends to itself and to another stream side by side, and joins both by gates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The MLP of a block."""
+"""Defines the MLP of a block."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which clips of a batch have a stream, as indices."""
+"""Tells which clips of a batch have a stream, as indices."""
 
 from __future__ import annotations
 

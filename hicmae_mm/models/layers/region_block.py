@@ -1,4 +1,4 @@
-"""The block of the LGI-Former: attention within regions, between regions, and back to every token."""
+"""Defines the block of the LGI-Former: attention within regions, between regions, and back to every token."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class RegionBlock(nn.Module):
         local: Step 1. ``'self'``: all tokens of a region attend to each other. ``'cross'``: only the region token is
             updated; it attends to the local tokens.
         interact: Whether step 2 runs.
-        read: Step 3. ``'cross'``: as described. ``'self'``: attention within each region instead. ``None``: no step 3.
+        read: Step 3. ``'cross'``: as described. ``'self'``: attention within each region instead. ``None`` means no
+            step 3.
         gather: Whether step 4 runs.
         sharing: ``'local_read'``: steps 1 and 3 use the same attention. ``'all'``: steps 1 to 3 do. Norms are separate.
 

@@ -1,4 +1,4 @@
-"""Which tokens are masked, as indices, and moving tokens by index."""
+"""Stores which tokens are masked, as indices, and moves tokens by index."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class TokenMask:
         visible: ``(B, K)`` int64, ascending indices of the visible tokens.
         masked: ``(B, M)`` int64, ascending indices of the masked tokens, ``M = N - K``.
         decoded: ``(B, P)`` int64, ascending indices of the tokens that a decoder predicts, if a mask of its own chooses
-            them; visible tokens can be among them. ``None``: a decoder predicts the masked tokens.
+            them; visible tokens can be among them. ``None`` means a decoder predicts the masked tokens.
     """
 
     mask: Tensor

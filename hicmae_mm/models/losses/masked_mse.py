@@ -35,7 +35,7 @@ class MaskedMSELoss(nn.Module):
         Args:
             prediction: ``(B, M, P)``.
             target: ``(B, M, P)``.
-            weights: Factors of the squared errors, which broadcast to ``(B, M, P)``; ``None``: all 1.
+            weights: Factors of the squared errors, which broadcast to ``(B, M, P)``; ``None`` means all 1.
         """
         if weights is None:
             return self.loss_weight * F.mse_loss(prediction.float(), target)

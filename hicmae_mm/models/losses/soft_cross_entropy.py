@@ -23,7 +23,7 @@ class SoftCrossEntropyLoss(nn.Module):
         label_smoothing: Share of each label spread evenly over all classes.
         loss_weight: Multiplies the loss.
         class_weight: Weight of every class, above 0, such as ``n / (C * n_c)`` for n clips, C classes and n_c clips of
-            class c. None: all 1.
+            class c. None means all 1.
 
     Raises:
         ValueError: If a number is out of range.

@@ -1,4 +1,4 @@
-"""The contract of an objective: a whole pass of a model in, losses out."""
+"""Defines the contract of an objective: it computes losses of a whole pass of a model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Pass:
         encoded: Output of each encoder.
         fused: ``(B, N_i, D)`` by stream: the fusion's output, or each encoder's tokens without a fusion.
         padding: ``(B, N_i)`` bool, True = padding, for the streams that have any.
-        features: What the aggregator made, ``(B, D)`` or a level per time step; ``None`` in pre-training.
+        features: Output of the aggregator, ``(B, D)`` or a level per time step; ``None`` in pre-training.
         masks: Masks of the streams; empty outside of pre-training.
         run: Runs the same model on other inputs, for a second view or a clip without one of its streams:
             ``this.run(inputs)``. Streams that clips lack stay absent, unless ``present`` says otherwise.

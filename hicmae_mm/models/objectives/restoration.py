@@ -79,7 +79,7 @@ class FeatureRestoration(BaseObjective):
         missing_rate: Share of the vectors to drop, one for all streams or one for each. A sequence of integers is
             taken for the ids of words; the first and the last are kept.
         keep_ends: Streams of vectors whose first and last one are kept, such as the output of BERT.
-        unknown_id: What a dropped id becomes (100 is the unknown word of BERT).
+        unknown_id: Id that replaces a dropped one (100 is the unknown word of BERT).
         hidden_ratio: Hidden width of the predictors over the length of the vectors.
         hidden_dims: Hidden width of some predictors by name, of the streams and ``context``, instead of that.
         element_loss: Loss of restored vectors: ``'smooth_l1'``, ``'l1'`` or ``'mse'``.

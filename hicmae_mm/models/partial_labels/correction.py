@@ -43,7 +43,7 @@ def correct_candidates(
         target: ``(B, C)``, rows sum to 1.
         candidates: ``(B, C)`` bool.
         views: Scores ``(B, C)`` of several views of the samples; the first one counts for the repair.
-        rule: When, and how.
+        rule: Rule that says when and how.
 
     Returns:
         Target, candidates, and which samples ``(B,)`` were corrected.
@@ -99,7 +99,7 @@ def start_epoch(accuracies: Sequence[float], window: int | None, tolerance: floa
 
     Args:
         accuracies: Accuracy of each epoch so far.
-        window: Epochs to smooth over; ``None``: never.
+        window: Epochs to smooth over; ``None`` means never.
         tolerance: Mean of the last ten differences below which it no longer grows.
     """
     if window is None:

@@ -21,7 +21,7 @@ def adjusted_target(scores: Tensor, candidates: Tensor, importance: float = 0.0,
     Args:
         scores: ``(B, C)`` scores of prototypes or classifier.
         candidates: ``(B, C)`` bool.
-        importance: Weight of labels that are no candidates; 0: candidates only.
+        importance: Weight of labels that are no candidates; 0 means candidates only.
         form: ``'onehot'``: the largest alone. ``'scale'``: divided by the sum.
 
     Raises:
@@ -64,7 +64,7 @@ def importance_of_others(ratios: Tensor, noise_rate: float, limit: float | None 
     Args:
         ratios: ``(N,)`` of :func:`margin_ratio`, over all samples.
         noise_rate: Share of samples whose true label is expected not to be a candidate.
-        limit: Largest importance; ``None``: none.
+        limit: Largest importance; ``None`` means none.
     """
     if noise_rate <= 0:
         return 0.0

@@ -44,7 +44,7 @@ class PatchTarget(nn.Module):
 
         Args:
             x: ``(B, C, ...)`` input of the stream.
-            mask: Which tokens are masked.
+            mask: Mask of the tokens.
 
         Returns:
             ``(B, M, P)`` float32, elements in order (patch axes..., channel).
@@ -59,7 +59,7 @@ class PatchTarget(nn.Module):
         Args:
             x: ``(B, C, ...)`` input of the stream.
             prediction: ``(B, M, P)`` as a decoder gives it.
-            mask: Which tokens were predicted.
+            mask: Mask of the predicted tokens.
 
         Returns:
             The input with its predicted patches replaced, same shape as ``x``.

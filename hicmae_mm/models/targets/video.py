@@ -1,4 +1,4 @@
-"""What pre-training reconstructs of a video: normalised tubelets with frame difference."""
+"""Makes the targets that pre-training reconstructs of a video: normalised tubelets with frame difference."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class VideoPatchTarget(PatchTarget):
         frame_difference: Predict changes instead of frames.
         group_size: Frames per group; divides the tubelet's frames, or is a multiple of them.
         difference_weight: Share w of the differences in the loss, 0 to 1: ``(1 - w) * MSE of the first frames + w * MSE
-            of the differences``. ``None``: every element counts alike. Only for groups within a tubelet.
+            of the differences``. ``None`` means every element counts alike. Only for groups within a tubelet.
         mean: Per-channel mean that the input was normalised with, pixels in 0..1.
         std: Per-channel standard deviation, likewise.
 

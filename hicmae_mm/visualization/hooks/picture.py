@@ -1,4 +1,4 @@
-"""What hooks that draw during training share: when they are due, and how pictures reach the visualizer."""
+"""Holds what hooks that draw during training share: when they are due, and how pictures reach the visualizer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A picture of every tested clip (``tools/test.py --show-dir``)."""
+"""Draws a picture of every tested clip (``tools/test.py --show-dir``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a pre-training makes of some clips, while it runs."""
+"""Draws reconstructions of some clips while a pre-training runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which classes and which clips a model gets wrong, after every validation of a training."""
+"""Shows which classes and which clips a model gets wrong, after every validation of a training."""
 
 from __future__ import annotations
 
