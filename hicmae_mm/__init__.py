@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hicmae_mm.moved import find_moved_modules
+from hicmae_mm.quick_imports import leave_out_transformers
 from hicmae_mm.version import __version__
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ['__version__', 'load_encoder', 'load_recognizer']
 
 find_moved_modules()
+leave_out_transformers()
 
 
 def __getattr__(name: str) -> Any:

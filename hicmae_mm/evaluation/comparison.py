@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binomtest
+import scipy
 
 Measure = Callable[[np.ndarray], np.ndarray]  # weights of clips (R, N) -> values (R,)
 _CHUNK = 256  # resamples at a time
@@ -133,5 +133,5 @@ def mcnemar(first: np.ndarray, second: np.ndarray, labels: np.ndarray) -> McNema
     """Compares class predictions ``(N,)`` of two models on the same clips (McNemar, 1947)."""
     right_1, right_2 = first == labels, second == labels
     only_1, only_2 = int((right_1 & ~right_2).sum()), int((right_2 & ~right_1).sum())
-    p_value = binomtest(only_1, only_1 + only_2).pvalue if only_1 + only_2 else 1.0
+    p_value = scipy.stats.binomtest(only_1, only_1 + only_2).pvalue if only_1 + only_2 else 1.0
     return McNemar(only_1, only_2, float(p_value))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.signal import savgol_filter
+import scipy
 
 from hicmae_mm.datasets.faces.boxes import iou
 
@@ -59,4 +59,4 @@ def savgol(values: np.ndarray, window: int) -> np.ndarray:
     stays as it is.
     """
     window = min(window, len(values) - 1 + len(values) % 2)
-    return savgol_filter(values, window, _SAVGOL_ORDER, axis=0) if window > _SAVGOL_ORDER else values
+    return scipy.signal.savgol_filter(values, window, _SAVGOL_ORDER, axis=0) if window > _SAVGOL_ORDER else values

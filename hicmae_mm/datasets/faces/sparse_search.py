@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
+import scipy
 
 from hicmae_mm.datasets.faces.boxes import Faces, iou
 
@@ -76,7 +76,7 @@ def _same_faces(first: Faces, second: Faces) -> np.ndarray | None:
     if len(first.boxes) != len(second.boxes):
         return None
     overlap = iou(first.boxes[:, None], second.boxes[None])  # (n, n)
-    rows, columns = linear_sum_assignment(-overlap)
+    rows, columns = scipy.optimize.linear_sum_assignment(-overlap)
     return columns if (overlap[rows, columns] >= _SAME_FACE_IOU).all() else None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
+import scipy
 
 from hicmae_mm.datasets.faces.boxes import iou
 
@@ -92,7 +92,7 @@ def link_tracks(boxes: Sequence[np.ndarray], seconds: Sequence[float]) -> list[T
         unlinked = set(range(len(candidates)))
         if recent:
             likeness = np.stack([_likeness(track, candidates, now) for track in recent])  # (tracks, n_t)
-            for row, column in zip(*linear_sum_assignment(-likeness)):
+            for row, column in zip(*scipy.optimize.linear_sum_assignment(-likeness)):
                 if likeness[row, column] > 0:
                     recent[row].add(frame, int(column), candidates[column], now)
                     unlinked.remove(int(column))

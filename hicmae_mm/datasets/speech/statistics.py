@@ -10,8 +10,8 @@ from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
+import scipy
 import torch
-from scipy.fft import dct
 from torch import Tensor
 
 from hicmae_mm.datasets.errors import MediaError
@@ -73,7 +73,7 @@ def voice_statistics(waveform: np.ndarray) -> np.ndarray:
     mel = kaldi_filterbank(samples, SAMPLE_RATE_HZ, _MEL_BINS, len(energy)).numpy()  # (T, F)
     speech = _speech(energy)
     pitch, periodicity, energy, mel = pitch[speech], periodicity[speech], energy[speech], mel[speech]
-    cepstra = dct(mel, axis=1, norm='ortho')[:, :_CEPSTRA]
+    cepstra = scipy.fft.dct(mel, axis=1, norm='ortho')[:, :_CEPSTRA]
     slope = _slope(cepstra)
     bend = _slope(slope)
     parts = [

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import signal
+import scipy
 
 SAMPLE_RATE_HZ = 16000
 _CONTROL_RATE_HZ = 200  # pitch, envelope and formants are drawn at this rate
@@ -200,14 +200,14 @@ def _glottal_source(
     closing = -0.5 * np.pi / falling * np.sin(0.5 * np.pi * (phase - rising) / falling)
     flow = np.where(phase < rising, opening, np.where(phase < voice.open_quotient, closing, 0.0))
     pulses = 0.2 * flow * shimmer[cycles.astype(int)] * _upsampled(strength, num_samples)
-    source: np.ndarray = signal.resample_poly(pulses, 1, _OVERSAMPLING)
+    source: np.ndarray = scipy.signal.resample_poly(pulses, 1, _OVERSAMPLING)
     return source
 
 
 def _filtered(source: np.ndarray, style: VocalStyle, formants_hz: np.ndarray) -> np.ndarray:
     """Applies the formants, frame by frame, in the short-time spectrum."""
     overlap = _FILTER_WINDOW - _FILTER_HOP
-    frequencies, times, spectrum = signal.stft(source, SAMPLE_RATE_HZ, nperseg=_FILTER_WINDOW, noverlap=overlap)
+    frequencies, times, spectrum = scipy.signal.stft(source, SAMPLE_RATE_HZ, nperseg=_FILTER_WINDOW, noverlap=overlap)
     index = np.clip((times * _CONTROL_RATE_HZ).astype(int), 0, len(formants_hz) - 1)
     centres = formants_hz[index]  # (frames, 4)
     gain = np.ones((len(frequencies), len(times)))
@@ -218,5 +218,5 @@ def _filtered(source: np.ndarray, style: VocalStyle, formants_hz: np.ndarray) ->
         gain *= np.maximum(centre**2 / np.sqrt(power), 0.3)  # the floor stands for the higher formants
     octaves = np.log2(np.maximum(frequencies, 500.0) / 500.0)
     gain *= 10 ** (style.tilt_db_per_octave * octaves / 20)[:, None]
-    wave: np.ndarray = signal.istft(spectrum * gain, SAMPLE_RATE_HZ, nperseg=_FILTER_WINDOW, noverlap=overlap)[1]
+    wave: np.ndarray = scipy.signal.istft(spectrum * gain, SAMPLE_RATE_HZ, nperseg=_FILTER_WINDOW, noverlap=overlap)[1]
     return wave[: len(source)]

@@ -8,8 +8,8 @@ from typing import Any
 
 import av
 import numpy as np
+import scipy
 from mmcv.transforms import BaseTransform
-from scipy.signal import fftconvolve
 
 from hicmae_mm.datasets.noise import root_mean_square
 from hicmae_mm.datasets.pyav_audio import samples_of
@@ -85,7 +85,7 @@ class Reverberate(SoundDegradation):
         tail[0] = 0
         tail *= 10 ** (-self.direct_to_reverberant_db / 20) / np.linalg.norm(tail)
         tail[0] = 1  # the direct sound
-        wet = fftconvolve(waveform.astype(np.float64), tail)[: len(waveform)]
+        wet = scipy.signal.fftconvolve(waveform.astype(np.float64), tail)[: len(waveform)]
         return within_range(wet * root_mean_square(waveform) / max(root_mean_square(wet), 1e-12))
 
 
@@ -183,7 +183,7 @@ def aligned(samples: np.ndarray, reference: np.ndarray, most: int = 4096) -> np.
         most: Longest delay to look for (samples).
     """
     padded = np.pad(samples, (0, max(len(reference) + most - len(samples), 0)))[: len(reference) + most]
-    match = fftconvolve(padded, reference[::-1], mode='valid')  # (most + 1,)
+    match = scipy.signal.fftconvolve(padded, reference[::-1], mode='valid')  # (most + 1,)
     delay = int(np.argmax(match))
     return padded[delay : delay + len(reference)]
 

@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
-from torchvision.transforms import RandomErasing
 
 from hicmae_mm.registry import TRANSFORMS
 
@@ -104,6 +103,8 @@ class ClipRandomErasing(BaseTransform):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Erases the boxes."""
+        from torchvision.transforms import RandomErasing  # it takes a second to load
+
         if 'imgs' not in results or np.random.rand() >= self.prob:
             return results
         count = int(np.random.randint(1, self.max_count + 1)) if self.max_count > 1 else 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.metrics import f1_score
 
 
 def population_concordance(predictions: np.ndarray, targets: np.ndarray) -> float:
@@ -40,8 +39,10 @@ def concordance_over_frames(
 
 def action_unit_f1(predictions: np.ndarray, targets: np.ndarray, ignore: int = -1) -> np.ndarray:
     """Computes F1 of every label ``(L,)`` over the rows of ``(N, L)`` with known labels; predictions are 0 or 1."""
+    from sklearn import metrics
+
     known = (targets != ignore).all(axis=1)
-    scores: np.ndarray = f1_score(targets[known], predictions[known], average=None, zero_division=0)
+    scores: np.ndarray = metrics.f1_score(targets[known], predictions[known], average=None, zero_division=0)
     return np.atleast_1d(scores)
 
 

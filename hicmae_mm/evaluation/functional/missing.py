@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from scipy.integrate import trapezoid
+import scipy
 
 
 def area_over_missing_rates(measures: Mapping[float, float]) -> float:
@@ -19,4 +19,4 @@ def area_over_missing_rates(measures: Mapping[float, float]) -> float:
     if len(measures) < 2:
         raise ValueError(f'an area needs measures at two rates or more, got {sorted(measures)}')
     rates = sorted(measures)
-    return float(trapezoid([measures[rate] for rate in rates], rates))
+    return float(scipy.integrate.trapezoid([measures[rate] for rate in rates], rates))

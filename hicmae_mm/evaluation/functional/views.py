@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import softmax
+import scipy
 
 
 def average_class_scores(view_logits: np.ndarray) -> np.ndarray:
@@ -15,7 +15,7 @@ def average_class_scores(view_logits: np.ndarray) -> np.ndarray:
     Returns:
         ``(..., C)`` probabilities.
     """
-    probabilities: np.ndarray = softmax(np.asarray(view_logits, dtype=np.float64), axis=-1).mean(axis=-2)
+    probabilities: np.ndarray = scipy.special.softmax(np.asarray(view_logits, dtype=np.float64), axis=-1).mean(axis=-2)
     return probabilities
 
 
@@ -46,5 +46,5 @@ def average_fold_scores(scores: np.ndarray) -> np.ndarray:
     """
     smallest = np.finfo(np.float32).tiny
     logits = np.log(np.maximum(np.asarray(scores, dtype=np.float64), smallest)).mean(axis=0)
-    probabilities: np.ndarray = softmax(logits, axis=-1)
+    probabilities: np.ndarray = scipy.special.softmax(logits, axis=-1)
     return probabilities

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import f1_score
 
 from hicmae_mm.evaluation.functional.frames import (
     action_unit_f1,
@@ -91,12 +90,14 @@ class FrameMetric(PerSampleMetric):
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
         """Measures over all frames."""
+        from sklearn import metrics
+
         merged = {name: _merge_windows(results, name) for name in self.fields}
         measures: dict[str, float] = {}
         if self.expression is not None:
             scores, classes = _joined(merged[self.expression])
             counts = classes != self.ignore
-            found = f1_score(classes[counts], scores[counts].argmax(axis=1), average='macro', zero_division=0)
+            found = metrics.f1_score(classes[counts], scores[counts].argmax(axis=1), average='macro', zero_division=0)
             measures['expression_f1'] = float(found)
         if self.values is not None:
             measures.update(self._concordances(merged[self.values]))
