@@ -31,6 +31,7 @@ _TINY_FOREIGN = dict(
     clip_vision_model=dict(
         hidden_size=16, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2, patch_size=56
     ),
+    bert=dict(hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, vocab_size=50),
     clap_audio_model=dict(hidden_size=64, patch_embeds_hidden_size=8, depths=[1, 1, 1, 1], num_attention_heads=[1] * 4),
 )
 
@@ -39,7 +40,7 @@ def without_folders(cfg: Config, folder: Path) -> None:
     """Tiny random encoders of transformers in place of those in folders, and a folder with CLAP's feature extractor."""
     for encoder in cfg.model.get('encoders', {}).values():
         if encoder.type == 'TransformersEncoder':
-            encoder.pop('path')
+            encoder.pop('path', None)
             encoder.config.update(_TINY_FOREIGN[encoder.config.model_type])
     for loader in filter(None, map(cfg.get, LOADERS)):
         for dataset in data_sets(loader.dataset):

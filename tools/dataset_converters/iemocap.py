@@ -56,6 +56,7 @@ class Utterance(NamedTuple):
         end_seconds: In the dialogue.
         dimensions: Mean ratings of valence, activation and dominance, 1 to 5, as written.
         votes: Choices of the raters, and the number of each: ``Neutral:2|Frustration:1``.
+        turn: Place in the dialogue from 0 on, by the start.
     """
 
     session: int
@@ -67,6 +68,7 @@ class Utterance(NamedTuple):
     end_seconds: float
     dimensions: str = ''
     votes: str = ''
+    turn: int = 0
 
     @property
     def is_marked(self) -> bool:
@@ -87,7 +89,9 @@ def read_utterances(root: Path) -> Iterator[Utterance]:
         if not paths:
             raise FileNotFoundError(f'{folder} has no Ses*.txt; is DATA_ROOT the folder IEMOCAP_full_release?')
         for path in paths:
-            yield from _read_file(path, session)
+            utterances = list(_read_file(path, session))
+            starts = sorted(utterance.start_seconds for utterance in utterances)
+            yield from (utterance._replace(turn=starts.index(utterance.start_seconds)) for utterance in utterances)
 
 
 def _read_file(path: Path, session: int) -> Iterator[Utterance]:
@@ -126,7 +130,7 @@ def facts_of(utterance: Utterance, texts: Mapping[str, str]) -> dict[str, str | 
     """Returns what is known about an utterance: speaker, words, ratings, and its place in the dialogue."""
     sex = {'F': 'female', 'M': 'male'}[utterance.speaker]
     facts: dict[str, str | float] = dict(sex=sex, session=utterance.session, dialogue=utterance.dialogue)
-    facts |= dict(emotion=utterance.emotion, text=texts.get(utterance.name, ''))
+    facts |= dict(turn=utterance.turn, emotion=utterance.emotion, text=texts.get(utterance.name, ''))
     ratings = [rating.strip() for rating in utterance.dimensions.split(',')]
     facts |= dict(votes=utterance.votes) if utterance.votes else {}
     return facts | dict(zip(('valence', 'activation', 'dominance'), ratings))

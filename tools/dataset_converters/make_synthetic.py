@@ -52,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             progress.update(task, completed=num_done)
     console.print(f'{len(plan_clips(config))} clips in {args.out}: train.csv, test.csv, pretrain.csv, corpus.json')
     console.print('with what is said: train_words.csv, test_words.csv, words.txt')
+    console.print('as conversations: train_talks.csv, test_talks.csv')
 
 
 if __name__ == '__main__':

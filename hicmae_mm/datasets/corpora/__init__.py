@@ -6,6 +6,7 @@ from hicmae_mm.datasets.corpora.dfew import DFEW
 from hicmae_mm.datasets.corpora.ferv39k import FERV39k
 from hicmae_mm.datasets.corpora.iemocap import IEMOCAP
 from hicmae_mm.datasets.corpora.mafw import MAFW, MAFW43
+from hicmae_mm.datasets.corpora.meld import MELD
 from hicmae_mm.datasets.corpora.mer2023 import MER2023
 from hicmae_mm.datasets.corpora.msp_improv import MSPIMPROV
 from hicmae_mm.datasets.corpora.ravdess import RAVDESS
@@ -19,6 +20,7 @@ __all__ = [
     'IEMOCAP',
     'MAFW',
     'MAFW43',
+    'MELD',
     'MER2023',
     'MSPIMPROV',
     'RAVDESS',

@@ -44,6 +44,7 @@ PROTOCOLS: dict[str, Protocol] = {
     'MAFW43': Protocol(),
     'DFEW': Protocol(_folds((9356, 2341), (9356, 2341), (9357, 2340), (9358, 2339), (9361, 2336))),
     'FERV39k': Protocol({'fold1': (31088, 7847)}),
+    'MELD': Protocol({'fold1': (9988, 1108, 2610)}),
     'MER2023': Protocol(_folds((3373, 411))),
     'RAVDESS': Protocol(
         _folds(*[(1200, 240)] * 6), re.compile(r'(?<!\d)0[1-3]-0[12]-0[1-8]-0[12]-0[12]-0[12]-(\d\d)(?!\d)')

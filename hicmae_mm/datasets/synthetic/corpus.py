@@ -12,6 +12,7 @@ import numpy as np
 
 from hicmae_mm.datasets.preparation.pool import Failure, run_parallel
 from hicmae_mm.datasets.synthetic.clips import EXPRESSION_AND_STYLE, make_clip, sample_actor
+from hicmae_mm.datasets.synthetic.conversations import plan_conversations
 from hicmae_mm.datasets.synthetic.transcripts import VOCABULARY, make_transcript
 from hicmae_mm.datasets.synthetic.voices import SAMPLE_RATE_HZ
 from hicmae_mm.datasets.writers import write_video, write_wav
@@ -19,7 +20,7 @@ from hicmae_mm.utils.files import write_text
 
 EMOTIONS = tuple(EXPRESSION_AND_STYLE)
 _SETTINGS_FILE = 'corpus.json'
-_TRANSCRIPT_SEED = 1
+_TRANSCRIPT_SEED, _CONVERSATION_SEED = 1, 2
 _GENERATOR_VERSION = 1  # raise it when the same settings no longer give the same media
 
 
@@ -103,6 +104,8 @@ def write_corpus(
     ``video audio label``), ``pretrain.csv`` (``video audio``: the training actors' clips, labelled or not, without
     labels) and ``corpus.json`` (settings and ``metainfo``), all paths relative to ``out_dir``. ``train_words.csv`` and
     ``test_words.csv`` are tables of the same clips with what is said, and ``words.txt`` is its vocabulary.
+    ``train_talks.csv`` and ``test_talks.csv`` are the same clips as conversations of two actors, with ``speaker``,
+    ``dialogue`` and ``turn``.
 
     Args:
         out_dir: The corpus's folder.
@@ -180,12 +183,20 @@ def _write_lists(out_dir: Path, clips: list[Clip]) -> None:
 
 def write_transcripts(out_dir: Path, config: CorpusConfig, clips: list[Clip]) -> None:
     """Writes the tables with transcripts. Their random numbers are their own, so that the media stay what they are."""
-    for split in ('train', 'test'):
-        rows = ['sample_id,video,audio,text,label']
-        for clip in clips:
-            if clip.split == split:
-                rng = np.random.default_rng([config.seed, clip.actor, clip.take, clip.label, _TRANSCRIPT_SEED])
-                text = make_transcript(EMOTIONS[clip.label], rng)
-                rows.append(f'{clip.name},{clip.video_path},{clip.audio_path},{text},{clip.label}')
-        write_text(out_dir / f'{split}_words.csv', '\n'.join(rows) + '\n')
+    names = 'sample_id,video,audio,text,label'
+    for number, split in enumerate(('train', 'test')):
+        rows = {clip: _with_words(config, clip) for clip in clips if clip.split == split}
+        write_text(out_dir / f'{split}_words.csv', '\n'.join([names, *rows.values()]) + '\n')
+        rng = np.random.default_rng([config.seed, number, _CONVERSATION_SEED])
+        talks = [
+            f'{rows[clip]},actor{clip.actor:03d},{split}_{place.conversation:03d},{place.turn}'
+            for clip, place in plan_conversations(list(rows), rng)
+        ]
+        write_text(out_dir / f'{split}_talks.csv', '\n'.join([f'{names},speaker,dialogue,turn', *talks]) + '\n')
     write_text(out_dir / 'words.txt', '\n'.join(VOCABULARY) + '\n')
+
+
+def _with_words(config: CorpusConfig, clip: Clip) -> str:
+    rng = np.random.default_rng([config.seed, clip.actor, clip.take, clip.label, _TRANSCRIPT_SEED])
+    text = make_transcript(EMOTIONS[clip.label], rng)
+    return f'{clip.name},{clip.video_path},{clip.audio_path},{text},{clip.label}'

@@ -225,8 +225,8 @@ class TransformersEncoder(ForeignEncoder):
             raise ValueError(f'expected token ids (B, T) of Tokenize, got {ids.dtype} {tuple(ids.shape)}')
         if padding is not None:
             ids = ids.masked_fill(padding, getattr(self.model_config, 'pad_token_id', None) or 0)
-        real = torch.ones_like(ids) if padding is None else (~padding).long()
-        layers, _ = self._run(input_ids=ids, attention_mask=real)
+        # without padding no mask: the library would look into it, which a count of operations cannot
+        layers, _ = self._run(input_ids=ids, attention_mask=None if padding is None else (~padding).long())
         return EncoderOutput(layers[-1], tuple(layers), padding, layers[-1][:, :1])
 
     def split_steps(self, tokens: Tensor, x: Stream) -> Tensor:
