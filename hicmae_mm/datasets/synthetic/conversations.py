@@ -14,8 +14,13 @@ _SHARE_MOVED = 0.5  # of the utterances, which get into another conversation tha
 class ActedClip(Protocol):
     """What is needed of a clip."""
 
-    actor: int
-    label: int
+    @property
+    def actor(self) -> int:
+        """Number of the actor."""
+
+    @property
+    def label(self) -> int:
+        """Index of the emotion."""
 
 
 C = TypeVar('C', bound=ActedClip)
