@@ -44,6 +44,16 @@ class MixupCutmix(nn.Module):
         mode: Clips that share one draw of share, kind and region: ``'batch'`` (as published), ``'pair'`` (two clips
             that are mixed with each other) or ``'elem'`` (nothing but the clip itself).
         cutmix_minmax: Smallest and largest side of the box over the frame's; sets ``cutmix_alpha`` to 1, as in timm.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.batch_augment import MixupCutmix
+        >>> from hicmae_mm.structures import EmotionDataSample
+        >>> samples = [EmotionDataSample().set_gt_label(label) for label in (0, 2)]
+        >>> clips = dict(audio=torch.stack([torch.zeros(1, 4, 4), torch.ones(1, 4, 4)]))
+        >>> mixed = MixupCutmix(num_classes=3, cutmix_alpha=0, streams=('audio',))(clips, samples)['audio']
+        >>> round(mixed.sum().item(), 3), [round(sum(s.gt_score.tolist()), 3) for s in samples]
+        (16.0, [1.0, 1.0])
     """
 
     def __init__(

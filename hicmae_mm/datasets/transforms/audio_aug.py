@@ -57,6 +57,12 @@ class SpecMasking(BaseTransform):
 
     Raises:
         ValueError: If one of them is below 0.
+
+    Example:
+        >>> import torch
+        >>> results = SpecMasking(freq_mask=4, time_mask=8)(dict(spectrograms=torch.ones(1, 32, 16)))
+        >>> results['spectrograms'].shape
+        torch.Size([1, 32, 16])
     """
 
     def __init__(self, freq_mask: int = 0, time_mask: int = 0) -> None:

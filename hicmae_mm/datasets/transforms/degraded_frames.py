@@ -25,6 +25,12 @@ class GaussianBlur(BaseTransform):
 
     Raises:
         ValueError: If ``sigma_share`` is negative.
+
+    Example:
+        >>> frame = np.zeros((32, 32, 3), np.uint8)
+        >>> frame[16, 16] = 255
+        >>> int(GaussianBlur(sigma_share=0.05)(dict(imgs=[frame]))['imgs'][0].max()) < 255
+        True
     """
 
     def __init__(self, sigma_share: float) -> None:
@@ -51,6 +57,11 @@ class CompressFrames(BaseTransform):
 
     Raises:
         ValueError: If ``quality`` is out of range.
+
+    Example:
+        >>> frame = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+        >>> bool((CompressFrames(quality=10)(dict(imgs=[frame]))['imgs'][0] != frame).any())
+        True
     """
 
     def __init__(self, quality: int) -> None:

@@ -194,6 +194,11 @@ class DelaySound(SoundDegradation):
 
     Args:
         seconds: Delay of the sound; a negative one lets the sound come too early.
+
+    Example:
+        >>> click = np.array([1.0, 0.5, 0.0, 0.0], np.float32)
+        >>> DelaySound(seconds=2 / 16000)(dict(waveforms=[click], sample_rate_hz=16000))['waveforms'][0].tolist()
+        [0.0, 0.0, 1.0, 0.5]
     """
 
     def __init__(self, seconds: float) -> None:

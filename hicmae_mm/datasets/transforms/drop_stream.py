@@ -26,6 +26,11 @@ class DropStream(BaseTransform):
         prob: Probability of dropping, drawn for every clip.
         seed: With a seed, a clip does without the same stream in every test, and also at any higher probability.
             ``None`` means it is drawn anew each time, for training.
+
+    Example:
+        >>> results = DropStream('audio')(dict(streams=('video', 'audio'), sample_id='clip'))
+        >>> results['streams'], results['absent_streams']
+        (('video',), ('audio',))
     """
 
     def __init__(self, stream: str | Sequence[str] = 'audio', prob: float = 1.0, seed: int | None = None) -> None:

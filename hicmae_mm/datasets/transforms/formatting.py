@@ -142,6 +142,13 @@ class PackAudioVisual(PackStreams):
     Args:
         streams: Streams to pack, as far as the data set has them.
         meta_keys: Further keys of the results to keep as meta information of the sample.
+
+    Example:
+        >>> import torch
+        >>> results = dict(streams=('audio',), spectrograms=torch.randn(1, 32, 16), gt_label=2)
+        >>> packed = PackAudioVisual(streams=('audio',))(results)
+        >>> packed['inputs']['audio'].shape, packed['data_samples'].gt_label
+        (torch.Size([1, 1, 32, 16]), tensor([2]))
     """
 
     def __init__(self, streams: Sequence[str] = ('video', 'audio'), meta_keys: Sequence[str] = ()) -> None:

@@ -142,6 +142,12 @@ class TubeMask(BaseTransform):
 
     Raises:
         ValueError: If the ratio masks no token or all tokens.
+
+    Example:
+        >>> results = TubeMask(ratio=0.75, grid=(2, 2, 2))(dict(streams=('video',)))
+        >>> mask = results['masks']['video'].reshape(2, 4)
+        >>> int(mask.sum()), bool((mask[0] == mask[1]).all())  # the same places at both times
+        (6, True)
     """
 
     def __init__(self, ratio: float = 0.9, grid: tuple[int, int, int] = (8, 10, 10), stream: str = 'video') -> None:
@@ -172,6 +178,11 @@ class RandomMask(BaseTransform):
 
     Raises:
         ValueError: If the ratio masks no token or all tokens.
+
+    Example:
+        >>> results = RandomMask(ratio=0.75, grid=(4, 2))(dict(streams=('audio',)))
+        >>> results['masks']['audio'].shape, int(results['masks']['audio'].sum())
+        ((8,), 6)
     """
 
     def __init__(

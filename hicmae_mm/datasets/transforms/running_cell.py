@@ -64,6 +64,11 @@ class RunningCellMask(BaseTransform):
 
     Raises:
         ValueError: As in :func:`running_cell_masks`.
+
+    Example:
+        >>> results = RunningCellMask(ratio=0.5, grid=(2, 2, 2))(dict(streams=('video',)))
+        >>> [(name, int(mask.sum())) for name, mask in results['masks'].items()]
+        [('decoders.video', 4)]
     """
 
     def __init__(self, ratio: float = 0.5, grid: tuple[int, int, int] = (8, 10, 10), stream: str = 'video') -> None:

@@ -31,6 +31,12 @@ class FixedCrop(BaseTransform):
 
     Raises:
         ValueError: If the rectangle is empty, or ``top`` or ``left`` is below 0.
+
+    Example:
+        >>> import numpy as np
+        >>> frames = [np.zeros((8, 10, 3), np.uint8)]
+        >>> FixedCrop(top=1, left=2, height=4, width=6)(dict(imgs=frames, img_shape=(8, 10)))['imgs'][0].shape
+        (4, 6, 3)
     """
 
     def __init__(self, top: int, left: int, height: int, width: int) -> None:

@@ -62,6 +62,19 @@ class WarmupCosineLR(_ParamScheduler):
 
     Raises:
         ValueError: If the warm-up is not shorter than the training, or the ratio is outside of [0, 1].
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.engine.schedulers import WarmupCosineLR
+        >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        >>> schedule, rates = WarmupCosineLR(optimizer, warmup=2, end=6, by_epoch=False), []
+        >>> for _ in range(6):
+        ...     rates.append(round(optimizer.param_groups[0]['lr'], 2))
+        ...     optimizer.step()
+        ...     schedule.step()
+        ...
+        >>> rates
+        [0.0, 1.0, 1.0, 0.85, 0.5, 0.15]
     """
 
     param_name = 'lr'

@@ -36,6 +36,20 @@ class ClassificationMetric(PerSampleMetric):
 
     Raises:
         ValueError: if a k is not positive, or ``group_pattern`` is no regular expression with one group.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.evaluation import ClassificationMetric
+        >>> metric = ClassificationMetric(topk=())
+        >>> guesses = [(0, 0), (0, 0), (1, 0), (1, 1)]  # label and highest score
+        >>> samples = [
+        ...     dict(sample_idx=i, sample_id=str(i), gt_label=label, pred_score=torch.eye(2)[guess])
+        ...     for i, (label, guess) in enumerate(guesses)
+        ... ]
+        >>> metric.process({}, samples)
+        >>> measures = metric.evaluate(size=4)
+        >>> measures['UAR'], measures['WAR']
+        (0.75, 0.75)
     """
 
     def __init__(

@@ -21,6 +21,19 @@ class RegressionMetric(PerSampleMetric):
 
     Args:
         prefix: put before every key as ``prefix/key``.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.evaluation import RegressionMetric
+        >>> metric = RegressionMetric()
+        >>> pairs = [(0.0, 0.5), (1.0, 0.5), (2.0, 2.0)]
+        >>> samples = [
+        ...     dict(sample_idx=i, sample_id=str(i), gt_values=torch.tensor([true]), pred_values=torch.tensor([guess]))
+        ...     for i, (true, guess) in enumerate(pairs)
+        ... ]
+        >>> metric.process({}, samples)
+        >>> round(metric.evaluate(size=3)['MAE'], 4)
+        0.3333
     """
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:  # noqa: ARG002 (MMEngine's signature)

@@ -31,6 +31,14 @@ class FrameTokens(BaseAggregator):
 
     Raises:
         ValueError: A stream that the model does not have.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.aggregators import FrameTokens
+        >>> grids = dict(video=(4, 2, 2), audio=(8, 2))
+        >>> aggregator = FrameTokens(fused=dict(video=8, audio=8), grids=grids, num_steps=4)
+        >>> aggregator(hidden={}, fused=dict(video=torch.randn(1, 16, 8), audio=torch.randn(1, 16, 8))).shape
+        torch.Size([1, 4, 16])
     """
 
     level = 'frame'

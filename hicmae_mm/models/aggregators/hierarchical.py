@@ -94,6 +94,13 @@ class MeanPoolAggregator(BaseAggregator):
 
     Raises:
         ValueError: If ``adds_streams`` is used with streams of different widths.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.aggregators import MeanPoolAggregator
+        >>> aggregator = MeanPoolAggregator(fused=dict(video=8, audio=8))
+        >>> aggregator(hidden={}, fused=dict(video=torch.randn(4, 10, 8), audio=torch.randn(4, 6, 8))).shape
+        torch.Size([4, 16])
     """
 
     def __init__(

@@ -68,6 +68,13 @@ class StreamAttentionAggregator(VectorAggregator):
 
     Raises:
         ValueError: Streams of different width, or an ``order`` of other streams.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.aggregators import StreamAttentionAggregator
+        >>> aggregator = StreamAttentionAggregator(fused=dict(face=8, words=8), widths=(16,))
+        >>> aggregator(hidden={}, fused=dict(face=torch.randn(4, 1, 8), words=torch.randn(4, 5, 8))).shape
+        torch.Size([4, 8])
     """
 
     def __init__(
@@ -114,6 +121,13 @@ class StreamMLPAggregator(VectorAggregator):
 
     Raises:
         ValueError: An ``order`` of other streams.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.aggregators import StreamMLPAggregator
+        >>> aggregator = StreamMLPAggregator(fused=dict(face=8, words=4), widths=(16, 6))
+        >>> aggregator(hidden={}, fused=dict(face=torch.randn(4, 1, 8), words=torch.randn(4, 5, 4))).shape
+        torch.Size([4, 6])
     """
 
     def __init__(

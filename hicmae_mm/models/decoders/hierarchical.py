@@ -35,6 +35,15 @@ class HierarchicalDecoder(BaseDecoder):
 
     Raises:
         ValueError: Fewer skips than cross blocks.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.decoders import HierarchicalDecoder
+        >>> size = dict(embed_dims=4, depth=2, num_heads=2)
+        >>> decoder = HierarchicalDecoder(8, out_channels=12, num_tokens=6, num_skips=1, **size)
+        >>> mask = torch.tensor([[False, True, False, True, True, True]])
+        >>> decoder(torch.randn(1, 2, 8), skips=[torch.randn(1, 2, 8)], mask=mask).shape  # of the four masked tokens
+        torch.Size([1, 4, 12])
     """
 
     def __init__(

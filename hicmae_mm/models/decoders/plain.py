@@ -28,6 +28,14 @@ class PlainDecoder(BaseDecoder):
         qkv_bias: Whether queries and values are biased.
         checkpoint_activations: Recompute the layers' activations in the backward pass to save memory.
         init_cfg: MMEngine initialisation config.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.decoders import PlainDecoder
+        >>> decoder = PlainDecoder(8, out_channels=12, num_tokens=6, embed_dims=4, depth=1, num_heads=2)
+        >>> mask = torch.tensor([[False, True, False, True, True, True]])
+        >>> decoder(torch.randn(1, 2, 8), skips=[], mask=mask).shape  # of the four masked tokens
+        torch.Size([1, 4, 12])
     """
 
     def __init__(

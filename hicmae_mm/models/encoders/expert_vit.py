@@ -46,6 +46,14 @@ class ExpertViTEncoder(PatchEncoder):
 
     Raises:
         ValueError: A block with experts that does not exist.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.encoders import ExpertViTEncoder
+        >>> patches = dict(type='TubeletEmbed', image_size=32, num_frames=4)
+        >>> encoder = ExpertViTEncoder(patches, embed_dims=8, depth=2, num_heads=2, expert_layers=(1,), num_experts=4)
+        >>> encoder(torch.randn(1, 3, 4, 32, 32)).tokens.shape
+        torch.Size([1, 8, 8])
     """
 
     gives_summary = False

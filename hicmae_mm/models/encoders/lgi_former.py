@@ -57,6 +57,15 @@ class LGIFormerEncoder(PatchEncoder):
 
     Raises:
         ValueError: Regions that do not divide the grid, or an unknown option.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.encoders import LGIFormerEncoder
+        >>> patches = dict(type='TubeletEmbed', image_size=32, num_frames=4)
+        >>> encoder = LGIFormerEncoder(patches, region=(1, 1, 2), embed_dims=8, depth=1, num_heads=2)
+        >>> output = encoder(torch.randn(1, 3, 4, 32, 32))
+        >>> output.tokens.shape, output.summary.shape  # eight tokens in four regions
+        (torch.Size([1, 8, 8]), torch.Size([1, 4, 8]))
     """
 
     region_of: Tensor

@@ -43,6 +43,14 @@ class PromptedViTEncoder(BaseEncoder):
 
     Raises:
         ValueError: A depth that is not a multiple of ``prompt_interval``.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.encoders import PromptedViTEncoder
+        >>> patches = dict(type='SpectrogramEmbed', num_frames=32, num_mel_bins=32)
+        >>> encoder = PromptedViTEncoder(patches, embed_dims=8, depth=1, num_heads=2, prompt_interval=1)
+        >>> encoder(torch.randn(1, 1, 32, 32)).tokens.shape
+        torch.Size([1, 4, 8])
     """
 
     def __init__(

@@ -37,6 +37,15 @@ class VisionTransformerEncoder(PatchEncoder):
             (``tied`` of the models).
         checkpoint_activations: Recompute the blocks' activations in the backward pass to save memory.
         init_cfg: MMEngine initialisation config, e.g. a checkpoint for this encoder alone.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.encoders import VisionTransformerEncoder
+        >>> patches = dict(type='SpectrogramEmbed', num_frames=32, num_mel_bins=32)
+        >>> encoder = VisionTransformerEncoder(patches, embed_dims=8, depth=2, num_heads=2)
+        >>> output = encoder(torch.randn(1, 1, 32, 32), mask=torch.tensor([[True, True, False, True]]))
+        >>> output.tokens.shape, len(output.hidden)  # the one visible token, after two layers
+        (torch.Size([1, 1, 8]), 2)
     """
 
     gives_summary = False

@@ -31,6 +31,14 @@ class ConcatFusion(BaseFusion):
 
     Raises:
         ValueError: Streams of different width.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.fusion import ConcatFusion
+        >>> fusion = ConcatFusion(dict(video=8, audio=8), depth=1, num_heads=2)
+        >>> fused = fusion(dict(video=torch.randn(1, 5, 8), audio=torch.randn(1, 3, 8)))
+        >>> {name: tuple(tokens.shape) for name, tokens in fused.items()}
+        {'video': (1, 5, 8), 'audio': (1, 3, 8)}
     """
 
     def __init__(

@@ -93,6 +93,14 @@ class EMTFusion(BaseFusion):
 
     Raises:
         ValueError: A stream called ``context``, or an ``order`` of other streams.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.fusion import EMTFusion
+        >>> fusion = EMTFusion(dict(face=6, words=10), embed_dims=8, depth=1, num_heads=2)
+        >>> fused = fusion(dict(face=torch.randn(1, 5, 6), words=torch.randn(1, 3, 10)))
+        >>> {name: tuple(tokens.shape) for name, tokens in fused.items()}
+        {'face': (1, 5, 8), 'words': (1, 3, 8), 'context': (1, 2, 8)}
     """
 
     def __init__(

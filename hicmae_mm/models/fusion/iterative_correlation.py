@@ -139,6 +139,14 @@ class IterativeCorrelationFusion(BaseFusion):
     Raises:
         ValueError: Not exactly two streams, streams of different width, or ``overall='layers'`` with encoders of
             different numbers of tokens.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.fusion import IterativeCorrelationFusion
+        >>> fusion = IterativeCorrelationFusion(dict(video=8, audio=8), depth=1, num_heads=2).eval()
+        >>> fused = fusion(dict(video=torch.randn(1, 5, 8), audio=torch.randn(1, 3, 8)))
+        >>> {name: tuple(tokens.shape) for name, tokens in fused.items()}
+        {'video': (1, 5, 8), 'audio': (1, 3, 8)}
     """
 
     def __init__(

@@ -61,6 +61,13 @@ class TubeletEmbed(PatchEmbed):
         patch_size: Patch height and width in pixels.
         tubelet_size: Frames per tubelet.
         in_channels: Colour channels.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.layers import TubeletEmbed
+        >>> embed = TubeletEmbed(embed_dims=8, image_size=32, num_frames=4)
+        >>> embed.grid, embed(torch.randn(1, 3, 4, 32, 32)).shape
+        ((2, 2, 2), torch.Size([1, 8, 8]))
     """
 
     def __init__(
@@ -87,6 +94,13 @@ class SpectrogramEmbed(PatchEmbed):
         num_mel_bins: Mel bins F.
         patch_size: Patch side, in frames and in mel bins.
         in_channels: Input channels.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.layers import SpectrogramEmbed
+        >>> embed = SpectrogramEmbed(embed_dims=8, num_frames=64, num_mel_bins=32)
+        >>> embed.grid, embed(torch.randn(1, 1, 64, 32)).shape
+        ((4, 2), torch.Size([1, 8, 8]))
     """
 
     def __init__(

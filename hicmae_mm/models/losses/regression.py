@@ -51,7 +51,14 @@ class MSELoss(RegressionLoss):
 
 @MODELS.register_module()
 class L1Loss(RegressionLoss):
-    """Computes the mean absolute error, with the arguments of :class:`RegressionLoss`."""
+    """Computes the mean absolute error, with the arguments of :class:`RegressionLoss`.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.losses import L1Loss
+        >>> L1Loss()(torch.tensor([[0.0], [2.0]]), torch.tensor([[1.0], [2.0]]))
+        tensor(0.5000)
+    """
 
     def compute(self, prediction: Tensor, target: Tensor) -> Tensor:
         """See :meth:`RegressionLoss.compute`."""
@@ -60,7 +67,14 @@ class L1Loss(RegressionLoss):
 
 @MODELS.register_module()
 class SmoothL1Loss(RegressionLoss):
-    """Computes an error that is quadratic below 1 and linear above, with the arguments of :class:`RegressionLoss`."""
+    """Computes an error that is quadratic below 1 and linear above, with the arguments of :class:`RegressionLoss`.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.losses import SmoothL1Loss
+        >>> SmoothL1Loss()(torch.tensor([[0.0], [2.0]]), torch.tensor([[3.0], [2.0]]))
+        tensor(1.2500)
+    """
 
     def compute(self, prediction: Tensor, target: Tensor) -> Tensor:
         """See :meth:`RegressionLoss.compute`."""
@@ -103,6 +117,13 @@ class PCCLoss(RegressionLoss):
     """Computes one minus the Pearson correlation over the batch, averaged over dimensions.
 
     ``pcc = cov / (std_p std_t + 1e-6)`` with population moments. The arguments are those of :class:`RegressionLoss`.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.losses import PCCLoss
+        >>> truth = torch.tensor([[0.0], [1.0], [2.0]])
+        >>> round(PCCLoss()(3 * truth + 1, truth).item(), 4)
+        0.0
     """
 
     def compute(self, prediction: Tensor, target: Tensor) -> Tensor:

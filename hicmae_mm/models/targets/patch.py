@@ -118,4 +118,14 @@ class PatchTarget(nn.Module):
 
 @MODELS.register_module()
 class SpectrogramPatchTarget(PatchTarget):
-    """Makes targets of normalised spectrogram patches. The arguments are those of :class:`PatchTarget`."""
+    """Makes targets of normalised spectrogram patches. The arguments are those of :class:`PatchTarget`.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.layers import as_token_mask
+        >>> from hicmae_mm.models.targets import SpectrogramPatchTarget
+        >>> target = SpectrogramPatchTarget(patch=(16, 16), in_channels=1)
+        >>> mask = as_token_mask(torch.tensor([[True, False, True, True]]))
+        >>> target(torch.randn(1, 1, 32, 32), mask).shape  # three masked patches of 16 x 16 values
+        torch.Size([1, 3, 256])
+    """

@@ -33,6 +33,15 @@ class VideoPatchTarget(PatchTarget):
 
     Raises:
         ValueError: Groups that do not fit the tubelets, or a weight without groups within a tubelet.
+
+    Example:
+        >>> import torch
+        >>> from hicmae_mm.models.layers import as_token_mask
+        >>> from hicmae_mm.models.targets import VideoPatchTarget
+        >>> target = VideoPatchTarget(patch=(2, 16, 16))
+        >>> mask = as_token_mask(torch.tensor([[True, False, True, True]]))
+        >>> target(torch.randn(1, 3, 2, 32, 32), mask).shape  # three masked tubelets of 2 x 16 x 16 x 3 values
+        torch.Size([1, 3, 1536])
     """
 
     mean: Tensor
