@@ -151,7 +151,7 @@ def update_page(page: Path, text: str) -> None:
     """Replaces what stands between the marks of a page.
 
     Raises:
-        ValueError: The page has no marks.
+        ValueError: If the page has no marks.
     """
     before, begin, rest = page.read_text(encoding='utf-8').partition(MARKS[0])
     _, end, after = rest.partition(MARKS[1])

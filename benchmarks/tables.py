@@ -276,7 +276,7 @@ def fill_page(page: str, results: Results) -> str:
     """Returns the page with new generated parts.
 
     Raises:
-        ValueError: a part has no place in the page.
+        ValueError: If a part has no place in the page.
     """
     for part in PARTS:
         begin, end = f'<!-- generated: begin {part} -->', f'<!-- generated: end {part} -->'

@@ -99,7 +99,7 @@ def moved_name(module: str, name: str) -> Any:
         name: Name that is asked for.
 
     Raises:
-        AttributeError: The module never had that name.
+        AttributeError: If the module never had that name.
     """
     new = NAMES[module.removeprefix(_PACKAGE)].get(name)
     if new is None:

@@ -84,8 +84,8 @@ def load_model(cfg: Config, checkpoint: str) -> nn.Module:
     """Builds the model and fills all of it.
 
     Raises:
-        FileNotFoundError: No such checkpoint.
-        ValueError: No model that can be exported, or the checkpoint does not fill it.
+        FileNotFoundError: If there is no such checkpoint.
+        ValueError: If the model cannot be exported, or the checkpoint does not fill it.
     """
     init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
     model = MODELS.build(cfg.model)

@@ -133,8 +133,8 @@ def plan(args: argparse.Namespace) -> list[Run]:
     """Reads and checks the config of every fold.
 
     Raises:
-        FileNotFoundError: No config, or no lists of a fold.
-        ValueError: The config does not use FOLD, or an option is misspelt.
+        FileNotFoundError: If there is no config, or a fold has no lists.
+        ValueError: If the config does not use FOLD, or an option is misspelt.
     """
     options = ArgumentParser()
     options.add_argument('--cfg-options', nargs='+', action=OverrideAction)
@@ -154,7 +154,7 @@ def execute(run: Run) -> None:
     """Does what is left of a fold: training, then the tests.
 
     Raises:
-        RuntimeError: A command failed, a checkpoint is gone, or another process works on this fold.
+        RuntimeError: If a command failed, a checkpoint is gone, or another process works on this fold.
     """
     with exclusive(run.folder.parent / '.locks' / run.folder.name) as lock:
         train = run.train_step()

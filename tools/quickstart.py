@@ -13,11 +13,9 @@ from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import json
-import math
 import os
 import shutil
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,9 +25,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from hicmae_mm.commands.preloaded import PreloadedStep, can_preload, start_preloading
-from hicmae_mm.commands.side_by_side import Job, run_side_by_side
-from hicmae_mm.commands.steps import RunningStep, Step, StepMarks
+from hicmae_mm.commands.progress import StepProgress, covered_seconds
+from hicmae_mm.commands.side_by_side import run_side_by_side
+from hicmae_mm.commands.steps import Step, StepMarks
 from hicmae_mm.config.reading import read_config
 from hicmae_mm.datasets.writers import write_picture
 from hicmae_mm.utils.files import write_text
@@ -59,7 +57,7 @@ TINY_TRAINING = (
 )
 TINY_VALIDATION = ('train_cfg.val_interval=1',)
 LOADER_WORKERS = 2  # of the configs
-STANDING_BACK = 15  # niceness of trainings that the pre-training, and what needs it longest, should not wait for
+LOW_PRIORITY = 15  # niceness of trainings that the pre-training, and what needs it longest, should not wait for
 MOST_JOBS = 4  # more steps than that are never ready at once
 
 
@@ -99,7 +97,7 @@ def plan(work_dir: Path, data_root: Path, is_tiny: bool) -> Iterator[Step]:
         validation = TINY_VALIDATION if is_tiny else ()
         needed = 'pretrain' if is_pretrained else 'media'
         training = train_step(name, f'fine-tune: {title}', config, work_dir, options + validation + start, needed)
-        yield training if name == 'audio_video' else replace(training, niceness=STANDING_BACK)
+        yield training if name == 'audio_video' else replace(training, niceness=LOW_PRIORITY)
         run_dir = work_dir / name
         checkpoint = run_dir / last_checkpoint(config, is_tiny)
         test = ('--out', run_dir / 'metrics.json', '--work-dir', run_dir / 'test')
@@ -162,49 +160,6 @@ def train_step(name: str, title: str, config: Path, work_dir: Path, options: tup
     return Step(name, title, command, needs=(needed,))
 
 
-class Progress:
-    """Starts and marks the steps, and says so.
-
-    Args:
-        steps: All of them.
-        marks: Marks of what has begun and finished.
-        num_jobs: Steps at a time.
-        is_forced: Whether to make also what is there.
-        console: Console for the messages.
-    """
-
-    def __init__(self, steps: list[Step], marks: StepMarks, num_jobs: int, is_forced: bool, console: Console) -> None:
-        self.steps, self.marks, self.num_jobs, self.is_forced = steps, marks, num_jobs, is_forced
-        self.console = console
-        self.started = time.monotonic()
-        self.is_preloading: bool | None = None  # None: nothing was started yet
-        self.label_width = max(len(step.name) for step in steps)
-
-    def start(self, step: Step) -> Job | None:
-        """Starts a step, unless it is finished."""
-        number, seconds = self.steps.index(step) + 1, time.monotonic() - self.started
-        self.console.rule(f'{number}/{len(self.steps)} {step.title} [{seconds:.0f} s]')
-        if self.marks.is_finished(step):
-            self.console.print('finished before')
-            return None
-        self.console.print(f'$ {step.shell_line}', markup=False)
-        self.marks.begin(step)
-        extra = ('--force',) if self.is_forced and step.name == 'media' else ()
-        if self.is_preloading is None:
-            self.is_preloading = can_preload()
-            if self.is_preloading:
-                start_preloading()
-        if not step.needs:  # runs alone: it may draw on the terminal
-            return RunningStep(replace(step, command=(*step.command, *extra)), cwd=ROOT)
-        label = '' if self.num_jobs == 1 else f'{step.name:>{self.label_width}} | '
-        start = PreloadedStep if self.is_preloading else RunningStep
-        return start(step, cwd=ROOT, label=label)
-
-    def finish(self, step: Step, seconds: float) -> None:
-        """Marks a step as finished."""
-        self.marks.finish(next(known for known in self.steps if known.name == step.name), seconds)
-
-
 def shared_cores(num_jobs: int) -> dict[str, str]:
     """Leaves each of several steps its share of the cores, and of these its data loader's workers theirs."""
     if num_jobs == 1 or 'OMP_NUM_THREADS' in os.environ:
@@ -239,15 +194,6 @@ def summarise(work_dir: Path, steps: list[Step], marks: StepMarks) -> dict[str, 
     summary = {'UAR': scores, 'seconds': seconds, 'total_seconds': round(busy, 1)}
     write_text(ROOT / work_dir / 'summary.json', json.dumps(summary, indent=2) + '\n')
     return scores
-
-
-def covered_seconds(spans: list[tuple[float, float]]) -> float:
-    """Returns the time during which at least one step ran; pauses between two calls do not count."""
-    total, covered_to = 0.0, -math.inf
-    for start, end in sorted(spans):
-        total += max(end - max(start, covered_to), 0.0)
-        covered_to = max(covered_to, end)
-    return total
 
 
 def draw_overview(work_dir: Path) -> None:
@@ -289,7 +235,8 @@ def main() -> int:
     marks = StepMarks(ROOT / args.work_dir / 'finished')
     forget_outdated(steps, marks, args.work_dir)
     os.environ.update(shared_cores(args.jobs))
-    progress = Progress(steps, marks, args.jobs, args.force, console)
+    unprinted = {'media': ('--force',)} if args.force else {}
+    progress = StepProgress(steps, marks, args.jobs, console, ROOT, unprinted)
     try:
         run_side_by_side(steps, args.jobs, progress.start, progress.finish)
     except KeyboardInterrupt:

@@ -168,7 +168,7 @@ def run(steps: Sequence[Step], args: argparse.Namespace) -> None:
     """Runs what is left, one step after the other.
 
     Raises:
-        RuntimeError: A step failed.
+        RuntimeError: If a step failed.
     """
     marks = StepMarks(args.work_dir / 'steps')
     with exclusive(args.work_dir / '.lock') as lock:

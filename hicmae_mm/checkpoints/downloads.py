@@ -28,8 +28,8 @@ def download(address: str) -> Path:
         Path of the file in the cache.
 
     Raises:
-        FileNotFoundError: The address does not answer, stalls, or sends less than it announced.
-        ValueError: The file has another hash, or is too large.
+        FileNotFoundError: If the address does not answer, stalls, or sends less than it announced.
+        ValueError: If the file has another hash, or is too large.
     """
     path = Path(torch.hub.get_dir()) / 'checkpoints' / Path(urlparse(address).path).name
     if get_local_rank() == 0 and not path.is_file():

@@ -31,7 +31,7 @@ def convert_positions(
         ``positions``, or nothing if the encoder keeps its own.
 
     Raises:
-        ValueError: The grid cannot be derived.
+        ValueError: If the grid cannot be derived.
     """
     table = source.get('pos_embed')
     if table is not None:
@@ -83,7 +83,7 @@ def convert_prompted_positions(
         ``positions``, and ``cls_token`` if the checkpoint has one.
 
     Raises:
-        ValueError: The grid cannot be derived.
+        ValueError: If the grid cannot be derived.
     """
     wanted = (encoder.patch_embed.grid[0], encoder.patch_embed.grid[1])
     state = {name: source[name] for name in ('cls_token',) if name in source}

@@ -21,8 +21,8 @@ def check_weights(state: Mapping[Any, Any], source: str) -> None:
         source: Name of the file in errors.
 
     Raises:
-        ValueError: No entries; a name that is no text; a value that is no tensor; integers in place of weights; NaN or
-            infinite weights. The message names the first of them.
+        ValueError: If there are no entries, a name is no text, or there are values that are no tensors, integers in
+            place of weights; NaN or infinite weights. The message names the first of them.
     """
     if not state:
         raise ValueError(f'{source!r} holds no weights: its state dict is empty')

@@ -26,7 +26,7 @@ def collate_of(cfg: Config, split: str | None = None, order: Sequence[str] = ('t
         The function, which can be sent to worker processes; ``collate_streams`` where the config names none.
 
     Raises:
-        ValueError: The config names a function that is not registered.
+        ValueError: If the config names a function that is not registered.
     """
     names = order if split is None else (split,)
     loaders = [cfg[f'{name}_dataloader'] for name in names if cfg.get(f'{name}_dataloader')]

@@ -125,7 +125,7 @@ def merge_overrides(cfg: Config, options: Mapping[str, Any]) -> None:
         options: Overrides by dotted key.
 
     Raises:
-        ValueError: As in :func:`check_overrides`.
+        ValueError: If there is an error as in :func:`check_overrides`.
         ImportError: If a module of ``custom_imports`` does not exist.
     """
     check_overrides(cfg, options)
@@ -164,8 +164,8 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: As in :func:`~hicmae_mm.config.reading.read_config` and :func:`check_overrides`, or if an override
-            misspells a key of a component.
+        ValueError: If there is an error as in :func:`~hicmae_mm.config.reading.read_config` and
+            :func:`check_overrides`, or if an override misspells a key of a component.
 
     Example:
         >>> cfg = load_config('configs/hicmae_small_cremad.py', {'model.head.loss.type': 'SoftCrossEntropyLoss'})

@@ -22,7 +22,7 @@ def config_from_text(text: str) -> Config:
     """Reads a config from its resolved text (``Config.pretty_text``).
 
     Raises:
-        ValueError: The text holds something else than assignments of plain values; the line is named.
+        ValueError: If the text holds something else than assignments of plain values; the line is named.
     """
     if len(text) > _LONGEST_TEXT:
         raise ValueError(f'the config has {len(text)} characters, at most {_LONGEST_TEXT} are read')

@@ -28,7 +28,7 @@ def check_preprocessing(model: nn.Module, cfg: Config) -> None:
         cfg: The config, with the pipelines of its data loaders.
 
     Raises:
-        ValueError: A mismatch. The error names both values and the key to change.
+        ValueError: If values do not match. The error names both values and the key to change.
     """
     encoders: Any = getattr(model, 'encoders', {})
     for name, encoder in encoders.items():

@@ -61,8 +61,8 @@ def base_files(path: Path) -> list[Path]:
     reports them.
 
     Raises:
-        OSError: It cannot be read.
-        ValueError: It is no regular file, or too large for a config.
+        OSError: If it cannot be read.
+        ValueError: If it is no regular file, or too large for a config.
     """
     if path.suffix != '.py':
         return []

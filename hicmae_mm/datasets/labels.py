@@ -93,7 +93,7 @@ class LabelParser:
             row: The row. ``label`` may also be a list of all label columns, and ``values`` a text of numbers.
 
         Raises:
-            ValueError: See :meth:`parse`.
+            ValueError: If there is an error as in :meth:`parse`.
         """
         label = row.get('label', [])
         is_list = isinstance(label, (list, tuple))

@@ -45,7 +45,7 @@ def mix_noise(clean: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray
         ``(S,)`` int16.
 
     Raises:
-        ValueError: Signal and noise differ in length.
+        ValueError: If signal and noise differ in length.
     """
     if clean.shape != noise.shape or clean.ndim != 1:
         raise ValueError(f'signal and noise must be (S,) and equally long, got {clean.shape} and {noise.shape}')

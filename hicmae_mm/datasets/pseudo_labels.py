@@ -34,7 +34,7 @@ def pseudo_labels(dataset: Any, samples: Iterable[Mapping[str, Any]], threshold:
         threshold: Smallest probability.
 
     Raises:
-        ValueError: A clip has no class scores.
+        ValueError: If a clip has no class scores.
     """
     rows: list[dict[str, Any]] = []
     counts: Counter[int] = Counter()

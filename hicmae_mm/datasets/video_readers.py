@@ -181,7 +181,7 @@ def decode_image(data: bytes | memoryview, name: object) -> np.ndarray:
         ``(H, W, 3)`` uint8 RGB.
 
     Raises:
-        MediaError: As in :func:`read_image`.
+        MediaError: If there is an error as in :func:`read_image`.
     """
     encoded = bytes(data)
     is_cut = encoded[:2] == b'\xff\xd8' and encoded.rfind(b'\xff\xd9') < 0

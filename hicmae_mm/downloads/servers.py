@@ -56,9 +56,9 @@ def read_address(address: str, most_bytes: int) -> bytes:
     """Reads a small file from a web server into memory.
 
     Raises:
-        ConnectionError: The server does not answer, or stalls.
-        FileNotFoundError: The server has no such file.
-        ValueError: The file is too large.
+        ConnectionError: If the server does not answer, or stalls.
+        FileNotFoundError: If the server has no such file.
+        ValueError: If the file is too large.
     """
     attempts_left = MOST_ATTEMPTS
     while True:
@@ -77,9 +77,9 @@ def open_address(address: str, headers: Mapping[str, str] | None = None) -> HTTP
     """Opens an address.
 
     Raises:
-        FileNotFoundError: The server has no such file.
-        ConnectionError: The server does not answer.
-        ValueError: The address does not begin with http:// or https://.
+        FileNotFoundError: If the server has no such file.
+        ConnectionError: If the server does not answer.
+        ValueError: If the address does not begin with http:// or https://.
     """
     if urlparse(address).scheme not in ('http', 'https'):
         raise ValueError(f'{address!r} is no address of the web: it must begin with https:// or http://')
@@ -106,7 +106,7 @@ def _within(seconds: float, work: Callable[[], HTTPResponse]) -> HTTPResponse:
     """Runs a function with a time limit. A server can delay forever if it sends one byte of a header at a time.
 
     Raises:
-        TimeoutError: The function takes longer.
+        TimeoutError: If the function takes longer.
     """
     results: list[HTTPResponse] = []
     errors: list[Exception] = []
@@ -131,8 +131,8 @@ def blocks(answer: HTTPResponse, expected: int | None, most_bytes: int, address:
     """Yields the content as it arrives.
 
     Raises:
-        ConnectionError: The server stalls, is too slow, or sends less than it announced.
-        ValueError: The server sends more than allowed.
+        ConnectionError: If the server stalls, is too slow, or sends less than it announced.
+        ValueError: If the server sends more than allowed.
     """
     received, checked, checked_at = 0, 0, time.monotonic()
     while expected is None or received < expected:

@@ -55,11 +55,11 @@ def fetch(file: WebFile, path: Path, progress: Progress | None = None) -> None:
         progress: Called with the number of bytes that have arrived.
 
     Raises:
-        ConnectionError: The server does not answer, stalls, or sends less than it announced. What has arrived is kept
-            if the download can be continued.
-        FileNotFoundError: The server has no such file.
-        ValueError: The file is not the expected one, or is too large. Nothing is kept.
-        OSError: The file cannot be written.
+        ConnectionError: If the server does not answer, stalls, or sends less than it announced. What has arrived is
+            kept if the download can be continued.
+        FileNotFoundError: If the server has no such file.
+        ValueError: If the file is not the expected one, or is too large. Nothing is kept.
+        OSError: If the file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with _partial_file(path) as partial:
@@ -140,7 +140,7 @@ class _Partial:
         """Checks the hash and gives the file its final name.
 
         Raises:
-            ValueError: The file has another hash.
+            ValueError: If the file has another hash.
         """
         self.stream.flush()
         os.fsync(self.stream.fileno())  # otherwise a power cut may keep the new name and lose the content

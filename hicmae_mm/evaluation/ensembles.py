@@ -24,7 +24,7 @@ def average_models(predictions: Sequence[Samples]) -> Samples:
         The clips with ``pred_score``, ``pred_label`` and ``pred_values``, as far as the models predict them.
 
     Raises:
-        ValueError: No predictions, other clips, or other fields or classes in one of the models.
+        ValueError: If there are no predictions, or one of the models has other clips, fields or classes.
     """
     if not predictions:
         raise ValueError('there are no predictions to average')

@@ -43,7 +43,7 @@ def read_plain(content: bytes, has_text: bool = False) -> Any:
         Lists, tuples, dictionaries, text, numbers and numpy arrays; tensors are arrays as well.
 
     Raises:
-        ValueError: The file is damaged, too deep, or asks for anything else, which is named.
+        ValueError: If the file is damaged, too deep, or asks for anything else, which is named.
     """
     try:
         unpickler = (_TextUnpickler if has_text else _PlainUnpickler)(io.BytesIO(content), len(content))

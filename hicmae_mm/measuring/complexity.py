@@ -97,7 +97,7 @@ def published_macs(model: AudioVisualModel, masks: Masks | None = None) -> float
         masks: ``(B, N)`` bool by stream, for pre-training; the first row's counts are taken.
 
     Raises:
-        TypeError: if a component is not HiCMAE's, so that nothing was published about it.
+        TypeError: If a component is not HiCMAE's, so that nothing was published about it.
     """
     for name, encoder in model.encoders.items():
         if not isinstance(encoder, VisionTransformerEncoder):

@@ -54,7 +54,7 @@ def measure_data(cfg: Config, plan: LoadingPlan) -> dict[str, Any]:
     """Times the pipeline of a data loader, then runs it once more to see where the time goes.
 
     Raises:
-        ValueError: no such loader, or a clip that cannot be read.
+        ValueError: If there is no such loader, or a clip cannot be read.
     """
     with prepared_settings(cfg, plan) as (settings, source):
         started = time.perf_counter()
@@ -86,7 +86,7 @@ def read_clip(dataset: Any, index: int) -> dict[str, Any]:
     """Loads a sample of the data set.
 
     Raises:
-        ValueError: it cannot be read.
+        ValueError: If it cannot be read.
     """
     sample: dict[str, Any] | SkippedSample = dataset[index]
     if isinstance(sample, SkippedSample):
@@ -114,7 +114,7 @@ def time_workers(dataset: Any, plan: LoadingPlan, collate: Collate = collate_str
     """Clips per second that arrive from worker processes, in batches, all workers together.
 
     Raises:
-        ValueError: a clip cannot be read.
+        ValueError: If a clip cannot be read.
     """
     batches_per_worker = max(-(-plan.iters // plan.batch_size), 1)
     num_warm = plan.num_workers * max(-(-plan.warmup // plan.batch_size), 1)
@@ -238,7 +238,7 @@ def prepared_settings(cfg: Config, plan: LoadingPlan) -> Iterator[tuple[Any, str
     """Settings of a split's data set, on the config's media or on noise written for it, and what the media are.
 
     Raises:
-        ValueError: the config has no such loader.
+        ValueError: If the config has no such loader.
     """
     loader = cfg.get(f'{plan.split}_dataloader')
     if not loader:

@@ -33,8 +33,8 @@ def read_metafile(path: Path) -> dict[str, Any]:
     """Returns the content of a metafile.
 
     Raises:
-        FileNotFoundError: No such file.
-        ValueError: No list of models in it.
+        FileNotFoundError: If there is no such file.
+        ValueError: If it has no list of models.
     """
     if not path.is_file():
         raise FileNotFoundError(f'metafile {path} does not exist')
@@ -149,7 +149,7 @@ def record_weights(content: dict[str, Any], name: str, weights: str, sha256: str
         metrics: Scores; empty if they are not known.
 
     Raises:
-        ValueError: No entry of this name.
+        ValueError: If there is no entry of this name.
     """
     for entry in content['Models']:
         if entry['Name'] == name:

@@ -70,7 +70,7 @@ def measure_model(cfg: Config, plan: ModelPlan) -> dict[str, Any]:
     A shared machine's rate changes from second to second, so each step is set against the rate just before and after.
 
     Raises:
-        ValueError: the config has not what the mode or the variant needs.
+        ValueError: If the config lacks what the mode or the variant needs.
     """
     device = plan.device
     idle_memory = peak_memory_mb(device)
@@ -130,7 +130,7 @@ def apply_variant(model: AudioVisualModel, plan: ModelPlan) -> None:
     """Changes how the model computes, not what.
 
     Raises:
-        ValueError: nothing in the model can recompute its activations.
+        ValueError: If nothing in the model can recompute its activations.
     """
     use_published_style(model, plan.style)
     if plan.variant == 'checkpointing':
@@ -147,7 +147,7 @@ def build_step(model: nn.Module, cfg: Config, plan: ModelPlan) -> tuple[Callable
     """Returns the call to be timed, and the type of its matrix products.
 
     Raises:
-        ValueError: a config without an optimizer has no training step.
+        ValueError: If the config has no optimizer, so that there is no training step.
     """
     trained: Any = model
     if plan.mode == 'infer':
@@ -263,7 +263,7 @@ def endless_batches(cfg: Config, plan: ModelPlan) -> Iterator[Batch]:
     """Batches of the config's training or test loader, over and over.
 
     Raises:
-        ValueError: the config has no such loader.
+        ValueError: If the config has no such loader.
     """
     split = 'train' if plan.mode == 'train' else 'test'
     settings = cfg.get(f'{split}_dataloader')

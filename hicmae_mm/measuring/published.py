@@ -51,7 +51,7 @@ def use_published_style(model: nn.Module, style: Collection[str]) -> None:
         style: parts of :data:`STYLE`; those that concern the training step change no module.
 
     Raises:
-        ValueError: an unknown part.
+        ValueError: If a part is unknown.
     """
     check_style(style)
     if 'linear' in style:
@@ -128,7 +128,7 @@ def synchronous_step(model: Any, batch: Mapping[str, Any], wrapper: OptimWrapper
         Losses by name, and ``grad_norm``.
 
     Raises:
-        FloatingPointError: the loss is not finite.
+        FloatingPointError: If the loss is not finite.
     """
     with wrapper.optim_context(model):
         prepared = model.data_preprocessor(batch, True)

@@ -74,7 +74,7 @@ def seconds_per_call(
         Seconds of each timed call.
 
     Raises:
-        ValueError: if there is no call to time.
+        ValueError: If there is no call to time.
     """
     if iters < 1:
         raise ValueError(f'iters must be at least 1, got {iters}')

@@ -62,7 +62,7 @@ class AudioVisualModel(BaseModel):
             ``[dict(type='LoRA', target='encoders', modules=r'attn\\.(qkv|proj)')]``.
 
     Raises:
-        ValueError: No encoder, or a frozen, tied or adapted part that does not exist.
+        ValueError: If there is no encoder, or a frozen, tied or adapted part does not exist.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class AudioVisualModel(BaseModel):
         """Ties parts, takes the frozen ones out of the training, adds adapters, and sets ``checkpoint_activations``.
 
         Raises:
-            ValueError: A part that does not exist, tied parts that differ, or nothing left to train.
+            ValueError: If a part does not exist, tied parts differ, or nothing is left to train.
         """
         tie_parts(self, self.tied)
         for name, part in self._frozen_parts():

@@ -71,7 +71,7 @@ def find_conversations(
         device: Device of the result.
 
     Raises:
-        ValueError: A sample without the column, or with several views.
+        ValueError: If a sample lacks the column, or has several views.
     """
     names, speakers = ['' for _ in range(num_rows)], ['' for _ in range(num_rows)]
     if data_samples:

@@ -90,7 +90,7 @@ class ExchangeRecognizer(AudioVisualRecognizer):
         adapters: Small trained parts; see :class:`~hicmae_mm.models.base.AudioVisualModel`.
 
     Raises:
-        ValueError: Other encoders.
+        ValueError: If the encoders are of another kind.
     """
 
     def __init__(

@@ -35,7 +35,7 @@ def find_presence(
         present: ``(B,)`` bool on the host, or its indexed form, by stream that some rows lack.
 
     Raises:
-        ValueError: No stream of the model at all, or a mask of another batch.
+        ValueError: If there is no stream of the model at all, or a mask has another batch.
     """
     given = [inputs[name] for name in encoders if name in inputs]
     if not given:

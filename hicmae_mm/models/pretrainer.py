@@ -70,24 +70,7 @@ class AudioVisualPretrainer(AudioVisualModel):
         self.heads: MutableMapping[str, ReconstructionHead] = ModuleDict()
         self.decoders: MutableMapping[str, BaseDecoder] = ModuleDict()
         for name, encoder in self.encoders.items():
-            if self.skip_layers and max(self.skip_layers) >= encoder.depth:
-                raise ValueError(f'skip_layers={self.skip_layers}, but the {name} encoder has {encoder.depth} layers')
-            skippable = getattr(encoder, 'skip_layers', range(encoder.depth))
-            if not skippable:
-                raise ValueError(
-                    f'no layer of the {name} encoder {type(encoder).__name__} has a token for every visible patch, so '
-                    "it cannot be pre-trained; LGIFormerEncoder(tokens='local') can"
-                )
-            if set(self.skip_layers) - set(skippable):
-                raise ValueError(
-                    f'skip_layers={self.skip_layers}, but of the {name} encoder {type(encoder).__name__} only the '
-                    f'layers {skippable.start} to {skippable.stop - 1} have a token for every visible patch'
-                )
-            if not hasattr(encoder, 'grid'):  # encoders of version 0.1 have one without being a MaskableEncoder
-                raise ValueError(
-                    f'the {name} encoder {type(encoder).__name__} has no grid of patches that could be masked; '
-                    'pre-training needs a MaskableEncoder'
-                )
+            _check_can_be_masked(name, encoder, self.skip_layers)
             self.heads[name] = build_slot(
                 heads[name], f'heads.{name}', patch=encoder.patch, in_channels=encoder.in_channels
             )
@@ -113,7 +96,7 @@ class AudioVisualPretrainer(AudioVisualModel):
         A mask named by :func:`~hicmae_mm.structures.decoder_mask_name` chooses what the decoder of a stream predicts.
 
         Raises:
-            ValueError: A missing stream or mask.
+            ValueError: If a stream or a mask is missing.
         """
         self.check_streams(inputs)
         self.check_forms(inputs)
@@ -176,7 +159,7 @@ class AudioVisualPretrainer(AudioVisualModel):
             Losses; samples with ``reconstruction_error`` by stream; or predictions ``(B, M, P)`` by stream.
 
         Raises:
-            ValueError: An unknown mode, a missing stream or mask, or no data samples where they are needed.
+            ValueError: If the mode is unknown, or a stream, a mask or needed data samples are missing.
         """
         if mode not in ('loss', 'predict', 'tensor'):
             raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
@@ -229,6 +212,28 @@ class AudioVisualPretrainer(AudioVisualModel):
         for i, sample in enumerate(data_samples):
             sample.reconstruction_error = {name: float(values[i]) for name, values in errors.items()}
         return data_samples
+
+
+def _check_can_be_masked(name: str, encoder: BaseEncoder, skip_layers: Sequence[int]) -> None:
+    """Raises ValueError if an encoder cannot be pre-trained by masks, or lacks layers that the decoders need."""
+    if skip_layers and max(skip_layers) >= encoder.depth:
+        raise ValueError(f'skip_layers={skip_layers}, but the {name} encoder has {encoder.depth} layers')
+    skippable = getattr(encoder, 'skip_layers', range(encoder.depth))
+    if not skippable:
+        raise ValueError(
+            f'no layer of the {name} encoder {type(encoder).__name__} has a token for every visible patch, so '
+            "it cannot be pre-trained; LGIFormerEncoder(tokens='local') can"
+        )
+    if set(skip_layers) - set(skippable):
+        raise ValueError(
+            f'skip_layers={skip_layers}, but of the {name} encoder {type(encoder).__name__} only the '
+            f'layers {skippable.start} to {skippable.stop - 1} have a token for every visible patch'
+        )
+    if not hasattr(encoder, 'grid'):  # encoders of version 0.1 have one without being a MaskableEncoder
+        raise ValueError(
+            f'the {name} encoder {type(encoder).__name__} has no grid of patches that could be masked; '
+            'pre-training needs a MaskableEncoder'
+        )
 
 
 def _mask_of(stream: str, masks: Masks) -> TokenMask:

@@ -176,7 +176,7 @@ class AudioVisualRecognizer(AudioVisualModel):
             ``(B, aggregator.out_channels)``; one feature per time step of an aggregator of level ``'frame'``.
 
         Raises:
-            ValueError: A missing stream without ``missing_streams='zero'``, or no stream at all.
+            ValueError: If a stream is missing without ``missing_streams='zero'``, or there is no stream at all.
         """
         features = self.run_pass(inputs, data_samples, present).features
         assert features is not None
@@ -201,7 +201,7 @@ class AudioVisualRecognizer(AudioVisualModel):
             Losses; samples with predictions; or the head's output ``(sum of views, C)``.
 
         Raises:
-            ValueError: An unknown mode, a missing stream, or no data samples where they are needed.
+            ValueError: If the mode is unknown, or a stream or needed data samples are missing.
         """
         if mode not in ('loss', 'predict', 'tensor'):
             raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")

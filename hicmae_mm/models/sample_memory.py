@@ -78,7 +78,7 @@ class SampleMemory(nn.Module):
             rows: ``(B, width)``.
 
         Raises:
-            ValueError: Rows of another shape.
+            ValueError: If rows have another shape.
         """
         if rows.shape != (len(data_samples), self.width):
             raise ValueError(f'expected rows of shape {(len(data_samples), self.width)}, got {tuple(rows.shape)}')

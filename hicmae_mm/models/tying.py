@@ -20,7 +20,7 @@ def tie_parts(model: nn.Module, tied: Mapping[str, str]) -> None:
             ``{'encoders.image.blocks': 'encoders.video.blocks'}``.
 
     Raises:
-        ValueError: A part that does not exist, or parts of different parameters.
+        ValueError: If a part does not exist, or parts have different parameters.
     """
     parts = dict(model.named_modules())
     for name, source in tied.items():

@@ -20,7 +20,7 @@ def build_slot(component: dict[str, Any] | nn.Module, slot: str, **facts: Any) -
             component's constructor names are passed, and values in the config win.
 
     Raises:
-        TypeError: Neither a config dict nor a module, or an option that the component does not have.
+        TypeError: If it is neither a config dict nor a module, or the component does not have an option.
     """
     if isinstance(component, nn.Module):
         return component

@@ -64,7 +64,7 @@ class EmotionDataSample(BaseDataElement):
         """Sets the target ``gt_{name}``: a number, ``(D,)``, or one entry per frame, ``(T,)`` or ``(T, D)``.
 
         Raises:
-            ValueError: The name belongs to a target with a method of its own, or is no identifier.
+            ValueError: If the name belongs to a target with a method of its own, or is no identifier.
         """
         if name in ('label', 'score', 'values') or not name.isidentifier():
             raise ValueError(f'a target cannot be called {name!r}; label, score and values have methods of their own')
@@ -75,7 +75,7 @@ class EmotionDataSample(BaseDataElement):
         """Returns the target of a name, as set.
 
         Raises:
-            KeyError: The sample has no such target.
+            KeyError: If the sample has no such target.
         """
         if f'gt_{name}' not in self:
             known = sorted(key.removeprefix('gt_') for key in self.keys() if key.startswith('gt_'))

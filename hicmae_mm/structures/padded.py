@@ -42,7 +42,7 @@ class Padded:
         """Joins sequences ``(T_i, ...)``, which may differ in T_i only; what is padded is 0.
 
         Raises:
-            ValueError: There is no sequence, or they differ in more than their lengths.
+            ValueError: If there is no sequence, or they differ in more than their lengths.
         """
         if not sequences:
             raise ValueError('Padded.stack needs at least one sequence')

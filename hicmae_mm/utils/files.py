@@ -34,7 +34,7 @@ def replaced_file(path: Path) -> Iterator[Path]:
     replaced: the complete content is appended to it.
 
     Raises:
-        OSError: The file cannot be written. It names ``path``.
+        OSError: If the file cannot be written. It names ``path``.
     """
     with _naming(path):
         if _is_stream(path):
@@ -210,9 +210,9 @@ def read_regular(path: Path, most_bytes: int) -> bytes:
     """Reads a whole regular file of a bounded size: a pipe would be waited for, and a device never ends.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is no regular file, or larger than ``most_bytes``.
-        OSError: It cannot be read.
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no regular file, or larger than ``most_bytes``.
+        OSError: If it cannot be read.
     """
     with _naming(path):
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -30,7 +30,7 @@ def draw_confusion_matrix(
         figure: drawn into this one if given.
 
     Raises:
-        ValueError: if the matrix is not square or the number of names differs.
+        ValueError: If the matrix is not square or the number of names differs.
     """
     confusion = np.asarray(confusion)
     size = len(class_names)

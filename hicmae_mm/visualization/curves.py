@@ -36,7 +36,7 @@ def smooth(values: np.ndarray, window_size: int) -> np.ndarray:
     """Computes the running mean ``(N,)`` over ``window_size`` values; the first ones average what there is.
 
     Raises:
-        ValueError: if the window is shorter than 1.
+        ValueError: If the window is shorter than 1.
     """
     if window_size < 1:
         raise ValueError(f'the window must hold at least 1 value, got {window_size}')
@@ -56,7 +56,7 @@ def draw_curves(
     """Draws every panel's curves in its own axes. Colour, dash and marker all differ, so print and eyes may be poor.
 
     Raises:
-        ValueError: if there is no curve.
+        ValueError: If there is no curve.
     """
     if not curves:
         raise ValueError('no curve to draw')

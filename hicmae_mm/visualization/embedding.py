@@ -26,7 +26,7 @@ def embed(features: np.ndarray, method: str = 'tsne', perplexity: float = 30.0, 
         seed: Seed of t-SNE.
 
     Raises:
-        ValueError: An unknown method, or fewer than 4 clips.
+        ValueError: If the method is unknown, or there are fewer than 4 clips.
     """
     if method not in METHODS:
         raise ValueError(f'method must be one of {METHODS}, got {method!r}')

@@ -41,7 +41,7 @@ def pooled_features(
         ``(B, D)`` by stream.
 
     Raises:
-        ValueError: An unknown stream or layer.
+        ValueError: If a stream or a layer is unknown.
     """
     unknown = [name for name in streams if name not in (*model.encoders, 'fusion')]
     if unknown or ('fusion' in streams and model.fusion is None):

@@ -40,7 +40,7 @@ def draw_prediction(
         figure: drawn into this one if given.
 
     Raises:
-        ValueError: if there is not one name for every score.
+        ValueError: If there is not one name for every score.
     """
     if len(names) != len(predicted):
         raise ValueError(f'{len(predicted)} scores need as many names, got {len(names)}')

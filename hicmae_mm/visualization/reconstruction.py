@@ -62,7 +62,7 @@ def draw_reconstruction(
         figure: drawn into this one if given.
 
     Raises:
-        ValueError: if a stream is neither a picture sequence nor a spectrogram, or there is none.
+        ValueError: If a stream is neither a picture sequence nor a spectrogram, or there is none.
     """
     heights = {name: _panel_height(name, stages['original'], num_frames) for name, stages in streams.items()}
     if not heights:

@@ -40,7 +40,7 @@ class AttentionRecorder:
         weights: ``(B, N, N')`` by module name, such as ``encoders.video.blocks.0.attn``.
 
     Raises:
-        ValueError: An unknown ``head_fusion``.
+        ValueError: If ``head_fusion`` is unknown.
     """
 
     def __init__(self, model: nn.Module, head_fusion: str = 'mean') -> None:
@@ -171,7 +171,7 @@ def roll_out_model(model: AudioVisualModel, inputs: Mapping[str, Tensor], head_f
         head_fusion: See :class:`AttentionRecorder`.
 
     Raises:
-        ValueError: An encoder or a fusion whose attention is not known, or a missing stream.
+        ValueError: If the attention of an encoder or a fusion is not known, or a stream is missing.
     """
     unknown = [
         type(part).__name__ for part in model.encoders.values() if not isinstance(part, VisionTransformerEncoder)

@@ -62,7 +62,7 @@ class RunLog:
         """Positions and values of a key; positions are epochs if the run counts them, else iterations.
 
         Raises:
-            ValueError: if nothing was logged under that name; what was is listed.
+            ValueError: If nothing was logged under that name; what was is listed.
         """
         lines = [line for line in self.train if key in line]
         if lines:
@@ -83,8 +83,8 @@ def read_run_log(path: str | Path) -> RunLog:
         path: ``.json`` file, or a folder: a work folder (``*/vis_data/*.json`` below it) or one time stamp of it.
 
     Raises:
-        FileNotFoundError: if there is no such file, or no log below the folder.
-        ValueError: if a line is not JSON; it is named.
+        FileNotFoundError: If there is no such file, or no log below the folder.
+        ValueError: If a line is not JSON; it is named.
     """
     path = Path(path)
     files = [path]

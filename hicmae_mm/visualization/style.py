@@ -37,7 +37,7 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
     """Writes a figure; the suffix (``.png``, ``.pdf``, ``.svg``) chooses the format, the folder is made if missing.
 
     Raises:
-        ValueError: if the suffix is no format that matplotlib writes.
+        ValueError: If the suffix is no format that matplotlib writes.
     """
     path = Path(path)
     formats = figure.canvas.get_supported_filetypes()

@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import json
 import re
-import runpy
 import sys
 from pathlib import Path
 
 import cv2
 import pytest
 
-from hicmae_mm.config.paths import tools_root
 from tests.test_tools.command import run_tool
 
 STEPS = 13
@@ -62,9 +60,3 @@ def test_tiny_quickstart_runs_all_its_commands_and_a_rerun_none(tmp_path: Path) 
     commands = [line for line in changed.splitlines() if line.startswith('$ SYNTHETIC_ROOT=')]
     assert len(commands) == len(again)
     assert all(part in command for part, command in zip(again, commands))
-
-
-def test_the_whole_time_counts_what_runs_side_by_side_once_and_pauses_not_at_all() -> None:
-    covered_seconds = runpy.run_path(str(tools_root() / 'quickstart.py'), run_name='quickstart')['covered_seconds']
-    assert covered_seconds([(6, 7), (0, 2), (1, 4)]) == 5
-    assert covered_seconds([(0, 10), (2, 3), (10, 11)]) == 11

@@ -105,7 +105,7 @@ def plot_curve(logs: list[RunLog], args: argparse.Namespace) -> None:
     """Draws and writes the picture.
 
     Raises:
-        ValueError: if a key was not logged, or the legend does not fit.
+        ValueError: If a key was not logged, or the legend does not fit.
     """
     keys = args.keys or default_keys(logs)
     single = len(logs) == 1
@@ -159,7 +159,7 @@ def summary(args: argparse.Namespace) -> None:
     """Prints or writes the table.
 
     Raises:
-        ValueError: if no run has logged a measure, or the table cannot be sorted as asked.
+        ValueError: If no run has logged a measure, or the table cannot be sorted as asked.
     """
     paths = [run for path in args.work_dirs for run in find_runs(path)]
     logs = [read_run_log(path) for path in paths]

@@ -139,7 +139,7 @@ def compare(args: argparse.Namespace, arguments: list[str]) -> list[dict[str, An
     """Measures configs and variants in processes of their own and prints them as a table with ratios to the first.
 
     Raises:
-        RuntimeError: if one cannot be measured.
+        RuntimeError: If one cannot be measured.
     """
     flags = {f'--{name}' for name in FLAGS}
     options = [argument for argument in arguments if argument not in args.config and argument not in flags]
@@ -164,7 +164,7 @@ def measure_in_process(config: str, options: Sequence[str]) -> dict[str, Any]:
     """Measures in a process of its own, so that its memory can be told apart.
 
     Raises:
-        RuntimeError: the process failed.
+        RuntimeError: If the process failed.
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / 'report.json'

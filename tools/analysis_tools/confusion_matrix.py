@@ -75,7 +75,7 @@ def count(predictions: list[dict[str, Any]]) -> np.ndarray:
     """Counts ``(C, C)``, row = label, column = prediction.
 
     Raises:
-        ValueError: if a sample lacks scores or label.
+        ValueError: If a sample lacks scores or label.
     """
     scores, labels = scores_and_labels(predictions)
     return confusion_matrix(scores.argmax(axis=1), labels, scores.shape[1])

@@ -171,8 +171,8 @@ def workload_of(cfg: Any, batch_size: int | None) -> Workload:
     """Counts a config's model.
 
     Raises:
-        TypeError: A model without encoders by stream.
-        ValueError: No batch size.
+        TypeError: If the model has no encoders by stream.
+        ValueError: If there is no batch size.
     """
     init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
     model = MODELS.build(cfg.model)
@@ -229,7 +229,7 @@ def update_page(page: Path, tables: str) -> None:
     """Replaces the tables between the marks of a page.
 
     Raises:
-        ValueError: The page has no marks.
+        ValueError: If the page has no marks.
     """
     before, begin, rest = page.read_text(encoding='utf-8').partition(MARKS[0])
     _, end, after = rest.partition(MARKS[1])

@@ -39,6 +39,33 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         'input_root', type=Path, help='folder of the videos (or of the output of OpenFace), searched with all below it'
     )
     parser.add_argument('--out-dir', type=Path, required=True, help='folder of the face folders and the report')
+    add_face_options(parser)
+    parser.add_argument(
+        '--extensions',
+        nargs='+',
+        default=VIDEO_EXTENSIONS,
+        metavar='EXT',
+        help='of the videos (mp4, avi, mkv, ...)',
+    )
+    parser.add_argument(
+        '--match', default='*', metavar='PATTERN', help="only clips whose file or folder is called so, such as '01-*'"
+    )
+    parser.add_argument(
+        '--input-type', choices=INPUT_TYPES, default='video', help='video files or folders of frames (default: video)'
+    )
+    parser.add_argument(
+        '--num-workers', type=int, default=default_num_workers(), help='processes (default: one per core); 0: this one'
+    )
+    parser.add_argument(
+        '--sheet', action='store_true', help='also a picture per clip with its faces, in the folder OUT_DIR_sheets'
+    )
+    parser.add_argument('--force', action='store_true', help='make everything again')
+    parser.add_argument('--allow-failures', action='store_true', help='exit code 0 even if some videos failed')
+    return parser.parse_args(argv)
+
+
+def add_face_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of finding faces, and those of cutting them out."""
     finding = parser.add_argument_group('finding faces')
     finding.add_argument(
         '--cropper',
@@ -65,28 +92,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     cutting.add_argument('--smoothing', choices=SMOOTHING_METHODS, help='of the box over time (moving_average)')
     cutting.add_argument('--smoothing-window', type=int, help='frames, odd (5)')
     cutting.add_argument('--jpeg-quality', type=int, help='1 to 100 (95)')
-    parser.add_argument(
-        '--extensions',
-        nargs='+',
-        default=VIDEO_EXTENSIONS,
-        metavar='EXT',
-        help='of the videos (mp4, avi, mkv, ...)',
-    )
-    parser.add_argument(
-        '--match', default='*', metavar='PATTERN', help="only clips whose file or folder is called so, such as '01-*'"
-    )
-    parser.add_argument(
-        '--input-type', choices=INPUT_TYPES, default='video', help='video files or folders of frames (default: video)'
-    )
-    parser.add_argument(
-        '--num-workers', type=int, default=default_num_workers(), help='processes (default: one per core); 0: this one'
-    )
-    parser.add_argument(
-        '--sheet', action='store_true', help='also a picture per clip with its faces, in the folder OUT_DIR_sheets'
-    )
-    parser.add_argument('--force', action='store_true', help='make everything again')
-    parser.add_argument('--allow-failures', action='store_true', help='exit code 0 even if some videos failed')
-    return parser.parse_args(argv)
 
 
 def read_plan(args: argparse.Namespace) -> ExtractFaces:

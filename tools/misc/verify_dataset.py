@@ -89,8 +89,8 @@ def verify(args: argparse.Namespace) -> bool:
     """Checks, writes report and clean list, prints a summary; returns whether every clip is fine.
 
     Raises:
-        FileNotFoundError: No such list.
-        ValueError: A malformed list, a list without clean clips, or options that contradict each other.
+        FileNotFoundError: If there is no such list.
+        ValueError: If the list is malformed or has no clean clips, or options contradict each other.
     """
     console = Console()
     clips, metainfo = list_clips(args.ann_file, args.data_root, dict(video=args.video_prefix, audio=args.audio_prefix))

@@ -55,8 +55,8 @@ def find_encoder(
     """Builds the encoder of a config on the meta device, without memory.
 
     Raises:
-        FileNotFoundError: No such config.
-        ValueError: No such stream, or an encoder of another architecture.
+        FileNotFoundError: If there is no such config.
+        ValueError: If there is no such stream, or the encoder has another architecture.
     """
     encoders = getattr(build_empty_model(load_config(config, options)), 'encoders', {})
     if stream not in encoders:
@@ -72,8 +72,9 @@ def convert(args: argparse.Namespace) -> list[str]:
     """Writes the checkpoint and returns what was adapted or left out.
 
     Raises:
-        FileNotFoundError: A file that does not exist.
-        ValueError: See :func:`find_encoder` and :func:`hicmae_mm.checkpoints.encoder_init.convert_encoder`.
+        FileNotFoundError: If a file does not exist.
+        ValueError: If there is an error as in :func:`find_encoder` or
+            :func:`hicmae_mm.checkpoints.encoder_init.convert_encoder`.
     """
     check_can_write(args.out)
     encoder = find_encoder(args.config, args.stream, args.cfg_options)

@@ -46,7 +46,7 @@ def select_weights(content: Any, weights: str, source: Path) -> dict[str, Any]:
     """Returns the weights of a published file by published name.
 
     Raises:
-        ValueError: The file has no such weights, or they are ruined (NaN, infinite, integers).
+        ValueError: If the file has no such weights, or they are ruined (NaN, infinite, integers).
     """
     if weights == 'model':
         return dict(with_state_dict(content, str(source))['state_dict'])
@@ -63,9 +63,9 @@ def convert(
     """Writes the converted checkpoint and returns its number of entries.
 
     Raises:
-        FileNotFoundError: No such source, or no such config.
-        KeyError: Names that are not of a published checkpoint.
-        ValueError: Not a checkpoint, one that cannot be read safely, or one that does not fit the config.
+        FileNotFoundError: If there is no such source, or no such config.
+        KeyError: If names are not those of a published checkpoint.
+        ValueError: If it is no checkpoint, cannot be read safely, or does not fit the config.
     """
     check_can_write(out)
     content = read_file(source, is_trusted=is_trusted)

@@ -42,8 +42,8 @@ def merge(args: argparse.Namespace) -> list[str]:
     """Writes the merged checkpoint and returns the names of the layers that were merged.
 
     Raises:
-        FileNotFoundError: A file that does not exist.
-        ValueError: A config without LoRA, or a checkpoint that does not fill its model.
+        FileNotFoundError: If a file does not exist.
+        ValueError: If the config has no LoRA, or the checkpoint does not fill its model.
     """
     check_can_write(args.out)
     cfg = load_config(args.config, args.cfg_options)

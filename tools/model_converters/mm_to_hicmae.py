@@ -35,9 +35,9 @@ def convert(source: Path, out: Path) -> int:
     The weights are those that the source validates with: the moving average, if it was trained with one.
 
     Raises:
-        FileNotFoundError: No such source.
-        KeyError: Names of components that the published implementation lacks.
-        ValueError: Not a checkpoint, or a name to write that does not end in ``.pth``.
+        FileNotFoundError: If there is no such source.
+        KeyError: If the published implementation lacks some components.
+        ValueError: If it is no checkpoint, or the name to write does not end in ``.pth``.
     """
     if out.suffix not in TORCH_SUFFIXES:
         raise ValueError(f'{str(out)!r}: the published implementation reads files of torch.save; end the name in .pth')

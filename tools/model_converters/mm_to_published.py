@@ -34,9 +34,9 @@ def convert(system: str, source: Path, out: Path) -> int:
     """Writes the checkpoint under published names and returns its number of entries.
 
     Raises:
-        FileNotFoundError: No such source.
-        KeyError: Names of components that the published system lacks.
-        ValueError: Not a checkpoint, or a name to write that does not end in ``.pth``.
+        FileNotFoundError: If there is no such source.
+        KeyError: If the published system lacks some components.
+        ValueError: If it is no checkpoint, or the name to write does not end in ``.pth``.
     """
     if out.suffix not in TORCH_SUFFIXES:
         raise ValueError(f'{str(out)!r}: the published systems read files of torch.save; end the name in .pth')

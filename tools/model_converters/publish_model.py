@@ -68,8 +68,8 @@ def read_metrics(path: Path) -> dict[str, float]:
     """Numbers of a JSON file by name.
 
     Raises:
-        FileNotFoundError: No such file.
-        ValueError: No JSON, or no dictionary.
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no JSON, or no dictionary.
     """
     content = json.loads(path.read_text(encoding='utf-8'))
     if not isinstance(content, dict):
@@ -102,8 +102,8 @@ def publish(args: argparse.Namespace) -> Path:
     weights that it averages are dropped with optimizer, schedules and logs.
 
     Raises:
-        FileNotFoundError: A file that does not exist.
-        ValueError: Not a checkpoint, metrics that cannot be read, or no entry in the metafile.
+        FileNotFoundError: If a file does not exist.
+        ValueError: If it is no checkpoint, the metrics cannot be read, or the metafile has no entry.
     """
     check_can_write(args.out)
     checkpoint = read_checkpoint(args.source, with_base=False)

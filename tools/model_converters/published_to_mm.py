@@ -38,9 +38,9 @@ def convert(system: str, source: Path, out: Path, config: str | None = None, is_
     """Writes the converted checkpoint and returns its number of entries.
 
     Raises:
-        FileNotFoundError: No such source, or no such config.
-        KeyError: Names that are not of this system.
-        ValueError: Not a checkpoint, one that cannot be read safely, or one that does not fit the config.
+        FileNotFoundError: If there is no such source, or no such config.
+        KeyError: If names are not those of this system.
+        ValueError: If it is no checkpoint, cannot be read safely, or does not fit the config.
     """
     check_can_write(out)
     rules = rules_of(system)

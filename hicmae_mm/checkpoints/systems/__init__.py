@@ -30,7 +30,7 @@ def rules_of(system: str) -> KeyRules:
     """Returns the table of a system.
 
     Raises:
-        ValueError: An unknown system.
+        ValueError: If the system is unknown.
     """
     from importlib import import_module
 

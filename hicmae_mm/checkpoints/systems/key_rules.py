@@ -68,7 +68,7 @@ class KeyRules:
         """This package's name of a published parameter; ``None`` if the system does not use it.
 
         Raises:
-            KeyError: No rule knows the name.
+            KeyError: If no rule knows the name.
         """
         for prefix in self.prefixes:
             name = name.removeprefix(prefix)
@@ -80,7 +80,7 @@ class KeyRules:
         """Returns the published name of one of this package's parameters.
 
         Raises:
-            KeyError: The published system has no such parameter.
+            KeyError: If the published system has no such parameter.
         """
         return _first(self._to_published, name, 'has no counterpart in the published system')
 
@@ -88,7 +88,7 @@ class KeyRules:
         """Renames published weights and drops what the system does not use.
 
         Raises:
-            KeyError: Names that no rule knows; all of them are counted.
+            KeyError: If no rule knows some names. All of them are counted.
         """
         return _rename(state, self._form_of(state, 'ours').ours)
 
@@ -96,7 +96,7 @@ class KeyRules:
         """Renames weights of this package, and adds the parameters that the system has but does not use.
 
         Raises:
-            KeyError: Names that the published system lacks; all of them are counted.
+            KeyError: If the published system lacks some names. All of them are counted.
         """
         form = self._form_of(state, 'published')
         renamed = _rename(state, form.published)
@@ -125,7 +125,7 @@ class KeyRules:
         """Compares renamed weights with a model, which may lie on the ``meta`` device.
 
         Raises:
-            ValueError: Weights that are missing from the model or from the file, or of another shape.
+            ValueError: If weights are missing from the model or from the file, or have another shape.
         """
         own = model.state_dict()
         problems = {

@@ -68,7 +68,7 @@ class PublishedCorpus(ABC):
             progress: Called with 1 for each answer, where there are many.
 
         Raises:
-            ConnectionError: No answer.
-            FileNotFoundError: The address is wrong.
-            ValueError: The answer is not understood.
+            ConnectionError: If the server does not answer.
+            FileNotFoundError: If the address is wrong.
+            ValueError: If the answer is not understood.
         """

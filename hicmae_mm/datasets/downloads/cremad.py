@@ -91,8 +91,8 @@ def _read_pointer(folder: str, name: str) -> Pointer:
     """Reads the pointer of a file.
 
     Raises:
-        FileNotFoundError: There is none.
-        ValueError: It is something else.
+        FileNotFoundError: If there is none.
+        ValueError: If it is something else.
     """
     address = f'{folder}/{name}'
     try:

@@ -16,7 +16,7 @@ def is_there(file: CorpusFile, root: Path, is_unpacked: bool) -> bool:
     """Tells whether a file, or the folder that is unpacked from it, is complete.
 
     Raises:
-        ValueError: A file of that name has another size: it is not from here.
+        ValueError: If a file of that name has another size, because it is from elsewhere.
     """
     if file.is_archive and is_unpacked and file.unpacked_below(root).is_dir():
         return True
@@ -57,10 +57,10 @@ def download_files(
         progress: Called with the number of bytes that came since the last call.
 
     Raises:
-        ConnectionError: A server does not answer, or stalls.
-        FileNotFoundError: A server lacks a file; all others are fetched before.
-        ValueError: A file or an archive is not what it should be.
-        OSError: The disk is too small, or cannot be written.
+        ConnectionError: If a server does not answer, or stalls.
+        FileNotFoundError: If a server lacks a file. All others are fetched before.
+        ValueError: If a file or an archive is not what it should be.
+        OSError: If the disk is too small, or cannot be written.
     """
     _check_space(files, root, is_unpacked)
 
@@ -95,7 +95,7 @@ def _check_space(files: Sequence[CorpusFile], root: Path, is_unpacked: bool) -> 
     """Refuses to begin what cannot end.
 
     Raises:
-        OSError: The disk has not enough room.
+        OSError: If the disk has not enough room.
     """
     packed = [file for file in files if file.is_archive and is_unpacked and not file.unpacked_below(root).is_dir()]
     needed = num_missing_bytes(files, root, is_unpacked) + sum(file.size for file in packed)

@@ -13,7 +13,7 @@ def run_parallel(work: Callable[[Item], None], items: Sequence[Item], num_thread
     """Works on each item; what the server does not have does not keep the others from coming.
 
     Raises:
-        FileNotFoundError: After all others: some items are not there.
+        FileNotFoundError: If some items are not there. All others are done before.
         Exception: Any other error of ``work``, at once; what has not begun is not begun.
     """
     absent: list[FileNotFoundError] = []

@@ -18,8 +18,8 @@ def unpack(archive: Path, folder: Path) -> None:
     """Unpacks a zip archive into a new folder, which appears once it is complete.
 
     Raises:
-        ValueError: It is damaged or encrypted, has members that lead out of the folder, links or too many bytes.
-        FileExistsError: The folder is there.
+        ValueError: If it is damaged or encrypted, has members that lead out of the folder, links or too many bytes.
+        FileExistsError: If the folder is there.
     """
     if folder.exists():
         raise FileExistsError(f'{folder} exists: move it away, so that {archive.name} can be unpacked')
@@ -43,7 +43,7 @@ def _check(members: list[zipfile.ZipInfo], archive: Path) -> None:
     """Refuses an archive that is no plain collection of files.
 
     Raises:
-        ValueError: The message names the member.
+        ValueError: If the message names the member.
     """
     if len(members) > MOST_MEMBERS:
         raise ValueError(f'{archive} has {len(members)} members, at most {MOST_MEMBERS} are unpacked')

@@ -12,7 +12,7 @@ def check_clip_meta(meta: Any) -> dict[str, Any]:
     """Returns the description of a packed clip.
 
     Raises:
-        ValueError: A part is missing or malformed; it is named.
+        ValueError: If a part is missing or malformed. The error names it.
     """
     found = _mapping(meta, 'the description')
     if not isinstance(found.get('sample_id'), str):
@@ -45,7 +45,7 @@ def check_offsets(offsets: Any, name: str) -> list[int]:
     """Returns the byte positions in ascending order, one more than there are items.
 
     Raises:
-        ValueError: They are none.
+        ValueError: If they are none.
     """
     if not isinstance(offsets, list) or not offsets:
         raise ValueError(f'{name} is no list of byte positions')
@@ -61,7 +61,7 @@ def check_shard_name(name: Any) -> str:
     """Returns the name of a file beside the index.
 
     Raises:
-        ValueError: It is none, or leads elsewhere.
+        ValueError: If it is none, or leads elsewhere.
     """
     if not isinstance(name, str) or not name or '/' in name or '\\' in name or '\0' in name or name in ('.', '..'):
         raise ValueError(f'{str(name)[:60]!r} is no name of a shard beside the index')

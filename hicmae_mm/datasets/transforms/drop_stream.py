@@ -45,7 +45,7 @@ class DropStream(BaseTransform):
         """Takes a stream from the clip.
 
         Raises:
-            ValueError: The clip is open already, or the data set does not read the stream.
+            ValueError: If the clip is open already, or the data set does not read the stream.
         """
         if 'total_frames' in results:
             raise ValueError('DropStream must stand before OpenVideo, so that what is dropped is not even opened')

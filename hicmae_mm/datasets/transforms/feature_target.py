@@ -35,8 +35,8 @@ class LoadFeatureTarget(BaseTransform):
         """Adds the target.
 
         Raises:
-            FileNotFoundError: The folder is missing, or the vector of a clip that must have one.
-            MediaError: The vector is damaged.
+            FileNotFoundError: If the folder is missing, or the vector of a clip that must have one.
+            MediaError: If the vector is damaged.
         """
         if self.is_optional and self.source is None and not results.get('columns', {}).get(self.target):
             return results

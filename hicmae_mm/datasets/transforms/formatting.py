@@ -70,7 +70,7 @@ class PackStreams(BaseTransform):
         """Packs the results.
 
         Raises:
-            ValueError: A stream is not in the results, or a warp was planned and not carried out.
+            ValueError: If a stream is not in the results, or a warp was planned and not carried out.
         """
         if 'pending_warp' in results:
             raise ValueError(

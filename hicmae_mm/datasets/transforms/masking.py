@@ -219,7 +219,7 @@ class SymmetricWindowMask(BaseTransform):
         stream: Name of the stream.
 
     Raises:
-        ValueError: As in :func:`symmetric_window_mask`.
+        ValueError: If there is an error as in :func:`symmetric_window_mask`.
     """
 
     def __init__(

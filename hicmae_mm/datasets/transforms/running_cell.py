@@ -26,7 +26,7 @@ def running_cell_masks(grid: tuple[int, int, int], ratio: float) -> np.ndarray:
         ``(4, time * height * width)`` bool.
 
     Raises:
-        ValueError: Cells that do not fit the grid, or a ratio that hides no token of a cell or all.
+        ValueError: If the cells do not fit the grid, or the ratio hides no token of a cell or all of them.
 
     Example:
         >>> running_cell_masks((2, 2, 2), 0.5)[0].reshape(2, 2, 2).astype(int).tolist()
@@ -63,7 +63,7 @@ class RunningCellMask(BaseTransform):
         stream: Name of the stream.
 
     Raises:
-        ValueError: As in :func:`running_cell_masks`.
+        ValueError: If there is an error as in :func:`running_cell_masks`.
 
     Example:
         >>> results = RunningCellMask(ratio=0.5, grid=(2, 2, 2))(dict(streams=('video',)))

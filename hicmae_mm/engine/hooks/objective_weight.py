@@ -23,7 +23,7 @@ class ObjectiveWeightHook(Hook):
         end: Share of the training at which it has changed, ``begin``..1.
 
     Raises:
-        ValueError: The shares are not in order.
+        ValueError: If the shares are not in order.
 
     Example:
         >>> hook = ObjectiveWeightHook('contrast', start=0.0, stop=0.5, begin=0.25, end=0.75)
@@ -50,7 +50,7 @@ class ObjectiveWeightHook(Hook):
         """Sets the weight of this iteration.
 
         Raises:
-            ValueError: The model has no objective of that name.
+            ValueError: If the model has no objective of that name.
         """
         model = unwrapped(runner.model)
         objectives = getattr(model, 'objectives', {})

@@ -69,7 +69,7 @@ class FullyShardedModel(nn.Module):
         """Shards the model with its initial weights, so that the optimizer finds the shards.
 
         Raises:
-            ValueError: A hook that needs the whole model, or a model that has none of the units.
+            ValueError: If a hook needs the whole model, or the model has none of the units.
         """
         self.check_hooks(hooks)
         init_weights()

@@ -13,7 +13,7 @@ def check_labels(labels: np.ndarray, num_classes: int, name: str = 'label') -> n
     """Returns the labels as an integer array.
 
     Raises:
-        ValueError: if there is none, or one lies outside ``0 .. num_classes - 1`` (its position is named).
+        ValueError: If there is none, or one lies outside ``0 .. num_classes - 1`` (its position is named).
     """
     array = np.asarray(labels)
     if array.size == 0:

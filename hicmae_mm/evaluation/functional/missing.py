@@ -14,7 +14,7 @@ def area_over_missing_rates(measures: Mapping[float, float]) -> float:
         measures: Missing rate -> measure at this rate. From 0 to 1, the area is a mean over all rates.
 
     Raises:
-        ValueError: There are fewer than two rates.
+        ValueError: If there are fewer than two rates.
     """
     if len(measures) < 2:
         raise ValueError(f'an area needs measures at two rates or more, got {sorted(measures)}')

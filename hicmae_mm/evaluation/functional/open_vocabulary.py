@@ -15,7 +15,7 @@ def set_scores(truth: set[str], predicted: set[str]) -> tuple[float, float]:
     """Computes precision and recall of a predicted set; both are 0 where nothing is predicted.
 
     Raises:
-        ValueError: There is no truth.
+        ValueError: If there is no truth.
     """
     if not truth:
         raise ValueError('a clip without true words has no recall')
@@ -35,7 +35,7 @@ def group_measures(pairs: Pairs, groups: Sequence[Sequence[Sequence[str]]]) -> d
         ``accuracy`` (mean precision), ``recall``, ``average`` of both, and ``samples``.
 
     Raises:
-        ValueError: No clip has true words.
+        ValueError: If no clip has true words.
     """
     scores = []
     for (truth, predicted), meanings in zip(pairs, groups, strict=True):

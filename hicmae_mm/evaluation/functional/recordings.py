@@ -16,7 +16,7 @@ def recording_of(sample_id: str, pattern: str | re.Pattern[str]) -> str:
         pattern: regular expression with one group, searched in ``sample_id``; the group is the name.
 
     Raises:
-        ValueError: if the expression does not match; the clip is named.
+        ValueError: If the expression does not match; the clip is named.
     """
     match = re.search(pattern, sample_id)
     if match is None or match[1] is None:
@@ -43,7 +43,7 @@ def merge_recordings(
         Names of the R recordings in the order of their first clips, their scores ``(R, C)`` and labels ``(R,)``.
 
     Raises:
-        ValueError: if a clip belongs to no recording, or the clips of one differ in their labels.
+        ValueError: If a clip belongs to no recording, or the clips of one differ in their labels.
     """
     members: dict[str, list[int]] = {}
     for index, sample_id in enumerate(sample_ids):

@@ -9,7 +9,7 @@ def check_values(predictions: np.ndarray, targets: np.ndarray) -> tuple[np.ndarr
     """Returns both as float64 arrays ``(N, D)``; one-dimensional input becomes ``(N, 1)``.
 
     Raises:
-        ValueError: if the shapes differ, there is no sample, or a value is not finite.
+        ValueError: If the shapes differ, there is no sample, or a value is not finite.
     """
     arrays = []
     for name, values in (('prediction', predictions), ('target', targets)):
@@ -85,7 +85,7 @@ def regression_measures(predictions: np.ndarray, targets: np.ndarray) -> dict[st
         ``ACC``, ``MAE``, ``MSE``, ``RMSE``, ``PCC`` and ``CCC``, each ``(D,)``.
 
     Raises:
-        ValueError: if the shapes differ, there is no sample, or a value is not finite.
+        ValueError: If the shapes differ, there is no sample, or a value is not finite.
     """
     predictions, targets = check_values(predictions, targets)
     measures = {

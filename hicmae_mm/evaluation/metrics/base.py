@@ -37,7 +37,7 @@ class PerSampleMetric(BaseMetric):
             size: samples in the data set.
 
         Raises:
-            ValueError: if no rank has seen a sample.
+            ValueError: If no rank has seen a sample.
         """
         results = unique_samples([result for part in all_gather_object(self.results) for result in part])
         self.results.clear()
@@ -80,7 +80,7 @@ def read_field(sample: dict[str, Any], name: str, fix: str) -> np.ndarray:
     """Takes a field of a prediction as an array.
 
     Raises:
-        ValueError: if the sample lacks it; the sample and the fix are named.
+        ValueError: If the sample lacks it; the sample and the fix are named.
     """
     value = sample.get(name)
     if value is None:
@@ -92,7 +92,7 @@ def require_finite(values: np.ndarray, sample: dict[str, Any], name: str) -> np.
     """Numbers of a sample, as float64.
 
     Raises:
-        ValueError: if they are no numbers, or one is NaN or infinite; the sample is named.
+        ValueError: If they are no numbers, or one is NaN or infinite; the sample is named.
     """
     if values.dtype.kind not in 'biuf':
         raise ValueError(f'{name} of sample {describe(sample)} must hold numbers, got {str(values)[:60]}')
@@ -108,7 +108,7 @@ def read_scores(sample: dict[str, Any]) -> tuple[np.ndarray, int]:
     """Class scores ``(C,)`` and label of a clip.
 
     Raises:
-        ValueError: if the clip lacks either, a score is not finite, or the label is not a class of the model.
+        ValueError: If the clip lacks either, a score is not finite, or the label is not a class of the model.
     """
     score = read_field(sample, 'pred_score', 'the model must predict class scores').ravel()
     if not 0 < len(score) <= MOST_CLASSES:

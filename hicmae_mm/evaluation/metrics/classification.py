@@ -35,7 +35,7 @@ class ClassificationMetric(PerSampleMetric):
         prefix: put before every key as ``prefix/key``.
 
     Raises:
-        ValueError: if a k is not positive, or ``group_pattern`` is no regular expression with one group.
+        ValueError: If a k is not positive, or ``group_pattern`` is no regular expression with one group.
 
     Example:
         >>> import torch
@@ -72,7 +72,7 @@ class ClassificationMetric(PerSampleMetric):
         """Keeps score and label of every clip.
 
         Raises:
-            ValueError: if a clip lacks either, or its label is not a class of the model.
+            ValueError: If a clip lacks either, or its label is not a class of the model.
         """
         for sample in data_samples:
             score, label = read_scores(sample)
@@ -102,7 +102,7 @@ class ClassificationMetric(PerSampleMetric):
             results: what :meth:`process` keeps, every clip once.
 
         Raises:
-            ValueError: if samples differ in their number of classes, or as in
+            ValueError: If samples differ in their number of classes, or as in
                 :func:`~hicmae_mm.evaluation.functional.recordings.merge_recordings`.
         """
         for result in results:
@@ -123,7 +123,7 @@ def compile_group_pattern(pattern: str) -> re.Pattern[str]:
     """Compiles the regular expression that finds a clip's recording.
 
     Raises:
-        ValueError: if it is none, or does not have exactly one group.
+        ValueError: If it is none, or does not have exactly one group.
     """
     try:
         compiled = re.compile(pattern)

@@ -42,7 +42,7 @@ class FrameMetric(PerSampleMetric):
         prefix: put before every key as ``prefix/key``.
 
     Raises:
-        ValueError: There is no target, or the radius is negative.
+        ValueError: If there is no target, or the radius is negative.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class FrameMetric(PerSampleMetric):
         """Keeps predictions and targets of every clip, and its place in its video.
 
         Raises:
-            ValueError: A clip lacks one of them, or has other frames in its prediction than in its target.
+            ValueError: If a clip lacks one of them, or has other frames in its prediction than in its target.
         """
         for sample in data_samples:
             first = 0

@@ -33,7 +33,7 @@ class MERMultiMetric(ClassificationMetric):
         """Keeps scores, label and values of every clip.
 
         Raises:
-            ValueError: if a clip lacks one of them, its label is not a class of the model, or its values are more or
+            ValueError: If a clip lacks one of them, its label is not a class of the model, or its values are more or
                 fewer than the model predicts.
         """
         values = [read_values(sample) for sample in data_samples]

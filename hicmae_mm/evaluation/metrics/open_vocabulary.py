@@ -42,8 +42,8 @@ class OpenVocabularyMetric(PerSampleMetric):
         prefix: put before every key as ``prefix/key``.
 
     Raises:
-        ValueError: if there are both or neither of ``wheels`` and ``groups``, or an unknown level or edition.
-        FileNotFoundError: if a file is missing.
+        ValueError: If there are both or neither of ``wheels`` and ``groups``, or an unknown level or edition.
+        FileNotFoundError: If a file is missing.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class OpenVocabularyMetric(PerSampleMetric):
         """Keeps the words of every clip.
 
         Raises:
-            ValueError: if a clip has no predicted or no true words, or is missing from a file.
+            ValueError: If a clip has no predicted or no true words, or is missing from a file.
         """
         for sample in data_samples:
             result = dict(identity(sample), truth=self._truth(sample), predicted=self._predicted(sample))

@@ -40,7 +40,7 @@ class RegressionMetric(PerSampleMetric):
         """Keeps prediction and target of every clip.
 
         Raises:
-            ValueError: if a clip lacks either, or they differ in length.
+            ValueError: If a clip lacks either, or they differ in length.
         """
         for sample in data_samples:
             prediction, target = read_values(sample)
@@ -69,7 +69,7 @@ def read_values(sample: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """Returns predicted and true values ``(D,)`` of a clip.
 
     Raises:
-        ValueError: if the clip lacks either, or they differ in length.
+        ValueError: If the clip lacks either, or they differ in length.
     """
     fix = 'testing needs an annotation file with values'
     prediction = read_field(sample, 'pred_values', 'the model must predict values').ravel()

@@ -31,7 +31,7 @@ class FrameAttentionAggregator(BaseAggregator):
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: Streams of different width, or an ``order`` of other streams.
+        ValueError: If streams differ in width, or ``order`` names other streams.
     """
 
     level = 'frame'

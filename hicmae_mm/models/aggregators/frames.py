@@ -30,7 +30,7 @@ class FrameTokens(BaseAggregator):
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: A stream that the model does not have.
+        ValueError: If the model does not have a stream.
 
     Example:
         >>> import torch

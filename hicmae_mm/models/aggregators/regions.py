@@ -25,7 +25,7 @@ class RegionPoolAggregator(BaseAggregator):
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: Another choice of tokens.
+        ValueError: If the choice of tokens is unknown.
     """
 
     def __init__(

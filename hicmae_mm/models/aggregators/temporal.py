@@ -40,8 +40,8 @@ class TemporalTransformerAggregator(BaseAggregator):
         out_channels: Length of the feature: the width of the transformer and those of the joined streams.
 
     Raises:
-        ValueError: Added streams of different widths or none of them, unknown names in ``joined``, or streams without
-            summary tokens.
+        ValueError: If added streams differ in width or there are none, ``joined`` has unknown names, or streams are
+            without summary tokens.
     """
 
     def __init__(

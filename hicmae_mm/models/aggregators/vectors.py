@@ -22,7 +22,7 @@ class VectorAggregator(BaseAggregator):
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: ``order`` does not name every stream once.
+        ValueError: If ``order`` does not name every stream once.
     """
 
     summary_replaces_tokens = True
@@ -67,7 +67,7 @@ class StreamAttentionAggregator(VectorAggregator):
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: Streams of different width, or an ``order`` of other streams.
+        ValueError: If streams differ in width, or ``order`` names other streams.
 
     Example:
         >>> import torch
@@ -120,7 +120,7 @@ class StreamMLPAggregator(VectorAggregator):
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: An ``order`` of other streams.
+        ValueError: If ``order`` names other streams.
 
     Example:
         >>> import torch
@@ -169,7 +169,7 @@ class ContextAggregator(VectorAggregator):
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: The fusion makes no context, or an ``order`` of other streams.
+        ValueError: If the fusion makes no context, or ``order`` names other streams.
     """
 
     summary_replaces_tokens = False  # it reads the tokens before the fusion

@@ -34,7 +34,7 @@ class HierarchicalDecoder(BaseDecoder):
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: Fewer skips than cross blocks.
+        ValueError: If there are fewer skips than cross blocks.
 
     Example:
         >>> import torch

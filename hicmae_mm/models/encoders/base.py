@@ -68,7 +68,7 @@ class BaseEncoder(BaseModule, metaclass=ABCMeta):
                 visible tokens are encoded. ``None`` means all tokens, ``K = N``, or as many as :attr:`output_grid` has.
 
         Raises:
-            ValueError: An input of another size, or a mask the encoder does not accept.
+            ValueError: If the input has another size, or the encoder does not accept the mask.
         """
 
     @abstractmethod
@@ -88,7 +88,7 @@ class BaseEncoder(BaseModule, metaclass=ABCMeta):
         An encoder of patches needs nothing more than its grid; others say here what they take.
 
         Raises:
-            TypeError: The encoder has no grid, and does not say what it takes.
+            TypeError: If the encoder has no grid, and does not say what it takes.
         """
         grid, patch, channels = (getattr(self, name, None) for name in ('grid', 'patch', 'in_channels'))
         if grid is None or patch is None or channels is None:
@@ -106,7 +106,7 @@ class BaseEncoder(BaseModule, metaclass=ABCMeta):
             x: The input that they were made of.
 
         Raises:
-            ValueError: The tokens do not fill the grid.
+            ValueError: If the tokens do not fill the grid.
         """
         grid = getattr(self, 'output_grid', getattr(self, 'grid', None))
         if grid is None:

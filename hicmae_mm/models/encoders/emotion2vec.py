@@ -52,7 +52,7 @@ class Emotion2VecEncoder(BaseEncoder):
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: The width is not a multiple of the number of heads.
+        ValueError: If the width is not a multiple of the number of heads.
 
     Example:
         >>> encoder = Emotion2VecEncoder(24, 1, 1, 3, conv_layers=[(12, 10, 5), (12, 4, 4)], position_groups=4)
@@ -121,7 +121,7 @@ class Emotion2VecEncoder(BaseEncoder):
             Tokens at 50 Hz; ``hidden`` has the prenet's blocks first; ``summary`` are the extra tokens.
 
         Raises:
-            ValueError: A mask, or a waveform that is shorter than the convolutions need.
+            ValueError: If there is a mask, or the waveform is shorter than the convolutions need.
         """
         if mask is not None:
             raise ValueError('Emotion2VecEncoder takes no mask; it serves training and inference, not pre-training')

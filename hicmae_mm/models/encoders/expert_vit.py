@@ -45,7 +45,7 @@ class ExpertViTEncoder(PatchEncoder):
         init_cfg: MMEngine initialisation config, e.g. a checkpoint for this encoder alone.
 
     Raises:
-        ValueError: A block with experts that does not exist.
+        ValueError: If a block with experts does not exist.
 
     Example:
         >>> import torch

@@ -61,7 +61,7 @@ class FeatureTransformerEncoder(_FeatureSequenceEncoder):
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: The window is odd or below 2, or there is no block.
+        ValueError: If the window is odd or below 2, or there is no block.
 
     Example:
         >>> encoder = FeatureTransformerEncoder(in_channels=5, embed_dims=8, depth=2, num_heads=2, window=4)
@@ -147,7 +147,7 @@ class FeatureTCNEncoder(_FeatureSequenceEncoder):
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: There is no block, or the kernel does not fit.
+        ValueError: If there is no block, or the kernel does not fit.
 
     Example:
         >>> encoder = FeatureTCNEncoder(in_channels=5, embed_dims=8, depth=3)

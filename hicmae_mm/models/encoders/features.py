@@ -143,7 +143,7 @@ def read_features(x: Stream, in_channels: int, mask: Tensor | TokenMask | None) 
         mask: Must be None: these encoders take no mask.
 
     Raises:
-        ValueError: There is a mask, or the input has another shape.
+        ValueError: If there is a mask, or the input has another shape.
     """
     if mask is not None:
         raise ValueError('encoders of features take no mask')

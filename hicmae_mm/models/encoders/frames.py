@@ -30,7 +30,7 @@ def frames_of(x: Stream) -> tuple[Tensor, Tensor | None]:
         ``(B * T, 3, H, W)``, and the padding ``(B, T)`` of the frames, if their number differs.
 
     Raises:
-        ValueError: Input of another shape.
+        ValueError: If the input has another shape.
     """
     values, channels = (x.values, 2) if isinstance(x, Padded) else (x, 1)
     if values.ndim != 5 or values.shape[channels] != 3:

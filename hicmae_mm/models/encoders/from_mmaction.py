@@ -45,8 +45,8 @@ class MMActionEncoder(ForeignEncoder):
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        FileNotFoundError: The config or the weights do not exist.
-        ValueError: An unknown backbone, one that does not take such clips, or weights of another model.
+        FileNotFoundError: If the config or the weights do not exist.
+        ValueError: If the backbone is unknown, it does not take such clips, or the weights are those of another model.
 
     Example:
         >>> backbone = dict(type='VisionTransformer', img_size=32, num_frames=4, embed_dims=16, depth=1, num_heads=2)
@@ -124,7 +124,7 @@ class MMActionEncoder(ForeignEncoder):
         """Encodes clips ``(B, C, T, H, W)``; a backbone of pictures also ``Padded`` of ``(B, T, 3, H, W)``.
 
         Raises:
-            ValueError: A mask, or input of another size.
+            ValueError: If there is a mask, or the input has another size.
         """
         if mask is not None:
             raise ValueError('MMActionEncoder takes no mask; it serves training and inference, not pre-training')

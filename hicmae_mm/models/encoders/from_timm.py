@@ -33,8 +33,8 @@ class TimmEncoder(ForeignEncoder):
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        FileNotFoundError: The file does not exist.
-        ValueError: An unknown name, or weights of another model.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the name is unknown, or the weights are those of another model.
 
     Example:
         >>> encoder = TimmEncoder('resnet18', tokens='frames')
@@ -79,7 +79,7 @@ class TimmEncoder(ForeignEncoder):
         """Encodes frames ``(B, 3, T, H, W)``, or ``Padded`` of ``(B, T, 3, H, W)``.
 
         Raises:
-            ValueError: A mask, or input of another shape.
+            ValueError: If there is a mask, or the input has another shape.
         """
         if mask is not None:
             raise ValueError('TimmEncoder takes no mask; it serves training and inference, not pre-training')

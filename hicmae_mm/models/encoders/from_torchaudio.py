@@ -40,8 +40,8 @@ class TorchaudioEncoder(ForeignEncoder):
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        FileNotFoundError: The file does not exist.
-        ValueError: An unknown name, or weights of another model.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the name is unknown, or the weights are those of another model.
     """
 
     gives_summary = False
@@ -80,7 +80,7 @@ class TorchaudioEncoder(ForeignEncoder):
             The layers as ``extract_features`` of torchaudio gives them.
 
         Raises:
-            ValueError: A mask, or a waveform that is too short.
+            ValueError: If there is a mask, or the waveform is too short.
         """
         if mask is not None:
             raise ValueError('TorchaudioEncoder takes no mask; it serves training and inference, not pre-training')

@@ -65,9 +65,9 @@ class TransformersEncoder(ForeignEncoder):
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        FileNotFoundError: The folder, its config or its weights do not exist.
-        ImportError: transformers is not installed.
-        ValueError: Weights that do not fit the config, or a kind of model that is not supported.
+        FileNotFoundError: If the folder, its config or its weights do not exist.
+        ImportError: If transformers is not installed.
+        ValueError: If the weights do not fit the config, or the kind of model is not supported.
 
     Example:
         >>> tiny = dict(hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=8, vocab_size=20)
@@ -130,7 +130,7 @@ class TransformersEncoder(ForeignEncoder):
         """Encodes a batch of the kind that the model takes.
 
         Raises:
-            ValueError: A mask, or input of another kind.
+            ValueError: If there is a mask, or the input is of another kind.
         """
         if mask is not None:
             raise ValueError('TransformersEncoder takes no mask; it serves training and inference, not pre-training')

@@ -56,7 +56,7 @@ class LGIFormerEncoder(PatchEncoder):
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: Regions that do not divide the grid, or an unknown option.
+        ValueError: If the regions do not divide the grid, or an option is unknown.
 
     Example:
         >>> import torch
@@ -165,7 +165,7 @@ class LGIFormerEncoder(PatchEncoder):
         """Returns, for each place in the order of regions, the index of its visible token: ``(B or 1, K)``.
 
         Raises:
-            ValueError: Visible tokens that cannot be divided equally.
+            ValueError: If the visible tokens cannot be divided equally.
         """
         if mask is None:
             return self.whole_order

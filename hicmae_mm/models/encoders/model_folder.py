@@ -26,7 +26,7 @@ def import_transformers() -> ModuleType:
     """Imports transformers, which takes seconds.
 
     Raises:
-        ImportError: It is not installed.
+        ImportError: If it is not installed.
     """
     try:
         return import_module('transformers')
@@ -40,7 +40,7 @@ def check_folder(path: str) -> Path:
     """Returns the folder of a model.
 
     Raises:
-        FileNotFoundError: There is no such folder, or it has no ``config.json``.
+        FileNotFoundError: If there is no such folder, or it has no ``config.json``.
     """
     folder = Path(path)
     if not folder.is_dir():
@@ -62,8 +62,8 @@ def read_model_config(path: str | None, changes: Mapping[str, Any] | None) -> An
             nothing: they say which model is expected in the folder.
 
     Raises:
-        FileNotFoundError: There is no such folder, or it has no ``config.json``.
-        ValueError: The config is damaged, of an unknown kind, or not the expected one.
+        FileNotFoundError: If there is no such folder, or it has no ``config.json``.
+        ValueError: If the config is damaged, of an unknown kind, or not the expected one.
     """
     auto = import_transformers().AutoConfig
     changes = json.loads(json.dumps(changes or {}))  # plain dictionaries and lists
@@ -90,7 +90,7 @@ def _expected_config(found: Any, expected: Mapping[str, Any], source: str) -> An
     """Returns the config of a folder, if it or one of its parts is the expected one.
 
     Raises:
-        _OtherModelError: It is not.
+        _OtherModelError: If it is not.
     """
     parts = [found, *filter(None, (getattr(found, name, None) for name in _PART_CONFIGS))]
     own = next((part for part in parts if part.model_type == expected['model_type']), None)
@@ -119,8 +119,8 @@ def build_model(path: str | None, config: Any, pretrained: bool, part: str | Non
         The part. Its ``config`` is its own.
 
     Raises:
-        FileNotFoundError: The folder has no weights.
-        ValueError: Weights that do not fit, or that would run code; a part that the model lacks.
+        FileNotFoundError: If the folder has no weights.
+        ValueError: If the weights do not fit or would run code, or the model lacks the part.
     """
     kind = _model_class(config)
     if not pretrained:
@@ -196,7 +196,7 @@ def read_preprocessing(path: str | None) -> dict[str, Any]:
     """Reads what a folder says about the input of its model; empty without folder or file.
 
     Raises:
-        ValueError: A damaged file.
+        ValueError: If a file is damaged.
     """
     file = None if path is None else Path(path) / 'preprocessor_config.json'
     if file is None or not file.is_file():

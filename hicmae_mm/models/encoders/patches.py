@@ -55,7 +55,7 @@ class PatchEncoder(MaskableEncoder):
         """Embeds the input: ``(B, N, D)``, or the visible tokens ``(B, K, D)`` of a mask.
 
         Raises:
-            ValueError: A mask of another grid.
+            ValueError: If the mask has another grid.
         """
         if mask is None:
             tokens: Tensor = self.patch_embed(x) + self.positions  # (B, N, D)

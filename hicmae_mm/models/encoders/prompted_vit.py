@@ -42,7 +42,7 @@ class PromptedViTEncoder(BaseEncoder):
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: A depth that is not a multiple of ``prompt_interval``.
+        ValueError: If the depth is not a multiple of ``prompt_interval``.
 
     Example:
         >>> import torch

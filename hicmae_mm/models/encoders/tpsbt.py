@@ -91,7 +91,7 @@ class TPSBTEncoder(PatchEncoder):
         init_cfg: MMEngine initialisation config, e.g. a checkpoint for this encoder alone.
 
     Raises:
-        ValueError: Patches without a time axis, a number of time steps that cannot be halved for every later stage, or
+        ValueError: If patches have no time axis, the time steps cannot be halved for every later stage, or
             not one number of bottleneck tokens for each later stage.
 
     Example:

@@ -15,7 +15,7 @@ def waveforms_of(x: Stream) -> tuple[Tensor, Tensor | None]:
     """Samples ``(B, S)`` of waveforms ``(B, S)`` or ``(B, 1, S)``, and their lengths if they differ.
 
     Raises:
-        ValueError: Input of another shape.
+        ValueError: If the input has another shape.
     """
     values = x.values if isinstance(x, Padded) else x
     if values.ndim == 3 and values.shape[1] == 1:
@@ -55,7 +55,7 @@ class RealGroupNorm(nn.GroupNorm):
         """Makes a norm that shares the parameters of another one.
 
         Raises:
-            ValueError: The norm has groups of several channels.
+            ValueError: If the norm has groups of several channels.
         """
         if norm.num_groups != norm.num_channels:
             raise ValueError(f'{norm} has groups of several channels')

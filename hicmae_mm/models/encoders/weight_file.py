@@ -17,8 +17,8 @@ def load_weight_file(net: nn.Module, path: str, unused: tuple[str, ...] = (), pr
         prefix: Start of the names of the module in a file of a whole model. A file without it holds only the module.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is damaged or would run code, or its weights are of another model.
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is damaged or would run code, or its weights are of another model.
     """
     from timm.models import load_state_dict
 

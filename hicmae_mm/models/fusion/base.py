@@ -38,7 +38,7 @@ class BaseFusion(BaseModule, metaclass=ABCMeta):
         """Returns the one width of all streams.
 
         Raises:
-            ValueError: The streams differ in width.
+            ValueError: If the streams differ in width.
         """
         if len(set(streams.values())) != 1:
             raise ValueError(f'{type(self).__name__} needs streams of one width, got {dict(streams)}')

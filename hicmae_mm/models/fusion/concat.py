@@ -30,7 +30,7 @@ class ConcatFusion(BaseFusion):
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: Streams of different width.
+        ValueError: If streams differ in width.
 
     Example:
         >>> import torch

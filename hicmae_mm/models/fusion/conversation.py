@@ -88,7 +88,7 @@ class ConversationFusion(BaseFusion):
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: The model has no stream of the name ``leading``.
+        ValueError: If the model has no stream of the name ``leading``.
     """
 
     def __init__(

@@ -38,7 +38,7 @@ class CrossModalFusion(BaseFusion):
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: Not exactly two streams, streams of different width, or ``updates`` that names none of them.
+        ValueError: If there are not exactly two streams, they differ in width, or ``updates`` names none of them.
 
     Example:
         >>> import torch

@@ -92,7 +92,7 @@ class EMTFusion(BaseFusion):
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: A stream called ``context``, or an ``order`` of other streams.
+        ValueError: If a stream is called ``context``, or ``order`` names other streams.
 
     Example:
         >>> import torch

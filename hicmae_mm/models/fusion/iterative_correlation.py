@@ -42,7 +42,7 @@ class OverallRefinement(nn.Module):
         """Maps ``overall (B, N, D)`` and ``(B, N_i, D)`` by stream to ``(B, N, D)``; padding adds nothing.
 
         Raises:
-            ValueError: In training, a batch of one token, of which batch norm has no variance.
+            ValueError: If a batch has one token in training, of which batch norm has no variance.
         """
         if self.training and overall.shape[0] * overall.shape[1] == 1:
             raise ValueError(
@@ -100,7 +100,7 @@ def _layer_weights(
     """Returns equal weights of the layers of each stream's encoder.
 
     Raises:
-        ValueError: The encoders do not have one token for each other's.
+        ValueError: If the encoders do not have one token for each other's.
     """
     counts = {name: prod(grids[name]) for name in streams if grids and name in grids}
     if num_layers is None or len(counts) < len(streams) or len(set(counts.values())) != 1:
@@ -137,8 +137,8 @@ class IterativeCorrelationFusion(BaseFusion):
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: Not exactly two streams, streams of different width, or ``overall='layers'`` with encoders of
-            different numbers of tokens.
+        ValueError: If there are not exactly two streams, they differ in width, or ``overall='layers'`` is used with
+            encoders of different numbers of tokens.
 
     Example:
         >>> import torch

@@ -51,7 +51,7 @@ class LinearHead(BaseHead):
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: An unknown level.
+        ValueError: If the level is unknown.
     """
 
     __call__: Callable[..., Tensor]

@@ -46,7 +46,7 @@ class HierarchicalContrastiveHead(BaseModule):
             padding: ``(B, K)`` bool, True = padding, for streams that have any.
 
         Raises:
-            ValueError: Not exactly two streams, or a layer that an encoder does not have.
+            ValueError: If there are not exactly two streams, or an encoder does not have a layer.
         """
         if len(hidden) != 2:
             raise ValueError(f'HierarchicalContrastiveHead contrasts exactly two streams, got {list(hidden)}')

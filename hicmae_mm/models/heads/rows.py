@@ -33,7 +33,7 @@ def rows_with_target(
         ``(N, ...)``, both on the host.
 
     Raises:
-        ValueError: The number of time steps of a target is not that of the features.
+        ValueError: If the number of time steps of a target is not that of the features.
     """
     num_steps = features.shape[1] if level == 'frame' else 1
     rows, targets, view = [], [], 0

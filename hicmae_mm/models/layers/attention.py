@@ -24,7 +24,7 @@ class Attention(nn.Module):
         proj_drop: Probability of dropping an output element.
 
     Raises:
-        ValueError: The width is not a multiple of the number of heads.
+        ValueError: If the width is not a multiple of the number of heads.
     """
 
     input_layers: ClassVar[tuple[str, ...]]  # each is named after the parts that it computes: queries, keys, values

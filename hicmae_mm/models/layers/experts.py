@@ -39,7 +39,7 @@ class NoisyTopKRouter(nn.Module):
             ``'never'``.
 
     Raises:
-        ValueError: More chosen experts than there are, or an unknown ``noise``.
+        ValueError: If more experts are chosen than there are, or ``noise`` is unknown.
     """
 
     def __init__(self, embed_dims: int, num_experts: int, top_k: int, noise: str = 'training') -> None:

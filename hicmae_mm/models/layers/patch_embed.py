@@ -33,7 +33,7 @@ class PatchEmbed(nn.Module):
         """Embeds ``x (B, C, *size)``: ``(B, N, D)``, or with ``indices (B, K)`` the tokens wanted, ``(B, K, D)``.
 
         Raises:
-            ValueError: The input is not of the configured size.
+            ValueError: If the input is not of the configured size.
         """
         if tuple(x.shape[1:]) != (self.in_channels, *self.size):
             raise ValueError(

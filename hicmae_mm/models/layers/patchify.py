@@ -14,7 +14,7 @@ def token_grid(size: Sequence[int], patch: Sequence[int]) -> tuple[int, ...]:
     """Returns number of patches along each axis.
 
     Raises:
-        ValueError: An axis is not a multiple of its patch size.
+        ValueError: If an axis is not a multiple of its patch size.
     """
     if len(size) != len(patch) or any(s % p or s < p for s, p in zip(size, patch)):
         raise ValueError(f'input size {tuple(size)} is not a multiple of the patch size {tuple(patch)}')

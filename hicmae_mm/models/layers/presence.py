@@ -31,7 +31,7 @@ class Presence:
             name: Named in errors, usually the stream.
 
         Raises:
-            ValueError: Not a 1-d boolean tensor.
+            ValueError: If it is not a 1-d boolean tensor.
         """
         if present.ndim != 1 or present.dtype != torch.bool:
             raise ValueError(f'{name}: expected a boolean tensor (B,), got {present.dtype} {tuple(present.shape)}')

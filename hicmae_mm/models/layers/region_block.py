@@ -40,7 +40,7 @@ class RegionBlock(nn.Module):
         sharing: ``'local_read'``: steps 1 and 3 use the same attention. ``'all'``: steps 1 to 3 do. Norms are separate.
 
     Raises:
-        ValueError: An unknown form of a step.
+        ValueError: If the form of a step is unknown.
     """
 
     def __init__(

@@ -47,7 +47,8 @@ class TokenMask:
             name: Named in errors, usually the modality.
 
         Raises:
-            ValueError: Not a 2-d boolean tensor, rows of different counts, no visible or no masked token.
+            ValueError: If it is not a 2-d boolean tensor, rows differ in their counts, or no token is visible or
+                masked.
         """
         if mask.ndim != 2 or mask.dtype != torch.bool:
             raise ValueError(f'{name}: expected a boolean mask (B, N), got {mask.dtype} {tuple(mask.shape)}')
@@ -69,7 +70,7 @@ class TokenMask:
         """Returns the same mask for a decoder that predicts only the tokens that ``decoder`` leaves visible.
 
         Raises:
-            ValueError: Masks of different batches or grids.
+            ValueError: If the masks have different batches or grids.
         """
         if decoder.mask.shape != self.mask.shape:
             raise ValueError(

@@ -42,7 +42,7 @@ class PartialLabelLoss(nn.Module):
         loss_weight: Multiplies the loss.
 
     Raises:
-        ValueError: An unknown kind.
+        ValueError: If the kind is unknown.
 
     Example:
         >>> loss = PartialLabelLoss('CC')

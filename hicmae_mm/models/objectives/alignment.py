@@ -55,7 +55,7 @@ class FeatureAlignment(BaseObjective):
         """See :meth:`BaseObjective.loss`.
 
         Raises:
-            ValueError: A vector of another length.
+            ValueError: If a vector has another length.
         """
         rows, vectors = self._vectors(this)
         losses = {}

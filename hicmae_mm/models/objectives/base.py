@@ -95,7 +95,7 @@ def join_losses(first: Mapping[str, Tensor], second: Mapping[str, Tensor], name:
         name: Name of the first source.
 
     Raises:
-        ValueError: Both have a loss of the same key.
+        ValueError: If both have a loss of the same key.
     """
     if second or len(first) > 1:
         first = {f'loss_{name}' if key == 'loss' else key: value for key, value in first.items()}

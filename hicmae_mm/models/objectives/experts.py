@@ -20,7 +20,7 @@ class ExpertBalance(BaseObjective):
         """See :meth:`BaseObjective.loss`.
 
         Raises:
-            ValueError: No encoder has experts.
+            ValueError: If no encoder has experts.
         """
         auxiliary = [output.auxiliary or {} for output in this.encoded.values()]
         balances = [values['balance'] for values in auxiliary if 'balance' in values]

@@ -90,7 +90,7 @@ class FeatureRestoration(BaseObjective):
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: The model has no fusion with a context, or an option does not fit the streams.
+        ValueError: If the model has no fusion with a context, or an option does not fit the streams.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class FeatureRestoration(BaseObjective):
         """See :meth:`BaseObjective.loss`.
 
         Raises:
-            ValueError: A batch of one clip while training, of which batch norm has no statistics.
+            ValueError: If a batch has one clip while training, of which batch norm has no statistics.
         """
         incomplete, dropped = self.drop(this.inputs)
         return self.compare(this, this.run(incomplete), dropped)

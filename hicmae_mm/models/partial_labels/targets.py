@@ -25,7 +25,7 @@ def adjusted_target(scores: Tensor, candidates: Tensor, importance: float = 0.0,
         form: ``'onehot'``: the largest alone. ``'scale'``: divided by the sum.
 
     Raises:
-        ValueError: An unknown form.
+        ValueError: If the form is unknown.
     """
     if form not in FORMS:
         raise ValueError(f'form must be one of {FORMS}, got {form!r}')

@@ -32,7 +32,7 @@ class VideoPatchTarget(PatchTarget):
         std: Per-channel standard deviation, likewise.
 
     Raises:
-        ValueError: Groups that do not fit the tubelets, or a weight without groups within a tubelet.
+        ValueError: If groups do not fit the tubelets, or there is a weight without groups within a tubelet.
 
     Example:
         >>> import torch

@@ -26,7 +26,7 @@ class PredictionVisualizationHook(Hook):
         interval: draws every n-th clip.
 
     Raises:
-        ValueError: if the interval is below 1.
+        ValueError: If the interval is below 1.
     """
 
     def __init__(self, out_dir: str, interval: int = 1) -> None:
