@@ -17,7 +17,7 @@ from hicmae_mm.datasets.faces.alignment import cut_out
 from hicmae_mm.datasets.faces.base import plan_transforms
 from hicmae_mm.datasets.faces.selection import FaceTrack, choose_faces
 from hicmae_mm.datasets.faces.speaker import clip_loudness, loudness_of, speaker_weights
-from hicmae_mm.datasets.source_clip import Clip
+from hicmae_mm.datasets.readers.source_clip import Clip
 from hicmae_mm.registry import FACE_CROPPERS
 
 FaceCropper = str | Mapping[str, Any] | BaseFaceCropper | None
@@ -237,11 +237,11 @@ class HeldClip(Clip):
         self._frames = frames
 
     def frames(self) -> Iterator[np.ndarray]:
-        """See :class:`~hicmae_mm.datasets.source_clip.Clip`."""
+        """See :class:`~hicmae_mm.datasets.readers.source_clip.Clip`."""
         yield from self._frames
 
     def moments(self) -> list[float]:
-        """See :class:`~hicmae_mm.datasets.source_clip.Clip`."""
+        """See :class:`~hicmae_mm.datasets.readers.source_clip.Clip`."""
         return [index / self._fps for index in range(self.num_frames)]
 
 

@@ -34,7 +34,7 @@ class Settings:
         frame_rate_hz: Rate at which videos are read. A number sets it. None keeps the rate of each video. ``'auto'``
             keeps it too, but uses ``nominal_fps`` for rates outside of :data:`USUAL_FRAME_RATES_HZ`.
         faces: Options for finding faces.
-        backend: Name of the video reader; see :func:`~hicmae_mm.datasets.video_readers.open_video`.
+        backend: Name of the video reader; see :func:`~hicmae_mm.datasets.readers.video.open_video`.
         readings: Description of how the pipeline reads the streams that are neither pictures nor sound.
         predicts_frames: Whether the model has a prediction for each time step.
         data_root: Folder of the model's test data, from which paths in its pipeline start.

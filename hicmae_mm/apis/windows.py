@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hicmae_mm.datasets.audio_readers import AudioReader
 from hicmae_mm.datasets.clips.media import Timeline
 from hicmae_mm.datasets.filterbank import frame_samples
+from hicmae_mm.datasets.readers.audio import AudioReader
 
 SINGLE_WINDOW_SLACK = 1.25
 """A clip that is at most this many window lengths long is one window: the views of the test pipeline cover it."""
@@ -133,7 +133,7 @@ def _long_enough(samples: tuple[int, int], audio: AudioReader) -> tuple[int, int
 
 
 class WindowVideo:
-    """Reads the frames of a window like a video; see :class:`~hicmae_mm.datasets.video_readers.VideoReader`.
+    """Reads the frames of a window like a video; see :class:`~hicmae_mm.datasets.readers.video.VideoReader`.
 
     Args:
         timeline: Time line of the whole clip.
@@ -154,20 +154,20 @@ class WindowVideo:
         self._timeline, self._origin, self._pictures = timeline, window.start_seconds, pictures
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
-        """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
+        """See :class:`~hicmae_mm.datasets.readers.video.VideoReader`."""
         return np.stack(self._pictures(indices))
 
     def frame_seconds(self, index: int) -> tuple[float, float]:
-        """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
+        """See :class:`~hicmae_mm.datasets.readers.video.VideoReader`."""
         start, end = self._timeline.frame_seconds(self._first + index)
         return start - self._origin, end - self._origin
 
     def close(self) -> None:
-        """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`; the clip stays open."""
+        """See :class:`~hicmae_mm.datasets.readers.video.VideoReader`; the clip stays open."""
 
 
 class WindowAudio:
-    """Reads the sound of a window; see :class:`~hicmae_mm.datasets.audio_readers.AudioReader`.
+    """Reads the sound of a window; see :class:`~hicmae_mm.datasets.readers.audio.AudioReader`.
 
     Args:
         audio: Sound of the whole clip.
@@ -182,8 +182,8 @@ class WindowAudio:
         self._audio, self._first = audio, samples[0]
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """See :class:`~hicmae_mm.datasets.audio_readers.AudioReader`."""
+        """See :class:`~hicmae_mm.datasets.readers.audio.AudioReader`."""
         return self._audio.read(self._first + start, self._first + stop)
 
     def close(self) -> None:
-        """See :class:`~hicmae_mm.datasets.audio_readers.AudioReader`; the clip stays open."""
+        """See :class:`~hicmae_mm.datasets.readers.audio.AudioReader`; the clip stays open."""

@@ -8,7 +8,22 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import Registry
 
-from hicmae_mm import registry as R
+from hicmae_mm.registry import (
+    DATA_SAMPLERS,
+    DATASETS,
+    FUNCTIONS,
+    HOOKS,
+    LOG_PROCESSORS,
+    LOOPS,
+    METRICS,
+    MODELS,
+    OPTIM_WRAPPERS,
+    OPTIMIZERS,
+    PARAM_SCHEDULERS,
+    TRANSFORMS,
+    VISBACKENDS,
+    VISUALIZERS,
+)
 
 _DEFAULT_LOOPS = {'val': 'ValLoop', 'test': 'TestLoop'}
 
@@ -23,22 +38,22 @@ def components_of(cfg: Config) -> Iterator[tuple[str, Mapping[str, Any], Registr
     loaders = {phase: mapping_or_empty(cfg.get(f'{phase}_dataloader')) for phase in ('train', 'val', 'test')}
     default_hooks = mapping_or_empty(cfg.get('default_hooks'))
     roots: list[tuple[str, Any, Registry]] = [
-        ('model', cfg.get('model'), R.MODELS),
-        ('param_scheduler', cfg.get('param_scheduler'), R.PARAM_SCHEDULERS),
-        ('optim_wrapper', cfg.get('optim_wrapper'), R.OPTIM_WRAPPERS),
-        ('visualizer', cfg.get('visualizer'), R.VISUALIZERS),
-        ('log_processor', cfg.get('log_processor'), R.LOG_PROCESSORS),
-        ('custom_hooks', cfg.get('custom_hooks'), R.HOOKS),
-        *((f'default_hooks.{name}', hook, R.HOOKS) for name, hook in default_hooks.items()),
+        ('model', cfg.get('model'), MODELS),
+        ('param_scheduler', cfg.get('param_scheduler'), PARAM_SCHEDULERS),
+        ('optim_wrapper', cfg.get('optim_wrapper'), OPTIM_WRAPPERS),
+        ('visualizer', cfg.get('visualizer'), VISUALIZERS),
+        ('log_processor', cfg.get('log_processor'), LOG_PROCESSORS),
+        ('custom_hooks', cfg.get('custom_hooks'), HOOKS),
+        *((f'default_hooks.{name}', hook, HOOKS) for name, hook in default_hooks.items()),
     ]
     for phase, loader in loaders.items():
-        roots.append((f'{phase}_dataloader.dataset', loader.get('dataset'), R.DATASETS))
-        roots.append((f'{phase}_evaluator', cfg.get(f'{phase}_evaluator'), R.METRICS))
-        roots.append((f'{phase}_cfg', _with_loop_type(phase, cfg.get(f'{phase}_cfg')), R.LOOPS))
+        roots.append((f'{phase}_dataloader.dataset', loader.get('dataset'), DATASETS))
+        roots.append((f'{phase}_evaluator', cfg.get(f'{phase}_evaluator'), METRICS))
+        roots.append((f'{phase}_cfg', _with_loop_type(phase, cfg.get(f'{phase}_cfg')), LOOPS))
         for slot, registry in (
-            ('sampler', R.DATA_SAMPLERS),
-            ('batch_sampler', R.DATA_SAMPLERS),
-            ('collate_fn', R.FUNCTIONS),
+            ('sampler', DATA_SAMPLERS),
+            ('batch_sampler', DATA_SAMPLERS),
+            ('collate_fn', FUNCTIONS),
         ):
             roots.append((f'{phase}_dataloader.{slot}', loader.get(slot), registry))
     for path, value, registry in roots:
@@ -74,12 +89,12 @@ def _registry_of(key: str, outer: Registry) -> Registry | None:
     if key.endswith('_cfg') or key in ('init_cfg', 'type'):
         return None  # MMCV's builders remove some keys of these configs
     special = {
-        'pipeline': R.TRANSFORMS,
-        'optimizer': R.OPTIMIZERS,
-        'vis_backends': R.VISBACKENDS,
-        'transforms': R.TRANSFORMS,
+        'pipeline': TRANSFORMS,
+        'optimizer': OPTIMIZERS,
+        'vis_backends': VISBACKENDS,
+        'transforms': TRANSFORMS,
     }
     if key in special:
         return special[key]
-    same = {R.MODELS.name, R.DATASETS.name, R.TRANSFORMS.name, R.METRICS.name}
+    same = {MODELS.name, DATASETS.name, TRANSFORMS.name, METRICS.name}
     return outer if outer.name in same else None

@@ -10,9 +10,9 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
 
-from hicmae_mm import __version__
 from hicmae_mm.config.overrides import load_config
 from hicmae_mm.registry import DATASETS, MODELS
+from hicmae_mm.version import __version__
 
 LOADERS = ('test_dataloader', 'val_dataloader', 'train_dataloader')
 

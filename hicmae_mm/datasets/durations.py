@@ -14,10 +14,10 @@ import numpy as np
 from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.logging import print_log
 
-from hicmae_mm.datasets.audio_readers import open_audio
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.labels import as_number
-from hicmae_mm.datasets.tracks import open_container
+from hicmae_mm.datasets.readers.audio import open_audio
+from hicmae_mm.datasets.readers.tracks import open_container
 from hicmae_mm.utils.files import write_text
 
 _THREADS = 4

@@ -14,7 +14,6 @@ import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
-from hicmae_mm import __version__
 from hicmae_mm.config.facts import dataset_facts
 from hicmae_mm.datasets.filterbank import FRAME_SHIFT_MS
 from hicmae_mm.export.clips import data_settings
@@ -25,6 +24,7 @@ from hicmae_mm.export.reading import describe_reading
 from hicmae_mm.export.recognizer import ExportableRecognizer
 from hicmae_mm.export.session import open_session
 from hicmae_mm.models.adapters import merge_adapters
+from hicmae_mm.version import __version__
 
 NOMINAL_FPS = 25  # frame rate of the corpora, in frames per second
 _PACKAGES = {'onnx': ('torch', 'onnx', 'onnxscript', 'onnxruntime'), 'torch-export': ('torch',)}

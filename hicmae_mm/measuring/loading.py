@@ -17,7 +17,8 @@ from mmengine.config import Config
 from torch.utils.data import DataLoader, Dataset
 
 from hicmae_mm.config.collation import Collate, collate_of
-from hicmae_mm.datasets import collate_streams, video_readers
+from hicmae_mm.datasets import collate_streams
+from hicmae_mm.datasets.readers import video as video_readers
 from hicmae_mm.datasets.shards import clip as packed_clips
 from hicmae_mm.datasets.synthetic.noise import write_noise_clips, write_noise_shards
 from hicmae_mm.measuring.timing import peak_memory_mb, seconds_per_call

@@ -16,10 +16,10 @@ from matplotlib import get_data_path
 from matplotlib.colors import to_rgb
 from PIL import Image, ImageDraw, ImageFont
 
-from hicmae_mm.datasets.audio_readers import AudioReader
 from hicmae_mm.datasets.clips.inputs import ClipInput
 from hicmae_mm.datasets.clips.media import ForwardReader, OpenClip, Timeline
 from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.readers.audio import AudioReader
 from hicmae_mm.utils.files import replaced_file
 from hicmae_mm.visualization.style import COLORS
 from hicmae_mm.visualization.timeline import scores_over_time, title_of

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from hicmae_mm.datasets.audio_readers import AudioReader, open_audio
+from hicmae_mm.datasets.readers.audio import AudioReader, open_audio
 from hicmae_mm.visualization.style import COLORS, LINE_STYLES, TEXT_SIZE, TITLE_SIZE, new_figure
 
 _MOST_LINES = len(COLORS)  # more classes than colours become a map

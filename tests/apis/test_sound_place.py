@@ -13,17 +13,17 @@ import soundfile
 
 from hicmae_mm.apis.clip import Settings, WindowedClip
 from hicmae_mm.apis.faces import build_face_options
-from hicmae_mm.datasets.audio_readers import AlignedAudio, open_audio
 from hicmae_mm.datasets.clips.inputs import as_clips
 from hicmae_mm.datasets.clips.media import OpenClip
 from hicmae_mm.datasets.preparation.audio import ExtractAudio
 from hicmae_mm.datasets.preparation.jobs import Job
+from hicmae_mm.datasets.readers.audio import AlignedAudio, open_audio
+from hicmae_mm.datasets.readers.video import open_video
 from hicmae_mm.datasets.shards.clip import PackedClip
 from hicmae_mm.datasets.shards.packing import ClipPacker, ListedClip
 from hicmae_mm.datasets.shards.storage import MemoryBytes
 from hicmae_mm.datasets.shards.writing import ShardFile
 from hicmae_mm.datasets.transforms import DecodeFrames, LoadAudio, OpenVideo, SampleClips
-from hicmae_mm.datasets.video_readers import open_video
 from hicmae_mm.visualization.overlay import write_overlay
 from tests.datasets import marked
 from tests.visualization.results import RESULT

@@ -13,9 +13,9 @@ import av
 import numpy as np
 import pytest
 
-from hicmae_mm.datasets.audio_readers import AlignedAudio, open_audio
 from hicmae_mm.datasets.errors import MediaError
-from hicmae_mm.datasets.video_readers import open_video
+from hicmae_mm.datasets.readers.audio import AlignedAudio, open_audio
+from hicmae_mm.datasets.readers.video import open_video
 from tests.datasets import marked
 
 FRAME_SECONDS = 1 / marked.FPS

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from hicmae_mm.datasets.audio_readers import open_audio
 from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.readers.audio import open_audio
+from hicmae_mm.datasets.readers.video import open_video
 from hicmae_mm.datasets.stand_ins import describe_stand_in, stand_in
-from hicmae_mm.datasets.video_readers import open_video
 from tests.conftest import MediaFolder
 
 POINTER = b'version https://git-lfs.github.com/spec/v1\noid sha256:' + b'0' * 64 + b'\nsize 72862\n'

@@ -12,9 +12,9 @@ import av
 import numpy as np
 import pytest
 
-from hicmae_mm.datasets.audio_readers import open_audio
 from hicmae_mm.datasets.errors import MediaError
-from hicmae_mm.datasets.video_readers import open_video
+from hicmae_mm.datasets.readers.audio import open_audio
+from hicmae_mm.datasets.readers.video import open_video
 from tests.conftest import MediaFolder
 
 NAMES = ('clip.mp4', 'clip.mkv', 'clip.avi', 'clip.webm', 'clip.wav', 'clip.flac')

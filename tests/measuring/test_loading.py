@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmengine.dataset import Compose
 
-from hicmae_mm.datasets import video_readers
+from hicmae_mm.datasets.readers import video as video_readers
 from hicmae_mm.measuring.loading import (
     STAGES,
     LoadingPlan,

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from hicmae_mm.datasets.corpora.protocols import PROTOCOLS
+from hicmae_mm.datasets.readers.video import open_video
 from hicmae_mm.datasets.tables import read_table
-from hicmae_mm.datasets.video_readers import open_video
 from tests.corpora import iemocap, mer2023, msp_improv, werewolf_xl
 from tests.corpora.case import NUM_FRAMES, write_clip
 from tests.test_tools.converters import load_converter, read_lists

@@ -22,10 +22,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from hicmae_mm.datasets.preparation.pool import default_num_workers
 from hicmae_mm.datasets.preparation.report import print_failures
+from hicmae_mm.datasets.readers.video import BACKENDS
 from hicmae_mm.datasets.shards.clip import SOUND
 from hicmae_mm.datasets.shards.packing import ClipPacker, read_list
 from hicmae_mm.datasets.shards.writing import REPORT_FILE, PackingPlan, write_shards
-from hicmae_mm.datasets.video_readers import BACKENDS
 
 _COLUMNS = (
     TextColumn('{task.description}'),

@@ -31,7 +31,7 @@ from hicmae_mm.datasets.conversion import (
     stand_in_of,
 )
 from hicmae_mm.datasets.corpora.protocols import PROTOCOLS
-from hicmae_mm.datasets.folders import is_leftover
+from hicmae_mm.datasets.readers.folders import is_leftover
 from hicmae_mm.datasets.stand_ins import describe_stand_in
 from hicmae_mm.datasets.text_files import read_text
 from hicmae_mm.utils.files import replaced_file

@@ -26,7 +26,7 @@ from hicmae_mm.datasets.conversion import (
     write_folds,
 )
 from hicmae_mm.datasets.corpora.protocols import PROTOCOLS
-from hicmae_mm.datasets.folders import is_leftover
+from hicmae_mm.datasets.readers.folders import is_leftover
 
 DIMENSIONS = ('valence', 'arousal', 'dominance')
 # what the authors' own programs call the columns; they say pleasure for valence

@@ -44,7 +44,7 @@ from hicmae_mm.datasets.preparation.verification import (
     check_clips,
     summarize_findings,
 )
-from hicmae_mm.datasets.video_readers import BACKENDS
+from hicmae_mm.datasets.readers.video import BACKENDS
 from hicmae_mm.registry import DATASETS
 from hicmae_mm.utils.files import write_text
 

@@ -13,11 +13,11 @@ import torch
 from matplotlib import colormaps
 from PIL import Image
 
-from hicmae_mm.datasets.audio_readers import AudioReader
 from hicmae_mm.datasets.clips.media import ForwardReader, origin_seconds
 from hicmae_mm.datasets.filterbank import kaldi_filterbank
+from hicmae_mm.datasets.readers.audio import AudioReader
+from hicmae_mm.datasets.readers.video import VideoReader
 from hicmae_mm.datasets.resampling import resample_waveform
-from hicmae_mm.datasets.video_readers import VideoReader
 from hicmae_mm.visualization.style import SPECTROGRAM_COLORS
 
 SAMPLE_RATE_HZ = 16000

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from hicmae_mm.datasets.clips.listed import ListedClip, read_listed_clips
-from hicmae_mm.datasets.folders import visible_names
 from hicmae_mm.datasets.preparation.sources import VIDEO_EXTENSIONS, find_files
-from hicmae_mm.datasets.tracks import open_container, picture_tracks
+from hicmae_mm.datasets.readers.folders import visible_names
+from hicmae_mm.datasets.readers.tracks import open_container, picture_tracks
 
 AUDIO_EXTENSIONS = (
     *('wav', 'flac', 'mp3', 'm4a', 'aac', 'ogg', 'oga', 'opus', 'wma', 'mka'),

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from hicmae_mm.datasets.audio_readers import AlignedAudio, AudioReader, open_audio
 from hicmae_mm.datasets.clips.inputs import ClipInput, tracks_of
-from hicmae_mm.datasets.spans import AudioPart, VideoPart
-from hicmae_mm.datasets.video_readers import PyAVReader, VideoReader, open_video
+from hicmae_mm.datasets.readers.audio import AlignedAudio, AudioReader, open_audio
+from hicmae_mm.datasets.readers.spans import AudioPart, VideoPart
+from hicmae_mm.datasets.readers.video import PyAVReader, VideoReader, open_video
 
 _LATEST_START_SECONDS = 0.5
 _HELD_BYTES = 2**26  # size of the frames that are decoded in one step
 
 
 class ArrayVideo:
-    """Reads frames from an array; see :class:`~hicmae_mm.datasets.video_readers.VideoReader`.
+    """Reads frames from an array; see :class:`~hicmae_mm.datasets.readers.video.VideoReader`.
 
     Args:
         frames: ``(T, H, W, 3)`` uint8 RGB.
@@ -32,20 +32,20 @@ class ArrayVideo:
         self._frames = frames
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
-        """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
+        """See :class:`~hicmae_mm.datasets.readers.video.VideoReader`."""
         return self._frames[list(indices)]
 
     def frame_seconds(self, index: int) -> tuple[float, float]:
-        """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
+        """See :class:`~hicmae_mm.datasets.readers.video.VideoReader`."""
         assert self.fps is not None
         return index / self.fps, (index + 1) / self.fps
 
     def close(self) -> None:
-        """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
+        """See :class:`~hicmae_mm.datasets.readers.video.VideoReader`."""
 
 
 class ArrayAudio:
-    """Reads samples from an array; see :class:`~hicmae_mm.datasets.audio_readers.AudioReader`.
+    """Reads samples from an array; see :class:`~hicmae_mm.datasets.readers.audio.AudioReader`.
 
     Args:
         waveform: ``(S,)`` float32 in -1..1.
@@ -61,11 +61,11 @@ class ArrayAudio:
         self._waveform = waveform
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """See :class:`~hicmae_mm.datasets.audio_readers.AudioReader`."""
+        """See :class:`~hicmae_mm.datasets.readers.audio.AudioReader`."""
         return self._waveform[start:stop]
 
     def close(self) -> None:
-        """See :class:`~hicmae_mm.datasets.audio_readers.AudioReader`."""
+        """See :class:`~hicmae_mm.datasets.readers.audio.AudioReader`."""
 
 
 class Timeline:
@@ -186,7 +186,7 @@ class OpenClip:
     Args:
         clip: The clip.
         streams: Streams to open, some of ``'video'`` and ``'audio'``.
-        backend: See :func:`~hicmae_mm.datasets.video_readers.open_video`.
+        backend: See :func:`~hicmae_mm.datasets.readers.video.open_video`.
 
     Attributes:
         clip: The clip.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hicmae_mm.datasets.annotations import OWN_SOUND_TRACK
-from hicmae_mm.datasets.folders import IMAGE_SUFFIXES, visible_names, walk
+from hicmae_mm.datasets.readers.folders import IMAGE_SUFFIXES, visible_names, walk
 from hicmae_mm.datasets.stand_ins import describe_stand_in
 
 Label = int | float

@@ -76,6 +76,10 @@ CROPS: dict[str, Crops] = {
     'FERV39k': Crops(Fact('2_ClipsforFaceCrop, every frame', _page('ferv39k')), Fact(38935, _page('ferv39k'))),
     'MAFW': _MAFW,
     'MAFW43': _MAFW,
+    'MELD': Crops(
+        Fact('the videos as distributed, one an utterance', _page('meld')),
+        Fact(13706, f'{_page("meld")}, without the two unusable videos'),
+    ),
     'MER2023': Crops(_FRAMES),
     'MSPIMPROV': Crops(_FRAMES, Fact(8438, _page('msp_improv'))),
     'IEMOCAP': Crops(Fact("the speaker's half of the dialogue's video", _page('iemocap'))),

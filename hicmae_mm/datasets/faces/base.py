@@ -19,7 +19,7 @@ from hicmae_mm.datasets.faces.selection import SEVERAL_POLICIES, FaceTrack, choo
 from hicmae_mm.datasets.faces.smoothing import SMOOTHING_METHODS, smooth
 from hicmae_mm.datasets.faces.sparse_search import search_sparsely
 from hicmae_mm.datasets.faces.speaker import clip_loudness, speaker_weights
-from hicmae_mm.datasets.source_clip import Clip
+from hicmae_mm.datasets.readers.source_clip import Clip
 from hicmae_mm.datasets.writers import write_content
 
 MISSING_POLICIES = ('nearest', 'skip', 'fail', 'keep')

@@ -14,7 +14,7 @@ from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.faces.base import BaseFaceCropper, CropOptions, require_faces, summarize, write_picture
 from hicmae_mm.datasets.faces.number_table import read_numbers
 from hicmae_mm.datasets.faces.selection import nearest_found
-from hicmae_mm.datasets.video_readers import read_image
+from hicmae_mm.datasets.readers.video import read_image
 from hicmae_mm.datasets.writers import write_content
 from hicmae_mm.registry import FACE_CROPPERS
 

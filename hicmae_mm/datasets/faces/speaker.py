@@ -10,11 +10,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from hicmae_mm.datasets.audio_readers import AlignedAudio, AudioReader, open_audio
 from hicmae_mm.datasets.faces.alignment import box_transforms, cut_out, landmark_transforms
 from hicmae_mm.datasets.faces.boxes import Faces
 from hicmae_mm.datasets.faces.tracking import Track
-from hicmae_mm.datasets.tracks import open_container
+from hicmae_mm.datasets.readers.audio import AlignedAudio, AudioReader, open_audio
+from hicmae_mm.datasets.readers.tracks import open_container
 
 _SIDE = 48  # of an aligned face (pixels)
 _MOUTH = slice(32, 47), slice(10, 38)

@@ -11,7 +11,7 @@ from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.faces.base import LocatingCropper
 from hicmae_mm.datasets.faces.boxes import NO_FACES, Faces
 from hicmae_mm.datasets.faces.number_table import read_numbers
-from hicmae_mm.datasets.source_clip import Clip
+from hicmae_mm.datasets.readers.source_clip import Clip
 from hicmae_mm.registry import FACE_CROPPERS
 
 _COLUMNS = ('frame', 'x', 'y', 'w', 'h')

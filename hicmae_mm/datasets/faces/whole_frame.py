@@ -6,7 +6,7 @@ import numpy as np
 
 from hicmae_mm.datasets.faces.base import LocatingCropper
 from hicmae_mm.datasets.faces.boxes import Faces
-from hicmae_mm.datasets.source_clip import Clip
+from hicmae_mm.datasets.readers.source_clip import Clip
 from hicmae_mm.registry import FACE_CROPPERS
 
 

@@ -12,9 +12,9 @@ import av
 import numpy as np
 import soundfile
 
-from hicmae_mm.datasets.audio_readers import AudioReader, open_audio
 from hicmae_mm.datasets.preparation.jobs import Job, Outcome
-from hicmae_mm.datasets.tracks import clock_start_seconds, open_container, picture_tracks
+from hicmae_mm.datasets.readers.audio import AudioReader, open_audio
+from hicmae_mm.datasets.readers.tracks import clock_start_seconds, open_container, picture_tracks
 
 FORMATS = ('wav', 'flac')
 _BLOCK_SECONDS = 10  # of sound in memory
@@ -61,7 +61,7 @@ def _decibel(amplitude: float) -> float | None:
 class ExtractAudio:
     """Writes the sound of a file to a file of its own; the work of ``extract_audio.py``.
 
-    Track, mixing of channels and times are those of :func:`~hicmae_mm.datasets.audio_readers.open_audio`. The file made
+    Track, mixing of channels and times are those of :func:`~hicmae_mm.datasets.readers.audio.open_audio`. The file made
     starts where the clock of its source does: sound that starts later than the pictures has zeros before it.
 
     Attributes:

@@ -11,7 +11,7 @@ import numpy as np
 
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.preparation.jobs import Job
-from hicmae_mm.datasets.pyav_reader import PyAVReader
+from hicmae_mm.datasets.readers.pyav_video import PyAVReader
 from hicmae_mm.datasets.writers import write_video
 
 _STAMP_ROUNDING_SECONDS = 6e-4  # containers round time stamps to milliseconds

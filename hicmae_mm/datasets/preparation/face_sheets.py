@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from hicmae_mm.datasets.preparation.jobs import Job, Outcome
-from hicmae_mm.datasets.video_readers import open_video
+from hicmae_mm.datasets.readers.video import open_video
 from hicmae_mm.utils.files import replaced_file
 
 _COLUMNS, _ROWS = 8, 2

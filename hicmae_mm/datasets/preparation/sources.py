@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from hicmae_mm.datasets.folders import IMAGE_SUFFIXES, walk
 from hicmae_mm.datasets.preparation.jobs import Job
+from hicmae_mm.datasets.readers.folders import IMAGE_SUFFIXES, walk
 
 VIDEO_EXTENSIONS = (
     *('mp4', 'm4v', 'mov', 'qt', '3gp', '3g2', 'mkv', 'webm', 'avi', 'divx', 'flv', 'f4v', 'wmv', 'asf'),

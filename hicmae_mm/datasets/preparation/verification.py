@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from mmengine.dataset import Compose
 
-from hicmae_mm.datasets.audio_readers import open_audio
 from hicmae_mm.datasets.av_dataset import seeded
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.preparation.audio import Loudness
 from hicmae_mm.datasets.preparation.listed_clips import STREAMS, ListedClip, column_hint
 from hicmae_mm.datasets.preparation.pool import Failure, run_parallel
-from hicmae_mm.datasets.source_clip import Clip
+from hicmae_mm.datasets.readers.audio import open_audio
+from hicmae_mm.datasets.readers.source_clip import Clip
 from hicmae_mm.datasets.transforms.audio_io import Filterbank, LoadAudio
 from hicmae_mm.datasets.transforms.video_io import DecodeFrames, OpenVideo, SampleClips
 
@@ -60,7 +60,7 @@ class CheckClip:
         silent_peak_db: Sound whose peak is lower is silent (dB relative to full scale).
         silent_rms_db: Sound whose root mean square is lower is silent.
         max_mismatch_seconds: Largest difference between the lengths of pictures and sound.
-        backend: Decoder; see :func:`~hicmae_mm.datasets.video_readers.open_video`.
+        backend: Decoder; see :func:`~hicmae_mm.datasets.readers.video.open_video`.
         frame_folder_fps: Frame rate of folders of frames; without it their length is not known, nor compared.
     """
 

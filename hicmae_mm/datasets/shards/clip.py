@@ -20,10 +20,10 @@ from typing import Any, Protocol
 import numpy as np
 import soundfile
 
-from hicmae_mm.datasets.audio_readers import AudioReader, SoundFileReader
 from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.readers.audio import AudioReader, SoundFileReader
+from hicmae_mm.datasets.readers.video import decode_image
 from hicmae_mm.datasets.shards.metadata import check_clip_meta
-from hicmae_mm.datasets.video_readers import decode_image
 
 META, FRAMES = 'json', 'video.jpgs'
 SOUND = {'flac': 'sound.flac', 'pcm': 'sound.pcm'}
@@ -119,7 +119,7 @@ def _next_block(offset: int) -> int:
 
 
 class PackedVideoReader:
-    """Frames of a clip; see :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
+    """Frames of a clip; see :class:`~hicmae_mm.datasets.readers.video.VideoReader`."""
 
     def __init__(self, source: ByteSource, start: int, about: dict[str, Any], name: str) -> None:
         self._source, self._start, self._name = source, start, name
@@ -129,7 +129,7 @@ class PackedVideoReader:
         self.fps: float | None = about['fps']
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
-        """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
+        """See :class:`~hicmae_mm.datasets.readers.video.VideoReader`."""
         frames = None
         for slot, (index, data) in enumerate(self._pictures(indices)):
             frame = decode_image(data, f'{self._name}, frame {index} of {self.num_frames}')
@@ -157,7 +157,7 @@ class PackedVideoReader:
                 yield index, data[self._offsets[index] - begin : self._offsets[index + 1] - begin]
 
     def frame_seconds(self, index: int) -> tuple[float, float]:
-        """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
+        """See :class:`~hicmae_mm.datasets.readers.video.VideoReader`."""
         if self._seconds is not None:
             return self._seconds[index], self._seconds[index + 1]
         if self.fps is None:
@@ -168,7 +168,7 @@ class PackedVideoReader:
         return index / self.fps, (index + 1) / self.fps
 
     def close(self) -> None:
-        """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
+        """See :class:`~hicmae_mm.datasets.readers.video.VideoReader`."""
 
 
 class PcmReader:
@@ -183,7 +183,7 @@ class PcmReader:
         self.num_samples: int = about['num_samples']
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """See :class:`~hicmae_mm.datasets.audio_readers.AudioReader`."""
+        """See :class:`~hicmae_mm.datasets.readers.audio.AudioReader`."""
         if not 0 <= start <= stop <= self.num_samples:
             raise MediaError(f'{self._name}: samples {start}..{stop} wanted, {self.num_samples} there')
         data = self._source.read(self._start + 2 * start, self._start + 2 * stop)
@@ -191,7 +191,7 @@ class PcmReader:
         return samples
 
     def close(self) -> None:
-        """See :class:`~hicmae_mm.datasets.audio_readers.AudioReader`."""
+        """See :class:`~hicmae_mm.datasets.readers.audio.AudioReader`."""
 
 
 def clip_members(

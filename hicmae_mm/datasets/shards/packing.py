@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 
 from hicmae_mm.datasets.annotations import LabelParser, load_annotations
-from hicmae_mm.datasets.audio_readers import AlignedAudio, AudioReader, open_audio
 from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.readers.audio import AlignedAudio, AudioReader, open_audio
+from hicmae_mm.datasets.readers.video import FrameFolderReader, VideoReader, decode_image, open_video
 from hicmae_mm.datasets.records import columns_of
 from hicmae_mm.datasets.resampling import resample_waveform
 from hicmae_mm.datasets.shards.clip import SOUND, clip_members
-from hicmae_mm.datasets.video_readers import FrameFolderReader, VideoReader, decode_image, open_video
 
 _CHUNK = 64  # frames decoded at once
 _STAMP_ROUNDING_SECONDS = 6e-4  # containers round time stamps to milliseconds
@@ -97,7 +97,7 @@ class ClipPacker:
         quality: Quality of the JPEG files, 1..100. JPEG files that need no change are copied.
         audio_format: ``'flac'`` or ``'pcm'``, mono with 16 bits.
         sample_rate_hz: Sample rate of the stored sound. None keeps that of the file.
-        backend: Decoder; see :func:`~hicmae_mm.datasets.video_readers.open_video`.
+        backend: Decoder; see :func:`~hicmae_mm.datasets.readers.video.open_video`.
         frame_folder_fps: Frame rate of folders of frames.
 
     Raises:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hicmae_mm.datasets.audio_readers import open_audio
 from hicmae_mm.datasets.conversion.lists import write_whole
 from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.readers.audio import open_audio
 from hicmae_mm.datasets.resampling import resample_waveform
 from hicmae_mm.datasets.speech.folds import Fold
 from hicmae_mm.datasets.speech.normalization import normalize_by_speaker

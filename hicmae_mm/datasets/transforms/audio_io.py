@@ -9,9 +9,9 @@ import torch
 from mmcv.transforms import BaseTransform
 from torch import Tensor
 
-from hicmae_mm.datasets.audio_readers import AudioReader
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.filterbank import frame_samples, kaldi_filterbank
+from hicmae_mm.datasets.readers.audio import AudioReader
 from hicmae_mm.datasets.resampling import resample_waveform
 from hicmae_mm.datasets.transforms.sound import follows_pictures, open_sound
 from hicmae_mm.datasets.transforms.temporal import AudioSpan

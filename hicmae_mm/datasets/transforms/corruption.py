@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from hicmae_mm.datasets.audio_readers import open_audio
 from hicmae_mm.datasets.noise import as_int16, as_waveform, mix_noise, noise_piece
+from hicmae_mm.datasets.readers.audio import open_audio
 from hicmae_mm.datasets.resampling import resample_waveform
 from hicmae_mm.registry import TRANSFORMS
 

@@ -12,7 +12,7 @@ import scipy
 from mmcv.transforms import BaseTransform
 
 from hicmae_mm.datasets.noise import root_mean_square
-from hicmae_mm.datasets.pyav_audio import samples_of
+from hicmae_mm.datasets.readers.pyav_audio import samples_of
 from hicmae_mm.datasets.resampling import resample_waveform
 from hicmae_mm.datasets.transforms.corruption import clip_generator
 from hicmae_mm.registry import TRANSFORMS

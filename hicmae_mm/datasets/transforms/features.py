@@ -9,7 +9,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from hicmae_mm.datasets.errors import MediaError
-from hicmae_mm.datasets.folders import numeric_order
+from hicmae_mm.datasets.readers.folders import numeric_order
 from hicmae_mm.datasets.stored_features import INFO_FILE, open_stored_feature
 from hicmae_mm.datasets.transforms.sources import cell_of, path_below
 from hicmae_mm.registry import TRANSFORMS

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from hicmae_mm.datasets.audio_readers import AlignedAudio, AudioReader, open_audio
 from hicmae_mm.datasets.errors import MediaError
-from hicmae_mm.datasets.spans import AudioPart
+from hicmae_mm.datasets.readers.audio import AlignedAudio, AudioReader, open_audio
+from hicmae_mm.datasets.readers.spans import AudioPart
 
 
 def open_sound(results: dict[str, Any]) -> AudioReader:

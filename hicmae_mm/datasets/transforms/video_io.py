@@ -9,8 +9,9 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from hicmae_mm.datasets.errors import MediaError
-from hicmae_mm.datasets.frame_cache import FrameCache
-from hicmae_mm.datasets.spans import VideoPart
+from hicmae_mm.datasets.readers.frame_cache import FrameCache
+from hicmae_mm.datasets.readers.spans import VideoPart
+from hicmae_mm.datasets.readers.video import BACKENDS, VideoReader, open_video
 from hicmae_mm.datasets.transforms.sound import follows_pictures, open_sound
 from hicmae_mm.datasets.transforms.temporal import (
     AudioSpan,
@@ -20,7 +21,6 @@ from hicmae_mm.datasets.transforms.temporal import (
     train_frame_indices,
     view_frame_indices,
 )
-from hicmae_mm.datasets.video_readers import BACKENDS, VideoReader, open_video
 from hicmae_mm.registry import TRANSFORMS
 
 _PLACEHOLDER_SHAPE = (256, 256)  # img_shape for spatial transforms if there are no pictures

@@ -8,7 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop, Runner
 from torch import nn
 
-from hicmae_mm.datasets.numbering import number_samples
+from hicmae_mm.datasets.readers.numbering import number_samples
 from hicmae_mm.engine.wrappers.base import unwrapped
 from hicmae_mm.models.sample_memory import SampleMemory
 from hicmae_mm.registry import HOOKS

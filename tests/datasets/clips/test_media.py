@@ -9,7 +9,7 @@ import pytest
 from hicmae_mm.datasets.clips.inputs import ClipInput
 from hicmae_mm.datasets.clips.media import ArrayVideo, ForwardReader, OpenClip, Timeline
 from hicmae_mm.datasets.errors import MediaError
-from hicmae_mm.datasets.video_readers import open_video
+from hicmae_mm.datasets.readers.video import open_video
 from tests.conftest import MediaFolder
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from hicmae_mm.datasets.errors import MediaError
-from hicmae_mm.datasets.source_clip import Clip
+from hicmae_mm.datasets.readers.source_clip import Clip
 from tests.conftest import MediaFolder
 
 FRAME_BYTES = 64 * 64 * 3

@@ -11,8 +11,8 @@ from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.faces import CropOptions, HaarCascade, LocatingCropper, TrackedBoxes, WholeFrame, YuNet
 from hicmae_mm.datasets.faces.alignment import box_transforms, cut_out, landmark_transforms
 from hicmae_mm.datasets.faces.tracked_boxes import read_boxes
-from hicmae_mm.datasets.source_clip import Clip
-from hicmae_mm.datasets.video_readers import open_video, read_image
+from hicmae_mm.datasets.readers.source_clip import Clip
+from hicmae_mm.datasets.readers.video import open_video, read_image
 from hicmae_mm.datasets.writers import write_video
 from hicmae_mm.registry import FACE_CROPPERS
 from tests.conftest import MediaFolder

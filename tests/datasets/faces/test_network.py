@@ -20,7 +20,7 @@ from sklearn.datasets import load_sample_image
 
 from hicmae_mm.datasets.faces import YuNet
 from hicmae_mm.datasets.faces.network import FILE_NAME, network_file
-from hicmae_mm.datasets.video_readers import read_image
+from hicmae_mm.datasets.readers.video import read_image
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):

@@ -9,7 +9,7 @@ import pytest
 
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.faces import CropOptions, OpenFace
-from hicmae_mm.datasets.video_readers import read_image
+from hicmae_mm.datasets.readers.video import read_image
 from tests.conftest import MediaFolder
 
 HEADER = 'frame, face_id, timestamp, confidence, success'

@@ -13,7 +13,7 @@ from sklearn.datasets import load_sample_image
 from hicmae_mm.datasets.faces import YuNet
 from hicmae_mm.datasets.faces.boxes import NO_FACES, Faces
 from hicmae_mm.datasets.faces.sparse_search import search_sparsely
-from hicmae_mm.datasets.video_readers import read_image
+from hicmae_mm.datasets.readers.video import read_image
 
 SECONDS = [t / 25 for t in range(13)]
 

@@ -14,8 +14,8 @@ from hicmae_mm.datasets.faces import CropOptions, YuNet
 from hicmae_mm.datasets.faces.boxes import Faces
 from hicmae_mm.datasets.faces.speaker import loudness_of, mouths_of, speaker_weights
 from hicmae_mm.datasets.faces.tracking import link_tracks
+from hicmae_mm.datasets.readers.video import open_video, read_image
 from hicmae_mm.datasets.synthetic.clips import make_clip, sample_actor
-from hicmae_mm.datasets.video_readers import open_video, read_image
 from hicmae_mm.datasets.writers import write_video
 
 FPS, RATE_HZ = 25, 16000

@@ -9,7 +9,7 @@ import pytest
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.preparation.cutting import Cut, CutVideo, summarize_cuts
 from hicmae_mm.datasets.preparation.jobs import Job, Outcome
-from hicmae_mm.datasets.video_readers import open_video
+from hicmae_mm.datasets.readers.video import open_video
 from hicmae_mm.datasets.writers import write_video
 
 FPS = 10

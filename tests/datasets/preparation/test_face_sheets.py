@@ -9,7 +9,7 @@ import numpy as np
 
 from hicmae_mm.datasets.preparation.face_sheets import sheets_folder, with_sheets, write_sheet
 from hicmae_mm.datasets.preparation.jobs import Job, Outcome
-from hicmae_mm.datasets.video_readers import read_image
+from hicmae_mm.datasets.readers.video import read_image
 
 
 def face_folder(path: Path, numbers: range) -> Path:

@@ -10,12 +10,12 @@ from torch import from_numpy
 from torchaudio.functional import resample
 
 from hicmae_mm.datasets import MediaError
-from hicmae_mm.datasets.audio_readers import open_audio
+from hicmae_mm.datasets.readers.audio import open_audio
+from hicmae_mm.datasets.readers.video import open_video, read_image
 from hicmae_mm.datasets.shards.clip import PackedClip
 from hicmae_mm.datasets.shards.packing import ClipPacker, ListedClip, read_list, resampled_frames
 from hicmae_mm.datasets.shards.storage import MemoryBytes
 from hicmae_mm.datasets.shards.writing import ShardFile
-from hicmae_mm.datasets.video_readers import open_video, read_image
 from tests.conftest import MediaFolder
 
 

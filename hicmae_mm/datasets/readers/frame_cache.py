@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from hicmae_mm.datasets.errors import MediaError
-from hicmae_mm.datasets.video_readers import VideoReader
+from hicmae_mm.datasets.readers.video import VideoReader
 
 _BYTES_PER_SLOT = 1 << 15  # memory per entry of the table; the table may fill up early if clips are smaller
 _ENTRY = np.dtype(
@@ -151,7 +151,7 @@ class FrameCache:
 
 
 class CachedReader:
-    """Reads a video from the cache; see :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
+    """Reads a video from the cache; see :class:`~hicmae_mm.datasets.readers.video.VideoReader`."""
 
     def __init__(self, clip: _Clip, open_file: Callable[[], VideoReader]) -> None:
         self._clip = clip
@@ -160,15 +160,15 @@ class CachedReader:
         self.fps = clip.fps
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
-        """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`. The frames are a copy, which may be changed."""
+        """See :class:`~hicmae_mm.datasets.readers.video.VideoReader`. The frames are a copy, which may be changed."""
         return self._clip.frames[np.asarray(indices, dtype=np.intp)]
 
     def frame_seconds(self, index: int) -> tuple[float, float]:
-        """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
+        """See :class:`~hicmae_mm.datasets.readers.video.VideoReader`."""
         if self._clip.seconds is None:
             return self._open_file().frame_seconds(index)
         start, end = self._clip.seconds[index].tolist()
         return start, end
 
     def close(self) -> None:
-        """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
+        """See :class:`~hicmae_mm.datasets.readers.video.VideoReader`."""

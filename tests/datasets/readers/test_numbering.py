@@ -4,7 +4,7 @@ import pytest
 from mmengine.dataset import ClassBalancedDataset, ConcatDataset, RepeatDataset
 
 from hicmae_mm.datasets import AudioVisualDataset
-from hicmae_mm.datasets.numbering import number_samples
+from hicmae_mm.datasets.readers.numbering import number_samples
 from tests.conftest import MediaFolder
 
 

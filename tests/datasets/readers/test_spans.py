@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from hicmae_mm.datasets import AudioVisualDataset, MediaError
-from hicmae_mm.datasets.audio_readers import open_audio
+from hicmae_mm.datasets.readers.audio import open_audio
 from tests.conftest import SAMPLE_RATE_HZ, MediaFolder
 
 PIPELINE = [

@@ -15,8 +15,8 @@ import av
 from av.container import InputContainer
 from av.stream import Disposition
 
-from hicmae_mm.datasets.containers import check_complete
 from hicmae_mm.datasets.errors import MediaError, decoder_errors
+from hicmae_mm.datasets.readers.containers import check_complete
 
 LONGEST_SECONDS = 1e7
 """Largest time stamp (116 days). A larger one means that the file is damaged."""
@@ -41,7 +41,9 @@ _OPTIONS = {'format_whitelist': _FORMATS.replace(' ', ','), 'protocol_whitelist'
 
 
 def open_container(path: Path) -> InputContainer:
-    """Opens a media file after a check of its first bytes; see :func:`~hicmae_mm.datasets.containers.check_complete`.
+    """Opens a media file after a check of its first bytes.
+
+    See :func:`~hicmae_mm.datasets.readers.containers.check_complete`.
 
     Args:
         path: The file.

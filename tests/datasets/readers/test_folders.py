@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hicmae_mm.datasets.errors import MediaError
-from hicmae_mm.datasets.folders import is_leftover, picture_files, visible_names, walk
+from hicmae_mm.datasets.readers.folders import is_leftover, picture_files, visible_names, walk
 
 LEFTOVERS = ('._1.jpg', '.DS_Store', 'Thumbs.db', 'thumbs.db', 'desktop.ini', '__MACOSX', '@eaDir', '.AppleDouble')
 

@@ -4,8 +4,8 @@ import av
 import numpy as np
 import pytest
 
-from hicmae_mm.datasets.audio_readers import PyAVAudioReader, SoundFileReader, open_audio
 from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.readers.audio import PyAVAudioReader, SoundFileReader, open_audio
 from tests.conftest import MediaFolder
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hicmae_mm.datasets.errors import MediaError
-from hicmae_mm.datasets.video_readers import (
+from hicmae_mm.datasets.readers.video import (
     BACKENDS,
     DecordReader,
     FrameFolderReader,

@@ -17,11 +17,11 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from hicmae_mm.datasets.decord_reader import DecordReader
 from hicmae_mm.datasets.errors import MediaError
-from hicmae_mm.datasets.folders import IMAGE_SUFFIXES, picture_files
-from hicmae_mm.datasets.picture_size import picture_size
-from hicmae_mm.datasets.pyav_reader import PyAVReader
+from hicmae_mm.datasets.readers.decord_video import DecordReader
+from hicmae_mm.datasets.readers.folders import IMAGE_SUFFIXES, picture_files
+from hicmae_mm.datasets.readers.picture_size import picture_size
+from hicmae_mm.datasets.readers.pyav_video import PyAVReader
 from hicmae_mm.datasets.stand_ins import HEAD_BYTES, stand_in
 
 __all__ = [

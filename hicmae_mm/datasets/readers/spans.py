@@ -8,15 +8,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hicmae_mm.datasets.audio_readers import AudioReader
 from hicmae_mm.datasets.errors import MediaError
-from hicmae_mm.datasets.video_readers import VideoReader
+from hicmae_mm.datasets.readers.audio import AudioReader
+from hicmae_mm.datasets.readers.video import VideoReader
 
 Span = tuple[float, float]  # start and end in seconds on the clock of the file; the end may be infinite
 
 
 class VideoPart:
-    """Reads the frames that start within a span. See :class:`~hicmae_mm.datasets.video_readers.VideoReader`.
+    """Reads the frames that start within a span. See :class:`~hicmae_mm.datasets.readers.video.VideoReader`.
 
     Args:
         reader: Reader of the whole video.
@@ -43,7 +43,7 @@ class VideoPart:
             raise MediaError(f'{name}: no frame lies within {_shown(span)}; the last frame starts at {last:.2f} s')
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
-        """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
+        """See :class:`~hicmae_mm.datasets.readers.video.VideoReader`."""
         return self._reader.read([self.first_frame + index for index in indices])
 
     def frame_seconds(self, index: int) -> tuple[float, float]:
@@ -70,7 +70,7 @@ class _FrameStarts(Sequence[float]):
 
 
 class AudioPart:
-    """Reads the samples of a span. See :class:`~hicmae_mm.datasets.audio_readers.AudioReader`.
+    """Reads the samples of a span. See :class:`~hicmae_mm.datasets.readers.audio.AudioReader`.
 
     Args:
         reader: Reader of the whole track. Its sample 0 is heard at time 0 of the clock of the file.
@@ -95,7 +95,7 @@ class AudioPart:
             raise MediaError(f'{name}: no sound lies within {_shown(span)}; the track ends at {seconds:.2f} s')
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """See :class:`~hicmae_mm.datasets.audio_readers.AudioReader`."""
+        """See :class:`~hicmae_mm.datasets.readers.audio.AudioReader`."""
         return self._reader.read(self._first + start, self._first + min(stop, self.num_samples))
 
     def close(self) -> None:

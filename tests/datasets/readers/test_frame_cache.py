@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from hicmae_mm.datasets.errors import MediaError
-from hicmae_mm.datasets.frame_cache import CachedReader, FrameCache
+from hicmae_mm.datasets.readers.frame_cache import CachedReader, FrameCache
+from hicmae_mm.datasets.readers.video import VideoReader, open_video
 from hicmae_mm.datasets.transforms import DecodeFrames, OpenVideo, SampleClips
-from hicmae_mm.datasets.video_readers import VideoReader, open_video
 from tests.conftest import MediaFolder
 
 FRAME_BYTES = 64 * 64 * 3

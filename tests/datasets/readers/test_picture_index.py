@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hicmae_mm.datasets.picture_index import _ascending
+from hicmae_mm.datasets.readers.picture_index import _ascending
 
 
 @pytest.mark.parametrize(

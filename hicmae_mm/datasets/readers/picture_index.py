@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from av.container import InputContainer
 
 from hicmae_mm.datasets.errors import MediaError
-from hicmae_mm.datasets.tracks import LONGEST_SECONDS, check_gap, decoded_frames
+from hicmae_mm.datasets.readers.tracks import LONGEST_SECONDS, check_gap, decoded_frames
 
 _SEEKABLE_FORMATS = {'mov,mp4,m4a,3gp,3g2,mj2', 'matroska,webm'}
 _ONE_PICTURE_PER_PACKET = {
@@ -198,7 +198,8 @@ def _check_stamps(stamps: list[int], track: Any, path: Path) -> list[int]:
     """Returns the time stamps if they are plausible.
 
     Raises:
-        MediaError: If a time stamp lies beyond :data:`~hicmae_mm.datasets.tracks.LONGEST_SECONDS`, or they jump.
+        MediaError: If a time stamp lies beyond :data:`~hicmae_mm.datasets.readers.tracks.LONGEST_SECONDS`, or time
+            stamps jump.
     """
     seconds = max(abs(stamps[0]), abs(stamps[-1])) * float(track.time_base or 1)
     if seconds > LONGEST_SECONDS:

@@ -11,9 +11,9 @@ from typing import BinaryIO, Protocol
 import numpy as np
 import soundfile
 
-from hicmae_mm.datasets.containers import check_complete
 from hicmae_mm.datasets.errors import MediaError, decoder_errors
-from hicmae_mm.datasets.pyav_audio import PyAVAudioReader, check_finite
+from hicmae_mm.datasets.readers.containers import check_complete
+from hicmae_mm.datasets.readers.pyav_audio import PyAVAudioReader, check_finite
 
 __all__ = ['AlignedAudio', 'AudioReader', 'PyAVAudioReader', 'SoundFileReader', 'open_audio']
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hicmae_mm.datasets.downmix import to_mono
+from hicmae_mm.datasets.readers.downmix import to_mono
 
 SIDE = 0.5**0.5
 

@@ -10,9 +10,9 @@ from typing import Any
 import av
 import numpy as np
 
-from hicmae_mm.datasets.downmix import to_mono
 from hicmae_mm.datasets.errors import MediaError, decoder_errors
-from hicmae_mm.datasets.tracks import (
+from hicmae_mm.datasets.readers.downmix import to_mono
+from hicmae_mm.datasets.readers.tracks import (
     LONGEST_SECONDS,
     check_gap,
     clock_start_seconds,
@@ -35,7 +35,7 @@ _LEAST_BYTES_PER_SECOND = 50  # real sound needs at least this much; a header th
 
 
 class PyAVAudioReader:
-    """Reads a sound track with PyAV; see :class:`~hicmae_mm.datasets.audio_readers.AudioReader`.
+    """Reads a sound track with PyAV; see :class:`~hicmae_mm.datasets.readers.audio.AudioReader`.
 
     If the container supports exact seeking, decoding starts shortly before the requested samples, else at the start of
     the track. Consecutive reads decode no sample twice.
@@ -102,7 +102,7 @@ class PyAVAudioReader:
         return (end - self._first_stamp) * self._time_base
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """See :class:`~hicmae_mm.datasets.audio_readers.AudioReader`."""
+        """See :class:`~hicmae_mm.datasets.readers.audio.AudioReader`."""
         samples = np.zeros(stop - start, dtype=np.float32)
         if not self._exact_from <= start <= self._decoded_to + self.sample_rate_hz:
             self._restart(start)
@@ -170,7 +170,7 @@ class PyAVAudioReader:
         self._open()
 
     def close(self) -> None:
-        """See :class:`~hicmae_mm.datasets.audio_readers.AudioReader`."""
+        """See :class:`~hicmae_mm.datasets.readers.audio.AudioReader`."""
         self._container.close()
 
 

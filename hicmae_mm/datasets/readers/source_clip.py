@@ -9,7 +9,7 @@ from types import TracebackType
 import numpy as np
 
 from hicmae_mm.datasets.errors import MediaError
-from hicmae_mm.datasets.video_readers import PyAVReader, open_video
+from hicmae_mm.datasets.readers.video import PyAVReader, open_video
 
 _HELD_BYTES = 2**28
 _ASSUMED_FPS = 25.0
@@ -22,7 +22,7 @@ class Clip:
         path: Video file, or folder of pictures.
         name: Path relative to the folder of the data set, without extension. Other files of the clip have the same
             name. By default it is the name of the file.
-        backend: See :func:`~hicmae_mm.datasets.video_readers.open_video`.
+        backend: See :func:`~hicmae_mm.datasets.readers.video.open_video`.
         frame_folder_fps: Frame rate of a folder of pictures; None if it is not known.
         held_bytes: Largest size of the decoded frames in memory. A clip that fits is decoded only once.
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from hicmae_mm.datasets.errors import MediaError
-from hicmae_mm.datasets.picture_size import picture_size
-from hicmae_mm.datasets.video_readers import open_video
+from hicmae_mm.datasets.readers.picture_size import picture_size
+from hicmae_mm.datasets.readers.video import open_video
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 

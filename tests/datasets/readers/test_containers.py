@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from hicmae_mm.datasets.containers import check_complete
 from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.readers.containers import check_complete
 from tests.conftest import MediaFolder
 
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from hicmae_mm.datasets.errors import MediaError, decoder_errors
-from hicmae_mm.datasets.pyav_reader import PyAVReader
+from hicmae_mm.datasets.readers.pyav_video import PyAVReader
 
 _PLAIN_SUFFIXES = {'.mp4', '.m4v', '.mov'}
 
 
 class DecordReader:
-    """Reads a video with decord; see :class:`~hicmae_mm.datasets.video_readers.VideoReader`.
+    """Reads a video with decord; see :class:`~hicmae_mm.datasets.readers.video.VideoReader`.
 
     decord ignores edit lists, pixel shapes and open groups of pictures, and some forged headers make it end the whole
     process. Therefore PyAV opens every file first. PyAV also provides the time stamps, and decodes the frames for which
@@ -51,7 +51,7 @@ class DecordReader:
         return is_plain and exact.is_upright()
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
-        """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
+        """See :class:`~hicmae_mm.datasets.readers.video.VideoReader`."""
         try:
             frames: np.ndarray = self._reader.get_batch(list(indices)).asnumpy()
             return frames
@@ -59,10 +59,10 @@ class DecordReader:
             return self._exact.read(indices)
 
     def frame_seconds(self, index: int) -> tuple[float, float]:
-        """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
+        """See :class:`~hicmae_mm.datasets.readers.video.VideoReader`."""
         return self._exact.frame_seconds(index)
 
     def close(self) -> None:
-        """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
+        """See :class:`~hicmae_mm.datasets.readers.video.VideoReader`."""
         self._reader = None
         self._exact.close()

@@ -11,20 +11,20 @@ from typing import Any
 import numpy as np
 from av.sidedata.sidedata import Type
 
-from hicmae_mm.datasets.displayed import DisplayConverter
 from hicmae_mm.datasets.errors import MediaError, decoder_errors
-from hicmae_mm.datasets.picture_index import index_by_decoding, index_of_packets
-from hicmae_mm.datasets.tracks import clock_start_seconds, decoded_frames, open_container, picture_track
+from hicmae_mm.datasets.readers.displayed import DisplayConverter
+from hicmae_mm.datasets.readers.picture_index import index_by_decoding, index_of_packets
+from hicmae_mm.datasets.readers.tracks import clock_start_seconds, decoded_frames, open_container, picture_track
 
 _LARGEST_RATE_HZ = 1000
 _RATE_TOLERANCE = 0.01  # largest relative difference between the rate in the header and that of the time stamps
 
 
 class PyAVReader:
-    """Reads a video with PyAV; see :class:`~hicmae_mm.datasets.video_readers.VideoReader`.
+    """Reads a video with PyAV; see :class:`~hicmae_mm.datasets.readers.video.VideoReader`.
 
     The constructor reads the time stamps of all packets, so that frame indices are exact. If the packets do not list
-    the pictures reliably, it decodes the whole track; see :mod:`hicmae_mm.datasets.picture_index`.
+    the pictures reliably, it decodes the whole track; see :mod:`hicmae_mm.datasets.readers.picture_index`.
 
     Args:
         path: The video.
@@ -91,7 +91,7 @@ class PyAVReader:
         return {stamp: position for position, stamp in enumerate(self._index.stamps)}
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
-        """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
+        """See :class:`~hicmae_mm.datasets.readers.video.VideoReader`."""
         frames: np.ndarray | None = None
         for slot, frame in enumerate(self.forward(indices)):
             if frames is None:
@@ -189,7 +189,7 @@ class PyAVReader:
         self._open()
 
     def frame_seconds(self, index: int) -> tuple[float, float]:
-        """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
+        """See :class:`~hicmae_mm.datasets.readers.video.VideoReader`."""
         stamps = self._index.stamps
         end = stamps[index + 1] if index + 1 < self.num_frames else self._index.end
         return self._seconds(stamps[index]), self._seconds(end)
@@ -198,6 +198,6 @@ class PyAVReader:
         return float(stamp * self._time_base - self._start)
 
     def close(self) -> None:
-        """See :class:`~hicmae_mm.datasets.video_readers.VideoReader`."""
+        """See :class:`~hicmae_mm.datasets.readers.video.VideoReader`."""
         self._kept = []
         self._container.close()
