@@ -13,7 +13,7 @@ import numpy as np
 from hicmae_mm.datasets.av_dataset import AudioVisualDataset
 from hicmae_mm.datasets.clips.media import Timeline
 from hicmae_mm.datasets.errors import MediaError
-from hicmae_mm.datasets.video_readers import open_video
+from hicmae_mm.datasets.readers.video import open_video
 
 _TEXT_FIELDS = ('text', 'transcript')
 
