@@ -60,6 +60,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--text', action='store_true', help='send the transcript (column text of the list)')
     parser.add_argument('--longest-side', type=int, default=512, help='longer side of a frame in pixels (%(default)s)')
     parser.add_argument('--quality', type=int, default=85, help='JPEG quality, 1 to 100 (%(default)s)')
+    parser.add_argument(
+        '--names', nargs='+', help='word for each class in order, where the names of the corpus are short'
+    )
     parser.add_argument('--open-vocabulary', action='store_true', help='ask for any words of emotion')
     parser.add_argument('--batch-size', type=int, default=8, help='clips in a question (%(default)s)')
     parser.add_argument('--tries', type=int, default=2, help='times that a question is asked before it is divided')
@@ -164,7 +167,7 @@ def required_classes(args: argparse.Namespace, dataset: AudioVisualDataset) -> t
     """Returns the names of the classes.
 
     Raises:
-        ValueError: If there are none.
+        ValueError: If there are none, or ``--names`` does not give one to each class.
     """
     classes = classes_of(dataset.metainfo)
     if dataset.task == 'regression' or not classes:
@@ -172,7 +175,11 @@ def required_classes(args: argparse.Namespace, dataset: AudioVisualDataset) -> t
             f'the test set of {args.config} has no names of classes to ask for; '
             'give them by test_dataloader.dataset.metainfo.classes, or ask for any words with --open-vocabulary'
         )
-    return tuple(classes)
+    if args.names is not None and len(set(args.names)) != len(classes):
+        raise ValueError(
+            f'--names must give {len(classes)} different words, for {", ".join(classes)}; got {args.names}'
+        )
+    return tuple(args.names or classes)
 
 
 def estimate(

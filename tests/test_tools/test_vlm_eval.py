@@ -72,6 +72,15 @@ def test_a_corpus_is_asked_about_and_measured(config: Path, tmp_path: Path, caps
     assert json.loads((tmp_path / 'measured.json').read_text())['UAR'] == 1.0
 
 
+def test_words_stand_for_the_names_of_classes(config: Path, tmp_path: Path) -> None:
+    names = ('wütend', 'froh', 'neutral', 'traurig')
+    with chat_server(lambda request: completion(ranking(*[['Traurig']] * len(items_of(request))))) as server:
+        line = (config, '--base-url', server.address, '--model', 'm', '--yes', '--work-dir', tmp_path / 'out')
+        call('vlm_eval.py', *line, '--names', *names)
+        assert failure('vlm_eval.py', *line, '--names', 'a', 'b').startswith('--names must give 4 different words')
+    assert {int(item['pred_label'][0]) for item in read_predictions(tmp_path / 'out' / 'predictions.pkl')} == {3}
+
+
 def test_words_of_an_open_vocabulary(config: Path, tmp_path: Path) -> None:
     with chat_server(lambda request: completion(ranking(*[['proud', 'calm']] * len(items_of(request))))) as server:
         line = ('--base-url', server.address, '--model', 'm', '--open-vocabulary', '--limit', 3, '--yes')
