@@ -155,7 +155,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     allow_training_checkpoints()
     extraction = prepare(args)
     if is_main_process():
-        tell_what_is_odd(extraction)
+        print_oddities(extraction)
     info = extraction.run(args.out, args.batch_size, args.num_workers, args.force, ProgressLines())
     if is_main_process():
         print(f'{info["num_rows"]} rows of {", ".join(extraction.extractor.definitions())} are in {args.out}')
@@ -165,8 +165,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(info['num_bad'] > 0 and not args.allow_failures)
 
 
-def tell_what_is_odd(extraction: FeatureExtraction) -> None:
-    """Says which weights the checkpoint lacks, and which steps of a training pipeline are left out."""
+def print_oddities(extraction: FeatureExtraction) -> None:
+    """Prints which weights the checkpoint lacks, and which steps of a training pipeline are left out."""
     if 'clip' in extraction.extractor.streams and any(name.startswith('aggreg') for name in extraction.loaded.missing):
         print('The checkpoint has no mix of layers: the clip feature mixes them equally')
     if extraction.left_out:

@@ -167,8 +167,8 @@ def shared_cores(num_jobs: int) -> dict[str, str]:
     return {'OMP_NUM_THREADS': str(max(num_cores() // num_jobs - LOADER_WORKERS, 1))}
 
 
-def forget_outdated(steps: list[Step], marks: StepMarks, work_dir: Path) -> None:
-    """Forgets a step whose command has changed since, and all that need it, with their trainings."""
+def remove_outdated(steps: list[Step], marks: StepMarks, work_dir: Path) -> None:
+    """Removes the marks of steps whose command has changed, and of all that need them, with their trainings."""
     outdated: set[str] = set()
     for step in steps:
         if marks.is_outdated(step) or not outdated.isdisjoint(step.needs):
@@ -233,7 +233,7 @@ def main() -> int:
     if args.force:
         shutil.rmtree(ROOT / args.work_dir, ignore_errors=True)
     marks = StepMarks(ROOT / args.work_dir / 'finished')
-    forget_outdated(steps, marks, args.work_dir)
+    remove_outdated(steps, marks, args.work_dir)
     os.environ.update(shared_cores(args.jobs))
     unprinted = {'media': ('--force',)} if args.force else {}
     progress = StepProgress(steps, marks, args.jobs, console, ROOT, unprinted)

@@ -230,6 +230,18 @@ def load_encoder(
     Raises:
         FileNotFoundError: If the config or the weights do not exist.
         ValueError: If the model has no such stream, or no weights.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np, torch
+        >>> from mmengine.config import Config
+        >>> from hicmae_mm.apis import load_encoder
+        >>> from hicmae_mm.registry import MODELS
+        >>> config, weights = 'configs/hicmae_nano_audio_synthetic.py', f'{tempfile.mkdtemp()}/untrained.pth'
+        >>> torch.save(MODELS.build(Config.fromfile(config).model).state_dict(), weights)
+        >>> encoder = load_encoder(config, weights, device='cpu')
+        >>> encoder(np.zeros(32000, np.float32), 16000).utterance.shape
+        torch.Size([96])
     """
     if weights is None and is_foreign_folder(model):
         folder = Path(str(model)).expanduser()

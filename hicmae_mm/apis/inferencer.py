@@ -66,6 +66,18 @@ class EmotionInferencer(BaseInferencer):
         FileNotFoundError: If the config or the weights do not exist.
         ValueError: If the model is unknown, has no weights, or predicts no emotion.
         TypeError: If ``model`` or ``face_cropper`` has another type.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np, torch
+        >>> from mmengine.config import Config
+        >>> from hicmae_mm.apis import EmotionInferencer
+        >>> from hicmae_mm.registry import MODELS
+        >>> config, weights = 'configs/hicmae_nano_audio_synthetic.py', f'{tempfile.mkdtemp()}/untrained.pth'
+        >>> torch.save(MODELS.build(Config.fromfile(config).model).state_dict(), weights)
+        >>> inferencer = EmotionInferencer(config, weights, device='cpu')
+        >>> inferencer(dict(waveform=np.zeros(32000, np.float32), sample_rate_hz=16000))['predictions'][0]['name']
+        'clip'
     """
 
     def __init__(
@@ -179,15 +191,7 @@ class EmotionInferencer(BaseInferencer):
         stride_seconds: float | None = None,
         streams: Sequence[str] | None = None,
     ) -> Settings:
-        """Makes the settings for cutting clips.
-
-        Args:
-            window_seconds: See :meth:`__call__`.
-            stride_seconds: See :meth:`__call__`.
-            streams: See :meth:`__call__`.
-
-        Returns:
-            The settings.
+        """Makes the settings for cutting clips. The arguments are those of :meth:`__call__`.
 
         Raises:
             ValueError: If an option is out of range, or the model does not have a stream.
@@ -289,8 +293,6 @@ class EmotionInferencer(BaseInferencer):
             return_datasamples: Data samples to return in place of the results.
             out_dir: Folder for a JSON file of each result.
 
-        Returns:
-            See :meth:`__call__`.
         """
         if out_dir is not None:
             write_results(preds, Path(out_dir))

@@ -124,6 +124,18 @@ def load_recognizer(
     Raises:
         FileNotFoundError: If the config or the weights do not exist.
         ValueError: If the model is unknown, has no weights, or predicts no emotion.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np, torch
+        >>> from mmengine.config import Config
+        >>> from hicmae_mm.apis import load_recognizer
+        >>> from hicmae_mm.registry import MODELS
+        >>> config, weights = 'configs/hicmae_nano_audio_synthetic.py', f'{tempfile.mkdtemp()}/untrained.pth'
+        >>> torch.save(MODELS.build(Config.fromfile(config).model).state_dict(), weights)
+        >>> recognize = load_recognizer(config, weights, device='cpu')
+        >>> sorted(recognize(dict(waveform=np.zeros(32000, np.float32), sample_rate_hz=16000)).scores)[:2]
+        ['ANG', 'DIS']
     """
     inferencer = EmotionInferencer(
         model,

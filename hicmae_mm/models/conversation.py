@@ -24,7 +24,7 @@ from hicmae_mm.structures import EmotionDataSample, Inputs, Padded
 
 @dataclass(frozen=True)
 class Conversations:
-    """Where the utterances of a batch stand in its conversations.
+    """States where the utterances of a batch are in its conversations.
 
     Attributes:
         places: ``(N,)`` int64: place of every utterance in conversations that are padded and written one after another.

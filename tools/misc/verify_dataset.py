@@ -36,7 +36,7 @@ from hicmae_mm.datasets.preparation.listed_clips import (
     streams_of,
 )
 from hicmae_mm.datasets.preparation.pool import default_num_workers
-from hicmae_mm.datasets.preparation.provenance import Provenance, Seen, corpus_named, corpus_of, trace
+from hicmae_mm.datasets.preparation.provenance import MeasuredClip, Provenance, corpus_named, corpus_of, trace
 from hicmae_mm.datasets.preparation.report import print_failures, print_summary, show_progress
 from hicmae_mm.datasets.preparation.verification import (
     CheckClip,
@@ -115,7 +115,7 @@ def verify(args: argparse.Namespace) -> bool:
     in_columns = check_columns([clip.others for clip in clips], args.data_root)
     for found, problems in zip(findings, in_columns, strict=True):
         found.problems += problems
-    provenance = None if corpus is None else trace(corpus, [seen(found) for found in findings], len(clips))
+    provenance = None if corpus is None else trace(corpus, [measured(found) for found in findings], len(clips))
     summary = summarize_findings(findings)
     write_report(args, asdict(check), clips, findings, summary, provenance, overlaps, console)
     for text in describe(provenance, overlaps):
@@ -153,9 +153,9 @@ def compare_lists(
     return overlaps
 
 
-def seen(found: ClipFindings) -> Seen:
+def measured(found: ClipFindings) -> MeasuredClip:
     """Describes the pictures of a clip."""
-    return Seen(found.frames, found.size, found.audio_seconds)
+    return MeasuredClip(found.frames, found.size, found.audio_seconds)
 
 
 def describe(provenance: Provenance | None, overlaps: Mapping[str, SpeakerOverlap]) -> list[str]:

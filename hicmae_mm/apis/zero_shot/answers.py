@@ -1,4 +1,4 @@
-"""What an answer says about each clip, and a file in which answers are kept."""
+"""Reads what an answer says about each clip, and keeps answers in a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a language model gets of a clip: some frames as JPEG, and its transcript."""
+"""Makes what a language model gets of a clip: some frames as JPEG, and its transcript."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The message that asks a language model for the emotions of several clips."""
+"""Writes the message that asks a language model for the emotions of several clips."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ _CLASSES = tuple('happiness' if label == 'joy' else label for label in LABELS)
 
 @DATASETS.register_module()
 class MELD(AudioVisualDataset):
-    """MELD with seven emotions, joy under the name happiness; see :class:`AudioVisualDataset`."""
+    """Reads MELD with seven emotions; joy has the name happiness. See :class:`AudioVisualDataset`."""
 
     METAINFO: ClassVar[dict[str, Any]] = dict(
         name='MELD',

@@ -24,7 +24,7 @@ _COMPARE = 'scores of published checkpoints hold for their crops; on others they
 
 
 @dataclass(frozen=True)
-class Seen:
+class MeasuredClip:
     """Stores what was measured of a clip. None means unknown.
 
     Attributes:
@@ -79,23 +79,23 @@ def _plain(name: str) -> str:
     return re.sub(r'[^a-z0-9]', '', name.lower())
 
 
-def trace(corpus: str, seen: Sequence[Seen], num_clips: int) -> Provenance:
+def trace(corpus: str, measured: Sequence[MeasuredClip], num_clips: int) -> Provenance:
     """Compares the clips of a list with what is known of their corpus.
 
     Args:
         corpus: Name of the data set class.
-        seen: Measurements of the list's clips.
+        measured: Measurements of the list's clips.
         num_clips: Clips of the list.
     """
     found, crops = Provenance(corpus), CROPS[corpus]
     _count(found, crops, num_clips)
-    if not any(clip.frames for clip in seen):
+    if not any(clip.frames for clip in measured):
         found.unknown.append('no pictures were checked')
         return found
     found.unknown.append(f'whether these are: {_with_source(crops.form)}; only numbers are compared here')
-    _frames(found, crops, [clip.frames for clip in seen if clip.frames])
-    _sizes(found, crops, Counter(clip.size for clip in seen if clip.size))
-    _rate(found, crops, [clip.frames / clip.sound_seconds for clip in seen if clip.frames and clip.sound_seconds])
+    _frames(found, crops, [clip.frames for clip in measured if clip.frames])
+    _sizes(found, crops, Counter(clip.size for clip in measured if clip.size))
+    _rate(found, crops, [clip.frames / clip.sound_seconds for clip in measured if clip.frames and clip.sound_seconds])
     return found
 
 

@@ -12,15 +12,15 @@ _SHARE_MOVED = 0.5  # of the utterances, which get into another conversation tha
 
 
 class ActedClip(Protocol):
-    """What is needed of a clip."""
+    """Declares what is needed of a clip."""
 
     @property
     def actor(self) -> int:
-        """Number of the actor."""
+        """Returns the number of the actor."""
 
     @property
     def label(self) -> int:
-        """Index of the emotion."""
+        """Returns the index of the emotion."""
 
 
 C = TypeVar('C', bound=ActedClip)
@@ -28,7 +28,7 @@ C = TypeVar('C', bound=ActedClip)
 
 @dataclass(frozen=True)
 class Turn:
-    """Place of a clip: the number of the conversation, and of the utterance in it, both from 0."""
+    """States the place of a clip: the numbers of the conversation and of the utterance in it, both from 0."""
 
     conversation: int
     turn: int

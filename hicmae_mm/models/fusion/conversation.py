@@ -17,7 +17,7 @@ from hicmae_mm.registry import MODELS
 
 
 class QueryKeyValueAttention(Attention):
-    """Multi-head attention whose queries, keys and values come from different sequences.
+    """Computes multi-head attention whose queries, keys and values come from different sequences.
 
     Arguments as in :class:`~hicmae_mm.models.layers.attention.Attention`.
     """
@@ -31,7 +31,7 @@ class QueryKeyValueAttention(Attention):
 
 
 class FusionAttention(nn.Module):
-    """One layer: the leading stream gathers from itself by the keys of every other stream.
+    """Applies one layer: the leading stream gathers from itself by the keys of every other stream.
 
     Queries and values are the leading stream's, keys are the other stream's. What was gathered by each other stream is
     joined to the leading stream, and a linear layer with ReLU brings it back to the width D. A residual connection is

@@ -4,12 +4,12 @@ import pytest
 
 from hicmae_mm.datasets.corpora.crops import CROPS
 from hicmae_mm.datasets.corpora.protocols import PROTOCOLS
-from hicmae_mm.datasets.preparation.provenance import Provenance, Seen, corpus_named, corpus_of, trace
+from hicmae_mm.datasets.preparation.provenance import MeasuredClip, Provenance, corpus_named, corpus_of, trace
 
 
-def clips(count: int, size: tuple[int, int], frames: int | None = None, fps: float = 25.0) -> list[Seen]:
+def clips(count: int, size: tuple[int, int], frames: int | None = None, fps: float = 25.0) -> list[MeasuredClip]:
     """Clips of 2.0, 2.04, ... seconds."""
-    return [Seen(frames or 50 + i, size, round((50 + i) / fps, 3)) for i in range(count)]
+    return [MeasuredClip(frames or 50 + i, size, round((50 + i) / fps, 3)) for i in range(count)]
 
 
 def texts(found: Provenance) -> str:
@@ -50,15 +50,15 @@ def test_frame_rate_tells_what_was_left_out() -> None:
     ]
     slow = trace('AVCAFFEArousal', clips(6, (224, 224), fps=16.0), 58112)
     assert any('16.00 frames per second of sound (median), expected 25.0' in text for text in slow.differs)
-    mixed = [*clips(6, (224, 224)), Seen(20, (224, 224), 2.0)]
+    mixed = [*clips(6, (224, 224)), MeasuredClip(20, (224, 224), 2.0)]
     assert any('1 of 7 clips have over a tenth' in text for text in trace('MAFW', mixed, 7320).differs)
 
 
 def test_nothing_is_invented() -> None:
-    found = trace('CREMAD', [Seen(None, None, 2.0)] * 10, 1463)
+    found = trace('CREMAD', [MeasuredClip(None, None, 2.0)] * 10, 1463)
     assert found.agrees == ['1463 clips: as published for fold1 test']
     assert found.unknown == ['no pictures were checked']
-    silent = trace('CREMAD', [Seen(50 + i, (256, 256)) for i in range(6)], 7442)
+    silent = trace('CREMAD', [MeasuredClip(50 + i, (256, 256)) for i in range(6)], 7442)
     assert silent.agrees[0] == '7442 clips: the whole corpus [docs/datasets/cremad.md]' or silent.differs
     assert 'pictures of 256 x 256 (6 clips); the size of the published ones is not known' in silent.unknown
     assert 'frames per second of sound: no clip has both' in silent.unknown
