@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from types import ModuleType
@@ -140,20 +140,30 @@ def _from_arrow(pa: ModuleType, chunks: Any, facts: dict[str, Any]) -> Column:
     return Column(values.reshape(-1, *facts['shape']), offsets)
 
 
-def _npy_columns(folder: Path, info: dict[str, Any], names: list[str]) -> dict[str, Column]:
+def _indexed_columns(
+    folder: Path, info: Mapping[str, Any], names: Sequence[str], load: Callable[[str, Sequence[str]], Column]
+) -> dict[str, Column]:
+    """Reads columns of the index file itself, and others by a function of their name and the names of all clips."""
     with (folder / INDEX_FILE).open(encoding='utf-8', newline='') as file:
         lines = list(csv.reader(file))
     index = dict(zip(lines[0], zip(*lines[1:])))
     found = {}
     for name in names:
-        facts = info['columns'][name]
+        kind = info['columns'][name]['dtype']
         if name in index:
-            found[name] = Column(np.array(index[name]).astype(str if facts['dtype'] == 'str' else facts['dtype']))
-            continue
-        values = np.load(folder / f'{name}.npy', mmap_mode='r' if info['num_rows'] else None)
-        offsets = np.load(folder / f'{name}_offsets.npy') if facts['is_ragged'] else None
-        found[name] = Column(values, offsets)
+            found[name] = Column(np.array(index[name]).astype(str if kind == 'str' else kind))
+        else:
+            found[name] = load(name, index.get('sample_id', ()))
     return found
+
+
+def _npy_columns(folder: Path, info: dict[str, Any], names: list[str]) -> dict[str, Column]:
+    def load(name: str, sample_ids: Sequence[str]) -> Column:  # noqa: ARG001
+        values = np.load(folder / f'{name}.npy', mmap_mode='r' if info['num_rows'] else None)
+        is_ragged = info['columns'][name]['is_ragged']
+        return Column(values, np.load(folder / f'{name}_offsets.npy') if is_ragged else None)
+
+    return _indexed_columns(folder, info, names, load)
 
 
 def feature_folder(name: str, is_ragged: bool) -> str:
@@ -170,24 +180,17 @@ def clip_file(sample_id: str) -> PurePosixPath:
 
 
 def _per_clip_columns(folder: Path, info: Mapping[str, Any], names: Sequence[str]) -> dict[str, Column]:
-    """Columns of all clips, in the order of the list."""
-    with (folder / INDEX_FILE).open(encoding='utf-8', newline='') as file:
-        lines = list(csv.reader(file))
-    index = dict(zip(lines[0], zip(*lines[1:])))
-    found = {}
-    for name in names:
-        facts = info['columns'][name]
-        if name in index:
-            found[name] = Column(np.array(index[name]).astype(str if facts['dtype'] == 'str' else facts['dtype']))
-            continue
-        path = folder / feature_folder(name, facts['is_ragged'])
-        values = [np.load(path / clip_file(sample_id)) for sample_id in index['sample_id']]
-        if facts['is_ragged']:
-            offsets = np.cumsum([0, *map(len, values)])
-            found[name] = Column(np.concatenate(values), offsets)
-        else:
-            found[name] = Column(np.stack(values))
-    return found
+    """Reads the columns of all clips, in the order of the list."""
+
+    def load(name: str, sample_ids: Sequence[str]) -> Column:
+        is_ragged = info['columns'][name]['is_ragged']
+        path = folder / feature_folder(name, is_ragged)
+        values = [np.load(path / clip_file(sample_id)) for sample_id in sample_ids]
+        if is_ragged:
+            return Column(np.concatenate(values), np.cumsum([0, *map(len, values)]))
+        return Column(np.stack(values))
+
+    return _indexed_columns(folder, info, names, load)
 
 
 class StoredFeature:

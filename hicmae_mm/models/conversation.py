@@ -15,7 +15,6 @@ from hicmae_mm.models.encoders import BaseEncoder, EncoderOutput
 from hicmae_mm.models.fusion import BaseFusion
 from hicmae_mm.models.heads import BaseHead
 from hicmae_mm.models.layers import Presence, mean_tokens
-from hicmae_mm.models.missing_streams import find_presence
 from hicmae_mm.models.objectives import BaseObjective, Pass
 from hicmae_mm.models.recognizer import AudioVisualRecognizer
 from hicmae_mm.registry import MODELS
@@ -201,10 +200,7 @@ class ConversationRecognizer(AudioVisualRecognizer):
         present: Mapping[str, Tensor | Presence] | None = None,
     ) -> Pass:
         """Runs all parts but the head; fused tokens and padding are those of the sequences of utterances."""
-        if self.missing_streams == 'error':
-            self.check_streams(inputs, present)
-        self.check_forms(inputs)
-        presence = find_presence(self.encoders, inputs, present)
+        presence = self.check_inputs(inputs, present)
         utterances = self.encode(inputs, presence)
         first = next(iter(utterances.values())).tokens
         talk = find_conversations(first.shape[0], data_samples, self.conversation, self.speaker, first.device)
@@ -214,16 +210,7 @@ class ConversationRecognizer(AudioVisualRecognizer):
         ends = dict.fromkeys(fused, talk.padding)  # absent streams are 0 by now, and do not shorten a sequence
         steps = self._aggregate(encoded, fused, ends, {})
         features = talk.scatter(steps.values if isinstance(steps, Padded) else steps)
-        return Pass(
-            inputs=inputs,
-            data_samples=data_samples or [],
-            encoded=encoded,
-            fused=fused,
-            padding=padding,
-            features=features,
-            run=lambda inputs, present=present: self.run_pass(inputs, data_samples, present),
-            supervised=lambda: self.head.loss(features, data_samples or []),
-        )
+        return self.make_pass(inputs, data_samples, present, encoded, fused, padding, features)
 
     def _sequence(self, name: str, talk: Conversations, output: EncoderOutput) -> EncoderOutput:
         """Makes sequences ``(B, U, D)`` of the utterances of a stream."""

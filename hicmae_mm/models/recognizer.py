@@ -111,10 +111,7 @@ class AudioVisualRecognizer(AudioVisualModel):
         present: Mapping[str, Tensor | Presence] | None = None,
     ) -> Pass:
         """Runs all parts but the head and keeps what each of them computed. Arguments as in :meth:`forward`."""
-        if self.missing_streams == 'error':
-            self.check_streams(inputs, present)
-        self.check_forms(inputs)
-        presence = find_presence(self.encoders, inputs, present)
+        presence = self.check_inputs(inputs, present)
         encoded = self.encode(inputs, presence)
         tokens = {name: output.tokens for name, output in encoded.items()}
         lengths = {name: output.padding for name, output in encoded.items() if output.padding is not None}
@@ -122,6 +119,28 @@ class AudioVisualRecognizer(AudioVisualModel):
         summary = {name: output.summary for name, output in encoded.items() if output.summary is not None}
         fused = self.fuse(encoded, padding)
         features = self._aggregate(encoded, fused, padding if lengths else {}, summary)
+        return self.make_pass(inputs, data_samples, present, encoded, fused, padding, features)
+
+    def check_inputs(
+        self, inputs: Inputs, present: Mapping[str, Tensor | Presence] | None = None
+    ) -> dict[str, Presence]:
+        """Checks the streams and forms of a batch, and finds the rows of the streams that some clips lack."""
+        if self.missing_streams == 'error':
+            self.check_streams(inputs, present)
+        self.check_forms(inputs)
+        return find_presence(self.encoders, inputs, present)
+
+    def make_pass(
+        self,
+        inputs: Inputs,
+        data_samples: list[EmotionDataSample] | None,
+        present: Mapping[str, Tensor | Presence] | None,
+        encoded: dict[str, EncoderOutput],
+        fused: dict[str, Tensor],
+        padding: dict[str, Tensor],
+        features: Stream,
+    ) -> Pass:
+        """Gathers what a pass computed; objectives can run another one from it. See :class:`Pass` for the arguments."""
         return Pass(
             inputs=inputs,
             data_samples=data_samples or [],
