@@ -279,6 +279,7 @@ MODEL_CASES = {
     'HierarchicalFeatureAggregator': ModelCase(RECOGNIZER, 'aggregator'),
     'MeanPoolAggregator': ModelCase(RECOGNIZER, 'aggregator'),
     'ClassificationHead': ModelCase(RECOGNIZER, 'head', dict(num_classes=3, init_scale=1.0)),
+    'CompoundHead': ModelCase(RECOGNIZER, 'head', dict(basic='abc', compounds=('ab', 'bc', 'ac'), init_scale=1.0)),
     'PartialLabelLoss': ModelCase(RECOGNIZER, 'head.loss', dict(kind='SCE')),
     'SoftCrossEntropyLoss': ModelCase(RECOGNIZER, 'head.loss', dict(label_smoothing=0.1)),
     'RegressionHead': ModelCase(REGRESSOR, 'head', dict(num_outputs=2, activation='tanh')),

@@ -162,6 +162,7 @@ CASES |= {'MODELS': {*MODEL_CASES, *ADAPTER_CASES}, 'TRANSFORMS': set(TRANSFORM_
 # these read columns that no text list has; tests/datasets/transforms runs them in pipelines of their own
 CASES['TRANSFORMS'] |= {
     'CameraStream',
+    'DescribeClip',
     'ExtractorSpectrogram',
     'LoadFeature',
     'LoadFrameTargets',

@@ -22,6 +22,7 @@ from hicmae_mm.utils.files import write_text
 COLLECTION = 'HiCMAE'  # of a metafile that does not describe its own
 TASKS = {
     'ClassificationHead': 'Emotion Recognition',
+    'CompoundHead': 'Emotion Recognition',
     'RegressionHead': 'Emotion Dimension Regression',
     'MultiTaskHead': 'Emotion Recognition and Dimension Regression',
 }

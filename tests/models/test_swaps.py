@@ -24,6 +24,7 @@ from tests.models.test_matrix import OPTIONS, PARTS, components, encoder_of, inp
 NAMES = ('a', 'b')
 HEADS: dict[str, dict[str, Any]] = {
     'ClassificationHead': dict(num_classes=3, init_scale=1.0),
+    'CompoundHead': dict(basic='abc', compounds=('ab', 'bc', 'ac'), init_scale=1.0),
     'MultiLabelHead': dict(num_labels=2, target='units'),
     'MultiTaskHead': dict(
         heads=dict(

@@ -8,6 +8,7 @@ from hicmae_mm.datasets.transforms.corruption import AddNoise, PyramidBlur
 from hicmae_mm.datasets.transforms.crop import RandomResizedCropFlip
 from hicmae_mm.datasets.transforms.degraded_frames import CompressFrames, GaussianBlur, LowerFrameRate, OccludeFrames
 from hicmae_mm.datasets.transforms.degraded_sound import CompressSound, DelaySound, OverdriveSound, Reverberate
+from hicmae_mm.datasets.transforms.describe_clip import DescribeClip
 from hicmae_mm.datasets.transforms.drop_stream import DropStream
 from hicmae_mm.datasets.transforms.extractor_spectrogram import ExtractorSpectrogram
 from hicmae_mm.datasets.transforms.feature_target import LoadFeatureTarget
@@ -35,6 +36,7 @@ __all__ = [
     'CompressSound',
     'DecodeFrames',
     'DelaySound',
+    'DescribeClip',
     'DropStream',
     'DropVectors',
     'ExtractorSpectrogram',
