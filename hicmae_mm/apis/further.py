@@ -161,8 +161,8 @@ def give_streams(clips: Sequence[ClipInput], given: Mapping[str, str]) -> list[C
 
     Args:
         clips: The clips.
-        given: By the name of a stream, a text or a file for the only clip, or a folder in which the file of each clip
-            has the name of the clip with another ending. Clips without a file lack the stream.
+        given: Values by the name of a stream: a text or a file for the only clip, or a folder in which the file of each
+            clip has the name of the clip with another ending. Clips without a file lack the stream.
 
     Raises:
         ValueError: If there are several clips and no folder, or a folder has several files of one clip.

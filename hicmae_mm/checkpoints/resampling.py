@@ -101,7 +101,7 @@ def resize_position_grid(table: Tensor, grid: Sequence[int], new_grid: Sequence[
     Args:
         table: ``(1, P + N, D)``: P leading tokens, such as a class token, then the grid.
         grid: Its tokens per axis, N in product.
-        new_grid: Those wanted.
+        new_grid: Numbers of tokens that are wanted.
 
     Returns:
         ``(1, P + N', D)``.

@@ -37,7 +37,7 @@ def mix_noise(clean: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray
     off.
 
     Args:
-        clean: ``(S,)`` int16.
+        clean: Samples ``(S,)`` int16 of the signal.
         noise: ``(S,)`` int16. Silence adds nothing.
         snr_db: Ratio of the root mean squares of signal and noise, in decibels.
 

@@ -22,7 +22,7 @@ def resample_waveform(waveform: np.ndarray, from_hz: int, to_hz: int) -> np.ndar
     is used where torchaudio's kernel would be too large, because the two rates have no large common divisor.
 
     Args:
-        waveform: ``(S,)`` float32.
+        waveform: Samples ``(S,)`` float32.
         from_hz: Sampling rate of the waveform.
         to_hz: Sampling rate of the result.
 

@@ -33,7 +33,8 @@ class WebFile:
     Attributes:
         address: ``http://`` or ``https://``.
         size: Length in bytes; None if it is not known.
-        checksum: For example ``md5:0123...`` or ``sha256:0123...``. The first digits are enough. Empty if not known.
+        checksum: Checksum, for example ``md5:0123...`` or ``sha256:0123...``. The first digits are enough. Empty if not
+            known.
         most_bytes: Largest length (bytes). A longer answer is refused.
     """
 

@@ -280,7 +280,7 @@ class AudioVisualRunner(Runner):
         replaced only when the new file is complete. So the old file stays if the training is killed while it writes.
 
         Args:
-            out_dir: Folder.
+            out_dir: Folder of the checkpoints.
             filename: Name of the file.
             *args: Further arguments of MMEngine's method.
             meta: Entries for the meta data of the checkpoint.

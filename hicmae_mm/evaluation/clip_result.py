@@ -15,7 +15,7 @@ class ClipResult:
     """Stores prediction and annotation of a clip, and what of it can be shown.
 
     Attributes:
-        sample_id: Its name.
+        sample_id: Name of the clip.
         names: C classes, or D dimensions.
         predicted: ``(C,)`` scores, or ``(D,)`` values.
         label: Annotated class, if known.
@@ -41,7 +41,8 @@ class ClipResult:
         Classes count, if there are both classes and values.
 
         Args:
-            sample: With ``pred_score`` or ``pred_values``; ``gt_label``, ``gt_values`` and ``sample_id`` if known.
+            sample: Data sample with ``pred_score`` or ``pred_values``; ``gt_label``, ``gt_values`` and ``sample_id`` if
+                known.
             metainfo: Meta information of the data set. ``classes`` or ``dimensions`` are the names.
 
         Raises:

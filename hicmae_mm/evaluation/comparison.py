@@ -75,7 +75,7 @@ def paired_bootstrap(
     Args:
         first: Measure of the first model's predictions.
         second: The same measure of the second's.
-        num_clips: N.
+        num_clips: Number of clips N.
         num_resamples: Resamples of N clips with replacement.
         seed: Seed of the resampling.
     """
@@ -94,7 +94,7 @@ def bootstrap_interval(
 
     Args:
         measure: Measure of the predictions.
-        num_clips: N.
+        num_clips: Number of clips N.
         num_resamples: Resamples of N clips with replacement.
         seed: Seed of the resampling.
 

@@ -21,7 +21,7 @@ class DumpPredictions(PerSampleMetric):
 
     Args:
         out_file_path: ``.pkl`` or ``.pickle`` (plain values and numpy arrays), or ``.json``.
-        prefix: Without effect, because nothing is measured.
+        prefix: Prefix of the measures. It has no effect, because nothing is measured.
 
     Raises:
         ValueError: If the name ends in none of these.

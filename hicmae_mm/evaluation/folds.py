@@ -90,7 +90,7 @@ def headline_measures(measures: Iterable[str], selected_by: Iterable[str] = ()) 
     """Returns the measures of a table: those that chose the best checkpoint, and UAR and WAR, PCC and CCC, ...
 
     Args:
-        measures: All that the config computes.
+        measures: All measures that the config computes.
         selected_by: ``save_best`` of the config.
     """
     known = dict.fromkeys(measures)

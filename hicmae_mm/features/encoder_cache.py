@@ -66,7 +66,7 @@ class EncoderCache:
     Args:
         cfg: Config of the model and its data.
         checkpoint: Path or address of weights that contain the frozen encoders. None for encoders that load their own.
-        options: Options.
+        options: Options of the cache.
         device: Device on which the encoders run.
 
     Raises:

@@ -38,9 +38,9 @@ class Complexity:
 
     Attributes:
         macs: multiply-accumulates of the whole pass.
-        parameters: trainable and fixed parameters.
+        parameters: Trainable and fixed parameters.
         macs_by_module: multiply-accumulates below every named module.
-        parameters_by_module: parameters below every named module.
+        parameters_by_module: Parameters below every named module.
     """
 
     macs: float
@@ -53,8 +53,8 @@ def count_complexity(model: nn.Module, inputs: Inputs, masks: Masks | None = Non
     """Runs a forward pass and counts its multiply-accumulates. On the meta device nothing is computed.
 
     Args:
-        model: a model with ``mode='tensor'``, in evaluation mode afterwards as before.
-        inputs: normalised input by stream.
+        model: A model with ``mode='tensor'``, in evaluation mode afterwards as before.
+        inputs: Normalised input by stream.
         masks: ``(B, N)`` bool by stream, for pre-training.
     """
     given = {} if masks is None else {'masks': {name: as_token_mask(mask, name) for name, mask in masks.items()}}
@@ -74,7 +74,7 @@ def _by_module(model: nn.Module, counts: Mapping[str, float]) -> Counter[str]:
     """MACs below every module of the model, from those of the modules that were called.
 
     Args:
-        model: the model.
+        model: The model.
         counts: MACs by the counter's names, which begin with the class of the model.
     """
     root = type(model).__name__
@@ -93,7 +93,7 @@ def published_macs(model: AudioVisualModel, masks: Masks | None = None) -> float
     of this count, so that avoided work shows as speed. Base: 15.1 G per pre-training clip, 46.1 G per fine-tuning view.
 
     Args:
-        model: a model of HiCMAE's components.
+        model: A model of HiCMAE's components.
         masks: ``(B, N)`` bool by stream, for pre-training; the first row's counts are taken.
 
     Raises:

@@ -35,11 +35,11 @@ class LoadingPlan:
     """Describes what is measured.
 
     Attributes:
-        split: data loader of the config: ``'train'``, ``'val'`` or ``'test'``.
-        iters: timed clips, per worker if there are any.
-        warmup: clips before, likewise.
-        batch_size: clips that are collated.
-        num_workers: worker processes; 0 means this process.
+        split: Data loader of the config: ``'train'``, ``'val'`` or ``'test'``.
+        iters: Timed clips, per worker if there are any.
+        warmup: Number of clips that are read before them.
+        batch_size: Clips that are collated.
+        num_workers: Worker processes; 0 means this process.
         media: ``'random'``: noise; ``'config'``: the config's own; ``'auto'``: these, if they are there.
     """
 

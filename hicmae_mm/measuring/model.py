@@ -37,11 +37,11 @@ class ModelPlan:
     Attributes:
         mode: ``'train'``: optimizer steps; ``'infer'``: forward passes.
         batch_size: clips, or views in inference.
-        iters: timed calls.
-        warmup: calls before.
-        amp: mixed precision.
-        device: where.
-        is_noise: inputs are one batch of noise; else those of the config's loader.
+        iters: Number of timed calls.
+        warmup: Number of calls before them.
+        amp: Whether mixed precision is used.
+        device: Device on which the model runs.
+        is_noise: True if the inputs are one batch of noise, False if they are those of the config's loader.
         variant: ``'plain'``: as the config says; ``'baseline'``: all of the published style; one part of
             :data:`~hicmae_mm.measuring.published.STYLE`; ``'compile'``: encoders, fusion and decoders compiled;
             ``'checkpointing'``: activations recomputed in the backward pass.

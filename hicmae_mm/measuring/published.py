@@ -48,7 +48,7 @@ def use_published_style(model: nn.Module, style: Collection[str]) -> None:
 
     Args:
         model: pre-trainer or recognizer; use it for nothing else afterwards.
-        style: parts of :data:`STYLE`; those that concern the training step change no module.
+        style: Parts of :data:`STYLE`; those that concern the training step change no module.
 
     Raises:
         ValueError: If a part is unknown.
@@ -103,11 +103,11 @@ def build_wrapper(
     """Builds the optimizer wrapper of a config, with the published optimizer and mixed precision if needed.
 
     Args:
-        model: whose parameters are stepped.
+        model: Model whose parameters are changed.
         settings: ``optim_wrapper`` of the config.
-        style: parts of :data:`STYLE`.
-        amp: mixed precision: bfloat16 without loss scaling, unless the style has ``'precision'``.
-        device: where the model is.
+        style: Parts of :data:`STYLE`.
+        amp: Whether mixed precision is used: bfloat16 without loss scaling, unless the style has ``'precision'``.
+        device: Device of the model.
     """
     chosen: dict[str, Any] = deepcopy(dict(settings))
     if 'optimizer' in style:

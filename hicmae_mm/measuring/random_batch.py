@@ -23,9 +23,9 @@ def random_inputs(
     """Returns the normalised input of every stream of a model, standard normal, as its encoder takes it.
 
     Args:
-        model: a model with ``encoders``.
-        batch_size: views B.
-        generator: to draw from.
+        model: A model with ``encoders``.
+        batch_size: Number of views B.
+        generator: Generator of random numbers.
     """
     return {name: encoder.example_input(batch_size, generator) for name, encoder in model.encoders.items()}
 
@@ -36,11 +36,11 @@ def random_masks(
     """Masks ``(B, N)`` bool of every stream, True = masked, and those of decoders that transforms make.
 
     Args:
-        model: a model with ``encoders``.
-        batch_size: rows B.
-        pipeline: transforms of a config; those that make masks are run. A stream that none of them masks gets a random
+        model: A model with ``encoders``.
+        batch_size: Number of rows B.
+        pipeline: Transforms of a config; those that make masks are run. A stream that none of them masks gets a random
             mask of the published ratio (0.9 of video, 0.8 of audio).
-        seed: of NumPy's generator, which the transforms draw from; its state is put back.
+        seed: Seed of NumPy's generator, which the transforms draw from; its state is put back.
     """
     makers = [TRANSFORMS.build(dict(step)) for step in pipeline if str(step.get('type', '')).endswith('Mask')]
     streams = {name: Size(encoder.grid).numel() for name, encoder in model.encoders.items()}
@@ -69,9 +69,9 @@ def random_batch(
 
     Args:
         model: pre-trainer or recognizer.
-        batch_size: clips of one view each.
-        pipeline: of the config, for its masks.
-        seed: of the noise.
+        batch_size: Clips of one view each.
+        pipeline: Pipeline of the config, for its masks.
+        seed: Seed of the noise.
     """
     generator = torch.Generator().manual_seed(seed)
     inputs = random_inputs(model, batch_size, generator)

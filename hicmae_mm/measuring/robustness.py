@@ -179,7 +179,7 @@ def mixed(voices: Sequence[np.ndarray]) -> np.ndarray:
     """Adds voices at equal loudness. Shorter ones are repeated.
 
     Args:
-        voices: ``(S_i,)`` each.
+        voices: Waveforms ``(S_i,)``.
 
     Returns:
         ``(max S_i,)`` in -1..1.

@@ -25,7 +25,8 @@ def limited_threads(count: int | None, pinned: bool = False) -> Iterator[None]:
 
     Args:
         count: threads; None changes nothing.
-        pinned: also keeps the process on so many cores (Linux), since video decoders start threads of their own.
+        pinned: Whether the process is also kept on so many cores (Linux), since video decoders start threads of their
+            own.
     """
     if count is None:
         yield
@@ -64,11 +65,11 @@ def seconds_per_call(
     after the last: waiting after every call would take away what queueing gains.
 
     Args:
-        function: called without arguments.
-        iters: timed calls.
-        device: whose time is taken.
-        warmup: calls before, which are not timed.
-        between: called after every timed call, untimed; on a GPU never.
+        function: Function that is called without arguments.
+        iters: Number of timed calls.
+        device: Device whose time is taken.
+        warmup: Number of calls before, which are not timed.
+        between: Function that is called after every timed call, untimed. On a GPU it is never called.
 
     Returns:
         Seconds of each timed call.
@@ -108,9 +109,9 @@ def matmul_gflops(device: torch.device, dtype: torch.dtype = torch.float32, at_l
     """Measures the machine's rate of large square matrix products, with torch's present number of threads.
 
     Args:
-        device: where to multiply.
-        dtype: of the factors; take the type that the measured step computes in.
-        at_least_seconds: how long to go on (three products at least); the median counts.
+        device: Device that multiplies.
+        dtype: Type of the factors; take the type that the measured step computes in.
+        at_least_seconds: Time for which it goes on (three products at least); the median counts.
 
     Returns:
         GFLOP/s, two operations per multiply-accumulate.

@@ -260,7 +260,7 @@ def mirror_partners(num_clips: int, mixed: Sequence[str], present: Mapping[str, 
     """Returns the partner of each clip: its mirror image among the clips that have the same streams.
 
     Args:
-        num_clips: B.
+        num_clips: Number of clips B.
         mixed: Streams that are mixed.
         present: ``(B,)`` bool by stream that some clips lack, True = there.
 

@@ -32,7 +32,7 @@ class GatedExchange(BaseModule):
     Args:
         streams: Width of each of the two streams; injected by the model.
         depth: Number of blocks; injected by the model.
-        bottleneck: Width between.
+        bottleneck: Width of the layer between.
         init_cfg: MMEngine initialisation config.
     """
 

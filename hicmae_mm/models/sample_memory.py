@@ -75,7 +75,7 @@ class SampleMemory(nn.Module):
 
         Args:
             data_samples: B samples of the training set.
-            rows: ``(B, width)``.
+            rows: New rows ``(B, width)``.
 
         Raises:
             ValueError: If rows have another shape.

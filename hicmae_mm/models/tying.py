@@ -15,7 +15,7 @@ def tie_parts(model: nn.Module, tied: Mapping[str, str]) -> None:
     State dicts hold the parameters once, under the name of the part that stays.
 
     Args:
-        model: With all parts built.
+        model: Model with all parts built.
         tied: Name of the part that is replaced, and of the one in its place:
             ``{'encoders.image.blocks': 'encoders.video.blocks'}``.
 

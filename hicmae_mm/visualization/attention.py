@@ -38,8 +38,8 @@ def draw_attention(
     Args:
         frames: ``(T, H, W, 3)`` uint8; None for a model without pictures.
         spectrogram: ``(T, F)`` log-mel energies; None for a model without sound.
-        maps: stream -> kind -> relevance on the token grid, ``(T', H', W')`` of video, ``(T', F')`` of audio.
-        labels: stream -> kind -> what the map shows.
+        maps: By stream and kind, the relevance on the token grid, ``(T', H', W')`` of video, ``(T', F')`` of audio.
+        labels: By stream and kind, what the map shows.
         title: Put above the picture.
         num_frames: Frames drawn, evenly spaced.
         frame_shift_seconds: Time between two rows of the spectrogram.

@@ -22,12 +22,12 @@ def draw_confusion_matrix(
     """Draws shares of every true class (rows sum to 100 %), so that unequal class sizes do not hide errors.
 
     Args:
-        confusion: counts ``(C, C)``, row = label, column = prediction.
-        class_names: C names.
-        title: put above the picture.
-        include_values: writes percent and count into the cells (percent only above 8 classes).
-        color_map: name of a matplotlib colour map.
-        figure: drawn into this one if given.
+        confusion: Counts ``(C, C)``, row = label, column = prediction.
+        class_names: Names of the C classes.
+        title: Text above the picture.
+        include_values: Whether to write percent and count into the cells (percent only above 8 classes).
+        color_map: Name of a matplotlib colour map.
+        figure: Figure to draw into; None makes one.
 
     Raises:
         ValueError: If the matrix is not square or the number of names differs.

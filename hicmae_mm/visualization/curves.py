@@ -18,11 +18,11 @@ class Curve:
     """Describes one line of a picture.
 
     Attributes:
-        label: its name in the legend.
-        x: positions ``(N,)``.
-        y: values ``(N,)``.
-        panel: curves of one panel share axes; the name labels the y axis.
-        is_share: values are meant to lie in 0 to 1; a panel whose values all do shows that whole range.
+        label: Name of the curve in the legend.
+        x: Positions ``(N,)``.
+        y: Values ``(N,)``.
+        panel: Curves of one panel share axes; the name labels the y axis.
+        is_share: True if values are meant to lie in 0 to 1; a panel whose values all do shows that whole range.
     """
 
     label: str

@@ -42,7 +42,7 @@ def draw_layer_mixes(
     """Draws a panel per stream with bars per layer, beside one another for several models.
 
     Args:
-        mixes: model -> stream -> shares ``(L,)``.
+        mixes: Shares ``(L,)`` by model and stream.
         title: Put above the picture.
         figure: Drawn into this one if given.
 

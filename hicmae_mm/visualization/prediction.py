@@ -32,12 +32,12 @@ def draw_prediction(
         spectrogram: ``(T, F)`` log-mel energies; None for a model without sound.
         names: C classes or D dimensions.
         predicted: C scores in 0..1, or D values.
-        label: annotated class, if known.
+        label: Annotated class, if known.
         values: D annotated values, if known.
-        title: put above the picture.
+        title: Text above the picture.
         regression: ``predicted`` are values, not scores.
-        num_frames: frames drawn, evenly spaced.
-        figure: drawn into this one if given.
+        num_frames: Number of frames that are drawn, evenly spaced.
+        figure: Figure to draw into; None makes one.
 
     Raises:
         ValueError: If there is not one name for every score.

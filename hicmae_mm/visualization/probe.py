@@ -30,7 +30,7 @@ def load_model(
     """Builds a config's model, fills it, and puts it into evaluation mode.
 
     Args:
-        cfg: With a ``model``.
+        cfg: Config with a ``model``.
         checkpoint: File of weights.
         device: Device on which the model runs.
         kind: Kind that the model must have.

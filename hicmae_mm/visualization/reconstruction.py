@@ -24,9 +24,9 @@ def unnormalise_video(video: Tensor, mean: Sequence[float], std: Sequence[float]
     """Turns normalised frames ``(3, T, H, W)`` into RGB ``(T, H, W, 3)`` in 0..1.
 
     Args:
-        video: frames as the model receives them.
-        mean: of the data preprocessor, on 0..255.
-        std: of the data preprocessor, on 0..255.
+        video: Frames as the model receives them.
+        mean: Mean of the data preprocessor, on 0..255.
+        std: Deviation of the data preprocessor, on 0..255.
     """
     frames = video.detach().float().cpu().permute(1, 2, 3, 0).numpy()  # (3, T, H, W) -> (T, H, W, 3)
     pictures: np.ndarray = np.clip((frames * np.asarray(std) + np.asarray(mean)) / 255, 0, 1)
@@ -51,15 +51,15 @@ def draw_reconstruction(
     """Draws one clip: a strip of frames per stage for pictures, a panel per stage for spectrograms.
 
     Args:
-        streams: by stream, ``original``, ``masked`` and ``reconstruction`` of one clip, in the model's input space:
+        streams: By stream, ``original``, ``masked`` and ``reconstruction`` of one clip, in the model's input space:
             pictures ``(3, T, H, W)``, spectrograms ``(1, T, F)``. What differs between original and masked is drawn
             grey in the latter.
-        mean: of the data preprocessor, on 0..255.
-        std: of the data preprocessor, on 0..255.
-        title: put above the picture.
-        num_frames: frames drawn, evenly spaced.
-        frame_shift_seconds: time between two rows of a spectrogram.
-        figure: drawn into this one if given.
+        mean: Mean of the data preprocessor, on 0..255.
+        std: Deviation of the data preprocessor, on 0..255.
+        title: Text above the picture.
+        num_frames: Number of frames that are drawn, evenly spaced.
+        frame_shift_seconds: Time between two rows of a spectrogram.
+        figure: Figure to draw into; None makes one.
 
     Raises:
         ValueError: If a stream is neither a picture sequence nor a spectrogram, or there is none.

@@ -138,7 +138,7 @@ class Rollout:
         encoders: ``(B, N, N)``: of a stream's input tokens in the encoder's output tokens.
         crossed: ``(B, N, N')``: of the other stream's input tokens in what the stream's tokens attend to, averaged over
             the fusion's layers; empty where no stream attends to another one.
-        fused: stream -> stream of origin -> ``(B, N, N')``: of the origin's input tokens in the fused tokens.
+        fused: By stream and stream of origin, ``(B, N, N')``: shares of the origin's input tokens in the fused tokens.
     """
 
     encoders: dict[str, Tensor]

@@ -23,9 +23,9 @@ class RunLog:
     """Reads the log of one run.
 
     Attributes:
-        name: of the run, for legends.
-        train: a dict per logged training iteration, with ``iter`` and usually ``epoch``.
-        val: a dict per validation, with ``step``: the epoch, or the iteration of runs that count those.
+        name: Name of the run, for legends.
+        train: One dict per logged training iteration, with ``iter`` and usually ``epoch``.
+        val: One dict per validation, with ``step``: the epoch, or the iteration of runs that count those.
     """
 
     name: str

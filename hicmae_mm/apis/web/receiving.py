@@ -64,7 +64,7 @@ class Receiver:
     """Receives uploads.
 
     Attributes:
-        uploads: Stores them.
+        uploads: Storage of the uploads.
         limits: Limits for the size of one upload.
         max_at_once: Number of uploads that may arrive at the same time.
     """

@@ -21,7 +21,7 @@ class Visits:
     """Answers requests of the page, and of programs that use ``gradio_client``.
 
     Attributes:
-        service: Analyses uploads.
+        service: Service that analyses uploads.
         uploads: Stores and deletes uploads.
         analyses: Knows the running analyses.
     """

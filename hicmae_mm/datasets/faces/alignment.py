@@ -73,7 +73,7 @@ def cut_out(frame: np.ndarray, transform: np.ndarray, size: int) -> np.ndarray:
 
     Args:
         frame: ``(H, W, 3)`` uint8.
-        transform: ``(2, 3)``.
+        transform: Affine transform ``(2, 3)``.
         size: Height and width of the cut-out (pixels).
 
     Returns:

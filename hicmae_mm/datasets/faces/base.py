@@ -38,9 +38,9 @@ class CropOptions:
         missing: Frames without a face: ``'nearest'`` takes the box of the nearest frame that has one, ``'skip'``
             leaves the frame out, ``'fail'`` fails the clip, ``'keep'`` (OpenFace only) takes the tracker's picture.
         min_face_share: Share of frames with a face below which the clip fails; without any it always does.
-        smoothing: Over time: ``'moving_average'``, ``'savgol'`` or ``'none'``.
-        smoothing_window: Frames, odd.
-        jpeg_quality: 1 to 100.
+        smoothing: Smoothing of the boxes over time: ``'moving_average'``, ``'savgol'`` or ``'none'``.
+        smoothing_window: Length of the smoothing window in frames. It must be odd.
+        jpeg_quality: Quality of the JPEG files, 1 to 100.
     """
 
     size: int | None = None

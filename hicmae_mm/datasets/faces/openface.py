@@ -78,7 +78,7 @@ def plan_pictures(is_good: np.ndarray, has_picture: np.ndarray, options: CropOpt
 
     Args:
         is_good: ``(T,)`` bool, tracked and with a picture.
-        has_picture: ``(T,)`` bool.
+        has_picture: ``(T,)`` bool, True where the frame has a picture.
         options: ``missing`` is used.
 
     Returns:

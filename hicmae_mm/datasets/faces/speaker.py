@@ -49,7 +49,7 @@ def speaker_weights(
     nothing, as silence does, the tracks' own weights decide.
 
     Args:
-        tracks: People.
+        tracks: Tracks of the people.
         faces: Faces of every frame.
         frames: ``(H, W, 3)`` uint8 RGB, every one; at least ten a second, for syllables are short.
         loudness: ``(T,)``, see :func:`loudness_of`.

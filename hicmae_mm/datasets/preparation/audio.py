@@ -68,7 +68,7 @@ class ExtractAudio:
         sample_rate_hz: Sample rate of the new files.
         file_format: ``'wav'`` or ``'flac'``, both with 16 bits a sample.
         silent_db: Peak below which a track is reported as silent (dB relative to full scale). It is written all the
-            same: silence is data.
+            same: Silence is data.
     """
 
     sample_rate_hz: int = 16000

@@ -51,7 +51,7 @@ class Outcome:
     """Records the result of a job.
 
     Attributes:
-        name: The job's.
+        name: Name of the job.
         status: ``'done'``, ``'existing'`` (made by an earlier run) or ``'failed'``.
         reason: Reason of the failure.
         work_seconds: Time that the work took, in the run that did it.
@@ -77,7 +77,7 @@ def run_jobs(
 
     Args:
         work: Does one job; picklable. A :class:`MediaError` or ``FileNotFoundError`` is a failure of the job.
-        jobs: With targets below ``out_dir``.
+        jobs: Jobs whose targets are below ``out_dir``.
         out_dir: Output folder, which is created if it does not exist. It also gets ``settings.json``, and
             ``journal.jsonl`` with a line for each finished job.
         settings: Everything that determines the results (JSON values); a folder of other settings is refused.

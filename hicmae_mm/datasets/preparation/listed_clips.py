@@ -167,7 +167,7 @@ def clean_list(ann_file: Path, clips: Sequence[ListedClip], is_clean: Sequence[b
 
     Args:
         ann_file: The list that the clips come from.
-        clips: All of them, in order.
+        clips: All clips in their order.
         is_clean: One value per clip.
 
     Raises:

@@ -19,7 +19,7 @@ def find_files(root: Path, extensions: Sequence[str] = VIDEO_EXTENSIONS, skipped
 
     Args:
         root: Folder to look in.
-        extensions: With or without dot, in any case.
+        extensions: File extensions with or without dot, in upper or lower case.
         skipped: A folder that is not looked into, such as the one that results go to.
 
     Raises:

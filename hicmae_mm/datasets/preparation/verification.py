@@ -55,8 +55,8 @@ class CheckClip:
     Attributes:
         streams: Those of ``'video'`` and ``'audio'`` to check.
         is_full: Decode every frame, not only the first, the middle one and the last. Sound is always read as a whole.
-        min_frames: Below, a clip is short.
-        min_seconds: Below, a stream of known length is short.
+        min_frames: Number of frames below which a clip counts as short.
+        min_seconds: Length below which a stream counts as short, if its length is known.
         silent_peak_db: Sound whose peak is lower is silent (dB relative to full scale).
         silent_rms_db: Sound whose root mean square is lower is silent.
         max_mismatch_seconds: Largest difference between the lengths of pictures and sound.

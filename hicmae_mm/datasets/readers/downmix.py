@@ -19,7 +19,7 @@ def to_mono(samples: np.ndarray, channels: Sequence[str]) -> np.ndarray:
     """Mixes channels with FFmpeg's weights: the mean of two channels, a weighted mean of more. The result cannot clip.
 
     Args:
-        samples: ``(C, S)``.
+        samples: Samples ``(C, S)`` of C channels.
         channels: Names of the C channels in FFmpeg's spelling (``'FL'``, ``'FR'``, ``'FC'``, ...).
 
     Returns:

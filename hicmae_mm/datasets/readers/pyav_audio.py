@@ -197,7 +197,7 @@ def check_finite(samples: np.ndarray, name: object) -> np.ndarray:
     """Returns the samples if all of them are finite. Files of floating point samples can contain other values.
 
     Args:
-        samples: ``(S,)``.
+        samples: Samples ``(S,)``.
         name: Name of the file in error messages.
 
     Raises:

@@ -50,7 +50,7 @@ class PackedClip:
     """Reads a clip in a shard: the json when it is made, frames and sound when they are requested.
 
     Args:
-        source: Its bytes.
+        source: Bytes of the clip.
 
     Attributes:
         meta: The json: ``sample_id``, ``label`` (columns, as they were in the list), ``streams``, ``video`` and

@@ -16,7 +16,7 @@ def rank_part(num_samples: int, num_ranks: int, rank: int) -> range:
     """Returns the share of a rank in a sequence of samples. The first ``num_samples % num_ranks`` ranks take one more.
 
     Args:
-        num_samples: N.
+        num_samples: Number of samples N.
         num_ranks: R, at least 1.
         rank: Rank of the process, ``0..R-1``.
     """
@@ -32,7 +32,7 @@ def shuffled_part(run_lengths: np.ndarray, part: range, seed: int, epoch: int, w
         run_lengths: ``(shards,)`` number of samples of every shard; sample numbers run through all of them.
         part: Part of the sequence of shuffled shards; see :func:`rank_part`.
         seed: Seed of the training.
-        epoch: 0-based.
+        epoch: Number of the epoch, from 0.
         window: Samples that are shuffled together, at least 1.
 
     Returns:
@@ -70,10 +70,10 @@ def rank_order(
 
     Args:
         run_lengths: See :func:`shuffled_part`.
-        num_ranks: R.
+        num_ranks: Number of ranks R.
         rank: Rank of the process, ``0..R-1``.
         seed: Seed of the training.
-        epoch: 0-based.
+        epoch: Number of the epoch, from 0.
         window: See :func:`shuffled_part`.
         shuffle: False: the order in which samples are stored, in every epoch.
         round_up: Whether all ranks get equally many.

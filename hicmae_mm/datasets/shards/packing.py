@@ -29,7 +29,7 @@ class ListedClip:
     """Describes a line of an annotation list.
 
     Attributes:
-        sample_id: Its name.
+        sample_id: Name of the clip.
         position: Position in the list.
         label: Label columns, as they are there.
         streams: Streams of the clip according to the list; all that are asked for, if it says nothing.

@@ -27,8 +27,8 @@ class Place(NamedTuple):
     """States where a clip lies.
 
     Attributes:
-        shard: File name.
-        start: First byte.
+        shard: File name of the shard.
+        start: Position of the first byte.
         stop: Byte after the last.
     """
 

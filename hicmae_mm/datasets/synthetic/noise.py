@@ -34,12 +34,12 @@ def write_noise_clips(
     """Writes clips and the annotation file that lists them.
 
     Args:
-        folder: where to write; made if missing.
+        folder: Where to write; made if missing.
         as_video: ``True``: 224x224 H.264 mp4 at 25 frames per second, like VoxCeleb2; ``False``: folders of 256x256
             JPEG frames, like the fine-tuning corpora. A 16 kHz mono wav beside either.
-        num_clips: how many.
-        seconds: length of each; 6 for videos and 3 for folders unless given.
-        label: label columns of every line.
+        num_clips: Number of clips.
+        seconds: Length of each; 6 for videos and 3 for folders unless given.
+        label: Label columns of every line.
 
     Returns:
         The annotation file, with lines ``video audio label``.

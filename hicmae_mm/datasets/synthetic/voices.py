@@ -42,7 +42,7 @@ class VocalStyle:
         pitch: Mean pitch relative to the speaker's own.
         pitch_range: Size of accents, in octaves.
         slope: Pitch change over the clip, in octaves.
-        syllables_per_second: Tempo.
+        syllables_per_second: Tempo of the speech.
         pause_chance: Chance of a pause after a syllable.
         loudness_db: Level against a common reference.
         tilt_db_per_octave: Fall of the spectrum above 500 Hz, on top of the pulse's own; negative is duller.

@@ -34,7 +34,7 @@ class LoadAudio(BaseTransform):
     Args:
         sample_rate_hz: Sampling rate of the waveforms.
         min_samples: Number of samples (at ``sample_rate_hz``) that a span must exceed.
-        whole_track_below_seconds: Only shorter tracks may replace a span that is too short.
+        whole_track_below_seconds: Length in seconds; only shorter tracks may replace a span that is too short.
 
     Raises:
         ValueError: If ``sample_rate_hz`` is below 1.

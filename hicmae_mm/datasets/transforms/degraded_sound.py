@@ -179,7 +179,7 @@ def aligned(samples: np.ndarray, reference: np.ndarray, most: int = 4096) -> np.
 
     Args:
         samples: Delayed signal ``(S',)``.
-        reference: ``(S,)``.
+        reference: Waveform ``(S,)`` before the degradation.
         most: Longest delay to look for (samples).
     """
     padded = np.pad(samples, (0, max(len(reference) + most - len(samples), 0)))[: len(reference) + most]

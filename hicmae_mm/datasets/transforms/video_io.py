@@ -123,7 +123,7 @@ class SampleClips(BaseTransform):
         frame_interval: Distance between neighbouring frames.
         num_clips: Number of temporal views; more than one needs ``mode='test'``.
         audio_alignment: ``'timestamps'`` places the audio span by the times of the frames. ``'fraction'`` uses the
-            relative positions of the frames: relative to the length of a separate sound file, or relative to the
+            relative positions of the frames: Relative to the length of a separate sound file, or relative to the
             duration of the pictures if the sound is in the file of the video. None means, as published, time stamps
             for pre-training and fractions else.
         merge_identical_views: Whether to keep only one view if all of them are equal, as for short videos. The

@@ -19,7 +19,7 @@ def iteration_seed(seed: int, rank: int, iteration: int) -> int:
     Args:
         seed: Seed of the training.
         rank: Rank of the process.
-        iteration: 0-based iteration.
+        iteration: Number of the iteration, from 0.
 
     Returns:
         The seed.

@@ -20,7 +20,7 @@ def warmup_cosine_factor(step: int, total_steps: int, warmup_steps: int, eta_min
     ``r + (1 - r) / 2 * (1 + cos(pi * i / (total - warmup)))`` with r = ``eta_min_ratio``.
 
     Args:
-        step: 0-based step.
+        step: Number of the step, from 0.
         total_steps: Number of steps of the whole training.
         warmup_steps: Number of steps of the warm-up.
         eta_min_ratio: Smallest learning rate divided by the base learning rate.

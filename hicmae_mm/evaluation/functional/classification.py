@@ -106,7 +106,7 @@ def classification_measures(scores: np.ndarray, labels: np.ndarray, topk: tuple[
     Args:
         scores: ``(N, C)`` class scores, one row per clip (views already merged).
         labels: ``(N,)`` class indices.
-        topk: the k of the ``top{k}`` measures.
+        topk: The k of the ``top{k}`` measures.
 
     Returns:
         ``UAR``, ``WAR``, ``weighted_f1``, ``micro_f1``, ``macro_f1`` and ``top{k}``, each in 0 to 1.

@@ -55,7 +55,7 @@ def wheel_measures(pairs: Pairs, wheels: EmotionWheels, wheel: int, level: int) 
         pairs: True words and predicted words of each clip. Clips whose true words are not on the wheel are left out.
         wheels: The maps.
         wheel: Number of the wheel, from 1.
-        level: 1 or 2.
+        level: Level of the wheels, 1 or 2.
 
     Returns:
         ``precision`` and ``recall``, means over the clips, ``f`` of these means, and ``samples``; all 0 without a clip.

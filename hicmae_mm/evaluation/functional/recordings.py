@@ -12,8 +12,8 @@ def recording_of(sample_id: str, pattern: str | re.Pattern[str]) -> str:
     """Returns the name of the recording that a clip was cut from.
 
     Args:
-        sample_id: of the clip.
-        pattern: regular expression with one group, searched in ``sample_id``; the group is the name.
+        sample_id: Of the clip.
+        pattern: Regular expression with one group, searched in ``sample_id``; the group is the name.
 
     Raises:
         ValueError: If the expression does not match; the clip is named.
@@ -37,7 +37,7 @@ def merge_recordings(
         sample_ids: N names of clips.
         scores: ``(N, C)`` class scores, one row per clip.
         labels: ``(N,)`` class indices, the same for all clips of a recording.
-        pattern: as in :func:`recording_of`.
+        pattern: As in :func:`recording_of`.
 
     Returns:
         Names of the R recordings in the order of their first clips, their scores ``(R, C)`` and labels ``(R,)``.

@@ -22,7 +22,7 @@ class PerSampleMetric(BaseMetric):
     bit. Every rank computes the measures, so that an error ends all of them instead of leaving the others waiting.
 
     Args:
-        prefix: put before every key as ``prefix/key``.
+        prefix: Put before every key as ``prefix/key``.
     """
 
     default_prefix = ''
@@ -34,7 +34,7 @@ class PerSampleMetric(BaseMetric):
         """Computes the measures over all ranks' samples.
 
         Args:
-            size: samples in the data set.
+            size: Samples in the data set.
 
         Raises:
             ValueError: If no rank has seen a sample.

@@ -27,12 +27,12 @@ class ClassificationMetric(PerSampleMetric):
     recall and the confusion matrix go to the log.
 
     Args:
-        topk: the k of the ``top{k}`` keys.
-        classwise: also returns ``recall/{class}`` for every class that occurs.
-        auc: also returns ``AUC``, one class against the rest, averaged over the classes that occur.
-        group_pattern: measures recordings instead of clips (AVCAFFE): a regular expression with one group, searched in
+        topk: The k of the ``top{k}`` keys.
+        classwise: Also returns ``recall/{class}`` for every class that occurs.
+        auc: Also returns ``AUC``, one class against the rest, averaged over the classes that occur.
+        group_pattern: Measures recordings instead of clips (AVCAFFE): a regular expression with one group, searched in
             ``sample_id``. Clips for which the group is the same are one recording, their scores are averaged.
-        prefix: put before every key as ``prefix/key``.
+        prefix: Put before every key as ``prefix/key``.
 
     Raises:
         ValueError: If a k is not positive, or ``group_pattern`` is no regular expression with one group.
@@ -99,7 +99,7 @@ class ClassificationMetric(PerSampleMetric):
         """Returns scores ``(N, C)`` and labels ``(N,)`` of clips, or of recordings with ``group_pattern``.
 
         Args:
-            results: what :meth:`process` keeps, every clip once.
+            results: What :meth:`process` keeps, every clip once.
 
         Raises:
             ValueError: If samples differ in their number of classes, or as in

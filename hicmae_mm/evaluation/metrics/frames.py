@@ -39,7 +39,7 @@ class FrameMetric(PerSampleMetric):
         first_frame_field: Field of the samples with the number of the first frame in the video; ``None`` means a clip
             is the whole video.
         smooth_radius: Predicted values are averaged over so many frames on both sides.
-        prefix: put before every key as ``prefix/key``.
+        prefix: Put before every key as ``prefix/key``.
 
     Raises:
         ValueError: If there is no target, or the radius is negative.

@@ -23,7 +23,7 @@ class MERMultiMetric(ClassificationMetric):
     the log.
 
     Args:
-        prefix: put before every key as ``prefix/key``.
+        prefix: Put before every key as ``prefix/key``.
     """
 
     def __init__(self, prefix: str | None = None) -> None:

@@ -33,13 +33,13 @@ class OpenVocabularyMetric(PerSampleMetric):
     Args:
         wheels: Folder of the challenges' public files (``wheel1.xlsx``, ..., ``synonym.xlsx``, ``format.csv``), which
             are not part of this package.
-        groups: Instead of ``wheels``: file of groups by clip, as a language model wrote them for MER2024.
+        groups: File, instead of ``wheels``, of groups by clip, as a language model wrote them for MER2024.
         edition: 2025 or 2026, whose lists of word forms differ; texts of true words are split as in that edition.
         levels: Rings of the wheels that count, 1 (inner; MER2026 ranks by it) and 2 (middle).
         truth: File of true words by clip (.csv, .json, .jsonl); ``None`` means the names of the labels.
         class_words: Word of each class; ``None`` means the data set's names of the classes.
         threshold: Score from which on a class counts as predicted; ``None`` means the highest alone.
-        prefix: put before every key as ``prefix/key``.
+        prefix: Put before every key as ``prefix/key``.
 
     Raises:
         ValueError: If there are both or neither of ``wheels`` and ``groups``, or an unknown level or edition.

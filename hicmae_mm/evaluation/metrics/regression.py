@@ -20,7 +20,7 @@ class RegressionMetric(PerSampleMetric):
     ``{key}/{dimension}`` where there are several. Dimensions are named by the data set's ``dimensions``, else numbered.
 
     Args:
-        prefix: put before every key as ``prefix/key``.
+        prefix: Put before every key as ``prefix/key``.
 
     Example:
         >>> import torch

@@ -18,7 +18,7 @@ class Bottleneck(nn.Module):
 
     Args:
         embed_dims: Width D of input and output.
-        hidden_dims: Width between.
+        hidden_dims: Width of the layer between.
     """
 
     def __init__(self, embed_dims: int, hidden_dims: int) -> None:

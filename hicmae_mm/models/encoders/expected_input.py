@@ -32,7 +32,7 @@ def expected_input(source: str, kind: str, facts: Mapping[str, Any]) -> Expected
     """Reads the ``preprocessor_config.json`` of a model of transformers.
 
     Args:
-        source: Its folder.
+        source: Folder of the encoder.
         kind: Input that the model takes, such as ``'pixel_values'``.
         facts: Content of the file; empty if there is none.
 

@@ -16,7 +16,7 @@ class DropPath(nn.Module):
     timm's own would be imported with every model, which costs a second and 100 MB.
 
     Args:
-        drop_prob: Probability.
+        drop_prob: Probability of dropping the path of a row.
     """
 
     def __init__(self, drop_prob: float) -> None:

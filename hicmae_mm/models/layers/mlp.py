@@ -10,7 +10,7 @@ class Mlp(nn.Module):
 
     Args:
         embed_dims: Width D of input and output.
-        hidden_dims: Width between.
+        hidden_dims: Width of the layer between.
         drop: Probability of dropping an element of the output.
         out_dims: Width of the output; ``None``: D.
     """

@@ -57,9 +57,9 @@ def weighted_action_unit_loss(logits: Tensor, target: Tensor, pos_weight: Tensor
     """Sums binary cross entropy of existing labels, weighted, divided by the number of rows (EMMA).
 
     Args:
-        logits: ``(N, L)``.
+        logits: Logits ``(N, L)``.
         target: ``(N, L)``; above 0 is there. Ignored entries count 0, but their rows are among the N.
-        pos_weight: ``(L,)``.
+        pos_weight: Weights ``(L,)`` of labels that are there.
         ignore: Target of entries that do not count.
     """
     is_there = (target > 0).to(logits.dtype)

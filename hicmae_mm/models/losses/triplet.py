@@ -16,7 +16,7 @@ def adaptive_triplet_loss(
     exponentially with ``d_an``, so embeddings should have norm 1.
 
     Args:
-        anchor: ``(B, D)``.
+        anchor: Embeddings ``(B, D)`` of the samples.
         positive: ``(B, D)``, of the anchor's class.
         negative: ``(B, D)``, of another class.
         eps: Added to the denominators.
@@ -52,9 +52,9 @@ def extractor_loss(
     """Computes M2FNet's loss of embeddings ``(B, D)``: the weighted sum of triplet, covariance and variance losses.
 
     Args:
-        anchor: ``(B, D)``.
-        positive: ``(B, D)``.
-        negative: ``(B, D)``.
+        anchor: Embeddings ``(B, D)`` of the samples.
+        positive: Embeddings ``(B, D)`` of samples of the same class.
+        negative: Embeddings ``(B, D)`` of samples of another class.
         weights: Factors of the three terms. Covariance and variance are summed over the three sets of embeddings.
     """
     sets = (anchor, positive, negative)

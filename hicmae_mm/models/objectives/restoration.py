@@ -39,7 +39,7 @@ class Predictor(nn.Module):
 
     Args:
         channels: Length of the vectors.
-        hidden_dims: Width between.
+        hidden_dims: Width of the layer between.
     """
 
     def __init__(self, channels: int, hidden_dims: int) -> None:

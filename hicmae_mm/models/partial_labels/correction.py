@@ -18,7 +18,7 @@ class CorrectionRule:
 
     Attributes:
         margin: A label outside must beat the best candidate by more than this.
-        ratio: In place of the margin: the best candidate must be below this many times the best label outside.
+        ratio: Ratio in place of the margin: the best candidate must be below this many times the best label outside.
         update: ``'score'``: the label gets its score in the first view (as published). ``'floor'``: it gets 1 / C.
             ``'uniform'``: all candidates get equal shares. The target is then divided by its sum.
         drops_lowest: Whether the former candidate with the lowest score in the first view leaves.

@@ -78,7 +78,7 @@ class PictureHook(Hook):
         """Draws, and hands the picture to every backend; one that fails does not keep it from the others.
 
         Args:
-            runner: With the visualizer and the logger.
+            runner: Runner with the visualizer and the logger.
             name: Name of the picture. It has no slashes, because some backends do not accept them.
             draw: Makes the figure.
             step: Position on the backend's time axis.

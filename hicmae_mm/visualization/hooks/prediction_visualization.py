@@ -22,8 +22,8 @@ class PredictionVisualizationHook(Hook):
     If a clip has several test views, the first is drawn. The scores are those of all views.
 
     Args:
-        out_dir: folder of the pictures, made if missing.
-        interval: draws every n-th clip.
+        out_dir: Folder of the pictures. It is made if it is missing.
+        interval: Number n, of which every n-th clip is drawn.
 
     Raises:
         ValueError: If the interval is below 1.

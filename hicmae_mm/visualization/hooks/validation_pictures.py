@@ -82,7 +82,7 @@ class WorstClipsHook(PictureHook):
 
     Args:
         interval: Validations between pictures; the last one of a training is always drawn.
-        num_clips: Clips drawn.
+        num_clips: Number of clips that are drawn.
 
     Raises:
         ValueError: If a number is below 1.
