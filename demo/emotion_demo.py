@@ -93,9 +93,9 @@ def add_model_arguments(parser: ArgumentParser) -> None:
         nargs='+',
         action=OverrideAction,
         metavar='KEY=VALUE',
-        help='such as score_threshold=0.7',
+        help='arguments of the cropper, such as score_threshold=0.7',
     )
-    parser.add_argument('--several', choices=SEVERAL_POLICIES, help='which of several faces (track: one person)')
+    parser.add_argument('--several', choices=SEVERAL_POLICIES, help='choice among several faces (track: one person)')
     parser.add_argument('--window-seconds', type=float, help="default: what the model sees at a time; 'inf': the clip")
     parser.add_argument('--stride-seconds', type=float, help='default: half a window')
 

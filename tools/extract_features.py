@@ -52,7 +52,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--unlabelled', action='store_true', help='ignore label columns')
     parser.add_argument('--level', choices=LEVELS, default='clip', help='a feature per clip, or per time step')
     parser.add_argument('--streams', nargs='+', help="some of the model's streams, fusion and clip; default: all")
-    parser.add_argument('--layers', type=read_layers, default='last', help='of the encoders: all, last or 0,3,6')
+    parser.add_argument('--layers', type=read_layers, default='last', help='layers of the encoders: all, last or 0,3,6')
     parser.add_argument('--scores', action='store_true', help='also what the head predicts')
     parser.add_argument('--views', action='store_true', help='keep the views of a clip apart')
     parser.add_argument('--format', choices=('parquet', 'npy'), help='one Parquet file (default), or npy files to map')

@@ -45,7 +45,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='config file of a model of classes')
     parser.add_argument('--unlabelled', required=True, type=Path, help='list of clips, whose labels are not read')
     parser.add_argument('--threshold', type=float, default=0.9, help='smallest probability of a label; default: 0.9')
-    parser.add_argument('--rounds', type=int, default=1, help='how often to label and train again; default: 1')
+    parser.add_argument('--rounds', type=int, default=1, help='number of rounds of labelling and training; default: 1')
     parser.add_argument('--checkpoint', type=Path, help='model of the first labels; default: it is trained')
     parser.add_argument('--work-dir', type=Path, help='default: work_dirs/<name of the config>_semi')
     parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')

@@ -81,9 +81,9 @@ RECIPES = {
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = ArgumentParser(description='Download an open corpus, prepare it, train and test every fold, tabulate')
-    parser.add_argument('corpus', choices=RECIPES, help='which one')
+    parser.add_argument('corpus', choices=RECIPES, help='name of the corpus')
     parser.add_argument('--accept-licence', action='store_true', help='I have read the licence, and accept it')
-    parser.add_argument('--streams', choices=STREAMS, default='both', help='what is used; default: both')
+    parser.add_argument('--streams', choices=STREAMS, default='both', help='streams that are used; default: both')
     parser.add_argument('--data-root', type=Path, help='folder of the corpus; default: data/raw/CORPUS')
     parser.add_argument('--no-download', action='store_true', help='the corpus is in --data-root already')
     parser.add_argument('--base-url', help='a mirror of the corpus, as of tools/misc/download_dataset.py')

@@ -74,7 +74,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--timeout', type=float, default=120.0, help='seconds to wait for a byte (%(default)s)')
     parser.add_argument('--retries', type=int, default=5, help='repetitions while the server is busy (%(default)s)')
     parser.add_argument('--pause', type=float, default=0.0, help='seconds between two requests (%(default)s)')
-    parser.add_argument('--tokens-per-picture', type=int, default=255, help='for the estimate (%(default)s)')
+    parser.add_argument(
+        '--tokens-per-picture', type=int, default=255, help='tokens of a picture, for the estimate (%(default)s)'
+    )
     parser.add_argument('--price-in', type=float, help='price of a million tokens of questions')
     parser.add_argument('--price-out', type=float, help='price of a million tokens of answers')
     parser.add_argument(

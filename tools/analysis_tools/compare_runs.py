@@ -37,8 +37,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = ArgumentParser(description='Compare two sets of predictions')
     parser.add_argument('first', help='predictions (.pkl, tools/test.py --out)')
     parser.add_argument('second', help='predictions of another model on the same clips')
-    parser.add_argument('--resamples', type=int, default=10000, help='of the bootstrap (default: %(default)s)')
-    parser.add_argument('--seed', type=int, default=0, help='of the bootstrap (default: %(default)s)')
+    parser.add_argument(
+        '--resamples', type=int, default=10000, help='resamples of the bootstrap (default: %(default)s)'
+    )
+    parser.add_argument('--seed', type=int, default=0, help='seed of the bootstrap (default: %(default)s)')
     parser.add_argument('--out', help='also write the numbers to this .json file')
     args = parser.parse_args(argv)
     if args.resamples < 100:

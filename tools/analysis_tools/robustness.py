@@ -54,7 +54,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--noise', type=Path, help='folder of noise recordings, in place of pink noise')
     parser.add_argument('--jobs', type=int, default=1, help='tests at a time; default: 1')
-    parser.add_argument('--resamples', type=int, default=2000, help='of the intervals; default: 2000')
+    parser.add_argument(
+        '--resamples', type=int, default=2000, help='number of resamples for the intervals; default: 2000'
+    )
     parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
     parser.add_argument('--dry-run', action='store_true', help='list the tests that are still to be run')
     args = parser.parse_args(argv)

@@ -27,14 +27,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = ArgumentParser(description='Extract the sound of videos.')
     parser.add_argument('input_root', type=Path, help='folder of the videos, searched with all folders below it')
     parser.add_argument('--out-dir', type=Path, required=True, help='folder of the sound files and the report')
-    parser.add_argument('--sample-rate', type=int, default=16000, help='in Hz (default: %(default)s)')
+    parser.add_argument('--sample-rate', type=int, default=16000, help='sampling rate in Hz (default: %(default)s)')
     parser.add_argument('--format', choices=FORMATS, default='wav', help='(default: %(default)s)')
     parser.add_argument(
         '--extensions',
         nargs='+',
         default=VIDEO_EXTENSIONS,
         metavar='EXT',
-        help='of the videos (mp4, avi, mkv, ...)',
+        help='extensions of the videos (mp4, avi, mkv, ...)',
     )
     parser.add_argument(
         '--silent-db',

@@ -45,7 +45,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         nargs='+',
         default=VIDEO_EXTENSIONS,
         metavar='EXT',
-        help='of the videos (mp4, avi, mkv, ...)',
+        help='extensions of the videos (mp4, avi, mkv, ...)',
     )
     parser.add_argument(
         '--match', default='*', metavar='PATTERN', help="only clips whose file or folder is called so, such as '01-*'"
@@ -78,20 +78,24 @@ def add_face_options(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         action=OverrideAction,
         metavar='KEY=VALUE',
-        help='its arguments, such as score_threshold=0.7',
+        help='arguments of the cropper, such as score_threshold=0.7',
     )
     finding.add_argument(
         '--config', type=Path, help='instead: a file with cropper = dict(type=...) and crop = dict(...)'
     )
     cutting = parser.add_argument_group('cutting out (defaults: those of the config, else of the cropper)')
-    cutting.add_argument('--size', type=int, help='of the pictures, in pixels (256; OpenFace: as they are)')
+    cutting.add_argument('--size', type=int, help='size of the pictures in pixels (256; OpenFace: as they are)')
     cutting.add_argument('--margin', type=float, help="room on each side, as a share of the face's size")
-    cutting.add_argument('--several', choices=SEVERAL_POLICIES, help='which of several faces (largest; YuNet: track)')
+    cutting.add_argument(
+        '--several', choices=SEVERAL_POLICIES, help='choice among several faces (largest; YuNet: track)'
+    )
     cutting.add_argument('--missing', choices=MISSING_POLICIES, help='frames without a face (nearest; OpenFace: keep)')
     cutting.add_argument('--min-face-share', type=float, help='clips with fewer frames with a face fail (0)')
-    cutting.add_argument('--smoothing', choices=SMOOTHING_METHODS, help='of the box over time (moving_average)')
-    cutting.add_argument('--smoothing-window', type=int, help='frames, odd (5)')
-    cutting.add_argument('--jpeg-quality', type=int, help='1 to 100 (95)')
+    cutting.add_argument(
+        '--smoothing', choices=SMOOTHING_METHODS, help='smoothing of the box over time (moving_average)'
+    )
+    cutting.add_argument('--smoothing-window', type=int, help='length of the smoothing window in frames, odd (5)')
+    cutting.add_argument('--jpeg-quality', type=int, help='quality of the JPEG files, 1 to 100 (95)')
 
 
 def read_plan(args: argparse.Namespace) -> ExtractFaces:

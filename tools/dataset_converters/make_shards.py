@@ -43,12 +43,16 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('ann_file', type=Path, metavar='ANN_FILE', help='annotation list, text or JSON')
     parser.add_argument('--data-root', type=Path, help="folder that the list's paths start from (default: the list's)")
     parser.add_argument('--out-dir', type=Path, required=True, metavar='DIR', help='folder of the shards')
-    parser.add_argument('--streams', nargs='+', choices=_STREAMS, default=_STREAMS, help='what to pack (default: both)')
+    parser.add_argument(
+        '--streams', nargs='+', choices=_STREAMS, default=_STREAMS, help='streams to pack (default: both)'
+    )
     frames = parser.add_argument_group('frames', 'by default kept as they are')
     frames.add_argument('--crop', metavar='TOP,LEFT,HEIGHT,WIDTH', help='rectangle to cut out of every frame')
     frames.add_argument('--size', metavar='SIZE | HEIGHT,WIDTH', help='scale frames to this, after the crop')
     frames.add_argument('--fps', type=float, help='frames per second, the nearest earlier frame each')
-    frames.add_argument('--quality', type=int, default=90, help='of the JPEG files, 1 to 100 (default: %(default)s)')
+    frames.add_argument(
+        '--quality', type=int, default=90, help='quality of the JPEG files, 1 to 100 (default: %(default)s)'
+    )
     frames.add_argument('--backend', choices=BACKENDS, help='video decoder (default: as in training)')
     frames.add_argument('--frame-folder-fps', type=float, metavar='FPS', help='frame rate of folders of frames')
     sound = parser.add_argument_group('sound', 'mono with 16 bits')
@@ -59,7 +63,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     length.add_argument('--samples-per-shard', type=int, metavar='N', help='clips of a shard (default: 1000)')
     length.add_argument('--shard-megabytes', type=float, metavar='MB', help='size of a shard instead, estimated')
     order = shards.add_mutually_exclusive_group()
-    order.add_argument('--seed', type=int, default=0, help='of the order in which clips are packed (default: 0)')
+    order.add_argument('--seed', type=int, default=0, help='seed of the order in which clips are packed (default: 0)')
     order.add_argument('--keep-order', action='store_true', help="pack in the list's order: for testing")
     parser.add_argument(
         '--num-workers', type=int, default=default_num_workers(), help='processes (default: one per core); 0: this one'

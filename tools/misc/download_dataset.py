@@ -25,7 +25,7 @@ LINES_IN_A_LOG = 20  # where there is no terminal to draw a bar on
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = ArgumentParser(description='Download an open corpus from its owners.')
-    parser.add_argument('corpus', choices=DOWNLOADS, help='which one')
+    parser.add_argument('corpus', choices=DOWNLOADS, help='name of the corpus')
     parser.add_argument('--out-dir', type=Path, help='folder of the corpus; default: data/raw/CORPUS')
     parser.add_argument('--streams', choices=('audio', 'video', 'both'), default='both', help='default: both')
     parser.add_argument(

@@ -58,7 +58,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--audio-prefix', default='', help='folder of the audio column below --data-root')
     parser.add_argument('--out', type=Path, help='list to write, without the clips that have problems')
     parser.add_argument('--report', type=Path, help='JSON to write (default: beside --out, else beside the list)')
-    parser.add_argument('--streams', nargs='+', choices=STREAMS, help='what to check (default: what the list names)')
+    parser.add_argument(
+        '--streams', nargs='+', choices=STREAMS, help='streams to check (default: those that the list names)'
+    )
     parser.add_argument('--full', action='store_true', help='decode every frame, not just the first, middle and last')
     split = parser.add_argument_group('corpus and split')
     split.add_argument(
@@ -77,8 +79,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--silent-peak-db', type=float, default=CheckClip.silent_peak_db, **number)
     parser.add_argument('--silent-rms-db', type=float, default=CheckClip.silent_rms_db, **number)
     parser.add_argument('--max-mismatch-seconds', type=float, default=CheckClip.max_mismatch_seconds, **number)
-    parser.add_argument('--backend', choices=BACKENDS, help="of the configs' OpenVideo (default: the installed one)")
-    parser.add_argument('--frame-folder-fps', type=float, help='of folders of frames, whose length is unknown without')
+    parser.add_argument(
+        '--backend', choices=BACKENDS, help="decoder, as of the configs' OpenVideo (default: the installed one)"
+    )
+    parser.add_argument(
+        '--frame-folder-fps', type=float, help='frame rate of folders of frames, whose length is unknown without it'
+    )
     parser.add_argument(
         '--num-workers', type=int, default=default_num_workers(), help='processes (default: one per core); 0: this one'
     )

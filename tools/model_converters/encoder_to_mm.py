@@ -30,7 +30,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = ArgumentParser(description="Fit another project's vision transformer to one encoder of a config")
     parser.add_argument('source', type=Path, help='checkpoint of a vision transformer')
     parser.add_argument('out', type=Path, help='file to write, .pth or .safetensors, for load_from')
-    parser.add_argument('--kind', required=True, choices=list(LAYOUTS), help='whose names the checkpoint has')
+    parser.add_argument('--kind', required=True, choices=list(LAYOUTS), help='system whose names the checkpoint has')
     parser.add_argument('--stream', required=True, help='the encoder to fill, e.g. video or audio')
     parser.add_argument('--config', required=True, help='config whose encoder is to be filled')
     parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')

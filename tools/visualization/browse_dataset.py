@@ -54,10 +54,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--phase', '-p', choices=('train', 'val', 'test'), default='train', help='(default: %(default)s)'
     )
     parser.add_argument('--show-number', '-n', type=int, default=8, help='clips, evenly spaced (default: %(default)s)')
-    parser.add_argument('--mode', '-m', choices=MODES, default='transformed', help='(default: %(default)s)')
+    parser.add_argument(
+        '--mode', '-m', choices=MODES, default='transformed', help='stage of the clips (default: %(default)s)'
+    )
     parser.add_argument('--num-frames', type=int, default=8, help='frames of a strip (default: %(default)s)')
-    parser.add_argument('--not-show', action='store_true', help='as OpenMMLab has it: no window is opened anyway')
-    parser.add_argument('--seed', type=int, default=0, help='of the augmentation (default: %(default)s)')
+    parser.add_argument('--not-show', action='store_true', help='accepted as in OpenMMLab; no window is opened anyway')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the augmentation (default: %(default)s)')
     parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
     point_elsewhere(parser, ELSEWHERE)
     args = parser.parse_args(argv)

@@ -40,10 +40,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--clip', nargs='+', help='names of clips in the list, or their positions; default: some')
     parser.add_argument('--num-clips', type=int, default=2, help='without --clip, evenly spaced (default: %(default)s)')
-    parser.add_argument('--split', choices=SPLITS, help='whose clips; default: the first of test, val, train')
+    parser.add_argument(
+        '--split', choices=SPLITS, help='split whose clips are taken; default: the first of test, val, train'
+    )
     parser.add_argument('--out', default='attention', help='folder of the pictures (default: %(default)s)')
     parser.add_argument('--num-frames', type=int, default=8, help='frames per strip (default: %(default)s)')
-    parser.add_argument('--head-fusion', choices=HEAD_FUSIONS, default='mean', help='of heads (default: %(default)s)')
+    parser.add_argument(
+        '--head-fusion', choices=HEAD_FUSIONS, default='mean', help='rule that joins the heads (default: %(default)s)'
+    )
     parser.add_argument('--save-maps', action='store_true', help='also write the maps of every clip as .npz')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='cpu, cuda, cuda:1')
     parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')

@@ -35,10 +35,12 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='config file of a pre-training')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out', default='reconstructions', help='folder of the pictures')
-    parser.add_argument('--num-clips', type=int, default=4, help='how many clips, evenly spaced over the data set')
-    parser.add_argument('--split', choices=SPLITS, help='whose clips; default: the first of val, test, train')
+    parser.add_argument('--num-clips', type=int, default=4, help='number of clips, evenly spaced over the data set')
+    parser.add_argument(
+        '--split', choices=SPLITS, help='split whose clips are taken; default: the first of val, test, train'
+    )
     parser.add_argument('--num-frames', type=int, default=8, help='frames per strip')
-    parser.add_argument('--seed', type=int, default=0, help='of the masks')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the masks')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='cpu, cuda, cuda:1')
     parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
     args = parser.parse_args(arguments)

@@ -56,7 +56,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--dataset-size', '-d', type=int, help='clips; default: the lines of the training list')
     parser.add_argument('--ngpus', '-n', type=int, default=1, help='processes (default: %(default)s)')
     parser.add_argument('--title', default='', help='title of the picture')
-    parser.add_argument('--not-show', action='store_true', help='as OpenMMLab has it: no window is opened anyway')
+    parser.add_argument('--not-show', action='store_true', help='accepted as in OpenMMLab; no window is opened anyway')
     parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
     point_elsewhere(parser, ELSEWHERE)
     args = parser.parse_args(argv)

@@ -70,17 +70,23 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', nargs='?', help='checkpoint file; none with --features')
     parser.add_argument('--features', help='stored features instead: a folder of extract_features.py, or a .npz file')
-    parser.add_argument('--streams', nargs='+', help='of video, audio, fusion (default: all that the model has)')
-    parser.add_argument('--layer', type=int, default=-1, help='whose tokens, 0-based (default: %(default)s, the last)')
-    parser.add_argument('--method', choices=METHODS, default='tsne', help='(default: %(default)s)')
-    parser.add_argument('--perplexity', type=float, default=30.0, help='of t-SNE (default: %(default)s)')
-    parser.add_argument('--max-clips', type=int, default=1000, help='evenly spaced (default: %(default)s)')
-    parser.add_argument('--split', choices=SPLITS, help='whose clips; default: the first of test, val, train')
-    parser.add_argument('--seed', type=int, default=0, help='of t-SNE (default: %(default)s)')
+    parser.add_argument('--streams', nargs='+', help='some of video, audio, fusion (default: all that the model has)')
+    parser.add_argument(
+        '--layer', type=int, default=-1, help='layer of the tokens, from 0 (default: %(default)s, the last)'
+    )
+    parser.add_argument('--method', choices=METHODS, default='tsne', help='projection (default: %(default)s)')
+    parser.add_argument('--perplexity', type=float, default=30.0, help='perplexity of t-SNE (default: %(default)s)')
+    parser.add_argument('--max-clips', type=int, default=1000, help='most clips, evenly spaced (default: %(default)s)')
+    parser.add_argument(
+        '--split', choices=SPLITS, help='split whose clips are taken; default: the first of test, val, train'
+    )
+    parser.add_argument('--seed', type=int, default=0, help='seed of t-SNE (default: %(default)s)')
     parser.add_argument('--title', default='', help='title of the picture')
     parser.add_argument('--out', default='tsne.png', help='picture (.png, .pdf, .svg; default: %(default)s)')
     parser.add_argument('--batch-size', type=int, default=8, help='clips (default: %(default)s)')
-    parser.add_argument('--num-workers', type=int, default=0, help='of the data loader (default: %(default)s)')
+    parser.add_argument(
+        '--num-workers', type=int, default=0, help='worker processes of the data loader (default: %(default)s)'
+    )
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='cpu, cuda, cuda:1')
     parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
     point_elsewhere(parser, ELSEWHERE)
