@@ -15,7 +15,6 @@ from __future__ import annotations
 import io
 import multiprocessing
 import os
-import pydoc
 import re
 import runpy
 import shlex
@@ -99,26 +98,6 @@ def test_block_declares_its_language_and_its_check(block: Block) -> None:
         assert not block.directive
     if block.language == 'python':
         compile(block.code, block.where, 'exec')  # the slow tests run it
-
-
-@pytest.mark.parametrize('page', PAGES, ids=name_of)
-def test_links_inside_the_repository_lead_somewhere(page: Path) -> None:
-    text = FENCE.sub('', page.read_text(encoding='utf-8'))
-    for target in re.findall(r'\]\(([^)\s]+)\)|src="([^"]+)"', text):
-        path, _, anchor = (target[0] or target[1]).partition('#')
-        if re.match(r'https?://', path):
-            continue
-        aim = page.parent / path if path else page
-        assert aim.exists(), path
-        if anchor and aim.suffix == '.md':
-            assert anchor in anchors_of(aim), f'{path}#{anchor}'
-
-
-@cache
-def anchors_of(page: Path) -> set[str]:
-    """The anchors that GitHub and MyST give the headings of a page."""
-    headings = re.findall(r'^#+ (.+)$', FENCE.sub('', page.read_text(encoding='utf-8')), re.M)
-    return {re.sub(r'[^\w\- ]', '', heading.lower()).strip().replace(' ', '-') for heading in headings}
 
 
 @cache
@@ -277,17 +256,6 @@ def test_figures_are_small_and_shown(folder: str) -> None:
     for figure in figures:
         assert figure.stat().st_size < 60_000, f'{figure.name}: reduce its colours, as docs/figures/draw.py does'
         assert f'images/{folder}/{figure.name})' in pages, f'no page shows {figure.name}'
-
-
-@pytest.mark.parametrize('page', PAGES, ids=name_of)
-def test_prose_names_only_what_exists(page: Path) -> None:
-    text = FENCE.sub('', page.read_text(encoding='utf-8'))
-    for path in re.findall(
-        r'`((?:hicmae_mm|tools|tests|configs|docs|demo|benchmarks)/[\w./-]+\.(?:py|sh|md|yml))`', text
-    ):
-        assert (ROOT / path).is_file() or 'NAME' in path, path
-    for name in re.findall(r'`(hicmae_mm(?:\.\w+)+)`', text):
-        assert pydoc.locate(name) is not None, name
 
 
 def test_index_lists_every_page() -> None:
