@@ -32,11 +32,12 @@ model = dict(
         video=dict(in_channels=96),
     ),
     num_speakers=2,
+    missing_streams='zero',
     fusion=dict(embed_dims=64, context_depth=1, depth=2),
     head=dict(num_classes=6),
 )
 words = dict(type='Tokenize', vocabulary='words.txt')
-pack = dict(type='PackStreams', arrays=('audio', 'video'), sequences=dict(text='text_ids'))
+pack = dict(type='PackStreams', arrays=('audio', 'video'), sequences=dict(text='text_ids'), optional=True)
 train_pipeline = [
     words,
     dict(type='LoadFeature', stream='audio', source='features/train', column='audio_layer3'),
@@ -53,7 +54,7 @@ synthetic = dict(
     data_root='{{$SYNTHETIC_ROOT:data/synthetic}}',
     metainfo=dict(classes=('ANG', 'DIS', 'FEA', 'HAP', 'NEU', 'SAD')),
 )
-loader = dict(num_workers=2, batch_sampler=dict(batch_size=8))
+loader = dict(batch_size=8, num_workers=2)
 train_dataloader = dict(loader, dataset=dict(synthetic, ann_file='train_talks.csv', pipeline=train_pipeline))
 val_dataloader = dict(loader, dataset=dict(synthetic, ann_file='test_talks.csv', pipeline=test_pipeline))
 test_dataloader = dict(loader, dataset=dict(synthetic, ann_file='test_talks.csv', pipeline=test_pipeline))

@@ -13,26 +13,29 @@ pipeline = [
     dict(type='PackStreams', arrays=streams),
 ]
 train_dataloader = dict(
+    batch_size=16,
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='SeededSampler', shuffle=True),
-    batch_sampler=dict(type='ConversationBatchSampler', batch_size=16),
+    batch_sampler=dict(type='ConversationBatchSampler'),
     collate_fn=dict(type='collate_streams'),
     dataset=dict(type='AudioVisualDataset', ann_file='train.csv', streams=streams, pipeline=pipeline),
 )
 val_dataloader = dict(
+    batch_size=16,
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    batch_sampler=dict(type='ConversationBatchSampler', batch_size=16),
+    batch_sampler=dict(type='ConversationBatchSampler'),
     collate_fn=dict(type='collate_streams'),
     dataset=dict(type='AudioVisualDataset', ann_file='dev.csv', streams=streams, pipeline=pipeline),
 )
 test_dataloader = dict(
+    batch_size=16,
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    batch_sampler=dict(type='ConversationBatchSampler', batch_size=16),
+    batch_sampler=dict(type='ConversationBatchSampler'),
     collate_fn=dict(type='collate_streams'),
     dataset=dict(type='AudioVisualDataset', ann_file='test.csv', streams=streams, pipeline=pipeline),
 )
