@@ -71,6 +71,11 @@ class AudioVisualPretrainer(AudioVisualModel):
         self.decoders: MutableMapping[str, BaseDecoder] = ModuleDict()
         for name, encoder in self.encoders.items():
             _check_can_be_masked(name, encoder, self.skip_layers)
+            if self.skip_layers and self.fused_widths[name] != encoder.embed_dims:
+                raise ValueError(
+                    f'skip_layers={self.skip_layers} hand tokens of width {encoder.embed_dims} to the {name} decoder, '
+                    f'but the fusion makes tokens of width {self.fused_widths[name]}: take skip_layers=()'
+                )
             self.heads[name] = build_slot(
                 heads[name], f'heads.{name}', patch=encoder.patch, in_channels=encoder.in_channels
             )

@@ -105,7 +105,8 @@ def test_a_conversation_is_a_list_of_utterances(words: EmotionInferencer, media:
     whole = one(words(dict(video=video, text='no'), window_seconds=1.0, stride_seconds=1.0))
     assert first['windows'][0]['scores'] != second['windows'][0]['scores']
     same = one(words(as_clips(table, others=['text'])[:1], window_seconds=1.0))
-    assert same['windows'][0]['scores'] == whole['windows'][0]['scores']
+    # rounded to six digits, after a batch of another size
+    assert same['windows'][0]['scores'] == pytest.approx(whole['windows'][0]['scores'], abs=2e-6)
 
 
 def test_rows_that_name_no_file(media: MediaFolder):

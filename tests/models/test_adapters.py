@@ -22,6 +22,7 @@ from tests.models.test_models import clips
 
 pytest.importorskip('peft')
 ENCODERS = {name: case for name, case in MODEL_CASES.items() if re.fullmatch(r'encoders\.\w+', case.slot)}
+NOT_ADAPTED = ('FeatureLSTMEncoder', 'FeatureTCNEncoder')  # an LSTM has no layers, and peft no dilation
 LAYERS = r'attn\.(qkv|proj)|mlp\.fc[12]'
 LORA = dict(type='LoRA', target='encoders.video', modules=LAYERS, r=2, alpha=8)
 BOTTLENECK = dict(type='BottleneckAdapter', target='encoders.audio', modules=r'attn\.proj|mlp\.fc2', hidden_dims=3)
@@ -144,7 +145,7 @@ def test_kernels_and_copies_compute_the_same(change: Callable[[nn.Module], Any])
     assert set(changed.state_dict()) == set(plain.state_dict())
 
 
-@pytest.mark.parametrize('name', [name for name in ENCODERS if not name.startswith('FeatureLSTM')])
+@pytest.mark.parametrize('name', [name for name in ENCODERS if name not in NOT_ADAPTED])
 def test_every_layer_of_every_encoder_can_be_adapted_and_merged(name: str) -> None:
     case = ENCODERS[name]
     lora = dict(type='LoRA', target=case.slot, modules='.*', r=2, alpha=2)
@@ -164,6 +165,13 @@ def test_every_layer_of_every_encoder_can_be_adapted_and_merged(name: str) -> No
         expected = encode(x).tokens
         assert merge_adapters(model)
         torch.testing.assert_close(encode(x).tokens, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_a_dilated_convolution_is_refused() -> None:
+    case = ENCODERS['FeatureTCNEncoder']
+    lora = dict(type='LoRA', target=case.slot, modules='.*', r=2, alpha=2)
+    with pytest.raises(ValueError, match=r'LoRA: .* is a convolution with dilation \(2,\), which peft cannot adapt'):
+        tiny.build(with_component(case.base, case.slot, 'FeatureTCNEncoder', case.options) | dict(adapters=[lora]))
 
 
 @pytest.mark.parametrize('recompute', [False, True])

@@ -53,6 +53,7 @@ class LoRA(BaseAdapter):
 
         Raises:
             ImportError: If ``peft`` is not installed.
+            ValueError: If a layer is a dilated convolution, whose dilation peft leaves out.
         """
         try:
             from peft import LoraConfig, inject_adapter_in_model  # importing it takes seconds
@@ -60,6 +61,7 @@ class LoRA(BaseAdapter):
             if (error.name or '').partition('.')[0] != 'peft':
                 raise
             raise ImportError("LoRA needs peft, which is not installed: pip install 'hicmae_mm[hf]'") from error
+        _check_can_be_adapted(part, names)
         config = LoraConfig(
             r=self.r,
             lora_alpha=self.alpha,  # type: ignore[arg-type] # peft only divides it by r
@@ -70,3 +72,12 @@ class LoRA(BaseAdapter):
         for name in names:
             layer: Any = part.get_submodule(name)
             layer.cast_input_dtype_enabled = False  # mixed precision is autocast's affair, and a copy costs memory
+
+
+def _check_can_be_adapted(part: nn.Module, names: Sequence[str]) -> None:
+    for name in names:
+        dilation = getattr(part.get_submodule(name), 'dilation', 1)
+        if set(dilation if isinstance(dilation, tuple) else (dilation,)) != {1}:
+            raise ValueError(
+                f'LoRA: {name} is a convolution with dilation {dilation}, which peft cannot adapt; name other modules'
+            )
