@@ -24,19 +24,19 @@ def build_empty_model(cfg: Config) -> nn.Module:
     """
     init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
     with torch.device('meta'):
-        model: nn.Module = MODELS.build(_without_folders(cfg.model))
+        model: nn.Module = MODELS.build(without_folders(cfg.model))
         return model
 
 
-def _without_folders(value: Any) -> Any:
-    """Leaves ``path`` out of every encoder whose ``config`` is a whole one."""
+def without_folders(value: Any) -> Any:
+    """Leaves ``path`` out of every encoder whose ``config`` is a whole one, which then has random weights."""
     if isinstance(value, (list, tuple)):
-        return type(value)(_without_folders(item) for item in value)
+        return type(value)(without_folders(item) for item in value)
     if not isinstance(value, dict):
         return value
     config = value.get('config')
     is_whole = isinstance(config, dict) and 'model_type' in config
-    return {key: _without_folders(item) for key, item in value.items() if not (is_whole and key == 'path')}
+    return {key: without_folders(item) for key, item in value.items() if not (is_whole and key == 'path')}
 
 
 def dataset_facts(cfg: Config) -> dict[str, Any]:

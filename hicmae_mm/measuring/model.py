@@ -15,6 +15,7 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from torch import Tensor, nn
 
+from hicmae_mm.config.facts import without_folders
 from hicmae_mm.engine import AudioVisualRunner
 from hicmae_mm.engine.hooks.compile import compile_parts
 from hicmae_mm.engine.optimizers.cpu_amp import cpu_has_native_bfloat16
@@ -74,7 +75,8 @@ def measure_model(cfg: Config, plan: ModelPlan) -> dict[str, Any]:
     """
     device = plan.device
     idle_memory = peak_memory_mb(device)
-    model = MODELS.build(cfg.model)
+    # what noise costs does not depend on weights, so the folders of foreign encoders need not be there
+    model = MODELS.build(without_folders(cfg.model) if plan.is_noise else cfg.model)
     batch = random_batch(model, plan.batch_size, pipeline_of(cfg))
     forward_macs = nominal_macs(model, batch.get('masks'))
     model.to(device)

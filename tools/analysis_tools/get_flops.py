@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from mmengine.registry import init_default_scope
 
+from hicmae_mm.config.facts import without_folders
 from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.config.overrides import load_config
 from hicmae_mm.measuring.complexity import Complexity, count_complexity, published_macs
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parse_args(arguments)
     cfg = load_config(args.config, args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
-    model = MODELS.build(cfg.model)
+    model = MODELS.build(without_folders(cfg.model))
     if not isinstance(model, AudioVisualModel):
         raise ValueError(f'{cfg.model.type} has no encoders by stream, so its inputs are not known')
     masks = None
