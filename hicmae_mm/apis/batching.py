@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from hicmae_mm.apis.clip import PreparedWindow, WindowedClip
@@ -29,7 +30,7 @@ def iterate_windows(
     """
     for clip in clips:
         check_names(clip, settings.readings)
-        report = ClipReport(clip.name, names, speaker=clip.speaker, span=clip.span)
+        report = ClipReport(clip.name, names, speaker=clip.speaker, span=clip.span, conversation=clip.conversation)
         reports.append(report)
         try:
             with OpenClip(clip, settings.opened_streams(clip), settings.backend) as opened:
@@ -60,6 +61,30 @@ def batch_windows(
             waiting = []
     if waiting:
         yield _collated(waiting, collate)
+
+
+def batch_conversations(
+    windows: Iterable[Pair], conversation: str, speaker: str, collate: Callable[[Sequence[Any]], dict[str, Any]]
+) -> Iterator[Batch]:
+    """Yields one batch for each conversation, for a model that uses the other utterances of an utterance.
+
+    Windows that follow one another and have the same conversation form a batch. Clips without a conversation belong to
+    one that has no name. Every window counts as an utterance.
+
+    Args:
+        windows: Pairs of report and window.
+        conversation: Column from which the model takes the name of the conversation.
+        speaker: Column from which it takes the speaker.
+        collate: Function that joins packed samples.
+    """
+    for name, group in groupby(windows, key=lambda pair: pair[0].conversation or ''):
+        pairs = list(group)
+        for report, window in pairs:
+            if window.packed is not None:
+                sample = window.packed['data_samples']
+                columns = {**(sample.get('columns') or {}), conversation: name, speaker: report.speaker or ''}
+                sample.set_metainfo(dict(columns=columns))
+        yield _collated(pairs, collate)
 
 
 def _collated(pairs: list[Pair], collate: Callable[[Sequence[Any]], dict[str, Any]]) -> Batch:

@@ -12,7 +12,7 @@ from rich.progress import track
 from torch import nn
 
 from hicmae_mm.apis.backends import ExportedModel, build_torch_model, resolve_for
-from hicmae_mm.apis.batching import Batch, batch_windows, iterate_windows
+from hicmae_mm.apis.batching import Batch, batch_conversations, batch_windows, iterate_windows
 from hicmae_mm.apis.faces import build_face_options
 from hicmae_mm.apis.files import draw_timelines, write_results
 from hicmae_mm.apis.further import MEDIA, find_readings
@@ -149,7 +149,8 @@ class EmotionInferencer(BaseInferencer):
                 added. Other streams of the model are further keys: a text or the path of a transcript (``.txt``,
                 ``.srt``, ``.vtt``), an array or the path of a ``.npy`` file of features.
             return_datasamples: Whether to return an ``EmotionDataSample`` for each clip instead of a dictionary.
-            batch_size: Number of windows that the model gets at once. They can belong to several clips.
+            batch_size: Number of windows that the model gets at once. They can belong to several clips. A model of
+                conversations gets whole conversations.
             window_seconds: Length of a window. None means the length that one view of the model spans.
                 ``float('inf')`` means that the whole clip is one window, as in testing. A clip that is at most 25 %
                 longer than a window is one window, too.
@@ -243,7 +244,11 @@ class EmotionInferencer(BaseInferencer):
         shown = track(list(inputs), 'Recognising emotion') if self.show_progress else inputs
         found: list[ClipReport] = [] if reports is None else reports
         windows = iterate_windows(shown, settings or self.settings(), self.names, on_error, found)
-        yield from batch_windows(windows, batch_size, self.collate_fn)
+        conversation = getattr(self.model, 'conversation', None)  # column of a ConversationRecognizer
+        if conversation is None:
+            yield from batch_windows(windows, batch_size, self.collate_fn)
+        else:
+            yield from batch_conversations(windows, conversation, self.model.speaker, self.collate_fn)
 
     @torch.inference_mode()
     def forward(self, inputs: Batch) -> list[EmotionDataSample]:

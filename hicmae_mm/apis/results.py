@@ -61,6 +61,7 @@ class ClipReport:
     windows: list[tuple[PreparedWindow, EmotionDataSample | None]] = field(default_factory=list)
     error: str | None = None
     speaker: str | None = None
+    conversation: str | None = None
     span: tuple[float, float] | None = None
     track: FrameTrack = field(default_factory=FrameTrack)
 

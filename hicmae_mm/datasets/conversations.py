@@ -10,11 +10,10 @@ import numpy as np
 from mmengine.dataset import DefaultSampler
 
 from hicmae_mm.datasets.labels import as_number
+from hicmae_mm.datasets.records import CONVERSATION, TURN
 from hicmae_mm.datasets.samplers import ClassBalancedSampler
 from hicmae_mm.datasets.shards import ShardSampler
 from hicmae_mm.registry import DATA_SAMPLERS
-
-CONVERSATION, TURN = 'dialogue', 'turn'  # columns of the lists that this package writes
 
 
 @DATA_SAMPLERS.register_module()

@@ -18,6 +18,7 @@ from hicmae_mm.datasets.labels import LabelParser, as_number
 from hicmae_mm.datasets.text_files import shown
 
 OWN_SOUND_TRACK = '-'
+CONVERSATION, TURN = 'dialogue', 'turn'  # columns of utterances, as the converters write them
 _OWN_COLUMNS = {'video', 'audio', 'label', 'values', 'sample_id', 'streams', 'start', 'end'}
 # Keys of pipelines. A column of such a name is in ``results['columns']`` only, so that it cannot disturb a transform.
 PIPELINE_KEYS = frozenset(

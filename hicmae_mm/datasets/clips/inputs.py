@@ -36,6 +36,7 @@ class ClipInput:
         others: Input for other streams of a model, by their names: a text, a path or an array.
         span: Start and end of the clip in its files (seconds). None means that they are used completely.
         speaker: Name of the speaker; None if it is not known.
+        conversation: Name of the conversation that the clip is an utterance of; None if it is not known.
     """
 
     name: str
@@ -46,6 +47,7 @@ class ClipInput:
     others: Mapping[str, Any] = field(default_factory=dict)
     span: tuple[float, float] | None = None
     speaker: str | None = None
+    conversation: str | None = None
 
     @property
     def shares_clock(self) -> bool:
@@ -113,7 +115,7 @@ def _clip_of_row(row: ListedClip, frame_folder_fps: float, others: Collection[st
         raise FileNotFoundError(f'{row.place}: {error}') from error
     except ValueError as error:
         raise ValueError(f'{row.place}: {error}') from error
-    return replace(clip, span=row.span, speaker=row.speaker)
+    return replace(clip, span=row.span, speaker=row.speaker, conversation=row.conversation)
 
 
 def _is_frame_folder(path: Path) -> bool:

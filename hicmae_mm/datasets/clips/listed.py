@@ -9,6 +9,7 @@ from typing import Any
 
 from hicmae_mm.datasets.annotations import load_annotations
 from hicmae_mm.datasets.labels import LabelParser
+from hicmae_mm.datasets.records import CONVERSATION
 
 
 @dataclass(frozen=True)
@@ -20,12 +21,14 @@ class ListedClip:
         place: The list and the row, for messages.
         span: Start and end in the files (seconds). None means that they are used completely.
         speaker: Name of the speaker; None if it is not known.
+        conversation: Name of the conversation, from the column ``dialogue``; None if it is not known.
     """
 
     given: dict[str, Any]
     place: str
     span: tuple[float, float] | None
     speaker: str | None
+    conversation: str | None = None
 
 
 def read_listed_clips(path: Path, others: Collection[str] = ()) -> Iterator[ListedClip]:
@@ -47,7 +50,9 @@ def read_listed_clips(path: Path, others: Collection[str] = ()) -> Iterator[List
         if span is not None and 'sample_id' not in record:
             name = f'{name}@{span[0]:g}-{span[1]:g}'
         place = f'{path}, {record["position"]}'
-        yield ListedClip(dict(given, name=name), place, span, record.get('speaker'))
+        conversation = record.get('columns', {}).get(CONVERSATION)
+        named = None if conversation in (None, '') else str(conversation)
+        yield ListedClip(dict(given, name=name), place, span, record.get('speaker'), named)
 
 
 def _given(record: Mapping[str, Any], folder: Path, others: Collection[str]) -> dict[str, Any]:

@@ -1,0 +1,82 @@
+"""A conversation goes through the inferencer: every utterance is scored with the others of its conversation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from hicmae_mm.apis import EmotionInferencer
+from hicmae_mm.config.paths import configs_root
+from hicmae_mm.structures import EmotionDataSample, Padded
+from tests.apis.conftest import write_model
+
+TALK = [('first', 'ann', 'no'), ('first', 'bob', 'well no'), ('second', 'bob', 'well'), ('first', 'ann', 'no no')]
+IDS = dict(well=1, no=2)
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp('talk')
+    (root / 'words.txt').write_text('[UNK]\nwell\nno\n')
+    rows = ['text,audio,video,speaker,dialogue']
+    noise = np.random.default_rng(0)
+    for number, (name, speaker, text) in enumerate(TALK):
+        for stream in ('audio', 'video'):
+            np.save(root / f'{stream}{number}.npy', noise.normal(size=96).astype(np.float32))
+        rows.append(f'{text},audio{number}.npy,video{number}.npy,{speaker},{name}')
+    (root / 'talk.csv').write_text('\n'.join(rows) + '\n')
+    return root
+
+
+@pytest.fixture(scope='module')
+def inferencer(folder: Path) -> EmotionInferencer:
+    cfg = Config.fromfile(configs_root() / 'm2fnet' / 'm2fnet_nano_synthetic.py')
+    cfg.test_dataloader.dataset.data_root = str(folder)
+    inferencer = EmotionInferencer(write_model(cfg, folder / 'talk.safetensors'), device='cpu')
+    torch.nn.init.normal_(inferencer.model.speaker_embed['text'])
+    return inferencer
+
+
+def expected(inferencer: EmotionInferencer, folder: Path, rows: list[int]) -> np.ndarray:
+    """Scores of one conversation, by the model itself."""
+    load = {stream: np.stack([np.load(folder / f'{stream}{row}.npy') for row in rows]) for stream in ('audio', 'video')}
+    inputs = {stream: torch.from_numpy(values) for stream, values in load.items()}
+    words = [torch.tensor([IDS[word] for word in TALK[row][2].split()]) for row in rows]
+    samples = [EmotionDataSample(metainfo=dict(columns=dict(dialogue='x', speaker=TALK[row][1]))) for row in rows]
+    with torch.no_grad():
+        found = inferencer.model(inputs | dict(text=Padded.stack(words)), samples, mode='predict')
+    return torch.stack([sample.pred_score for sample in found]).numpy()
+
+
+def scores(results: dict) -> np.ndarray:
+    return np.array([list(result['scores'].values()) for result in results['predictions']])
+
+
+def test_utterances_are_scored_with_their_conversation(inferencer: EmotionInferencer, folder: Path) -> None:
+    found = inferencer(folder / 'talk.csv', batch_size=1)
+    # the last row follows another conversation, so that it begins a new one
+    parts = [expected(inferencer, folder, rows) for rows in ([0, 1], [2], [3])]
+    np.testing.assert_allclose(scores(found), np.concatenate(parts), atol=1e-5)
+    assert [result['speaker'] for result in found['predictions']] == ['ann', 'bob', 'bob', 'ann']
+    alone = expected(inferencer, folder, [0])
+    assert np.abs(scores(found)[:1] - alone).max() > 1e-3
+
+
+def test_clips_of_a_call_that_name_no_conversation_are_one(inferencer: EmotionInferencer, folder: Path) -> None:
+    clips = [
+        dict(text=text, **{stream: folder / f'{stream}{row}.npy' for stream in ('audio', 'video')})
+        for row, (_, _, text) in enumerate(TALK)
+    ]
+    found = scores(inferencer(clips))
+    assert found.shape == (4, 6)
+    assert np.abs(found[:1] - scores(inferencer(clips[:1]))).max() > 1e-3
+    # one that cannot be read leaves the others in their conversation
+    skipped = inferencer([clips[0], dict(clips[1], audio=folder / 'words.txt'), clips[3]], on_error='skip')
+    assert [result.get('error') is None for result in skipped['predictions']] == [True, False, True]
+    pair = scores(inferencer([clips[0], clips[3]]))
+    kept = [list(skipped['predictions'][row]['scores'].values()) for row in (0, 2)]
+    np.testing.assert_allclose(pair, kept, atol=1e-5)
