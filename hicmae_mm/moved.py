@@ -1,4 +1,4 @@
-"""Import paths of version 0.1 that have moved. They work until version 0.3 and warn."""
+"""Finds modules under import paths that have moved, and warns: those of 0.1 until version 0.3, of 0.2 until 0.4."""
 
 from __future__ import annotations
 
@@ -16,11 +16,7 @@ MODULES = {
     'apis.config_text': 'config.plain_text',
     'apis.inputs': 'datasets.clips.inputs',
     'apis.media': 'datasets.clips.media',
-    'datasets.audio_readers': 'datasets.readers.audio',
-    'datasets.containers': 'datasets.readers.containers',
-    'datasets.frame_cache': 'datasets.readers.frame_cache',
     'datasets.preparation.clip': 'datasets.readers.source_clip',
-    'datasets.video_readers': 'datasets.readers.video',
     'engine.hooks.picture': 'visualization.hooks.picture',
     'engine.hooks.prediction_visualization': 'visualization.hooks.prediction_visualization',
     'engine.hooks.reconstruction': 'visualization.hooks.reconstruction',
@@ -56,6 +52,25 @@ MODULES = {
     'utils.side_by_side': 'commands.side_by_side',
     'utils.steps': 'commands.steps',
 }
+MODULES_OF_0_2 = {
+    'datasets.audio_readers': 'datasets.readers.audio',
+    'datasets.containers': 'datasets.readers.containers',
+    'datasets.decord_reader': 'datasets.readers.decord_video',
+    'datasets.displayed': 'datasets.readers.displayed',
+    'datasets.downmix': 'datasets.readers.downmix',
+    'datasets.folders': 'datasets.readers.folders',
+    'datasets.frame_cache': 'datasets.readers.frame_cache',
+    'datasets.numbering': 'datasets.readers.numbering',
+    'datasets.picture_index': 'datasets.readers.picture_index',
+    'datasets.picture_size': 'datasets.readers.picture_size',
+    'datasets.pyav_audio': 'datasets.readers.pyav_audio',
+    'datasets.pyav_reader': 'datasets.readers.pyav_video',
+    'datasets.source_clip': 'datasets.readers.source_clip',
+    'datasets.spans': 'datasets.readers.spans',
+    'datasets.tracks': 'datasets.readers.tracks',
+    'datasets.video_readers': 'datasets.readers.video',
+}
+MODULES |= MODULES_OF_0_2
 NAMES = {
     'engine.hooks': {
         'ConfusionMatrixHook': 'visualization.hooks',
@@ -113,5 +128,6 @@ def moved_name(module: str, name: str) -> Any:
 
 
 def _warn(old: str, new: str) -> None:
-    message = f'{old} has moved to {new}; the old path goes in version 0.3'
+    removed_in = '0.4' if old.removeprefix(_PACKAGE) in MODULES_OF_0_2 else '0.3'
+    message = f'{old} has moved to {new}; the old path is removed in version {removed_in}'
     warnings.warn(message, DeprecationWarning, stacklevel=3)
