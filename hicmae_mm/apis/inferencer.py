@@ -271,12 +271,7 @@ class EmotionInferencer(BaseInferencer):
     def visualize(
         self, inputs: Sequence[ClipInput], preds: Sequence[dict[str, Any]], out_dir: str | Path | None = None
     ) -> list[str | None]:
-        """Draws the timeline of every clip.
-
-        Args:
-            inputs: The clips.
-            preds: Their results.
-            out_dir: Folder for the pictures. None draws nothing.
+        """Draws the timeline of every clip into ``out_dir``; without a folder it draws nothing.
 
         Returns:
             Paths of the pictures. None stands for a clip without a result.

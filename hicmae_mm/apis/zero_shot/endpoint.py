@@ -25,7 +25,7 @@ class Reply:
     """Stores one answer of the endpoint.
 
     Attributes:
-        text: What the model wrote.
+        text: Text that the model wrote.
         is_refusal: Whether the endpoint itself says that it declines to answer.
         input_tokens: Number of tokens of the request; None if the endpoint does not tell it.
         output_tokens: Number of tokens of the answer; None if the endpoint does not tell it.
@@ -59,7 +59,7 @@ class ChatEndpoint:
         temperature: Sampling temperature.
         most_tokens: Longest answer (tokens).
         timeout_seconds: Longest time without a byte of the answer.
-        retries: How often a request is repeated while the server is busy or does not answer.
+        retries: Number of repetitions of a request while the server is busy or does not answer.
         pause_seconds: Shortest time between the starts of two requests.
 
     Raises:

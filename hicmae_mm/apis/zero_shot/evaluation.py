@@ -47,7 +47,7 @@ class ZeroShotEvaluation:
         classes: Names of the classes; None leaves the vocabulary open.
         store: Keeps the answers.
         batch_size: Number of clips in a question.
-        tries: How often the same question is asked before it is divided.
+        tries: Number of times that the same question is asked before it is divided.
         parallel: Number of questions at the same time.
     """
 

@@ -69,7 +69,7 @@ def estimate_tokens(question: Question, tokens_per_picture: int) -> tuple[int, i
 
     Args:
         question: The question.
-        tokens_per_picture: What the endpoint counts for a picture.
+        tokens_per_picture: Tokens that the endpoint counts for a picture.
     """
     text = sum(len(part['text']) for part in question.content() if part['type'] == 'text')
     pictures = sum(len(clip.pictures) for clip in question.clips)

@@ -26,7 +26,7 @@ def as_predictions(
     the classes that it names; others have 0. Clips without an answer are left out, since every score would be invented.
 
     Args:
-        outcomes: What is known of each clip.
+        outcomes: Outcomes of the clips.
         infos: Index -> ``sample_idx``, ``sample_id`` and ``gt_label`` of the clip.
         classes: Names of the classes.
     """
@@ -47,7 +47,7 @@ def summary(outcomes: Sequence[Outcome], labels: Mapping[int, int], classes: Seq
     """Measures twice: clips without an answer count as wrong, and they are left out.
 
     Args:
-        outcomes: What is known of each clip.
+        outcomes: Outcomes of the clips.
         labels: Index -> class of the clip.
         classes: Names of the classes.
 

@@ -34,7 +34,7 @@ def write_noise_clips(
     """Writes clips and the annotation file that lists them.
 
     Args:
-        folder: Where to write; made if missing.
+        folder: Folder of the files. It is made if it is missing.
         as_video: ``True``: 224x224 H.264 mp4 at 25 frames per second, like VoxCeleb2; ``False``: folders of 256x256
             JPEG frames, like the fine-tuning corpora. A 16 kHz mono wav beside either.
         num_clips: Number of clips.

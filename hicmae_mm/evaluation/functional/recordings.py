@@ -12,7 +12,7 @@ def recording_of(sample_id: str, pattern: str | re.Pattern[str]) -> str:
     """Returns the name of the recording that a clip was cut from.
 
     Args:
-        sample_id: Of the clip.
+        sample_id: Name of the clip.
         pattern: Regular expression with one group, searched in ``sample_id``; the group is the name.
 
     Raises:

@@ -99,7 +99,7 @@ class ClassificationMetric(PerSampleMetric):
         """Returns scores ``(N, C)`` and labels ``(N,)`` of clips, or of recordings with ``group_pattern``.
 
         Args:
-            results: What :meth:`process` keeps, every clip once.
+            results: Results that :meth:`process` keeps, every clip once.
 
         Raises:
             ValueError: If samples differ in their number of classes, or as in
