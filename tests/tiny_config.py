@@ -32,6 +32,19 @@ _TINY_FOREIGN = dict(
         hidden_size=16, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2, patch_size=56
     ),
     bert=dict(hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, vocab_size=50),
+    roberta=dict(hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, vocab_size=50),
+    wav2vec2=dict(
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        conv_dim=[8, 8],
+        conv_kernel=[10, 4],
+        conv_stride=[5, 4],
+        num_feat_extract_layers=2,
+        num_conv_pos_embeddings=4,
+        num_conv_pos_embedding_groups=2,
+    ),
     clap_audio_model=dict(hidden_size=64, patch_embeds_hidden_size=8, depths=[1, 1, 1, 1], num_attention_heads=[1] * 4),
 )
 
@@ -45,6 +58,8 @@ def without_folders(cfg: Config, folder: Path) -> None:
     for loader in filter(None, map(cfg.get, LOADERS)):
         for dataset in data_sets(loader.dataset):
             for step in dataset.get('pipeline', ()):
+                if step.type == 'Tokenize':
+                    step.vocabulary = 'words.txt'
                 if step.type == 'ExtractorSpectrogram':
                     from transformers import ClapFeatureExtractor  # takes seconds
 
