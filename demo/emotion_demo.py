@@ -153,8 +153,11 @@ def report(result: dict[str, Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Recognises and writes; returns the number of clips that failed."""
-    clips = give_streams(as_clips(list(args.inputs)), dict(args.give))
+    for path in args.inputs:  # before the model is built, which takes seconds
+        if not Path(path).expanduser().exists():
+            raise FileNotFoundError(f'{path}: no such file or folder')
     inferencer = build_inferencer(args)
+    clips = give_streams(as_clips(list(args.inputs), others=inferencer.readings), dict(args.give))
     results = inferencer(
         clips,
         batch_size=args.batch_size,

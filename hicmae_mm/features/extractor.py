@@ -57,7 +57,8 @@ class FeatureExtractor:
         aggregator = getattr(model, 'aggregator', None)
         has_clip = aggregator is not None and aggregator.level == 'clip'
         known = [*model.encoders]
-        known += [FUSION] if model.fusion is not None else []
+        in_context = hasattr(model, 'conversation')  # its fusion needs whole conversations, which no list gives here
+        known += [FUSION] if model.fusion is not None and not in_context else []
         known += [CLIP] if has_clip and level == 'clip' else []
         self.streams = tuple(known if streams is None else dict.fromkeys(streams))
         unknown = [name for name in self.streams if name not in known]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from hicmae_mm.features import FeatureExtractor
+from hicmae_mm.models import ConversationRecognizer
 from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import Padded
 from tests.models.tiny import (
@@ -196,3 +197,20 @@ def test_sequences_give_what_they_give_alone() -> None:
         FeatureExtractor(model, ['a'], level='frame')(batch)
     stacked = dict(inputs={name: torch.randn(2, 4, 3) for name in ('a', 'b')}, data_samples=None)
     assert FeatureExtractor(model, ['a'], level='frame')(stacked)['a_layer0'].shape == (2, 4, 8)
+
+
+@torch.no_grad()
+def test_a_model_of_conversations_has_features_of_its_encoders_only() -> None:
+    mlp = dict(type='FeatureMLPEncoder', in_channels=6, widths=(8,))
+    model = ConversationRecognizer(
+        dict(text=mlp, audio=mlp),
+        dict(type='ClassificationHead', num_classes=3),
+        dict(type='ConversationFusion', embed_dims=8, num_heads=2),
+        data_preprocessor=PREPROCESSOR,
+    )
+    batch = dict(inputs=dict(text=torch.randn(2, 6), audio=torch.randn(2, 6)), data_samples=None)
+    found = FeatureExtractor(model)(batch)
+    assert list(found) == ['audio_layer0', 'text_layer0']
+    assert torch.equal(found['text_layer0'], model.encoders['text'](batch['inputs']['text']).tokens[:, 0])
+    with pytest.raises(ValueError, match=r"streams must be some of \['audio', 'text'\]"):
+        FeatureExtractor(model, streams=['fusion'])
