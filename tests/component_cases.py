@@ -32,6 +32,10 @@ FEATURES = REGRESSOR | dict(
     fusion=None,
     aggregator=dict(type='StreamAttentionAggregator', widths=(8,)),
 )
+TEXT = REGRESSOR | dict(
+    encoders=dict(text=dict(type='TokenIdEncoder', num_ids=7, embed_dims=8, num_heads=2)),
+    fusion=None,
+)
 WAVEFORMS = REGRESSOR | dict(
     encoders=dict(
         voice=dict(
@@ -177,6 +181,7 @@ MODEL_CASES = {
         FEATURES, 'encoders.words', dict(in_channels=6, embed_dims=8, depth=2, num_heads=2, window=2)
     ),
     'FeatureTCNEncoder': ModelCase(FEATURES, 'encoders.words', dict(in_channels=6, embed_dims=8, depth=2)),
+    'TokenIdEncoder': ModelCase(TEXT, 'encoders.text', dict(num_ids=9, embed_dims=12, depth=1, num_heads=2)),
     'StreamAttentionAggregator': ModelCase(FEATURES, 'aggregator', dict(widths=(16, 8), order=('words', 'face'))),
     'StreamMLPAggregator': ModelCase(FEATURES, 'aggregator', dict(widths=(4,))),
     'Emotion2VecEncoder': ModelCase(
@@ -335,6 +340,7 @@ def raw_batch(num_clips: int = 4) -> dict[str, Any]:
             face=torch.randn(num_clips, 6, generator=generator),
             voice=Padded(torch.randn(num_clips, 900, generator=generator), torch.arange(num_clips) * 50 + 700),
             words=Padded(torch.randn(num_clips, 5, 6, generator=generator), torch.arange(2, num_clips + 2)),
+            text=Padded(torch.arange(num_clips * 5).view(num_clips, 5) % 7, torch.arange(2, num_clips + 2)),
         ),
         masks=dict(video=hidden < 5, audio=hidden[:, :4] < 2),
         data_samples=samples,

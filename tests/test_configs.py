@@ -166,6 +166,8 @@ def _for_a_quick_run(cfg: Config, corpus: Path, work_dir: Path) -> None:
         for dataset in data_sets(loader.dataset):
             reads_words = any(step.type == 'Tokenize' for step in dataset.get('pipeline', ()))
             write = _write_talk if 'batch_sampler' in loader or reads_words else _write_list
+            has_words = any(step.type == 'Tokenize' for step in dataset.get('pipeline', ()))
+            write = _write_talk if 'batch_sampler' in loader or has_words else _write_list
             dataset.update(data_root=str(corpus), ann_file=write(dataset, corpus), indices=2)
             if dataset.type == 'AudioVisualShards':
                 shards = pack(corpus / dataset.ann_file, work_dir / 'shards', crop=(0, 32, 160, 160))

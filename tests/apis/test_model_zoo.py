@@ -40,6 +40,7 @@ def test_every_shipped_recogniser_is_listed():
         'hicmae_nano_frozen_synthetic',
         'hicmae_nano_lora_synthetic',
         'hicmae_nano_synthetic',
+        'hicmae_nano_text_synthetic',
         'hicmae_nano_video_synthetic',
     ]
 

@@ -12,6 +12,7 @@ from hicmae_mm.models.encoders.from_transformers import TransformersEncoder
 from hicmae_mm.models.encoders.lgi_former import LGIFormerEncoder
 from hicmae_mm.models.encoders.patches import PatchEncoder
 from hicmae_mm.models.encoders.prompted_vit import PromptedViTEncoder
+from hicmae_mm.models.encoders.token_ids import TokenIdEncoder
 from hicmae_mm.models.encoders.tpsbt import TPSBTEncoder
 from hicmae_mm.models.encoders.vit import VisionTransformerEncoder
 
@@ -32,6 +33,7 @@ __all__ = [
     'PromptedViTEncoder',
     'TPSBTEncoder',
     'TimmEncoder',
+    'TokenIdEncoder',
     'TorchaudioEncoder',
     'TransformersEncoder',
     'VisionTransformerEncoder',
