@@ -106,6 +106,7 @@ HOOK_OPTIONS: dict[str, dict[str, Any]] = {
     'PredictionVisualizationHook': dict(out_dir='predictions', interval=7),
     'ReconstructionHook': dict(interval=2, num_clips=1),
     'SaveFeaturesHook': dict(out_file='features.npz'),
+    'ModelEpochHook': {},
     'SampleMemoryHook': {},
     'SkippedSamplesHook': {},
     'ThreadCompetitionHook': dict(num_iters=2),
@@ -177,6 +178,8 @@ CASES['METRICS'] = CASES['METRICS'] | {
 CASES['HOOKS'] = CASES['HOOKS'] | {'EncoderCacheHook'}  # needs a cache; tests/features/test_encoder_cache.py has one
 # run by tests/evaluation/test_open_vocabulary.py and tests/evaluation/test_frame_metric.py
 CASES['METRICS'] |= {'FrameMetric', 'OpenVocabularyMetric'}
+# need a runner that tells the epoch; run by tests/models/partial_labels
+CASES['MODELS'] |= {'CandidateCorrection', 'LabelImportance', 'PartialLabelRecognizer', 'PrototypeContrast'}
 CASES['DATA_SAMPLERS'].add('ConversationBatchSampler')  # needs a table; run by tests/datasets/test_conversations.py
 # run by tests/datasets/faces and tests/test_tools/test_extract_faces.py, which swap them by --cropper
 CASES['FACE_CROPPERS'] = {'HaarCascade', 'OpenFace', 'TrackedBoxes', 'WholeFrame', 'YuNet'}

@@ -24,6 +24,7 @@ from hicmae_mm.checkpoints.trained_parts import LoadedWeights
 from hicmae_mm.engine.batch_size import learning_rate_factor, total_batch_size
 from hicmae_mm.engine.data_loaders import applicable_options, check_every_rank_has_samples
 from hicmae_mm.engine.distributed import leave_cores_to_workers, prepare_rank
+from hicmae_mm.engine.hooks.model_epoch import ModelEpochHook, epoch_parts
 from hicmae_mm.engine.hooks.sample_memory import SampleMemoryHook, sample_memories
 from hicmae_mm.engine.hooks.thread_competition import ThreadCompetitionHook
 from hicmae_mm.engine.logging import shorten_console
@@ -167,6 +168,8 @@ class AudioVisualRunner(Runner):
             self.register_hook(ThreadCompetitionHook())
         if sample_memories(self.model) and not any(isinstance(hook, SampleMemoryHook) for hook in self.hooks):
             self.register_hook(SampleMemoryHook())
+        if epoch_parts(self.model) and not any(isinstance(hook, ModelEpochHook) for hook in self.hooks):
+            self.register_hook(ModelEpochHook())
         sharding_of(self.model).prepare_training(self.hooks, self._init_model_weights)
         model: nn.Module = super().train()
         return model

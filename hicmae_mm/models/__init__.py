@@ -6,6 +6,7 @@ from hicmae_mm.models.batch_augment import MixupCutmix
 from hicmae_mm.models.conversation import ConversationRecognizer
 from hicmae_mm.models.data_preprocessor import AudioVisualDataPreprocessor
 from hicmae_mm.models.exchange import ExchangeRecognizer
+from hicmae_mm.models.partial_label_recognizer import PartialLabelRecognizer
 from hicmae_mm.models.pretrainer import AudioVisualPretrainer
 from hicmae_mm.models.recognizer import AudioVisualRecognizer
 from hicmae_mm.models.sample_memory import SampleMemory
@@ -18,6 +19,7 @@ __all__ = [
     'ConversationRecognizer',
     'ExchangeRecognizer',
     'MixupCutmix',
+    'PartialLabelRecognizer',
     'SampleMemory',
     'aggregators',
     'decoders',

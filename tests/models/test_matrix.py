@@ -199,5 +199,11 @@ def test_components_without_a_row_see_one_stream_or_have_tests_of_their_own() ->
     with_streams = {name for name, parameters in others.items() if {'streams', 'fused', 'encoders'} & set(parameters)}
     # models and batch mixing; the contrast is a row as the objective HierarchicalContrast
     known = {'AudioVisualPretrainer', 'AudioVisualRecognizer', 'ExchangeRecognizer', 'GatedExchange', 'MixupCutmix'}
+    known |= {
+        'CandidateCorrection',
+        'LabelImportance',
+        'PartialLabelRecognizer',
+        'PrototypeContrast',
+    }  # .../partial_labels
     known.add('ConversationRecognizer')  # tests/models/test_conversation.py
     assert with_streams <= known | {'HierarchicalContrastiveHead'}

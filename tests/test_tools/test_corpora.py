@@ -201,6 +201,14 @@ def test_a_wrong_folder_ends_in_one_line(name: str, tmp_path: Path) -> None:
 
 
 def test_every_converter_has_a_miniature_corpus() -> None:
-    others = {'extract_audio', 'extract_faces', 'feature_pickles', 'make_shards', 'make_synthetic', 'speech'}
+    others = {
+        'candidate_labels',
+        'extract_audio',
+        'extract_faces',
+        'feature_pickles',
+        'make_shards',
+        'make_synthetic',
+        'speech',
+    }
     others.add('meld')  # writes tables only; tests/test_tools/test_meld.py
     assert {path.stem for path in FOLDER.glob('*.py')} - others == {case.converter for case in CASES}

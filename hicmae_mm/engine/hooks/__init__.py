@@ -7,6 +7,7 @@ from hicmae_mm.engine.hooks.checkpoint import CheckpointHook
 from hicmae_mm.engine.hooks.compile import CompileHook
 from hicmae_mm.engine.hooks.ema import EMAHook
 from hicmae_mm.engine.hooks.iteration_seed import IterationSeedHook
+from hicmae_mm.engine.hooks.model_epoch import ModelEpochHook
 from hicmae_mm.engine.hooks.non_finite_loss import NonFiniteLossHook
 from hicmae_mm.engine.hooks.objective_weight import ObjectiveWeightHook
 from hicmae_mm.engine.hooks.runtime_info import DeferredRuntimeInfoHook
@@ -22,6 +23,7 @@ __all__ = [
     'DeferredRuntimeInfoHook',
     'EMAHook',
     'IterationSeedHook',
+    'ModelEpochHook',
     'NonFiniteLossHook',
     'ObjectiveWeightHook',
     'SampleMemoryHook',

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 UPDATES = ('uniform', 'floor', 'score')
+_NUM_DIFFERENCES = 10  # of the smoothed accuracy that must not grow
 
 
 @dataclass(frozen=True)
@@ -105,9 +106,26 @@ def start_epoch(accuracies: Sequence[float], window: int | None, tolerance: floa
     if window is None:
         return None
     for count in range(window, len(accuracies) + 1):
-        seen, half = torch.tensor(accuracies[:count], dtype=torch.float64), window // 2
-        bounds = [(max(0, i - half), min(count - 1, i + half)) for i in range(count)]
-        smooth = torch.stack([seen[low:high].mean() for low, high in bounds])
-        if float(smooth.diff()[-10:].mean()) < tolerance:
+        if has_stopped_growing(accuracies[:count], window, tolerance):
             return count
     return None
+
+
+def num_accuracies_needed(window: int) -> int:
+    """Number of the latest accuracies that :func:`has_stopped_growing` depends on."""
+    return window // 2 + _NUM_DIFFERENCES + 1
+
+
+def has_stopped_growing(accuracies: Sequence[float], window: int, tolerance: float = 1e-6) -> bool:
+    """Returns whether the smoothed accuracy no longer grows at the last epoch.
+
+    Args:
+        accuracies: Accuracy of each epoch, or the latest :func:`num_accuracies_needed` of them.
+        window: Epochs to smooth over.
+        tolerance: Mean of the last ten differences below which it no longer grows.
+    """
+    count, half = len(accuracies), window // 2
+    values = torch.tensor(accuracies, dtype=torch.float64)
+    first = max(0, count - _NUM_DIFFERENCES - 1)
+    smooth = [values[max(0, i - half) : min(count - 1, i + half)].mean() for i in range(first, count)]
+    return float(torch.stack(smooth).diff().mean()) < tolerance

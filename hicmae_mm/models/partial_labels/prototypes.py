@@ -40,7 +40,7 @@ class PrototypeQueue(nn.Module):
         return (queries @ self.prototypes.T / self.temperature).softmax(dim=1)
 
     @torch.no_grad()
-    def pseudo_labels(self, class_scores: Tensor, candidates: Tensor, importance: float = 0.0) -> Tensor:
+    def pseudo_labels(self, class_scores: Tensor, candidates: Tensor, importance: float | Tensor = 0.0) -> Tensor:
         """Returns the best label of scores ``(B, C)``. Labels that are no candidates count ``importance`` times."""
         inside = candidates.to(class_scores.dtype)
         return (class_scores * (inside + importance * (1 - inside))).argmax(dim=1)

@@ -15,7 +15,9 @@ def uniform_target(candidates: Tensor) -> Tensor:
     return counted / counted.sum(dim=1, keepdim=True)
 
 
-def adjusted_target(scores: Tensor, candidates: Tensor, importance: float = 0.0, form: str = 'scale') -> Tensor:
+def adjusted_target(
+    scores: Tensor, candidates: Tensor, importance: float | Tensor = 0.0, form: str = 'scale'
+) -> Tensor:
     """Computes the target of scores ``(B, C)``, in which labels outside of the candidates count ``importance`` times.
 
     Args:

@@ -1,0 +1,56 @@
+"""Writes a list with candidate labels at random, to study training on noisy partial labels.
+
+python tools/dataset_converters/candidate_labels.py data/synthetic/train.csv --classes ANG DIS FEA HAP NEU SAD \
+    --partial-rate 0.3 --noise-rate 0.3
+
+Writes ``train_candidates.csv`` beside the list: a table with the candidates as ``label`` (``ANG|SAD``) and the class as
+``true_label``, which training does not read.
+"""
+
+from __future__ import annotations
+
+from hicmae_mm.commands.command_line import ArgumentParser, command
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from hicmae_mm.datasets.conversion.candidate_labels import CandidateRates, csv_text, with_candidates
+from hicmae_mm.datasets.conversion.lists import write_whole
+from hicmae_mm.datasets.labels import LabelParser
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = ArgumentParser(description='Write a list with candidate labels at random')
+    parser.add_argument('list', type=Path, help="list 'video audio label', or a table with the column label")
+    classes = parser.add_mutually_exclusive_group(required=True)
+    classes.add_argument('--classes', nargs='+', help='names of the classes, in the order of their indices')
+    classes.add_argument('--num-classes', type=int, help='number of classes, if labels are indices')
+    parser.add_argument(
+        '--partial-rate', type=float, required=True, help='probability of every other class to be a candidate'
+    )
+    parser.add_argument(
+        '--noise-rate', type=float, default=0.0, help='probability that the true class is none (default: %(default)s)'
+    )
+    parser.add_argument('--seed', type=int, default=0, help='of the random numbers (default: %(default)s)')
+    parser.add_argument('--out', type=Path, help='table to write (default: LIST_candidates.csv beside the list)')
+    return parser.parse_args(argv)
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Draws and writes."""
+    args = parse_args(argv)
+    labels = LabelParser('classification', num_classes=args.num_classes, classes=tuple(args.classes or ()))
+    rates = CandidateRates(args.partial_rate, args.noise_rate)
+    rows, candidates = with_candidates(args.list, labels, rates, args.seed)
+    out = args.out or args.list.with_name(f'{args.list.stem}_candidates.csv')
+    write_whole({out: csv_text(rows)})
+    print(f'{len(rows)} clips with {candidates.sum(axis=1).mean():.2f} candidates on average are in {out}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
