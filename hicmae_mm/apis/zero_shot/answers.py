@@ -23,6 +23,7 @@ _REFUSAL = re.compile(
     re.IGNORECASE,
 )
 _LIST = re.compile(r'\[([^\[\]]*)\]')
+_NUMBERS = ('item', 'number', 'id')
 _FIELDS = ('emotions', 'emotion', 'ranking', 'result', 'results', 'labels')
 _MOST_BYTES = 1 << 30
 
@@ -61,10 +62,15 @@ def read_answer(text: str, count: int, classes: Sequence[str] | None) -> Reading
         >>> read_answer('I am sorry.', 1, ('happy', 'sad')) is None
         True
     """
-    parts = _json_parts(text)
+    try:
+        parts = _json_parts(text)
+    except _WrongNumbersError:
+        return None
     if parts is None or len(parts) != count:
         parts = [re.split('[,;\n]', inside) for inside in _LIST.findall(text)]
     if len(parts) != count:
+        return None
+    if classes is None and any(is_refusal(word) for part in parts for word in part):
         return None
     readings = [_known([_plain(word) for word in part], classes) for part in parts]
     return readings if all(readings) else None
@@ -77,6 +83,8 @@ def _json_parts(text: str) -> list[list[str]] | None:
         value = json.loads(text[start : end + 1]) if 0 <= start < end else None
     except (ValueError, RecursionError):
         return None
+    if isinstance(value, dict) and all(key.isdecimal() for key in value):
+        value = [dict(item=int(key), emotions=words) for key, words in value.items()]
     if isinstance(value, dict):
         value = [value] if any(field in value for field in _FIELDS) else list(value.values())
         if len(value) == 1 and isinstance(value[0], list) and value[0] and isinstance(value[0][0], dict):
@@ -85,8 +93,28 @@ def _json_parts(text: str) -> list[list[str]] | None:
         return None
     if all(isinstance(item, str) for item in value):
         value = [value]
-    parts = [_words_of(item) for item in value]
+    parts = [_words_of(item) for item in _in_order(value)]
     return None if any(part is None for part in parts) else parts  # type: ignore[return-value]
+
+
+class _WrongNumbersError(ValueError):
+    """Reports that the numbers of the items are not 1, 2, and so on, so that nobody knows which clip is meant."""
+
+
+def _in_order(items: list[Any]) -> list[Any]:
+    """Sorts items by their numbers, if they have any."""
+    numbers = [
+        next((item[name] for name in _NUMBERS if name in item), None) for item in items if isinstance(item, dict)
+    ]
+    if all(number is None for number in numbers):
+        return items
+    try:
+        order = [int(number) for number in numbers]  # type: ignore[arg-type]  # None is an error as well
+    except (TypeError, ValueError):
+        raise _WrongNumbersError from None
+    if sorted(order) != list(range(1, len(items) + 1)):
+        raise _WrongNumbersError
+    return [item for _, item in sorted(zip(order, items), key=lambda pair: pair[0])]
 
 
 def _words_of(item: Any) -> list[str] | None:

@@ -43,7 +43,7 @@ class _NoRedirect(HTTPRedirectHandler):
     def redirect_request(self, *request: Any) -> None:
         """Refuses."""
         newurl = request[-1]
-        raise URLError(f'it leads to {newurl}; name that address if you trust it')
+        raise ValueError(f'the endpoint leads to {newurl}; name that address if you trust it')
 
 
 _OPENER = build_opener(_NoRedirect)

@@ -18,6 +18,8 @@ CLASSES = ('happy', 'sad', 'angry')
         '{"items": [{"ranking": ["sad", "happy"]}, {"ranking": ["angry"]}]}',
         '{"1": ["sad", "happy"], "2": ["angry"]}',
         '[["sad", "happy"], ["angry"]]',
+        '[{"item": 2, "emotions": ["angry"]}, {"item": "1", "emotions": ["sad", "happy"]}]',
+        '{"2": ["angry"], "1": ["sad", "happy"]}',
         "{'name': 1, 'result': ['sad', 'happy']}\n{'name': 2, 'result': ['angry']}",
         'Item 1: [sad; happy]\nItem 2: [ANGRY]',
     ],
@@ -36,6 +38,10 @@ def test_forms_of_answers(text: str) -> None:
         '[{"emotions": ["sad"]}, {"emotions": ["proud"]}]',
         '[{"emotions": ["sad"]}, {"emotions": ["happy"]}, {"emotions": ["happy"]}]',
         '[' * 100_000,
+        '[{"item": 1, "emotions": ["sad"]}, {"item": 1, "emotions": ["happy"]}]',
+        '[{"item": 0, "emotions": ["sad"]}, {"item": 1, "emotions": ["happy"]}]',
+        '[{"item": 1, "emotions": ["sad"]}, {"emotions": ["happy"]}]',
+        '[{"item": "a", "emotions": ["sad"]}, {"item": "b", "emotions": ["happy"]}]',
         '[{"emotions": 3}, {"emotions": ["sad"]}]',
     ],
 )
@@ -45,6 +51,8 @@ def test_answers_that_do_not_fit(text: str) -> None:
 
 def test_an_open_vocabulary_takes_every_word_once_and_spelling_is_the_corpus_own() -> None:
     assert read_answer('[["Proud", "proud", "a bit  shy"]]', 1, None) == [['proud', 'a bit shy']]
+    assert read_answer("[I'm sorry, I cannot help]", 1, None) is None
+    assert read_answer('{"emotions": ["I cannot determine"]}', 1, None) is None
     assert read_answer('[["pleasant surprise", "NEUTRAL"]]', 1, ('Neutral', 'Pleasant-Surprise')) == [
         ['Pleasant-Surprise', 'Neutral']
     ]
