@@ -44,7 +44,7 @@ class Running:
     def files(self) -> list[Path]:
         return [path for path in self.temporary.rglob('*') if path.is_file() and path.name != '.lock']
 
-    def files_after(self, seconds: float = 5.0) -> list[Path]:
+    def files_after(self, seconds: float = 30.0) -> list[Path]:
         """What is left once there was time to tidy up."""
         end = time.monotonic() + seconds
         while self.files() and time.monotonic() < end:
