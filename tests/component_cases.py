@@ -297,6 +297,11 @@ MODEL_CASES = {
     'L1Loss': ModelCase(REGRESSOR, 'head.loss'),
     'SmoothL1Loss': ModelCase(REGRESSOR, 'head.loss'),
     'CCCLoss': ModelCase(REGRESSOR, 'head.loss'),
+    'SequenceCCCLoss': ModelCase(
+        REGRESSOR
+        | dict(head=dict(type='RegressionHead', num_outputs=2, target='values', ignore=-5, loss=dict(type='CCCLoss'))),
+        'head.loss',
+    ),
     'PCCLoss': ModelCase(REGRESSOR, 'head.loss'),
 }
 

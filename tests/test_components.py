@@ -163,6 +163,7 @@ CASES |= {'MODELS': {*MODEL_CASES, *ADAPTER_CASES}, 'TRANSFORMS': set(TRANSFORM_
 # these read columns that no text list has; tests/datasets/transforms runs them in pipelines of their own
 CASES['TRANSFORMS'] |= {
     'CameraStream',
+    'CutWindow',
     'DescribeClip',
     'ExtractorSpectrogram',
     'LoadFeature',

@@ -127,9 +127,36 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def _write_frame_table(fields: set[str], num_units: int, folder: Path) -> str:
+    """A table of the four clips, whose columns name targets of 80 frames each; returns its name."""
+    targets = {
+        'expression': np.arange(80) % 3 - 1,
+        'valence_arousal': np.stack([np.sin(np.arange(80.0)), np.cos(np.arange(80.0))], axis=1),
+        'action_units': np.arange(80)[:, None].repeat(num_units, axis=1) % 2,
+    }
+    for field in fields:
+        np.save(folder / f'{field}_{num_units}.npy', targets[field])
+    names = sorted(fields)
+    lines = [
+        ','.join(['sample_id', 'video', 'audio', 'start', 'end', 'recording', 'first_frame', 'num_frames', *names])
+    ]
+    for number in range(4):
+        files = [f'{field}_{num_units}.npy' for field in names]
+        lines.append(
+            ','.join([f'{number}@0', f'{number}.mp4', f'{number}.wav', '0', '3', str(number), '0', '4', *files])
+        )
+    name = f'{"_".join(names)}_{num_units}.csv'
+    (folder / name).write_text('\n'.join(lines) + '\n')
+    return name
+
+
 def _write_list(dataset: ConfigDict, folder: Path) -> str:
     """A list of the four clips with the label columns that the data set expects; returns its name."""
     kind = DATASETS.get(dataset.type)
+    fields = {step.field for step in dataset.get('pipeline', ()) if step.type == 'LoadFrameTargets'}
+    if fields:
+        units = {**kind.METAINFO, **dataset.get('metainfo', {})}['action_units']
+        return _write_frame_table(fields, len(units), folder)
     task = dataset.get('task') or kind.TASK
     num_values = len({**kind.METAINFO, **dataset.get('metainfo', {})}.get('dimensions', ()))
     lines = []

@@ -108,3 +108,23 @@ def test_frame_heads_feed_it_through_the_evaluator() -> None:
     assert measures['expression_f1'] == 1
     assert measures['CCC'] == pytest.approx(1)
     assert 0 < measures['action_unit_f1'] <= 1  # a unit that is never there has an F1 of 0
+
+
+def test_the_mean_of_windows_is_another_number_than_ccc_over_all_frames() -> None:
+    rng = np.random.default_rng(0)
+    truth, guess = rng.normal(size=(2, 30, 1))
+    truth[4] = -5
+    truth[20:] = 0.5  # constant
+    samples = [
+        {'pred_v': guess[at : at + 10], 'gt_v': truth[at : at + 10], 'video': 'a', 'first': at, 'sample_idx': at}
+        for at in (0, 10, 20)
+    ]
+    metric = FrameMetric(None, 'v', None, video_field='video', first_frame_field='first', per_sequence=True)
+    metric.process(None, samples)
+    measures = metric.evaluate(3)
+    known = [*range(4), *range(5, 10)]
+    windows = [population_concordance(guess[known, 0], truth[known, 0])]
+    windows.append(population_concordance(guess[10:20, 0], truth[10:20, 0]))
+    assert measures['CCC_per_sequence'] == pytest.approx(sum(windows) / 3)
+    valid = truth[:, 0] != -5
+    assert measures['CCC'] == pytest.approx(population_concordance(guess[valid, 0], truth[valid, 0]))

@@ -17,7 +17,7 @@ from dataclasses import fields
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from hicmae_mm.datasets.synthetic import CorpusConfig, plan_clips, write_corpus
+from hicmae_mm.datasets.synthetic import CorpusConfig, plan_clips, write_corpus, write_recordings
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -26,6 +26,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--out', default='data/synthetic', help='folder of the corpus (default: %(default)s)')
     parser.add_argument('--num-workers', type=int, default=2, help='processes (default: %(default)s)')
     parser.add_argument('--force', action='store_true', help='make everything again')
+    parser.add_argument(
+        '--recordings',
+        action='store_true',
+        help='also join the labelled clips of every actor to a long recording with labels of every frame',
+    )
     for field in fields(CorpusConfig):
         kind = float if field.name == 'fps' else int
         option = '--' + field.name.replace('_', '-')
@@ -53,6 +58,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     console.print(f'{len(plan_clips(config))} clips in {args.out}: train.csv, test.csv, pretrain.csv, corpus.json')
     console.print('with what is said: train_words.csv, test_words.csv, words.txt')
     console.print('as conversations: train_talks.csv, test_talks.csv')
+    if args.recordings:
+        for num_done in write_recordings(args.out, num_workers=args.num_workers if args.num_workers > 1 else 0):
+            print(f'{num_done} recordings')
+        console.print(f'with labels of every frame: {args.out}/recordings/train.csv, test.csv')
 
 
 if __name__ == '__main__':

@@ -1,5 +1,6 @@
 """Data set classes of the published corpora: class names, colours, licences and sources."""
 
+from hicmae_mm.datasets.corpora.affwild2 import AffWild2
 from hicmae_mm.datasets.corpora.avcaffe import AVCAFFEArousal, AVCAFFEValence
 from hicmae_mm.datasets.corpora.cremad import CREMAD, CREMAD4
 from hicmae_mm.datasets.corpora.dfew import DFEW
@@ -26,6 +27,7 @@ __all__ = [
     'RAVDESS',
     'AVCAFFEArousal',
     'AVCAFFEValence',
+    'AffWild2',
     'FERV39k',
     'VoxCeleb2',
     'WerewolfXL',

@@ -20,6 +20,7 @@ EMOTION_COLOURS: dict[str, tuple[int, int, int]] = {
     'disappointment': (90, 90, 140),
     'worry': (148, 103, 189),
     'excitement': (255, 190, 80),
+    'other': (90, 70, 60),
 }
 
 

@@ -40,6 +40,7 @@ _MAFW_SIZES = _folds((7320, 1836), (7323, 1833), (7329, 1827), (7327, 1829), (73
 PROTOCOLS: dict[str, Protocol] = {
     'CREMAD': Protocol(_folds((5974, 1463), (5967, 1470), (5962, 1475), (5963, 1474), (5882, 1555)), _CREMAD_NAME),
     'CREMAD4': Protocol(speaker=_CREMAD_NAME),
+    'AffWild2': Protocol(),
     'MAFW': Protocol(_MAFW_SIZES),
     'MAFW43': Protocol(),
     'DFEW': Protocol(_folds((9356, 2341), (9356, 2341), (9357, 2340), (9358, 2339), (9361, 2336))),

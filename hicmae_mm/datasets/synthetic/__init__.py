@@ -1,5 +1,14 @@
 """Makes a synthetic corpus of drawn talking faces with synthesised voices, as real media files."""
 
 from hicmae_mm.datasets.synthetic.corpus import EMOTIONS, Clip, CorpusConfig, plan_clips, write_corpus
+from hicmae_mm.datasets.synthetic.recordings import RecordingConfig, write_recordings
 
-__all__ = ['EMOTIONS', 'Clip', 'CorpusConfig', 'plan_clips', 'write_corpus']
+__all__ = [
+    'EMOTIONS',
+    'Clip',
+    'CorpusConfig',
+    'RecordingConfig',
+    'plan_clips',
+    'write_corpus',
+    'write_recordings',
+]

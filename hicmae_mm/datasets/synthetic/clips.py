@@ -50,6 +50,23 @@ def sample_actor(rng: np.random.Generator) -> Actor:
     return Actor(face=sample_face(rng), voice=sample_voice(rng))
 
 
+@dataclass(frozen=True)
+class RecordedClip:
+    """A clip, and what is known of each of its frames.
+
+    Attributes:
+        frames: The frames, each ``(image_size, image_size, 3)`` uint8 RGB, drawn as they are asked for.
+        waveform: The sound, ``(S,)`` float64 in -1..1 at 16 kHz, of the same length.
+        expression: What the face does at full strength.
+        strengths: ``(T,)``, share of that expression in each frame; about 0.4 at the start and 1 when it has grown.
+    """
+
+    frames: Iterator[np.ndarray]
+    waveform: np.ndarray
+    expression: Expression
+    strengths: np.ndarray
+
+
 def make_clip(
     actor: Actor, emotion: str, rng: np.random.Generator, image_size: int = 96, fps: float = 25.0
 ) -> tuple[Iterator[np.ndarray], np.ndarray]:
@@ -69,6 +86,18 @@ def make_clip(
     Raises:
         ValueError: If the emotion is unknown.
     """
+    clip = record_clip(actor, emotion, rng, image_size, fps)
+    return clip.frames, clip.waveform
+
+
+def record_clip(
+    actor: Actor, emotion: str, rng: np.random.Generator, image_size: int = 96, fps: float = 25.0
+) -> RecordedClip:
+    """Acts and records one clip, as :func:`make_clip` does, and says what each frame shows.
+
+    Raises:
+        ValueError: If the emotion is unknown.
+    """
     if emotion not in EXPRESSION_AND_STYLE:
         raise ValueError(f'unknown emotion {emotion!r}, expected one of {sorted(EXPRESSION_AND_STYLE)}')
     look, style = EXPRESSION_AND_STYLE[emotion]
@@ -78,8 +107,8 @@ def make_clip(
     expression = EXPRESSIONS[look].scaled(rng.uniform(0.85, 1.15)).varied(rng, 0.07)
     frame_times = np.arange(num_frames) / fps
     mouth = np.interp(frame_times, np.linspace(0, seconds, len(opening)), opening)
-    frames = _film(actor.face, expression, frame_times, mouth, image_size, rng.spawn(1)[0])
-    return frames, _record(speech, rng)
+    frames, strengths = _film(actor.face, expression, frame_times, mouth, image_size, rng.spawn(1)[0])
+    return RecordedClip(frames, _record(speech, rng), expression, strengths)
 
 
 def _record(speech: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -106,28 +135,32 @@ def _film(
     mouth: np.ndarray,
     image_size: int,
     rng: np.random.Generator,
-) -> Iterator[np.ndarray]:
+) -> tuple[Iterator[np.ndarray], np.ndarray]:
+    """Returns the frames, drawn as they are asked for, and the strength of the expression in each, ``(T,)``."""
     background = _draw_background(image_size, rng)
     light = _draw_light(image_size, rng)
     poses = _move_head(expression, times, rng)
     at_rest = draw_face(background, face, Expression(), poses[0], 0.0, 0.0) * light
-    exposure = _EXPOSURE / _middle_of(at_rest).mean()
+    exposed_light = (_EXPOSURE / _middle_of(at_rest).mean()) ** 0.8 * light
     noise_level = rng.uniform(0.5, 3.0)
     blinks = _plan_blinks(times, rng)
     onset_seconds, articulation = rng.uniform(0.1, 0.5), rng.uniform(0.55, 1.0)
-    strengths = (
+    strengths: np.ndarray = (
         0.45 + 0.55 * np.clip(times / onset_seconds, 0, 1) + 0.06 * np.sin(2 * np.pi * times / 1.7 + rng.uniform(0, 6))
     )
-    exposed_light = exposure**0.8 * light
-    for index, pose in enumerate(poses):
-        drawn = draw_face(
-            background, face, expression.scaled(strengths[index]), pose, articulation * mouth[index], blinks[index]
-        )
-        # one plane of grain for the three colours: cheaper, and kinder to the video encoder
-        grain = noise_level * rng.standard_normal((image_size, image_size, 1), dtype=np.float32)
-        picture = drawn * exposed_light
-        picture += grain
-        yield picture.clip(0, 255, out=picture).astype(np.uint8)
+
+    def draw() -> Iterator[np.ndarray]:
+        for index, pose in enumerate(poses):
+            drawn = draw_face(
+                background, face, expression.scaled(strengths[index]), pose, articulation * mouth[index], blinks[index]
+            )
+            # one plane of grain for the three colours: cheaper, and kinder to the video encoder
+            grain = noise_level * rng.standard_normal((image_size, image_size, 1), dtype=np.float32)
+            picture = drawn * exposed_light
+            picture += grain
+            yield picture.clip(0, 255, out=picture).astype(np.uint8)
+
+    return draw(), strengths
 
 
 def _move_head(expression: Expression, times: np.ndarray, rng: np.random.Generator) -> list[HeadPose]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from hicmae_mm.datasets.preparation.pool import Failure, run_parallel
-from hicmae_mm.datasets.synthetic.clips import EXPRESSION_AND_STYLE, make_clip, sample_actor
+from hicmae_mm.datasets.synthetic.clips import EXPRESSION_AND_STYLE, RecordedClip, record_clip, sample_actor
 from hicmae_mm.datasets.synthetic.conversations import plan_conversations
 from hicmae_mm.datasets.synthetic.transcripts import VOCABULARY, make_transcript
 from hicmae_mm.datasets.synthetic.voices import SAMPLE_RATE_HZ
@@ -19,7 +19,7 @@ from hicmae_mm.datasets.writers import write_video, write_wav
 from hicmae_mm.utils.files import write_text
 
 EMOTIONS = tuple(EXPRESSION_AND_STYLE)
-_SETTINGS_FILE = 'corpus.json'
+SETTINGS_FILE = 'corpus.json'
 _TRANSCRIPT_SEED, _CONVERSATION_SEED = 1, 2
 _GENERATOR_VERSION = 1  # raise it when the same settings no longer give the same media
 
@@ -141,7 +141,7 @@ def write_corpus(
 
 def _claim_folder(out_dir: Path, config: CorpusConfig, force: bool) -> None:
     settings = {'generator_version': _GENERATOR_VERSION, **asdict(config)}
-    path = out_dir / _SETTINGS_FILE
+    path = out_dir / SETTINGS_FILE
     if path.exists() and not force:
         found = json.loads(path.read_text())['settings']
         if found != settings:
@@ -157,15 +157,20 @@ def _is_written(out_dir: Path, clip: Clip) -> bool:
     return (out_dir / clip.video_path).exists() and (out_dir / clip.audio_path).exists()
 
 
-def _write_clip(out_dir: str, config: CorpusConfig, clip: Clip) -> None:
+def record(config: CorpusConfig, clip: Clip) -> RecordedClip:
+    """Acts and records a clip of the plan; its frames are drawn when they are asked for."""
     actor = sample_actor(np.random.default_rng([config.seed, clip.actor]))
     rng = np.random.default_rng([config.seed, clip.actor, clip.take, clip.label])
-    frames, waveform = make_clip(actor, EMOTIONS[clip.label], rng, config.image_size, config.fps)
+    return record_clip(actor, EMOTIONS[clip.label], rng, config.image_size, config.fps)
+
+
+def _write_clip(out_dir: str, config: CorpusConfig, clip: Clip) -> None:
+    recorded = record(config, clip)
     video_path, audio_path = Path(out_dir, clip.video_path), Path(out_dir, clip.audio_path)
     # an interrupted run leaves no half file under the final name
     video_part, audio_part = video_path.with_suffix('.part'), audio_path.with_suffix('.part')
-    write_video(video_part, frames, config.fps, waveform, SAMPLE_RATE_HZ, crf=23)
-    write_wav(audio_part, waveform, SAMPLE_RATE_HZ)
+    write_video(video_part, recorded.frames, config.fps, recorded.waveform, SAMPLE_RATE_HZ, crf=23)
+    write_wav(audio_part, recorded.waveform, SAMPLE_RATE_HZ)
     audio_part.replace(audio_path)
     video_part.replace(video_path)
 

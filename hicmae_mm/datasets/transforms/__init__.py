@@ -6,6 +6,7 @@ from hicmae_mm.datasets.transforms.camera import CameraStream
 from hicmae_mm.datasets.transforms.clip_stream import ClipAsStream
 from hicmae_mm.datasets.transforms.corruption import AddNoise, PyramidBlur
 from hicmae_mm.datasets.transforms.crop import RandomResizedCropFlip
+from hicmae_mm.datasets.transforms.cut_window import CutWindow
 from hicmae_mm.datasets.transforms.degraded_frames import CompressFrames, GaussianBlur, LowerFrameRate, OccludeFrames
 from hicmae_mm.datasets.transforms.degraded_sound import CompressSound, DelaySound, OverdriveSound, Reverberate
 from hicmae_mm.datasets.transforms.describe_clip import DescribeClip
@@ -34,6 +35,7 @@ __all__ = [
     'ClipRandomErasing',
     'CompressFrames',
     'CompressSound',
+    'CutWindow',
     'DecodeFrames',
     'DelaySound',
     'DescribeClip',

@@ -40,15 +40,25 @@ class LoadFeature(BaseTransform):
             column that has the name of the stream.
         level: ``'clip'``, a vector per clip, which is the mean of stored rows; or ``'frame'``, a sequence.
         column: Column of a folder by ``extract_features.py``; None takes the only one.
+        name_column: Column of the list with the name under which the feature is stored, such as that of the recording
+            of which the sample is a window. None means the name of the sample.
 
     Raises:
         ValueError: If the level is unknown.
     """
 
-    def __init__(self, stream: str, source: str | None = None, level: str = 'clip', column: str | None = None) -> None:
+    def __init__(
+        self,
+        stream: str,
+        source: str | None = None,
+        level: str = 'clip',
+        column: str | None = None,
+        name_column: str | None = None,
+    ) -> None:
         if level not in LEVELS:
             raise ValueError(f'level must be one of {LEVELS}, got {level!r}')
         self.stream, self.source, self.level, self.column = stream, source, level, column
+        self.name_column = name_column
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Adds the feature.
@@ -79,7 +89,8 @@ class LoadFeature(BaseTransform):
         if self.source is None:
             path = Path(path_below(results, str(cell_of(results, self.stream)), self.stream))
             return load_feature_file(path), str(path)
-        folder, name = Path(path_below(results, self.source, self.stream)), results['sample_id']
+        folder = Path(path_below(results, self.source, self.stream))
+        name = results['sample_id'] if self.name_column is None else str(cell_of(results, self.name_column))
         if (folder / INFO_FILE).is_file():
             feature = open_stored_feature(str(folder), self.column).of(name)
             if feature is None:

@@ -10,6 +10,7 @@ import numpy as np
 from hicmae_mm.evaluation.functional.frames import (
     action_unit_f1,
     concordance_over_frames,
+    concordance_per_sequence,
     multitask_score,
     running_mean,
 )
@@ -39,6 +40,9 @@ class FrameMetric(PerSampleMetric):
         first_frame_field: Field of the samples with the number of the first frame in the video; ``None`` means a clip
             is the whole video.
         smooth_radius: Predicted values are averaged over so many frames on both sides.
+        per_sequence: Whether to give ``CCC_per_sequence`` as well: the mean of the CCC of every clip, such as a window,
+            as the validation score of some entries is. Frames that do not count are left out, and a constant clip
+            counts 0. It is not the measure of the challenge.
         prefix: Put before every key as ``prefix/key``.
 
     Raises:
@@ -55,6 +59,7 @@ class FrameMetric(PerSampleMetric):
         video_field: str = 'sample_id',
         first_frame_field: str | None = None,
         smooth_radius: int = 0,
+        per_sequence: bool = False,
         prefix: str | None = None,
     ) -> None:
         super().__init__(prefix)
@@ -68,6 +73,7 @@ class FrameMetric(PerSampleMetric):
                 f'{list(self.fields)} and {smooth_radius}'
             )
         self.ignore, self.ignore_values, self.smooth_radius = ignore, ignore_values, smooth_radius
+        self.per_sequence = per_sequence
         self.video_field, self.first_frame_field = video_field, first_frame_field
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:  # noqa: ARG002 (MMEngine's signature)
@@ -101,6 +107,8 @@ class FrameMetric(PerSampleMetric):
             measures['expression_f1'] = float(found)
         if self.values is not None:
             measures.update(self._concordances(merged[self.values]))
+            if self.per_sequence:
+                measures['CCC_per_sequence'] = self._mean_of_clips([result['tasks'] for result in results])
         if self.action_units is not None:
             scores, units = _joined(merged[self.action_units])
             measures['action_unit_f1'] = float(action_unit_f1((scores > 0.5).astype(int), units, self.ignore).mean())
@@ -118,6 +126,13 @@ class FrameMetric(PerSampleMetric):
         names = names if len(names) == len(found) else range(len(found))
         each = {f'CCC/{name}': float(value) for name, value in zip(names, found)}
         return {'CCC': float(found.mean()), **(each if len(each) > 1 else {})}
+
+    def _mean_of_clips(self, tasks: list[dict[str, _Rows]]) -> float:
+        pairs = [task[self.values] for task in tasks if self.values in task]
+        valid = [(rows, target.reshape(len(target), -1)) for rows, target in pairs]
+        counts = [(target != self.ignore_values).all(axis=1) for _, target in valid]
+        chosen = [(rows[kept], target[kept]) for (rows, target), kept in zip(valid, counts) if kept.any()]
+        return float(concordance_per_sequence([rows for rows, _ in chosen], [target for _, target in chosen]).mean())
 
 
 def _read_rows(sample: dict[str, Any], field: str, name: str) -> _Rows:

@@ -138,7 +138,8 @@ def read_features(x: Stream, in_channels: int, mask: Tensor | TokenMask | None) 
     """Returns ``(B, T, in_channels)`` and the padding ``(B, T)``; a vector per clip becomes a sequence of one.
 
     Args:
-        x: ``(B, in_channels)``, ``(B, T, in_channels)`` or sequences of different lengths.
+        x: ``(B, in_channels)``, ``(B, T, in_channels)``, spectrograms ``(B, 1, T, in_channels)`` or sequences of
+            different lengths.
         in_channels: Length of the vectors.
         mask: Must be None: these encoders take no mask.
 
@@ -148,7 +149,10 @@ def read_features(x: Stream, in_channels: int, mask: Tensor | TokenMask | None) 
     if mask is not None:
         raise ValueError('encoders of features take no mask')
     values, padding = (x.values, x.padding) if isinstance(x, Padded) else (x, None)
-    values = values.unsqueeze(1) if values.ndim == 2 and padding is None else values
+    if padding is None and values.ndim == 2:
+        values = values.unsqueeze(1)
+    elif padding is None and values.ndim == 4 and values.shape[1] == 1:  # a spectrogram
+        values = values.squeeze(1)
     if values.ndim != 3 or values.shape[-1] != in_channels:
         raise ValueError(
             f'expected features (B, {in_channels}) or (B, T, {in_channels}), got {tuple(x.shape)}; set in_channels to '

@@ -95,8 +95,17 @@ class LinearHead(BaseHead):
         self, outputs: Tensor, features: Stream, data_samples: list[EmotionDataSample], criterion: nn.Module
     ) -> Tensor:
         """Loss of the rows whose target counts; 0 where none does, so that every rank has a gradient."""
-        rows, targets = self.supervised_rows(outputs, features, data_samples)
-        return criterion(rows, targets) if len(rows) else outputs.sum() * 0
+        if not getattr(criterion, 'by_sequence', False):
+            rows, targets = self.supervised_rows(outputs, features, data_samples)
+            return criterion(rows, targets) if len(rows) else outputs.sum() * 0
+        places, targets = rows_with_target(features, data_samples, self.target, self.level, self.ignore)
+        if not len(places):
+            return outputs.sum() * 0
+        device = outputs.device
+        rows = outputs.flatten(0, -2).index_select(0, places.to(device, non_blocking=True))  # (N, C)
+        steps = outputs.shape[1] if self.level == 'frame' else len(outputs)  # clips without frames are one sequence
+        loss: Tensor = criterion(rows, targets.to(device, non_blocking=True), places // steps)
+        return loss
 
 
 def views_per_clip(data_samples: list[EmotionDataSample]) -> list[int]:

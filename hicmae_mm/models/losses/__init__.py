@@ -1,5 +1,6 @@
 """Losses: pure functions of tensors, weights applied inside."""
 
+from hicmae_mm.models.losses.frames import SequenceCCCLoss
 from hicmae_mm.models.losses.info_nce import InfoNCELoss
 from hicmae_mm.models.losses.masked_mse import MaskedMSELoss
 from hicmae_mm.models.losses.partial_labels import PartialLabelLoss
@@ -15,6 +16,7 @@ __all__ = [
     'PCCLoss',
     'PartialLabelLoss',
     'RegressionLoss',
+    'SequenceCCCLoss',
     'SmoothL1Loss',
     'SoftCrossEntropyLoss',
 ]

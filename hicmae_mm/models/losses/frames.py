@@ -8,6 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hicmae_mm.models.losses.regression import RegressionLoss
+from hicmae_mm.registry import MODELS
+
 
 def mse_over_all_frames(prediction: Tensor, target: Tensor, is_real: Tensor, ignore: float = -5.0) -> Tensor:
     """Sums squared errors of the frames that count, divided by the number of **all** frames (AIM3-RUC, ABAW4).
@@ -103,3 +106,43 @@ def sequence_ccc_loss(prediction: Tensor, target: Tensor, eps: float = 1e-10) ->
     spread = deviation_x.square() + deviation_y.square() + (mean_x - mean_y).square() + eps
     agreement = 2 * correlation * deviation_x * deviation_y / spread
     return prediction.shape[-1] - agreement.mean(dim=0).sum()
+
+
+@MODELS.register_module()
+class SequenceCCCLoss(RegressionLoss):
+    """The loss of :func:`sequence_ccc_loss` as the loss of a head: agreement of each clip, averaged over clips.
+
+    ``CCCLoss`` takes all frames of a batch together, as the challenge's measure does. The arguments are those of
+    :class:`RegressionLoss`. Clips with fewer than two frames that count are left out.
+
+    Example:
+        >>> target = torch.tensor([[0.0], [1.0], [5.0], [4.0]])
+        >>> shifted = target + torch.tensor([[0.0], [0.0], [1.0], [1.0]])
+        >>> round(SequenceCCCLoss()(shifted, target, torch.tensor([0, 0, 1, 1])).item(), 3)
+        0.667
+    """
+
+    by_sequence = True  # heads give the number of the clip of each row
+
+    def forward(self, prediction: Tensor, target: Tensor, sequences: Tensor | None = None) -> Tensor:
+        """Weighted scalar loss of ``(N, D)`` against ``(N, D)``; rows of one number in ``sequences (N,)`` are a clip.
+
+        Without ``sequences`` all rows are one clip. They are on the host, so that nothing waits for the device.
+        """
+        if prediction.shape != target.shape:
+            raise ValueError(f'prediction {tuple(prediction.shape)} and target {tuple(target.shape)} differ in shape')
+        counts = (
+            [len(prediction)] if sequences is None else sequences.unique_consecutive(return_counts=True)[1].tolist()
+        )
+        pairs = [
+            (p.unsqueeze(0), t.unsqueeze(0))
+            for p, t in zip(prediction.split(counts), target.split(counts))
+            if p.shape[0] > 1
+        ]
+        if not pairs:
+            return prediction.sum() * 0
+        return self.loss_weight * torch.stack([sequence_ccc_loss(p, t) for p, t in pairs]).mean()
+
+    def compute(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """See :meth:`RegressionLoss.compute`."""
+        return sequence_ccc_loss(prediction.unsqueeze(0), target.unsqueeze(0))

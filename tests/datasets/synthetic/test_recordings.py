@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hicmae_mm.datasets.readers.video import open_video
+from hicmae_mm.datasets.synthetic import CorpusConfig, RecordingConfig, write_corpus, write_recordings
+from hicmae_mm.datasets.synthetic.recordings import ACTION_UNITS, VALENCE_AROUSAL
+
+
+def test_recordings_have_a_label_for_every_frame(tmp_path: Path) -> None:
+    config = CorpusConfig(
+        num_train_actors=1,
+        num_train_takes=1,
+        num_unlabelled_takes=0,
+        num_test_actors=1,
+        num_test_takes=1,
+        image_size=32,
+    )
+    list(write_corpus(tmp_path, config, num_workers=0))
+    list(write_recordings(tmp_path, RecordingConfig(image_size=32, window=16, train_window=24, train_step=16)))
+    folder = tmp_path / 'recordings'
+    rows = list(csv.DictReader((folder / 'test.csv').open()))
+    assert rows
+    video = open_video(folder / rows[0]['video'])
+    num_frames = video.num_frames
+    video.close()
+    labels = {name: np.load(folder / rows[0][name]) for name in ('expression', 'valence_arousal', 'action_units')}
+    assert [len(value) for value in labels.values()] == [num_frames] * 3
+    assert labels['action_units'].shape[1] == len(ACTION_UNITS)
+    assert set(np.unique(labels['expression'])) == {-1, *range(len(VALENCE_AROUSAL))}
+    known = labels['expression'] >= 0
+    assert (labels['valence_arousal'][known] >= -1).all()
+    assert (labels['valence_arousal'][~known] == -5).all()
+
+
+def test_a_folder_without_a_corpus_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match='has no corpus.json; make the corpus first'):
+        list(write_recordings(tmp_path, RecordingConfig()))
