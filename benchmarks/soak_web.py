@@ -2,7 +2,9 @@
 
 python benchmarks/soak_web.py --model work_dirs/quickstart/audio_video --uploads 1000
 
-The model must take clips without picture and clips without sound (``--missing-streams zero`` is set).
+The model must take clips without picture and clips without sound (``--missing-streams zero`` is set). With
+``--face-cropper YuNet`` a portrait moves through the pictures, so that every clip with pictures has a real face.
+``--clips`` uploads files of your own instead.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av
+import cv2
 import httpx
 import numpy as np
 
@@ -48,15 +51,37 @@ _MOST_GROWTH = 0.02
 _PATIENCE_SECONDS = 60.0
 
 
-def write_clip(path: Path, seconds: float = 1.0, fps: int = 25) -> Path:
+def grey_frames(num_frames: int) -> np.ndarray:
+    """Frames (T, 96, 96, 3) of uint8 that get brighter."""
+    levels = (5 * np.arange(num_frames) % 200).astype(np.uint8)
+    return np.tile(levels[:, None, None, None], (1, 96, 96, 3))
+
+
+def face_frames(num_frames: int) -> np.ndarray:
+    """Frames (T, 180, 320, 3) of uint8 in RGB with the portrait of matplotlib's sample data, which moves sideways."""
+    from matplotlib.cbook import get_sample_data
+    from matplotlib.image import imread
+
+    with get_sample_data('grace_hopper.jpg') as file:
+        portrait = imread(file, 'jpg')[60:460, 60:460]  # (400, 400, 3)
+    portrait = cv2.resize(portrait, (160, 160), interpolation=cv2.INTER_AREA)
+    frames = np.full((num_frames, 180, 320, 3), 90, np.uint8)
+    for number, frame in enumerate(frames):
+        left = 80 + round(60 * np.sin(number / 8))
+        frame[10:170, left : left + 160] = portrait
+    return frames
+
+
+def write_clip(path: Path, seconds: float = 1.0, fps: int = 25, shows_face: bool = False) -> Path:
     """Writes moving pictures and a tone, in the format that the suffix names."""
+    frames = face_frames(round(seconds * fps)) if shows_face else grey_frames(round(seconds * fps))
     picture_codec, sound_codec = KINDS[path.suffix[1:]]
     with av.open(str(path), 'w', format='ipod' if path.suffix == '.m4a' else None) as container:
         pictures = container.add_stream(picture_codec, rate=fps) if picture_codec else None
         rate = _RATES_HZ.get(sound_codec or '', 16000)
         sound = container.add_stream(sound_codec, rate=rate) if sound_codec else None
         if pictures is not None:
-            pictures.width = pictures.height = 96
+            pictures.height, pictures.width = frames.shape[1:3]
             pictures.pix_fmt = _PIXELS.get(picture_codec or '', 'yuv420p')
         if sound is not None:
             sound.layout = 'mono'
@@ -65,8 +90,7 @@ def write_clip(path: Path, seconds: float = 1.0, fps: int = 25) -> Path:
             samples.sample_rate, samples.pts = rate, 0
             container.mux(sound.encode(samples))
         if pictures is not None:
-            for number in range(round(seconds * fps)):
-                pixels = np.full((96, 96, 3), 5 * number % 200, np.uint8)
+            for pixels in frames:
                 container.mux(pictures.encode(av.VideoFrame.from_ndarray(pixels, format='rgb24')))
             container.mux(pictures.encode())
         if sound is not None:
@@ -185,6 +209,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--model', required=True, help='as for demo/web_app.py')
     parser.add_argument('--uploads', type=int, default=1000, help='default: 1000')
     parser.add_argument('--face-cropper', default='none', help='as for demo/web_app.py (default: none)')
+    parser.add_argument('--clips', nargs='+', type=Path, default=[], metavar='FILE', help='upload these files instead')
     return parser.parse_args(argv)
 
 
@@ -195,7 +220,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.uploads < 2 * _WARM_UP_UPLOADS:
         raise ValueError(f'--uploads must be at least {2 * _WARM_UP_UPLOADS}, got {args.uploads}')
     with tempfile.TemporaryDirectory() as name:
-        clips = [write_clip(Path(name) / f'clip.{kind}') for kind in KINDS]
+        shows_face = args.face_cropper != 'none'
+        clips = args.clips or [write_clip(Path(name) / f'clip.{kind}', shows_face=shows_face) for kind in KINDS]
         temporary = Path(name) / 'server'
         temporary.mkdir()
         begun = time.monotonic()

@@ -64,7 +64,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def add_face_options(parser: argparse.ArgumentParser) -> None:
+def add_face_options(parser: ArgumentParser) -> None:
     """Adds the options of finding faces, and those of cutting them out."""
     finding = parser.add_argument_group('finding faces')
     finding.add_argument(
