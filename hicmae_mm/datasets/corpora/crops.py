@@ -76,6 +76,9 @@ CROPS: dict[str, Crops] = {
     'FERV39k': Crops(Fact('2_ClipsforFaceCrop, every frame', _page('ferv39k')), Fact(38935, _page('ferv39k'))),
     'MAFW': _MAFW,
     'MAFW43': _MAFW,
+    'AffWild2': Crops(
+        Fact('faces that the organisers cut out and aligned, numbered as the frames', _page('affwild2')),
+    ),
     'MELD': Crops(
         Fact('the videos as distributed, one an utterance', _page('meld')),
         Fact(13706, f'{_page("meld")}, without the two unusable videos'),
