@@ -15,7 +15,7 @@ import numpy as np
 
 from hicmae_mm.datasets.conversion.lists import listing, write_whole
 from hicmae_mm.datasets.conversion.media import find_by_stem
-from hicmae_mm.datasets.folders import picture_files
+from hicmae_mm.datasets.readers.folders import picture_files
 from hicmae_mm.datasets.readers.video import open_video
 
 _SIDES = ('_left', '_right')  # of a video with two people, whose faces lie in two folders

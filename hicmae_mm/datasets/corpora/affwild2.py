@@ -13,8 +13,8 @@ import numpy as np
 
 from hicmae_mm.datasets.av_dataset import AudioVisualDataset
 from hicmae_mm.datasets.corpora.metainfo import palette
-from hicmae_mm.datasets.folders import walk
 from hicmae_mm.datasets.labels import as_number
+from hicmae_mm.datasets.readers.folders import walk
 from hicmae_mm.datasets.text_files import read_rows, shown
 from hicmae_mm.registry import DATASETS
 
