@@ -16,9 +16,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hicmae_mm.datasets.conversion.candidate_labels import CandidateRates, csv_text, with_candidates
+from hicmae_mm.datasets.conversion.candidate_labels import CandidateRates, with_candidates
 from hicmae_mm.datasets.conversion.lists import write_whole
 from hicmae_mm.datasets.labels import LabelParser
+from hicmae_mm.datasets.tables import csv_text
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -34,7 +35,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--noise-rate', type=float, default=0.0, help='probability that the true class is none (default: %(default)s)'
     )
-    parser.add_argument('--seed', type=int, default=0, help='of the random numbers (default: %(default)s)')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the random numbers (default: %(default)s)')
     parser.add_argument('--out', type=Path, help='table to write (default: LIST_candidates.csv beside the list)')
     return parser.parse_args(argv)
 

@@ -1,10 +1,8 @@
-"""Candidate labels at random, to study training on noisy partial labels."""
+"""Draws candidate labels at random, to study training on noisy partial labels."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ TRUE_LABEL = 'true_label'
 
 @dataclass(frozen=True)
 class CandidateRates:
-    """How candidates are drawn.
+    """States how candidates are drawn.
 
     Attributes:
         partial: Probability of every other class to be a candidate.
@@ -28,7 +26,7 @@ class CandidateRates:
             no candidate.
 
     Raises:
-        ValueError: A rate outside of 0..1, or exactly 1.
+        ValueError: If a rate is outside of 0..1, or exactly 1.
     """
 
     partial: float
@@ -46,14 +44,14 @@ def draw_candidates(labels: Sequence[int], num_classes: int, rates: CandidateRat
     Args:
         labels: Class of each of N clips.
         num_classes: Number of classes C, at least 2.
-        rates: How they are drawn.
-        seed: Of the random numbers.
+        rates: Rates of other and of wrong candidates.
+        seed: Seed of the random numbers.
 
     Returns:
         ``(N, C)`` bool; every row has a candidate.
 
     Raises:
-        ValueError: Fewer than two classes.
+        ValueError: If there are fewer than two classes.
     """
     if num_classes < 2:
         raise ValueError(f'candidates need at least 2 classes, got {num_classes}')
@@ -77,14 +75,14 @@ def with_candidates(
         path: List ``video audio label``, or a table with the column ``label``.
         labels: Parser of the classes.
         rates: How candidates are drawn.
-        seed: Of the random numbers.
+        seed: Seed of the random numbers.
 
     Returns:
         Rows of a table with the candidates as ``label`` and the class as ``true_label``, and which classes are
         candidates, ``(N, C)``.
 
     Raises:
-        ValueError: The list is empty, or a clip has no class.
+        ValueError: If the list is empty, or a clip has no class.
     """
     rows, classes = [], []
     for position, row in _rows(path):
@@ -95,7 +93,8 @@ def with_candidates(
         except ValueError as error:
             raise ValueError(f'{path}, {position}: {error}') from error
         classes.append(parsed['gt_label'])
-        rows.append(row | {TRUE_LABEL: row['label']})
+        cells = {name: ' '.join(map(str, cell)) if isinstance(cell, list) else cell for name, cell in row.items()}
+        rows.append(cells | {TRUE_LABEL: row['label']})
     if not rows:
         raise ValueError(f'{path} lists no clips')
     candidates = draw_candidates(classes, labels.num_classes or 0, rates, seed)
@@ -106,7 +105,7 @@ def with_candidates(
 
 
 def _rows(path: Path) -> Iterable[tuple[str, dict[str, Any]]]:
-    """Position and columns of every clip of a list."""
+    """Yields the position and the columns of every clip of a list."""
     if is_table(path):
         yield from read_table(path)
         return
@@ -115,16 +114,3 @@ def _rows(path: Path) -> Iterable[tuple[str, dict[str, Any]]]:
             raise ValueError(f"{path}, line {number}: expected 'video audio label', got {len(fields)} columns")
         row: dict[str, Any] = dict(video=fields[0], audio=fields[1], label=fields[2])
         yield f'line {number}', row | (dict(values=' '.join(fields[3:])) if fields[3:] else {})
-
-
-def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Returns rows as CSV with a header."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO(newline='')
-    writer = csv.DictWriter(text, names, lineterminator='\n')
-    writer.writeheader()
-    for row in rows:
-        writer.writerow(
-            {name: ' '.join(map(str, cell)) if isinstance(cell, list) else cell for name, cell in row.items()}
-        )
-    return text.getvalue()

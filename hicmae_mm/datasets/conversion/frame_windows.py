@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,6 +15,8 @@ from hicmae_mm.datasets.conversion.lists import listing, write_whole
 from hicmae_mm.datasets.conversion.media import find_by_stem
 from hicmae_mm.datasets.readers.folders import picture_files
 from hicmae_mm.datasets.readers.video import open_video
+from hicmae_mm.datasets.tables import csv_text
+from hicmae_mm.utils.files import replaced_file
 
 _SIDES = ('_left', '_right')  # of a video with two people, whose faces lie in two folders
 _VIDEO_SUFFIXES = ('.mp4', '.avi')
@@ -24,7 +24,7 @@ _IGNORE = dict(valence_arousal=-5.0)  # of other targets: -1
 
 
 class LabelledVideo(Protocol):
-    """A video and its labels; ``numbers (T,)`` are the numbers of its frames, counted from 1."""
+    """Declares a video and its labels; ``numbers (T,)`` are the numbers of its frames, counted from 1."""
 
     @property
     def name(self) -> str: ...  # noqa: D102
@@ -36,7 +36,7 @@ class LabelledVideo(Protocol):
 
 @dataclass(frozen=True)
 class Windows:
-    """How videos are cut.
+    """States how videos are cut.
 
     Attributes:
         length: Frames of a window.
@@ -53,7 +53,7 @@ class Windows:
             )
 
     def of(self, num_frames: int, is_train: bool) -> list[tuple[int, int]]:
-        """Bounds of the windows; the last one is short. Windows of other parts than training do not overlap."""
+        """Returns the bounds of the windows. The last one is short; outside of training, windows do not overlap."""
         step = self.length - self.overlap if is_train else self.length
         starts = range(0, max(num_frames - (self.overlap if is_train else 0), 1), step)
         return [(start, min(start + self.length, num_frames)) for start in starts]
@@ -61,11 +61,11 @@ class Windows:
 
 @dataclass(frozen=True)
 class FrameMedia:
-    """Where the pictures lie: folders of numbered faces, or videos.
+    """States where the pictures lie: folders of numbered faces, or videos.
 
     Attributes:
         folder: Folder in which to search, at any depth.
-        suffix: Ending of a video; empty: folders of pictures.
+        suffix: Ending of a video; empty means folders of pictures.
         fps: Frame rate of folders of pictures. Videos have their own.
     """
 
@@ -106,9 +106,17 @@ class FrameMedia:
         return np.arange(1, int(numbers.max()) + 1), fps
 
 
+def span_of(first: int, stop: int, fps: float) -> dict[str, str]:
+    """Returns ``start`` and ``end`` (seconds) of the frames from ``first`` to before ``stop``, for a table.
+
+    Both are a quarter of a frame earlier, so that rounding excludes no frame and adds none.
+    """
+    return {name: f'{max(number - 0.25, 0) / fps:.6f}' for name, number in (('start', first), ('end', stop))}
+
+
 @dataclass
 class Summary:
-    """What was written for a part of a challenge."""
+    """Counts what was written for a part of a challenge."""
 
     videos: int = 0
     frames: int = 0
@@ -138,10 +146,10 @@ def write_challenge(
     Args:
         folder: Folder of the challenge.
         part: ``'train'``, or another name.
-        videos: Their labels.
-        media: Where the pictures are.
-        windows: How to cut.
-        allow_missing: Leave out videos without pictures.
+        videos: Labels of the videos.
+        media: Place of the pictures.
+        windows: Lengths of the windows.
+        allow_missing: Whether to leave out videos without pictures.
 
     Raises:
         FileNotFoundError: If pictures are missing.
@@ -155,11 +163,7 @@ def write_challenge(
             f'{listing(summary.missing)}; nothing was written. --video-dir and --video-suffix say where they are, '
             'and --allow-missing leaves videos out'
         )
-    text = io.StringIO(newline='')
-    targets = list(videos[0].targets)
-    writer = csv.writer(text, lineterminator='\n')
-    writer.writerow(['sample_id', 'video', 'audio', 'start', 'end', 'recording', 'first_frame', 'num_frames', *targets])
-    (folder / 'targets').mkdir(parents=True, exist_ok=True)
+    table: list[dict[str, Any]] = []
     for video in sorted(videos, key=lambda video: video.name):
         path = media.path_of(video.name)
         if path is None:
@@ -168,36 +172,34 @@ def write_challenge(
         aligned = {name: _rows_of(numbers, video.numbers, rows, name) for name, rows in video.targets.items()}
         has_label = np.any([_is_labelled(rows, name) for name, rows in aligned.items()], axis=0)
         for name, rows in aligned.items():
-            np.save(folder / 'targets' / f'{video.name}_{name}.npy', rows)
-        files = [f'targets/{video.name}_{name}.npy' for name in targets]
+            with replaced_file(folder / 'targets' / f'{video.name}_{name}.npy') as partial, partial.open('wb') as file:
+                np.save(file, rows)
         summary.videos += 1
         summary.frames += len(numbers)
         summary.unlabelled_frames += int((~has_label).sum())
         for first, stop in windows.of(len(numbers), is_train=part == 'train'):
             if part == 'train' and not has_label[first:stop].any():
                 continue
-            # a quarter of a frame earlier, so that rounding excludes no frame and adds none
-            times = [f'{max(number - 0.25, 0) / fps:.6f}' for number in (first, stop)]
-            place = path.removeprefix(f'{folder}{os.sep}')
-            writer.writerow([f'{video.name}@{first}', place, '', *times, video.name, first, stop - first, *files])
-            summary.windows += 1
-    if not summary.windows:
-        raise ValueError(f'{folder.name}, {part}: no frame has a label; nothing was written')
-    write_whole({folder / f'{part}.csv': text.getvalue()})
+            row: dict[str, Any] = dict(sample_id=f'{video.name}@{first}', video=path.removeprefix(f'{folder}{os.sep}'))
+            row |= dict(audio='', **span_of(first, stop, fps), recording=video.name)
+            row |= dict(first_frame=first, num_frames=stop - first)
+            table.append(row | {name: f'targets/{video.name}_{name}.npy' for name in aligned})
+    summary.windows = len(table)
+    if not table:
+        raise ValueError(f'{folder.name}, {part}: no frame has a label')
+    write_whole({folder / f'{part}.csv': csv_text(table)})
     return summary
 
 
 def _rows_of(numbers: np.ndarray, annotated: np.ndarray, rows: np.ndarray, name: str) -> np.ndarray:
-    """Labels of the frames ``numbers``, in their order."""
+    """Returns the labels of the frames ``numbers``, in their order."""
     found = np.full((len(numbers), *rows.shape[1:]), _IGNORE.get(name, -1), rows.dtype)
-    places = {int(number): place for place, number in enumerate(annotated)}
-    for row, number in enumerate(numbers.tolist()):
-        if number in places:
-            found[row] = rows[places[number]]
+    _, mine, theirs = np.intersect1d(numbers, annotated, return_indices=True)
+    found[mine] = rows[theirs]
     return found
 
 
 def _is_labelled(rows: np.ndarray, name: str) -> np.ndarray:
-    """``(T,)``, whether a frame has a label of this target; of some action units is enough."""
+    """Tells for each frame ``(T,)`` whether it has a label of this target; some action units are enough."""
     known = np.asarray(rows != _IGNORE.get(name, -1))
     return np.asarray(known.reshape(len(known), -1).any(axis=1))  # (T,) or (T, K) -> (T,)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
-import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +12,7 @@ from hicmae_mm.datasets.annotations import OWN_SOUND_TRACK
 from hicmae_mm.datasets.conversion.media import Clip, chosen_streams, has_content, stand_in_of
 from hicmae_mm.datasets.corpora.protocols import Protocol
 from hicmae_mm.datasets.corpora.speakers import compare_speakers
-from hicmae_mm.datasets.tables import is_table, read_table
+from hicmae_mm.datasets.tables import csv_text, is_table, read_table
 from hicmae_mm.datasets.text_files import read_rows, shown
 from hicmae_mm.utils.files import replaced_file
 
@@ -192,12 +190,7 @@ def table(clips: Sequence[Clip], out_dir: Path, protocol: Protocol | None = None
         speaker = None if protocol is None else protocol.speaker_of(clip.media[0])
         row |= dict(speaker=speaker) if speaker else {}
         rows.append(row | {name: _label(fact) for name, fact in clip.facts.items()})
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO(newline='')
-    writer = csv.DictWriter(text, names, lineterminator='\n')
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_text(rows)
 
 
 def _paths(clip: Clip, out_dir: Path) -> list[str]:

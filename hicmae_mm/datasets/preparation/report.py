@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import time
 from collections import Counter
@@ -15,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from hicmae_mm.datasets.preparation.jobs import Outcome, as_record
+from hicmae_mm.datasets.tables import csv_text
 from hicmae_mm.utils.files import write_text
 
 T = TypeVar('T')
@@ -64,21 +63,11 @@ def report_jobs(
     records = [as_record(outcome) for outcome in finished]
     report = dict(summary=summary, settings=settings, clips=records)
     write_text(out_dir / 'report.json', json.dumps(report, indent=1) + '\n')
-    write_text(out_dir / 'report.csv', as_csv(records))
+    write_text(out_dir / 'report.csv', csv_text(records))
     print_failures([(outcome.name, outcome.reason) for outcome in finished if outcome.status == 'failed'], console)
     print_summary(summary, console)
     console.print(f'report: {out_dir / "report.json"}, {out_dir / "report.csv"}', highlight=False, soft_wrap=True)
     return summary
-
-
-def as_csv(records: Sequence[Mapping[str, Any]]) -> str:
-    """Records as CSV, with the columns of all of them; empty where a record has no value."""
-    columns = list(dict.fromkeys(key for record in records for key in record))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator='\n')
-    writer.writeheader()
-    writer.writerows(records)
-    return text.getvalue()
 
 
 def print_failures(failures: Sequence[tuple[str, str]], console: Console) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from hicmae_mm.datasets.speech.folds import Fold
 from hicmae_mm.datasets.speech.normalization import normalize_by_speaker
 from hicmae_mm.datasets.speech.recordings import Recording
 from hicmae_mm.datasets.speech.statistics import SAMPLE_RATE_HZ, voice_statistics
+from hicmae_mm.datasets.tables import csv_text
 from hicmae_mm.utils.files import replaced_file
 
 VOICE_FOLDER, CONFIG = 'voice', 'config.py'
@@ -98,11 +97,9 @@ def write_corpus(
 
 
 def _table(recordings: Sequence[Recording]) -> str:
-    text = io.StringIO(newline='')
-    writer = csv.writer(text, lineterminator='\n')
-    writer.writerow(['sample_id', 'audio', 'label', 'speaker'])
-    writer.writerows([item.name, item.path, item.label, item.speaker] for item in recordings)
-    return text.getvalue()
+    return csv_text(
+        [dict(sample_id=item.name, audio=item.path, label=item.label, speaker=item.speaker) for item in recordings]
+    )
 
 
 def _config(root: Path, classes: Sequence[str], base_config: Path) -> str:

@@ -52,12 +52,12 @@ def sample_actor(rng: np.random.Generator) -> Actor:
 
 @dataclass(frozen=True)
 class RecordedClip:
-    """A clip, and what is known of each of its frames.
+    """Stores a clip, and what is known of each of its frames.
 
     Attributes:
         frames: The frames, each ``(image_size, image_size, 3)`` uint8 RGB, drawn as they are asked for.
         waveform: The sound, ``(S,)`` float64 in -1..1 at 16 kHz, of the same length.
-        expression: What the face does at full strength.
+        expression: Movements of the face at full strength.
         strengths: ``(T,)``, share of that expression in each frame; about 0.4 at the start and 1 when it has grown.
     """
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,14 +12,17 @@ import cv2
 import numpy as np
 import soundfile
 
+from hicmae_mm.datasets.conversion.frame_windows import span_of
 from hicmae_mm.datasets.preparation.pool import Failure, run_parallel
 from hicmae_mm.datasets.readers.video import open_video
 from hicmae_mm.datasets.synthetic.clips import RecordedClip
 from hicmae_mm.datasets.synthetic.corpus import EMOTIONS, SETTINGS_FILE, Clip, CorpusConfig, plan_clips, record
+from hicmae_mm.datasets.tables import csv_text
 from hicmae_mm.datasets.writers import write_video
-from hicmae_mm.utils.files import write_text
+from hicmae_mm.utils.files import replaced_file, write_text
 
 FOLDER = 'recordings'
+TARGETS = ('expression', 'valence_arousal', 'action_units')
 VALENCE_AROUSAL = {
     'ANG': (-0.6, 0.8), 'DIS': (-0.7, 0.2), 'FEA': (-0.6, 0.4), 'HAP': (0.9, 0.7), 'NEU': (0.3, -0.4),
     'SAD': (-0.8, -0.5),
@@ -42,7 +43,7 @@ _RECORDING_SEED = 2
 
 @dataclass(frozen=True)
 class RecordingConfig:
-    """Everything that determines the recordings of a corpus.
+    """Holds everything that determines the recordings of a corpus.
 
     Attributes:
         frame_step: Every so many frames of the corpus one is kept, so that its frame rate is divided by this number.
@@ -78,7 +79,7 @@ def write_recordings(
 
     Args:
         corpus_dir: Folder of a corpus that is complete.
-        config: What to make; None takes the defaults.
+        config: Settings of the recordings; None takes the defaults.
         num_workers: Processes that work side by side; 0 works in this one.
 
     Yields:
@@ -124,17 +125,15 @@ def window_table(lengths: dict[str, int], fps: float, window: int, step: int) ->
         window: Frames of a window. What is left behind the last whole window is not listed.
         step: Frames from the start of a window to that of the next one.
     """
-    text = io.StringIO(newline='')
-    targets = ('expression', 'valence_arousal', 'action_units')
-    writer = csv.writer(text, lineterminator='\n')
-    writer.writerow(['sample_id', 'video', 'audio', 'start', 'end', *targets])
-    for name, length in lengths.items():
-        for first in range(0, length - window + 1, step):
-            # a quarter of a frame earlier, so that rounding excludes no frame and adds none
-            times = [f'{max(number - 0.25, 0) / fps:.4f}' for number in (first, first + window)]
-            files = [f'{name}_{target}.npy' for target in targets]
-            writer.writerow([f'{name}@{first}', f'{name}.mp4', '', *times, *files])
-    return text.getvalue()
+    return csv_text(
+        [
+            dict(sample_id=f'{name}@{first}', video=f'{name}.mp4', audio='')
+            | span_of(first, first + window, fps)
+            | {target: f'{name}_{target}.npy' for target in TARGETS}
+            for name, length in lengths.items()
+            for first in range(0, length - window + 1, step)
+        ]
+    )
 
 
 def frame_labels(clip: RecordedClip, emotion: str, fps: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -142,8 +141,8 @@ def frame_labels(clip: RecordedClip, emotion: str, fps: float) -> tuple[np.ndarr
 
     Args:
         clip: The clip.
-        emotion: What it shows.
-        fps: Its frames per second.
+        emotion: Emotion that it shows.
+        fps: Frames per second.
     """
     strengths = clip.strengths
     expression = np.full(len(strengths), EMOTIONS.index(emotion), np.int64)
@@ -179,8 +178,9 @@ def _write_recording(root: Path, corpus: CorpusConfig, config: RecordingConfig, 
         np.concatenate(sounds),
         sample_rate_hz,
     )
-    for target, parts in zip(('expression', 'valence_arousal', 'action_units'), zip(*labels)):
-        np.save(path.with_name(f'{path.name}_{target}.npy'), np.concatenate(parts))
+    for target, parts in zip(TARGETS, zip(*labels)):
+        with replaced_file(path.with_name(f'{path.name}_{target}.npy')) as unfinished, unfinished.open('wb') as file:
+            np.save(file, np.concatenate(parts))
     return sum(count for _, count in shown)
 
 
