@@ -34,7 +34,7 @@ from hicmae_mm.engine.wrappers import DataParallelModel, FullyShardedModel
 from hicmae_mm.measuring import limited_threads, seconds_per_call
 from hicmae_mm.measuring.random_batch import random_batch
 from hicmae_mm.registry import MODELS
-from hicmae_mm.utils.files import write_text
+from hicmae_mm.utils.files import replace_between_marks, write_text
 
 MARKS = ('<!-- measured: begin -->', '<!-- measured: end -->')
 BASE, NANO = 'configs/hicmae_base_pretrain_voxceleb2.py', 'configs/hicmae_nano_pretrain_synthetic.py'
@@ -147,19 +147,6 @@ def markdown(found: dict[str, Any]) -> str:
     return '\n'.join(lines)
 
 
-def update_page(page: Path, text: str) -> None:
-    """Replaces what stands between the marks of a page.
-
-    Raises:
-        ValueError: If the page has no marks.
-    """
-    before, begin, rest = page.read_text(encoding='utf-8').partition(MARKS[0])
-    _, end, after = rest.partition(MARKS[1])
-    if not end:
-        raise ValueError(f'{page} lacks the marks {" and ".join(MARKS)}')
-    write_text(page, f'{before}{begin}\n{text}\n{end}{after}')
-
-
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = ArgumentParser(description='Measure training steps on one and on several ranks of the CPU')
@@ -187,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.json is not None:
         write_text(args.json, json.dumps(found, indent=1) + '\n')
     if args.update is not None:
-        update_page(args.update, markdown(found))
+        replace_between_marks(args.update, MARKS, f'{markdown(found)}\n')
     print(describe(found))
     return 0
 

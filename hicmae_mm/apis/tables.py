@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hicmae_mm.utils.files import replaced_file
+from hicmae_mm.utils.files import csv_text, write_text
 
 
 def window_rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -82,8 +81,5 @@ def write_frame_csv(result: Mapping[str, Any], path: Path) -> Path:
 
 
 def _write(rows: list[dict[str, Any]], path: Path) -> Path:
-    with replaced_file(path) as partial, partial.open('w', newline='', encoding='utf-8') as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    write_text(path, csv_text(rows))
     return path

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -55,20 +53,6 @@ def is_table(path: Path) -> bool:
     if mark == '\t' or len(names) == 1:  # also the form of a line of a text list
         return is_header and all(map(is_column_name, names)) and bool(set(names) & _TELLING_NAMES)
     return is_header and (all(map(is_column_name, names)) or bool(set(names) & _TELLING_NAMES))
-
-
-def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Returns rows as CSV with a header. The columns are those of all rows, and a cell is empty where a row lacks one.
-
-    Example:
-        >>> csv_text([dict(video='a.mp4', label=1), dict(video='b.mp4', text='oh, no')])
-        'video,label,text\\na.mp4,1,\\nb.mp4,,"oh, no"\\n'
-    """
-    text = io.StringIO(newline='')
-    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator='\n')
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def read_table(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import re
@@ -18,6 +16,7 @@ from hicmae_mm.evaluation.functional import confusion_matrix
 from hicmae_mm.evaluation.metrics import ClassificationMetric
 from hicmae_mm.evaluation.metrics.base import unique_samples
 from hicmae_mm.registry import METRICS
+from hicmae_mm.utils.files import csv_text
 
 Samples = list[dict[str, Any]]
 Measures = dict[str, float]
@@ -206,11 +205,7 @@ def to_csv(table: Mapping[str, Any]) -> str:
         rows += [{'checkpoint': kind, 'row': 'fold', **_flat(run)} for run in result['runs']]
         rows += [{'checkpoint': kind, 'row': 'pooled', **_flat(entry)} for entry in result['pooled']]
         rows += [{'checkpoint': kind, 'row': name, **result[name]} for name in ('mean', 'std') if name in result]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator='\n')
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_text(rows)
 
 
 def _flat(entry: Mapping[str, Any]) -> dict[str, Any]:

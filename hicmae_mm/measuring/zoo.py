@@ -140,19 +140,3 @@ def _note(ratio: Record) -> str:
         f'{ratio["macs"]:.2f} of its multiply-accumulates (median of {ratio["rounds"]} rounds, one after the other, '
         f'time against the matmul rate; {ratio["date"]}).'
     )
-
-
-def replace_between_marks(page: Path, text: str) -> None:
-    """Writes a table into a page.
-
-    Raises:
-        FileNotFoundError: If there is no such page.
-        ValueError: If the page lacks the marks.
-    """
-    if not page.is_file():
-        raise FileNotFoundError(f'{page} does not exist; --page names the page of the table')
-    before, begin, rest = page.read_text(encoding='utf-8').partition(MARKS[0])
-    _, end, after = rest.partition(MARKS[1])
-    if not begin or not end:
-        raise ValueError(f'{page} lacks the marks {" and ".join(MARKS)}, each on a line of its own')
-    write_text(page, f'{before}{begin}\n{text}{end}{after}')

@@ -1,10 +1,12 @@
-"""Files that are at every moment either whole or as they were before, and folders that only one process writes to."""
+"""Files that are at all times whole or as they were before, folders that one process writes to, and texts of files."""
 
 from __future__ import annotations
 
 import contextlib
+import csv
 import errno
 import fcntl
+import io
 import os
 import re
 import secrets
@@ -13,8 +15,9 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 _PARTIAL = re.compile(r'\.(?P<pid>\d+)-[0-9a-f]{16}\.partial')
 _LONGEST_NAME_BYTES = 255
@@ -228,3 +231,38 @@ def read_regular(path: Path, most_bytes: int) -> bytes:
                 return file.read(found.st_size)
         finally:
             os.close(descriptor)
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Returns rows as CSV with a header. The columns are those of all rows, and a cell is empty where a row lacks one.
+
+    Example:
+        >>> csv_text([dict(video='a.mp4', label=1), dict(video='b.mp4', text='oh, no')])
+        'video,label,text\\na.mp4,1,\\nb.mp4,,"oh, no"\\n'
+    """
+    text = io.StringIO(newline='')
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator='\n')
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def replace_between_marks(page: Path, marks: tuple[str, str], text: str) -> None:
+    """Replaces what stands between two lines of a page.
+
+    Args:
+        page: A text file.
+        marks: The line before the replaced text, and the line behind it.
+        text: The new text; it ends with a line break.
+
+    Raises:
+        FileNotFoundError: If there is no such page.
+        ValueError: If the page lacks the marks.
+    """
+    if not page.is_file():
+        raise FileNotFoundError(f'{page} does not exist: name a page that has the lines {" and ".join(marks)}')
+    before, begin, rest = page.read_text(encoding='utf-8').partition(f'{marks[0]}\n')
+    _, end, after = rest.partition(marks[1])
+    if not begin or not end:
+        raise ValueError(f'{page} lacks the marks {" and ".join(marks)}, each on a line of its own')
+    write_text(page, f'{before}{begin}{text}{end}{after}')

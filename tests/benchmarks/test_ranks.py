@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.ranks import Plan, describe, main, markdown, summary, update_page
+from benchmarks.ranks import Plan, describe, main, markdown, summary
 
 
 def test_ratios_by_hand() -> None:
@@ -19,16 +19,6 @@ def test_ratios_by_hand() -> None:
     assert found['communication_share'] == pytest.approx(dict(data_parallel=0.25, sharded=0.5))
     assert 'data_parallel    3.000 clips/s, 1.00 times one rank, communication 25%' in describe(found)
     assert markdown(found).endswith('| data_parallel | 2 | 3 | 1.00 | 25% |\n| sharded | 2 | 2 | 0.67 | 50% |')
-
-
-def test_a_page_takes_the_table(tmp_path: Path) -> None:
-    page = tmp_path / 'page.md'
-    page.write_text('before\n<!-- measured: begin -->\nold\n<!-- measured: end -->\nafter\n')
-    update_page(page, 'new')
-    assert page.read_text() == 'before\n<!-- measured: begin -->\nnew\n<!-- measured: end -->\nafter\n'
-    page.write_text('no marks')
-    with pytest.raises(ValueError, match='lacks the marks'):
-        update_page(page, 'new')
 
 
 @pytest.mark.slow

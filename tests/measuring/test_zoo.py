@@ -12,7 +12,6 @@ from hicmae_mm.measuring.zoo import (
     listed_models,
     matmul_work,
     read_records,
-    replace_between_marks,
     table,
     write_records,
 )
@@ -71,16 +70,3 @@ def test_table_has_a_row_for_each_model_and_a_note_for_each_comparison() -> None
     assert lines[5] == '| `b` | 84.9 | 49.6 | | | | | | | |'
     assert lines[7].startswith('On the same clips, `a` takes 0.61 of the time in a training step and 0.63 of the time')
     assert {line.count('|') for line in lines[2:6]} == {11}
-
-
-def test_page_is_changed_between_its_marks_alone(tmp_path: Path) -> None:
-    page = tmp_path / 'page.md'
-    page.write_text('before\n<!-- zoo: begin -->\nold\n<!-- zoo: end -->\nafter\n')
-    replace_between_marks(page, 'new\n')
-    assert page.read_text() == 'before\n<!-- zoo: begin -->\nnew\n<!-- zoo: end -->\nafter\n'
-    page.write_text('nothing\n')
-    with pytest.raises(ValueError, match='lacks the marks <!-- zoo: begin -->'):
-        replace_between_marks(page, 'new\n')
-    assert page.read_text() == 'nothing\n'
-    with pytest.raises(FileNotFoundError, match='--page names the page'):
-        replace_between_marks(tmp_path / 'none.md', 'new\n')

@@ -69,16 +69,6 @@ def test_errors_end_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture) -
     assert re.fullmatch(r'error: .*absent.py.*\n', capsys.readouterr().err)
 
 
-def test_tables_are_put_between_the_marks(tmp_path: Path) -> None:
-    page = tmp_path / 'page.md'
-    page.write_text('# Title\n\n<!-- tables: begin -->\nold\n<!-- tables: end -->\n\nrest\n')
-    scaling.update_page(page, 'new')
-    assert page.read_text() == '# Title\n\n<!-- tables: begin -->\nnew\n<!-- tables: end -->\n\nrest\n'
-    page.write_text('no marks')
-    with pytest.raises(ValueError, match='lacks the marks'):
-        scaling.update_page(page, 'new')
-
-
 @pytest.mark.slow  # builds the base size
 def test_the_page_shows_what_the_tool_prints(tmp_path: Path) -> None:
     page = tmp_path / 'scaling.md'

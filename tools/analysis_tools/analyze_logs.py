@@ -13,8 +13,6 @@ from __future__ import annotations
 from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
-import csv
-import io
 import json
 import re
 import sys
@@ -25,7 +23,7 @@ from typing import Any
 import matplotlib.style
 import numpy as np
 
-from hicmae_mm.utils.files import write_text
+from hicmae_mm.utils.files import csv_text, write_text
 from hicmae_mm.visualization import Curve, draw_curves, save_figure, smooth
 from hicmae_mm.visualization.run_log import RunLog, read_run_log
 from hicmae_mm.visualization.run_summary import FACTS, default_measures, find_runs, lower_is_better, summarize
@@ -203,13 +201,13 @@ def to_markdown(rows: list[dict[str, Any]], measures: list[str]) -> str:
 def to_csv(rows: list[dict[str, Any]], measures: list[str]) -> str:
     """Returns one line per run with exact numbers. What was not logged is empty."""
     parts = ('best', 'best_at', 'last')
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator='\n')
-    writer.writerow([*FACTS, *(f'{part}_{key}' for key in measures for part in parts)])
-    for row in rows:
-        numbers = [(row[key] or {}).get(part, '') for key in measures for part in parts]
-        writer.writerow([*('' if row[name] is None else row[name] for name in FACTS), *numbers])
-    return file.getvalue()
+    return csv_text(
+        [
+            {name: row[name] for name in FACTS}
+            | {f'{part}_{key}': (row[key] or {}).get(part) for key in measures for part in parts}
+            for row in rows
+        ]
+    )
 
 
 def to_json(rows: list[dict[str, Any]], measures: list[str]) -> str:  # noqa: ARG001 (one signature for all formats)

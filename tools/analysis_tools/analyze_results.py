@@ -14,8 +14,6 @@ from __future__ import annotations
 from hicmae_mm.commands.command_line import ArgumentParser, command, point_elsewhere
 
 import argparse
-import csv
-import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,7 +30,7 @@ from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.evaluation.clip_result import ClipResult, rank
 from hicmae_mm.evaluation.predictions import read_predictions
 from hicmae_mm.registry import DATASETS
-from hicmae_mm.utils.files import write_text
+from hicmae_mm.utils.files import csv_text, write_text
 from hicmae_mm.visualization import draw_contact_sheet, draw_prediction, save_figure
 from hicmae_mm.visualization.hooks.prediction_visualization import safe_file_name
 
@@ -102,25 +100,26 @@ def draw(kind: str, results: list[ClipResult], args: argparse.Namespace) -> None
 
 def to_csv(ranked: list[ClipResult]) -> str:
     """Returns every clip with its rank, as CSV text."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator='\n')
-    head = ['rank', 'sample_id', 'true', 'predicted', 'is_right', 'score_of_true_class']
-    if ranked[0].is_regression:
-        head = ['rank', 'sample_id', 'mean_absolute_error']
-        head += [f'{kind}_{name}' for name in ranked[0].names for kind in ('true', 'predicted')]
-    writer.writerow(head)
-    for number, result in enumerate(ranked, start=1):
-        row: list[Any] = [number, result.sample_id]
-        if result.is_regression:
-            assert result.values is not None
-            row += [-result.goodness]
-            row += [float(value) for pair in zip(result.values, result.predicted) for value in pair]
-        else:
-            assert result.label is not None
-            said = int(result.predicted.argmax())
-            row += [result.names[result.label], result.names[said], int(said == result.label), result.goodness]
-        writer.writerow(row)
-    return file.getvalue()
+    return csv_text(
+        [dict(rank=rank, sample_id=result.sample_id) | _scores(result) for rank, result in enumerate(ranked, 1)]
+    )
+
+
+def _scores(result: ClipResult) -> dict[str, Any]:
+    if result.is_regression:
+        assert result.values is not None
+        columns: dict[str, Any] = dict(mean_absolute_error=-result.goodness)
+        for name, true, predicted in zip(result.names, result.values, result.predicted):
+            columns |= {f'true_{name}': float(true), f'predicted_{name}': float(predicted)}
+        return columns
+    assert result.label is not None
+    said = int(result.predicted.argmax())
+    return dict(
+        true=result.names[result.label],
+        predicted=result.names[said],
+        is_right=int(said == result.label),
+        score_of_true_class=result.goodness,
+    )
 
 
 def to_page(ranked: list[ClipResult], args: argparse.Namespace) -> str:

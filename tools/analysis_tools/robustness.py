@@ -11,8 +11,6 @@ from __future__ import annotations
 from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
-import csv
-import io
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -35,7 +33,7 @@ from hicmae_mm.config.paths import tools_root
 from hicmae_mm.evaluation.comparison import bootstrap_interval, concordance, unweighted_recall
 from hicmae_mm.evaluation.predictions import Samples, read_predictions, scores_and_labels, values_and_targets
 from hicmae_mm.measuring.robustness import Degradation, degradations_of, degraded, write_noise
-from hicmae_mm.utils.files import exclusive, write_text
+from hicmae_mm.utils.files import csv_text, exclusive, write_text
 
 CLEAN, RECORDINGS = 'clean', 'recordings'
 
@@ -198,14 +196,15 @@ def write_results(rows: list[dict[str, Any]], chosen: dict[str, Degradation], ar
 
 def as_csv(rows: list[dict[str, Any]], measures: list[str]) -> str:
     """Returns the rows as CSV text."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator='\n')
-    bounds = [f'{name}{part}' for name in measures for part in ('', ' low', ' high')]
-    writer.writerow(['degradation', 'level', 'clips', *bounds])
-    for row in rows:
-        level = '' if row['level'] is None else row['level']
-        writer.writerow([row['degradation'], level, row['clips'], *(value for name in measures for value in row[name])])
-    return file.getvalue()
+    parts = ('', ' low', ' high')
+    facts = ('degradation', 'level', 'clips')
+    return csv_text(
+        [
+            {name: row[name] for name in facts}
+            | {f'{name}{part}': value for name in measures for part, value in zip(parts, row[name])}
+            for row in rows
+        ]
+    )
 
 
 def as_markdown(rows: list[dict[str, Any]], measures: list[str]) -> str:

@@ -27,7 +27,7 @@ from hicmae_mm.measuring.random_batch import random_inputs, random_masks
 from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.models.losses import InfoNCELoss
 from hicmae_mm.registry import MODELS
-from hicmae_mm.utils.files import write_text
+from hicmae_mm.utils.files import replace_between_marks
 
 FLOAT32 = 4  # bytes
 MARKS = ('<!-- tables: begin -->', '<!-- tables: end -->')
@@ -225,19 +225,6 @@ def report(work: Workload, args: argparse.Namespace) -> Iterator[str]:
     yield from table(header, list(reading_rows(clip, args.gpus, rate, corpora)))
 
 
-def update_page(page: Path, tables: str) -> None:
-    """Replaces the tables between the marks of a page.
-
-    Raises:
-        ValueError: If the page has no marks.
-    """
-    before, begin, rest = page.read_text(encoding='utf-8').partition(MARKS[0])
-    _, end, after = rest.partition(MARKS[1])
-    if not end:
-        raise ValueError(f'{page} lacks the marks {" and ".join(MARKS)}')
-    write_text(page, f'{before}{begin}\n{tables}\n{end}{after}')
-
-
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = ArgumentParser(description='Compute what a training on many GPUs sends, reads and stores')
@@ -277,7 +264,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     work = workload_of(load_config(args.config, args.cfg_options), args.batch_size)
     tables = '\n'.join(report(work, args))
     if args.update is not None:
-        update_page(args.update, tables)
+        replace_between_marks(args.update, MARKS, f'{tables}\n')
     print(tables)
     return 0
 

@@ -37,16 +37,17 @@ from hicmae_mm.config.paths import configs_root
 from hicmae_mm.config.reading import read_config
 from hicmae_mm.measuring.metafile import measure
 from hicmae_mm.measuring.zoo import (
+    MARKS,
     Record,
     ZooModel,
     digest,
     listed_models,
     matmul_work,
     read_records,
-    replace_between_marks,
     table,
     write_records,
 )
+from hicmae_mm.utils.files import replace_between_marks
 
 TOOLS = Path(__file__).resolve().parents[1]
 BYTES_PER_TRAINED_PARAMETER = 16  # float32 weight, gradient, and AdamW's two moments
@@ -106,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     print(text)
     if page is not None:
-        replace_between_marks(page, text)
+        replace_between_marks(page, MARKS, text)
     if failed:
         raise RuntimeError(f'{len(failed)} of {len(models)} models could not be measured: {"; ".join(failed)}')
     return 0

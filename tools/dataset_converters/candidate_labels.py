@@ -19,7 +19,7 @@ from pathlib import Path
 from hicmae_mm.datasets.conversion.candidate_labels import CandidateRates, with_candidates
 from hicmae_mm.datasets.conversion.lists import write_whole
 from hicmae_mm.datasets.labels import LabelParser
-from hicmae_mm.datasets.tables import csv_text
+from hicmae_mm.utils.files import csv_text
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -11,8 +11,6 @@ from __future__ import annotations
 from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
-import csv
-import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +18,7 @@ from pathlib import Path
 from hicmae_mm.checkpoints.loading import allow_training_checkpoints, read_checkpoint
 from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.config.overrides import load_config
-from hicmae_mm.utils.files import write_text
+from hicmae_mm.utils.files import csv_text, write_text
 from hicmae_mm.visualization import save_figure
 from hicmae_mm.visualization.layer_mix import draw_layer_mixes, layer_mixes
 
@@ -56,13 +54,13 @@ def draw(args: argparse.Namespace) -> None:
             raise ValueError(f'{path} mixes layers of {sorted(found)}, {args.config} has encoders of {streams}')
         mixes[name] = {stream: found[stream] for stream in streams}
     written = save_figure(draw_layer_mixes(mixes, args.title), args.out)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator='\n')
-    writer.writerow(['checkpoint', 'stream', 'layer', 'share'])
-    for name, parts in mixes.items():
-        for stream, shares in parts.items():
-            writer.writerows([name, stream, layer, f'{share:.6f}'] for layer, share in enumerate(shares))
-    write_text(written.with_suffix('.csv'), text.getvalue())
+    rows = [
+        dict(checkpoint=name, stream=stream, layer=layer, share=f'{share:.6f}')
+        for name, parts in mixes.items()
+        for stream, shares in parts.items()
+        for layer, share in enumerate(shares)
+    ]
+    write_text(written.with_suffix('.csv'), csv_text(rows))
     print(f'wrote {written} and {written.with_suffix(".csv").name}')
 
 

@@ -13,8 +13,6 @@ from __future__ import annotations
 from hicmae_mm.commands.command_line import ArgumentParser, command, point_elsewhere
 
 import argparse
-import csv
-import io
 import re
 import sys
 from collections.abc import Sequence
@@ -34,7 +32,7 @@ from hicmae_mm.datasets.stored_features import load_features, read_info
 from hicmae_mm.evaluation.clip_result import names_for
 from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.models.heads.base import average_views
-from hicmae_mm.utils.files import write_text
+from hicmae_mm.utils.files import csv_text, write_text
 from hicmae_mm.visualization import save_figure
 from hicmae_mm.visualization.embedding import METHODS, draw_embedding, embed, silhouette
 from hicmae_mm.visualization.pooled_features import pooled_features
@@ -200,13 +198,12 @@ def draw(args: argparse.Namespace) -> None:
         panels[stream if np.isnan(apart) else f'{stream} (silhouette {apart:.2f})'] = points
         for index, (x, y) in enumerate(points):
             label = '' if clips.labels is None or names is None else names[clips.labels[index]]
-            rows.append([stream, clips.sample_ids[index], label, f'{x:.6g}', f'{y:.6g}'])
+            point = dict(x=f'{x:.6g}', y=f'{y:.6g}')
+            rows.append(dict(stream=stream, sample_id=clips.sample_ids[index], label=label, **point))
     axis_name = {'tsne': 't-SNE', 'pca': 'principal component'}[args.method]
     figure = draw_embedding(panels, clips.labels, names or (), args.title, axis_name)
     written = save_figure(figure, args.out)
-    text = io.StringIO()
-    csv.writer(text, lineterminator='\n').writerows([['stream', 'sample_id', 'label', 'x', 'y'], *rows])
-    write_text(written.with_suffix('.csv'), text.getvalue())
+    write_text(written.with_suffix('.csv'), csv_text(rows))
     print(f'wrote {written} and {written.with_suffix(".csv").name}: {len(clips.sample_ids)} clips')
 
 

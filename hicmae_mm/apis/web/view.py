@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +12,7 @@ import numpy as np
 from hicmae_mm.apis.clip import NO_FACE
 from hicmae_mm.apis.tables import window_rows
 from hicmae_mm.apis.web.problems import VisitorError
+from hicmae_mm.utils.files import csv_text
 from hicmae_mm.visualization.hooks.prediction_visualization import safe_file_name
 from hicmae_mm.visualization.timeline import Envelope, scores_over_time
 
@@ -109,7 +108,7 @@ def result_view(result: Mapping[str, Any], pictures: Pictures, is_video: bool) -
         files=dict(
             stem=safe_file_name(str(result['name']).rpartition('.')[0] or str(result['name'])),
             json=json.dumps(result, indent=2) + '\n',
-            csv=csv_text(result),
+            csv=csv_text(window_rows(result)),
         ),
     )
 
@@ -192,20 +191,3 @@ def notes(result: Mapping[str, Any]) -> list[str]:
             where = 'The whole recording was' if without == total else f'{without} of {total} parts were'
             said.append(f'{where} judged without {noun}. Expect worse scores.')
     return said + [text for text in result['warnings'] if any(part in text for part in _SHOWN_WARNINGS)]
-
-
-def csv_text(result: Mapping[str, Any]) -> str:
-    """Writes the table of :func:`~hicmae_mm.apis.tables.window_rows` as CSV text.
-
-    Args:
-        result: Result of a clip.
-
-    Returns:
-        The text.
-    """
-    rows: Sequence[Mapping[str, Any]] = window_rows(result)
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    return buffer.getvalue()

@@ -15,8 +15,7 @@ from hicmae_mm.datasets.conversion.lists import listing, write_whole
 from hicmae_mm.datasets.conversion.media import find_by_stem
 from hicmae_mm.datasets.readers.folders import picture_files
 from hicmae_mm.datasets.readers.video import open_video
-from hicmae_mm.datasets.tables import csv_text
-from hicmae_mm.utils.files import replaced_file
+from hicmae_mm.utils.files import csv_text, replaced_file
 
 _SIDES = ('_left', '_right')  # of a video with two people, whose faces lie in two folders
 _VIDEO_SUFFIXES = ('.mp4', '.avi')

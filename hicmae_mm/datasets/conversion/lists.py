@@ -12,9 +12,9 @@ from hicmae_mm.datasets.annotations import OWN_SOUND_TRACK
 from hicmae_mm.datasets.conversion.media import Clip, chosen_streams, has_content, stand_in_of
 from hicmae_mm.datasets.corpora.protocols import Protocol
 from hicmae_mm.datasets.corpora.speakers import compare_speakers
-from hicmae_mm.datasets.tables import csv_text, is_table, read_table
+from hicmae_mm.datasets.tables import is_table, read_table
 from hicmae_mm.datasets.text_files import read_rows, shown
-from hicmae_mm.utils.files import replaced_file
+from hicmae_mm.utils.files import csv_text, replaced_file
 
 Folds = Mapping[str, Mapping[str, Sequence[Clip]]]  # 'fold1' -> 'train' or 'test' -> clips
 _SHOWN = 10  # names in a message

@@ -13,8 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from hicmae_mm.datasets.preparation.jobs import Outcome, as_record
-from hicmae_mm.datasets.tables import csv_text
-from hicmae_mm.utils.files import write_text
+from hicmae_mm.utils.files import csv_text, write_text
 
 T = TypeVar('T')
 

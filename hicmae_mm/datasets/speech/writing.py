@@ -15,8 +15,7 @@ from hicmae_mm.datasets.speech.folds import Fold
 from hicmae_mm.datasets.speech.normalization import normalize_by_speaker
 from hicmae_mm.datasets.speech.recordings import Recording
 from hicmae_mm.datasets.speech.statistics import SAMPLE_RATE_HZ, voice_statistics
-from hicmae_mm.datasets.tables import csv_text
-from hicmae_mm.utils.files import replaced_file
+from hicmae_mm.utils.files import csv_text, replaced_file
 
 VOICE_FOLDER, CONFIG = 'voice', 'config.py'
 

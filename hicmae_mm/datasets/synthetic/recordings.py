@@ -17,9 +17,8 @@ from hicmae_mm.datasets.preparation.pool import Failure, run_parallel
 from hicmae_mm.datasets.readers.video import open_video
 from hicmae_mm.datasets.synthetic.clips import RecordedClip
 from hicmae_mm.datasets.synthetic.corpus import EMOTIONS, SETTINGS_FILE, Clip, CorpusConfig, plan_clips, record
-from hicmae_mm.datasets.tables import csv_text
 from hicmae_mm.datasets.writers import write_video
-from hicmae_mm.utils.files import replaced_file, write_text
+from hicmae_mm.utils.files import csv_text, replaced_file, write_text
 
 FOLDER = 'recordings'
 TARGETS = ('expression', 'valence_arousal', 'action_units')
