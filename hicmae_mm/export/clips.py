@@ -17,9 +17,10 @@ from hicmae_mm.datasets import AudioVisualDataset
 from hicmae_mm.datasets.annotations import OWN_SOUND_TRACK
 from hicmae_mm.datasets.synthetic.noise import write_noise_clips
 from hicmae_mm.export.recognizer import prepare_inputs
+from hicmae_mm.export.token_ids import rows_of
 from hicmae_mm.models.recognizer import AudioVisualRecognizer
 from hicmae_mm.registry import DATASETS
-from hicmae_mm.structures import SkippedSample
+from hicmae_mm.structures import Padded, SkippedSample, Stream
 
 SOUND_SUFFIXES = ('.wav', '.flac')
 _NOISE_CLIPS, _NOISE_SECONDS = 2, 3.0
@@ -48,7 +49,7 @@ def data_settings(cfg: Config) -> dict[str, Any]:
 
 def read_views(
     model: AudioVisualRecognizer, cfg: Config, count: int, media: Sequence[str | Path] = ()
-) -> tuple[dict[str, Tensor], str]:
+) -> tuple[dict[str, Stream], str]:
     """Reads views of real clips with the test pipeline of the config, and normalises them.
 
     Args:
@@ -64,13 +65,20 @@ def read_views(
 
     Raises:
         FileNotFoundError: If a file of ``media`` does not exist.
-        ValueError: If no clip could be read, or the clips differ in length.
+        ValueError: If no clip could be read, the clips differ in length of another stream than text, or the model has
+            streams that ``media`` do not have.
     """
     settings = data_settings(cfg)
+    others = sorted(set(model.encoders) - {'video', 'audio'})
     with tempfile.TemporaryDirectory() as folder:
         annotated = Path(settings.get('data_root') or '') / str(settings['ann_file'])
         if not media and annotated.is_file():
             dataset, source = DATASETS.build(settings), str(annotated)
+        elif others:
+            raise ValueError(
+                f'the model reads {", ".join(others)}, which neither --media nor noise has: provide the test data '
+                f'{annotated}, or skip the comparison by --no-check'
+            )
         elif media:
             dataset, source = _dataset(settings, model, _list_media(media, model, Path(folder))), 'the given media'
         else:
@@ -79,26 +87,31 @@ def read_views(
         batches = list(_read(dataset, model, count, collate_of(cfg)))
     if not batches:
         raise ValueError(f'no clip of {source} could be read')
-    for name in batches[0]:
-        shapes = sorted({tuple(batch[name].shape[1:]) for batch in batches})
-        if len(shapes) > 1:
-            raise ValueError(
-                f'clips of {source} differ in the length of {name} ({shapes[0]} and {shapes[-1]}), and an exported '
-                'model takes one length: give --media of one length, or of at least max_seconds of WholeTrack'
-            )
-    views = {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
-    rows = torch.arange(count) % len(next(iter(views.values())))
-    return {name: value[rows] for name, value in views.items()}, source
+    views = {name: _join(name, [batch[name] for batch in batches], source) for name in batches[0]}
+    return rows_of(views, torch.arange(count) % next(iter(views.values())).shape[0]), source
 
 
-def _read(dataset: Any, model: AudioVisualRecognizer, count: int, collate: Collate) -> Iterator[dict[str, Tensor]]:
+def _join(name: str, parts: Sequence[Stream], source: str) -> Stream:
+    """Joins the views of one stream."""
+    if any(isinstance(part, Padded) for part in parts):
+        return Padded.cat([part for part in parts if isinstance(part, Padded)])
+    shapes = sorted({tuple(part.shape[1:]) for part in parts})
+    if len(shapes) > 1:
+        raise ValueError(
+            f'clips of {source} differ in the length of {name} ({shapes[0]} and {shapes[-1]}), and an exported '
+            'model takes one length: give --media of one length, or of at least max_seconds of WholeTrack'
+        )
+    return torch.cat([part for part in parts if isinstance(part, Tensor)])
+
+
+def _read(dataset: Any, model: AudioVisualRecognizer, count: int, collate: Collate) -> Iterator[dict[str, Stream]]:
     for index in range(len(dataset)):
         sample = dataset[index]
         if isinstance(sample, SkippedSample):
             continue
         inputs = prepare_inputs(model, collate([sample]))
         yield inputs
-        count -= len(next(iter(inputs.values())))
+        count -= next(iter(inputs.values())).shape[0]
         if count <= 0:
             return
 

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from hicmae_mm.export.recognizer import ExportableRecognizer
 from hicmae_mm.export.session import ExportedSession
+from hicmae_mm.export.token_ids import rows_of
+from hicmae_mm.structures import Inputs
 
 TOLERANCE = 1e-4
 CHECKED_BATCHES = (1, 2, 3, 5)
@@ -30,7 +32,7 @@ def checked_batches(batch_size: int | None) -> tuple[int, ...]:
 
 
 def largest_difference(
-    recognizer: ExportableRecognizer, session: ExportedSession, views: Mapping[str, Tensor], batch_sizes: Sequence[int]
+    recognizer: ExportableRecognizer, session: ExportedSession, views: Inputs, batch_sizes: Sequence[int]
 ) -> float:
     """Computes the largest absolute difference of any output from the eager model.
 
@@ -44,8 +46,9 @@ def largest_difference(
         The difference. It is infinite if an output is not finite.
     """
     largest = 0.0
+    total = next(iter(views.values())).shape[0]
     for size in batch_sizes:
-        batch = {name: value[-size:] for name, value in views.items()}
+        batch = rows_of(views, torch.arange(total - size, total))
         with torch.inference_mode():
             expected = recognizer(batch)
         for name, value in session.predict(batch).items():

@@ -15,7 +15,7 @@ from hicmae_mm.engine import AudioVisualRunner
 from hicmae_mm.export.recognizer import KINDS, ExportableRecognizer, prepare_inputs
 from hicmae_mm.export.session import ExportedSession
 from hicmae_mm.models.heads.base import average_views
-from hicmae_mm.structures import EmotionDataSample
+from hicmae_mm.structures import EmotionDataSample, Stream
 
 _FIELDS = {kind: field for field, kind in KINDS.items()}
 
@@ -42,7 +42,7 @@ def evaluate(
     init_default_scope(cfg.get('default_scope', 'hicmae_mm'))
     loader = AudioVisualRunner.build_dataloader(cfg.test_dataloader, seed=0)
     dataset: Any = loader.dataset
-    models: dict[str, Callable[[dict[str, Tensor]], Mapping[str, Tensor]]] = {'eager': recognizer}
+    models: dict[str, Callable[[dict[str, Stream]], Mapping[str, Tensor]]] = {'eager': recognizer}
     models |= {name: session.predict for name, session in sessions.items()}
     evaluators = {name: Evaluator(_metrics(cfg)) for name in models}
     for evaluator in evaluators.values():

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from torch import Tensor, nn
+from torch import nn
 
 from hicmae_mm.config.facts import dataset_facts
 from hicmae_mm.datasets.filterbank import FRAME_SHIFT_MS
@@ -23,7 +23,9 @@ from hicmae_mm.export.manifest import MODEL_FILES, Manifest, replaced_folder
 from hicmae_mm.export.reading import describe_reading
 from hicmae_mm.export.recognizer import ExportableRecognizer
 from hicmae_mm.export.session import open_session
+from hicmae_mm.export.token_ids import lengths_name, longest_texts
 from hicmae_mm.models.adapters import merge_adapters
+from hicmae_mm.structures import Inputs
 from hicmae_mm.version import __version__
 
 NOMINAL_FPS = 25  # frame rate of the corpora, in frames per second
@@ -39,7 +41,7 @@ def export_model(
     opset: int = DEFAULT_OPSET,
     is_int8: bool = False,
     reduce_range: bool = False,
-    views: Mapping[str, Tensor] | None = None,
+    views: Inputs | None = None,
     checkpoint: Mapping[str, str] | None = None,
 ) -> Manifest:
     """Exports a recognizer, and compares the exported model with the eager one.
@@ -55,7 +57,8 @@ def export_model(
         is_int8: Whether to quantise the products with weights (ONNX only).
         reduce_range: See :func:`hicmae_mm.export.graphs.quantize_onnx`.
         views: ``(B, ...)`` by stream, views of clips for the comparison. B must be at least 5, or one more than
-            ``batch_size``. The exported model takes their number of frames and samples. None means no comparison.
+            ``batch_size``. The exported model takes their number of frames and samples, and as many tokens as the
+            longest text, or ``max_length`` of ``Tokenize``. None means no comparison.
         checkpoint: ``file`` and ``sha256`` of the weights, which ``model.json`` records.
 
     Returns:
@@ -72,7 +75,8 @@ def export_model(
         raise ValueError(f"is_int8 is for format='onnx', got {format!r}")
     if batch_size is not None and batch_size < 1:
         raise ValueError(f'batch_size must be at least 1, got {batch_size}')
-    shapes = None if views is None else {name: value.shape[1:] for name, value in views.items()}
+    shapes = {name: tuple(value.shape[1:]) for name, value in (views or {}).items()}
+    shapes.update({name: (length,) for name, length in longest_texts(_pipeline(cfg)).items()})
     recognizer = ExportableRecognizer(model, shapes)
     merge_adapters(model)
     manifest = describe(recognizer, cfg, format, checkpoint or {})
@@ -94,9 +98,7 @@ def export_model(
     return manifest
 
 
-def _checked(
-    manifest: Manifest, recognizer: ExportableRecognizer, folder: Path, views: Mapping[str, Tensor] | None
-) -> Manifest:
+def _checked(manifest: Manifest, recognizer: ExportableRecognizer, folder: Path, views: Inputs | None) -> Manifest:
     """Writes the manifest with the measured difference, and refuses a float32 model that differs too much."""
     manifest.write(folder)
     if views is None:
@@ -131,6 +133,8 @@ def describe(recognizer: ExportableRecognizer, cfg: Config, format: str, checkpo
     steps = _pipeline(cfg)
     for name, shape in recognizer.input_shapes().items():
         inputs[name] = {'shape': list(shape), 'dtype': 'float32', **describe_reading(name, steps)}
+        if name in recognizer.texts:
+            inputs[name] |= {'dtype': 'int64', 'lengths': lengths_name(name)}
         if name == 'video' and hasattr(preprocessor, 'mean'):
             inputs[name] |= {key: getattr(preprocessor, key).flatten().tolist() for key in ('mean', 'std')}
     versions = {'hicmae_mm': __version__, 'python': platform.python_version()}

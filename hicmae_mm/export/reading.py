@@ -22,8 +22,8 @@ def describe_reading(stream: str, steps: Sequence[Mapping[str, Any]]) -> dict[st
         steps: Configs of the pipeline's steps.
 
     Returns:
-        The sampling of frames for ``video``, or the sound and its filterbank for ``audio``. It is empty for other
-        streams, or if the pipeline does not have the steps.
+        The sampling of frames for ``video``, the sound and its filterbank for ``audio``, or the vocabulary of the
+        stream that ``Tokenize`` makes. It is empty for other streams, or if the pipeline does not have the steps.
     """
     by_type = {str(step.get('type')).rpartition('.')[2]: step for step in steps}
     if stream == 'video' and 'SampleClips' in by_type:
@@ -50,6 +50,8 @@ def describe_reading(stream: str, steps: Sequence[Mapping[str, Any]]) -> dict[st
             'mean': bank['mean'],
             'std': bank['std'],
         }
+    if 'Tokenize' in by_type and by_type['Tokenize'].get('stream', 'text') == stream:
+        return {'vocabulary': by_type['Tokenize']['vocabulary']}
     return {}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from torch import Tensor
 from hicmae_mm.export.extras import import_extra
 from hicmae_mm.export.graphs import quiet
 from hicmae_mm.export.manifest import Manifest, read_manifest
+from hicmae_mm.export.token_ids import lengths_name, split_lengths
+from hicmae_mm.structures import Inputs, Padded
 
 # other providers such as TensorRT compile for minutes in the first call, so users must request them by name
 _PREFERRED_PROVIDERS = ('CUDAExecutionProvider', 'CPUExecutionProvider')
@@ -57,12 +59,12 @@ class ExportedSession(ABC):
         """Returns the resolved config from which the model was built. Reading it runs no code."""
         return self.manifest.load_config()
 
-    def predict(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def predict(self, inputs: Inputs) -> dict[str, Tensor]:
         """Runs the model.
 
         Args:
             inputs: Output of the data preprocessor ``(B, ...)`` by stream, on any device: video ``(B, 3, T, H, W)``,
-                audio ``(B, 1, T, F)``. Other streams are ignored.
+                audio ``(B, 1, T, F)``, text ``(B, T)`` or ``Padded``. Other streams are ignored.
 
         Returns:
             ``(B, C)`` float32 by output, on the host: ``scores`` (probabilities or values), and ``values`` for models
@@ -70,7 +72,7 @@ class ExportedSession(ABC):
 
         Raises:
             ValueError: If a stream is missing, a shape is wrong, the batch is empty, or batch sizes differ.
-            TypeError: If an input has integers, for example frames that are not normalised.
+            TypeError: If an input has integers, for example frames that are not normalised, or a text has none.
         """
         checked = self._check(inputs)
         total, size = len(next(iter(checked.values()))), self.manifest.batch_size
@@ -85,24 +87,34 @@ class ExportedSession(ABC):
             parts.append({name: value[: size - missing] for name, value in self._run(chunk).items()})
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
-    def _check(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def _check(self, inputs: Inputs) -> dict[str, Tensor]:
         missing = [name for name in self.streams if name not in inputs]
         if missing:
             raise ValueError(f'the model needs the streams {list(self.streams)}, but the inputs lack {missing}')
-        checked = {name: torch.as_tensor(inputs[name]).detach() for name in self.streams}
-        for name, value in checked.items():
-            shape = self.manifest.input_shapes[name]
-            if tuple(value.shape[1:]) != shape or not len(value):
-                raise ValueError(
-                    f'{name} must be (B, {", ".join(map(str, shape))}) with B at least 1, got {tuple(value.shape)}; '
-                    "inputs must come from the model's data preprocessor"
-                )
-            if not value.is_floating_point():
-                raise TypeError(f"{name} must be normalised by the model's data preprocessor, got {value.dtype}")
+        checked: dict[str, Tensor] = {}
+        for name, shape in self.manifest.input_shapes.items():
+            if 'lengths' in self.manifest.inputs[name]:
+                lengths: Any = inputs.get(lengths_name(name))
+                checked |= split_lengths(name, inputs[name], shape[0], lengths)
+            else:
+                checked[name] = self._check_array(name, inputs[name], shape)
         counts = {name: len(value) for name, value in checked.items()}
         if len(set(counts.values())) > 1:
             raise ValueError(f'the streams have different batch sizes: {counts}')
-        return {name: value.to('cpu', torch.float32).contiguous() for name, value in checked.items()}
+        return {name: value.detach().cpu().contiguous() for name, value in checked.items()}
+
+    def _check_array(self, name: str, given: Any, shape: tuple[int, ...]) -> Tensor:
+        if isinstance(given, Padded) and len(set(given.lengths.tolist())) > 1:
+            raise ValueError(f'clips differ in the length of {name}, and the exported model takes one length')
+        value = torch.as_tensor(given.values if isinstance(given, Padded) else given)
+        if tuple(value.shape[1:]) != shape or not len(value):
+            raise ValueError(
+                f'{name} must be (B, {", ".join(map(str, shape))}) with B at least 1, got {tuple(value.shape)}; '
+                "inputs must come from the model's data preprocessor"
+            )
+        if not value.is_floating_point():
+            raise TypeError(f"{name} must be normalised by the model's data preprocessor, got {value.dtype}")
+        return value.float()
 
     @abstractmethod
     def _run(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:

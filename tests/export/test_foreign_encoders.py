@@ -1,4 +1,4 @@
-"""Models with encoders of other libraries are exported, and those that cannot be are refused in one line."""
+"""Models with encoders of other libraries are exported, and clips that do not fit are refused in one line."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from mmengine.config import Config
 from torch import nn
 
 from hicmae_mm.export import OnnxSession, export_model
+from hicmae_mm.export.clips import read_views
 from hicmae_mm.export.exporting import window_seconds
 from hicmae_mm.export.recognizer import ExportableRecognizer, prepare_inputs
+from hicmae_mm.export.token_ids import split_lengths
 from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import Padded
 from tests.models.foreign import tiny_transformers as tiny
@@ -65,10 +67,53 @@ def test_without_clips_the_examples_of_the_encoders_tell_the_shapes() -> None:
     assert window_seconds(cfg, alone) is None
 
 
-def test_text_is_refused() -> None:
-    model, _ = recognizer(audio='wavlm', text='bert')
-    with pytest.raises(ValueError, match="stream 'text' cannot be exported: TransformersEncoder takes token ids"):
-        ExportableRecognizer(model)
+@pytest.mark.slow
+def test_texts_of_different_lengths_go_through_onnx(tmp_path: Path) -> None:
+    model, cfg = recognizer(audio='wavlm', text='bert')
+    texts = Padded.stack([torch.randint(3, 30, (length,)) for length in (7, 1, 4, 6, 2)])
+    views = dict(audio=torch.randn(5, 900), text=texts)
+    steps = [dict(type='Tokenize', vocabulary='words.txt', max_length=9)]
+    cfg.test_dataloader = dict(dataset=dict(type='AudioVisualDataset', pipeline=steps))
+    manifest = export_model(model, cfg, tmp_path, views=views)
+    assert float(manifest.max_difference or 1) < 1e-5
+    assert manifest.inputs['text'] == dict(shape=[9], dtype='int64', lengths='text_lengths', vocabulary='words.txt')
+    session = OnnxSession(tmp_path, threads=1)
+    assert session.streams == ('audio', 'text')
+    alone = dict(audio=views['audio'][2:3], text=texts.values[2:3, :4])  # without lengths all ids are words
+    with torch.no_grad():
+        expected = model(alone, mode='tensor').softmax(dim=-1)
+    torch.testing.assert_close(session.predict(alone)['scores'], expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(session.predict(views)['scores'][2:3], expected, atol=1e-5, rtol=0)
+    assert (
+        float((session.predict(views | dict(text=texts.values.flip(0)))['scores'][2:3] - expected).abs().max()) > 1e-4
+    )
+    with pytest.raises(ValueError, match="text of the stream 'text' has 10 tokens, and the exported model takes 9"):
+        session.predict(alone | dict(text=torch.ones(1, 10, dtype=torch.long)))
+    with pytest.raises(TypeError, match='text must be token ids of Tokenize'):
+        session.predict(alone | dict(text=torch.ones(1, 4)))
+
+
+def test_texts_have_two_inputs_and_need_test_data_to_be_compared(tmp_path: Path) -> None:
+    model, cfg = recognizer(audio='wavlm', text='bert')
+    exported = ExportableRecognizer(model)
+    assert {name: tuple(value.shape) for name, value in exported.example_inputs(2).items()} == dict(
+        audio=(2, 16000), text=(2, 20), text_lengths=(2,)
+    )
+    texts = Padded.stack([torch.tensor([4, 5, 6]), torch.tensor([7])])
+    inputs = dict(audio=torch.randn(2, 900), text=texts)
+    split = dict(audio=inputs['audio'], **split_lengths('text', texts, 5))
+    assert split['text'].tolist() == [[4, 5, 6, 0, 0], [7, 0, 0, 0, 0]]
+    assert split['text_lengths'].tolist() == [3, 1]
+    with torch.no_grad():
+        torch.testing.assert_close(exported(split), exported(inputs))
+    assert prepare_inputs(model, dict(inputs=inputs, data_samples=[]))['text'].lengths.tolist() == [3, 1]
+    with pytest.raises(ValueError, match=r"needs all streams of all clips, but some lack \['text'\]"):
+        prepare_inputs(model, dict(inputs=dict(audio=inputs['audio']), data_samples=[]))
+    cfg.test_dataloader = dict(dataset=dict(ann_file='test.csv', data_root=str(tmp_path), pipeline=[]))
+    with pytest.raises(
+        ValueError, match='model reads text, which neither --media nor noise has: provide the test data'
+    ):
+        read_views(model, cfg, 2)
 
 
 def test_clips_of_one_length_are_read_and_others_refused() -> None:
