@@ -9,6 +9,7 @@ import argparse
 import dis
 import errno
 import functools
+import io
 import os
 import re
 import select
@@ -44,6 +45,7 @@ _FIXES = {
     errno.ENOTDIR: 'a part of this path is a file',
     errno.EROFS: 'write elsewhere',
 }
+_WRITING_FAILED = (errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC)
 # Classes of errors that always mean that an input is wrong.
 _DATA_ERRORS = (OSError, EOFError, ImportError, UnicodeError, UnpicklingError, zipfile.BadZipFile, tarfile.TarError)
 _CHECK_CONFIGS = ('hicmae_mm', 'mmengine.config', 'mmengine.registry')  # their messages say what is wrong in a config
@@ -143,14 +145,29 @@ def one_line(text: str, longest: int = _LONGEST_MESSAGE) -> str:
 def describe(error: BaseException) -> str:
     """Returns the message of an error in one line, with the file if the error knows it."""
     if isinstance(error, OSError) and error.strerror:
-        name = ' -> '.join(str(name) for name in (error.filename, error.filename2) if name is not None)
+        known = [str(name) for name in (error.filename, error.filename2) if name is not None]
+        name = ' -> '.join(known) or _written_file(error)
         fix = _FIXES.get(error.errno or 0)
+        if error.strerror.startswith('No usable temporary directory'):
+            fix = 'free some space in one of them, or set TMPDIR to another folder'
         return one_line(': '.join(filter(None, [name, error.strerror])) + (f' ({fix})' if fix else ''))
     if isinstance(error, MemoryError):
         return 'not enough memory' + one_line(f': {error}' if str(error) else '')
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     in_worker = re.match(r'Caught \w+ in .*?Original Traceback.*\n(?:[\w.]+: )?(.+)', text, re.DOTALL)
     return one_line(in_worker[1] if in_worker else text) or type(error).__name__
+
+
+def _written_file(error: OSError) -> str:
+    """Finds the file that could not be written. The system does not name a file that was opened before."""
+    if error.errno not in _WRITING_FAILED:
+        return ''
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if frames and frames[-1].f_globals.get('__name__') == 'multiprocessing.synchronize':
+        return '/dev/shm'  # it holds the locks of processes
+    values = (value for frame in reversed(frames) for value in [*frame.f_locals.values()])
+    names = (getattr(value, 'name', None) for value in values if isinstance(value, io.IOBase))
+    return next((name for name in names if isinstance(name, str)), '')
 
 
 def _flush_output() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from hicmae_mm.utils.files import read_regular
+from hicmae_mm.utils.files import check_temporary_folder, read_regular
 
 _MOST_BYTES = 1 << 22
 _SUFFIXES = ('.py', '.json', '.yaml', '.yml')
@@ -25,7 +25,7 @@ def read_config(path: str | Path) -> Config:
     Raises:
         FileNotFoundError: If the file, or one that it inherits from, does not exist.
         ImportError: If the config imports a module that does not exist.
-        OSError: If the file cannot be read.
+        OSError: If the file cannot be read, or no temporary file can be written.
         ValueError: If the file is not a config, inherits from itself, or raises an error while it is read.
     """
     path = Path(path)
@@ -39,6 +39,7 @@ def read_config(path: str | Path) -> Config:
     except (FileNotFoundError, ImportError):
         raise
     except Exception as error:  # a config runs as Python, so it can raise any error
+        check_temporary_folder()  # MMEngine reads a copy of the config, which is written there
         reason = str(error) if isinstance(error, ValueError) else f'{type(error).__name__}: {error}'
         raise ValueError(f'config file {path} cannot be read: {reason}') from error
 

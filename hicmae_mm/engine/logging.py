@@ -1,9 +1,15 @@
-"""Shorten the output on the console: long lists and notes without use for readers go only to the log file."""
+"""Shorten the output on the console, and end a run whose log file cannot be written.
+
+Long lists and notes without use for readers go only to the log file.
+"""
 
 from __future__ import annotations
 
 import logging
+import sys
 import warnings
+from types import MethodType
+from typing import Any
 
 _FILE_ONLY = (
     # lists of hundreds of lines
@@ -43,6 +49,29 @@ def shorten_console(logger: logging.Logger) -> None:
     for handler in logger.handlers:
         if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
             handler.addFilter(ConsoleFilter())
+
+
+def raise_log_errors(logger: logging.Logger) -> None:
+    """Lets a logger raise an OSError that names its file, for example if the disk is full.
+
+    Python's handlers print a traceback for each record instead, and go on.
+
+    Args:
+        logger: The logger.
+    """
+    for handler in logger.handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.handleError = MethodType(_raise_error, handler)  # type: ignore[method-assign]
+
+
+def _raise_error(handler: logging.StreamHandler[Any], record: logging.LogRecord) -> None:
+    error = sys.exc_info()[1]
+    if not isinstance(error, OSError):
+        logging.Handler.handleError(handler, record)
+        return
+    standard = 'standard output' if handler.stream is sys.stdout else 'standard error'
+    error.filename = error.filename or getattr(handler, 'baseFilename', standard)
+    raise error
 
 
 def silence_known_warnings() -> None:

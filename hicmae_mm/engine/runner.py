@@ -21,13 +21,14 @@ from torch.utils.data import DataLoader
 from hicmae_mm.checkpoints.addresses import weights_only
 from hicmae_mm.checkpoints.loading import load_weights, read_checkpoint
 from hicmae_mm.checkpoints.trained_parts import LoadedWeights
+from hicmae_mm.datasets.sharing import report_full_shared_memory
 from hicmae_mm.engine.batch_size import learning_rate_factor, total_batch_size
 from hicmae_mm.engine.data_loaders import applicable_options, check_every_rank_has_samples
 from hicmae_mm.engine.distributed import leave_cores_to_workers, prepare_rank
 from hicmae_mm.engine.hooks.model_epoch import ModelEpochHook, epoch_parts
 from hicmae_mm.engine.hooks.sample_memory import SampleMemoryHook, sample_memories
 from hicmae_mm.engine.hooks.thread_competition import ThreadCompetitionHook
-from hicmae_mm.engine.logging import shorten_console
+from hicmae_mm.engine.logging import raise_log_errors, shorten_console
 from hicmae_mm.engine.resume import check_order, check_resumable
 from hicmae_mm.engine.schedule import ConfiguredSchedule
 from hicmae_mm.engine.wrappers.base import sharding_of, unwrapped
@@ -79,7 +80,7 @@ class AudioVisualRunner(Runner):
         super().setup_env(env_cfg)
 
     def build_logger(self, log_level: int | str = 'INFO', log_file: str | None = None, **kwargs: Any) -> MMLogger:
-        """Builds MMEngine's logger, and shortens its output on the console.
+        """Builds MMEngine's logger, shortens its output on the console, and makes errors of its file end the run.
 
         Args:
             log_level: Lowest level that is logged.
@@ -91,6 +92,7 @@ class AudioVisualRunner(Runner):
         """
         logger = super().build_logger(log_level, log_file, **kwargs)
         shorten_console(logger)
+        raise_log_errors(logger)
         print_log(f'Environment, config and hooks are listed in {self._log_dir}/{self.timestamp}.log', logger)
         return logger
 
@@ -137,7 +139,7 @@ class AudioVisualRunner(Runner):
             dataloader = applicable_options(dataloader)
         loader: DataLoader[Any] = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
         check_every_rank_has_samples(loader)
-        return loader
+        return report_full_shared_memory(loader)
 
     def scale_lr(self, optim_wrapper: OptimWrapper, auto_scale_lr: dict[str, Any] | None = None) -> None:
         """Multiplies the learning rate by (total batch size) / ``base_batch_size``.

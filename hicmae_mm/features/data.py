@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from hicmae_mm.checkpoints.files import file_sha256
 from hicmae_mm.config.collation import Collate
 from hicmae_mm.datasets import SampleIndex
+from hicmae_mm.datasets.sharing import CollateIntoSharedMemory
 from hicmae_mm.features.rows import TIME_KEYS
 from hicmae_mm.registry import DATASETS
 from hicmae_mm.structures import SkippedSample
@@ -225,7 +226,7 @@ def clip_loader(
         NumberedClips(dataset),
         batch_sampler=batches,  # type: ignore[arg-type]
         num_workers=num_workers,
-        collate_fn=partial(collate_numbered, collate=collate),
+        collate_fn=CollateIntoSharedMemory(partial(collate_numbered, collate=collate)),
         pin_memory=torch.cuda.is_available(),
     )
 

@@ -17,6 +17,7 @@ from hicmae_mm.checkpoints.files import file_sha256
 from hicmae_mm.checkpoints.loading import load_weights, read_checkpoint
 from hicmae_mm.config.collation import Collate, collate_of
 from hicmae_mm.datasets import SampleIndex
+from hicmae_mm.datasets.sharing import CollateIntoSharedMemory
 from hicmae_mm.features.cache_keys import (
     ROWS,
     check_can_cache,
@@ -224,7 +225,7 @@ class EncoderCache:
             _Copies(dataset, copies),
             batch_sampler=batches,  # type: ignore[arg-type]
             num_workers=self.options.num_workers,
-            collate_fn=partial(_separate, collate=self._collate),
+            collate_fn=CollateIntoSharedMemory(partial(_separate, collate=self._collate)),
         )
         rows: list[dict[str, Any]] = []
         bad: dict[int, dict[str, str]] = {}

@@ -20,6 +20,7 @@ from hicmae_mm.config.collation import Collate, collate_of
 from hicmae_mm.datasets import collate_streams
 from hicmae_mm.datasets.readers import video as video_readers
 from hicmae_mm.datasets.shards import clip as packed_clips
+from hicmae_mm.datasets.sharing import CollateIntoSharedMemory
 from hicmae_mm.datasets.synthetic.noise import write_noise_clips, write_noise_shards
 from hicmae_mm.measuring.timing import peak_memory_mb, seconds_per_call
 from hicmae_mm.registry import DATASETS
@@ -125,7 +126,7 @@ def time_workers(dataset: Any, plan: LoadingPlan, collate: Collate = collate_str
         _EveryClip(dataset),
         batch_sampler=[[next(numbers) for _ in range(plan.batch_size)] for _ in range(count)],
         num_workers=plan.num_workers,
-        collate_fn=collate,
+        collate_fn=CollateIntoSharedMemory(collate),
         prefetch_factor=2,
     )
     arrivals = []

@@ -209,6 +209,21 @@ def exclusive(lock_file: Path, patience_seconds: float = 30.0) -> Iterator[int]:
         os.close(descriptor)
 
 
+def check_temporary_folder() -> None:
+    """Checks that a temporary file of 64 KiB can be written.
+
+    Raises:
+        OSError: If it cannot. It names the folder, and the variable that selects another one.
+    """
+    folder = tempfile.gettempdir()
+    try:
+        with tempfile.TemporaryFile() as file:
+            file.write(b' ' * (1 << 16))
+    except OSError as error:
+        text = f'no temporary file can be written there, TMPDIR selects another folder: {error.strerror}'
+        raise OSError(error.errno, text, folder) from error
+
+
 def read_regular(path: Path, most_bytes: int) -> bytes:
     """Reads a whole regular file of a bounded size: a pipe would be waited for, and a device never ends.
 

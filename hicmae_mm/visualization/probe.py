@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from hicmae_mm.checkpoints.loading import allow_training_checkpoints, load_weights, read_checkpoint
 from hicmae_mm.config.collation import Collate
 from hicmae_mm.datasets import SampleIndex
+from hicmae_mm.datasets.sharing import CollateIntoSharedMemory
 from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.models.pretrainer import AudioVisualPretrainer
 from hicmae_mm.registry import DATASETS, MODELS
@@ -85,7 +86,7 @@ def batches(
         batch_size=batch_size,
         sampler=[SampleIndex(index, seed, 0) for index in indices],
         num_workers=num_workers,
-        collate_fn=collate,
+        collate_fn=CollateIntoSharedMemory(collate),
     )
     yield from loader
 

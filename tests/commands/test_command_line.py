@@ -205,3 +205,11 @@ def test_every_program_ends_this_way(program: Path) -> None:
     first = re.search(r'^(?:import|from) (?!__future__).*', text, re.MULTILINE)
     assert first is not None
     assert first[0].startswith('from hicmae_mm.commands.command_line import ')
+
+
+def test_a_file_that_was_opened_before_the_disk_was_full(capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> None:
+        with open('/dev/full', 'w') as file:  # noqa: PTH123
+            file.write('text')
+
+    assert message_of(main, capsys).startswith('/dev/full: No space left on device (free some space')

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hicmae_mm.engine.logging import shorten_console, silence_known_warnings
+from hicmae_mm.engine.logging import raise_log_errors, shorten_console, silence_known_warnings
 
 
 def test_listings_go_to_the_file_only(tmp_path: Path) -> None:
@@ -42,3 +42,15 @@ def test_ordinary_lines_pass(text: str) -> None:
     shorten_console(logger)
     logger.info(text)
     assert console.getvalue() == text + '\n'
+
+
+def test_a_log_file_on_a_full_disk_ends_the_run(capsys: pytest.CaptureFixture[str]) -> None:
+    logger = logging.Logger('full')
+    logger.addHandler(logging.FileHandler('/dev/full'))
+    raise_log_errors(logger)
+    with pytest.raises(OSError, match='No space left') as caught:
+        logger.error('text')
+    assert caught.value.filename == '/dev/full'
+    logger.handlers[0].stream = logging.StreamHandler().stream
+    logger.error('%d numbers', 'no')  # a mistake in a program is still printed
+    assert 'TypeError' in capsys.readouterr().err
