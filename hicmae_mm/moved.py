@@ -69,6 +69,9 @@ MODULES_OF_0_2 = {
     'datasets.spans': 'datasets.readers.spans',
     'datasets.tracks': 'datasets.readers.tracks',
     'datasets.video_readers': 'datasets.readers.video',
+    'models.layers.experts': 'models.encoders.experts',
+    'models.layers.presence': 'structures.presence',
+    'models.layers.region_block': 'models.encoders.region_block',
 }
 MODULES |= MODULES_OF_0_2
 NAMES = {
@@ -78,8 +81,20 @@ NAMES = {
         'ReconstructionHook': 'visualization.hooks',
         'SaveFeaturesHook': 'features.hook',
         'WorstClipsHook': 'visualization.hooks',
-    }
+    },
+    'models.layers': {
+        'ExpertBlock': 'models.encoders.experts',
+        'ExpertMixture': 'models.encoders.experts',
+        'GatedMlp': 'models.fusion.emt',
+        'NoisyTopKRouter': 'models.encoders.experts',
+        'Presence': 'structures',
+        'RegionBlock': 'models.encoders.region_block',
+        'TokenMask': 'structures',
+        'as_presence': 'structures',
+        'as_token_mask': 'structures',
+    },
 }
+NAMES_OF_0_2 = ('models.layers',)
 _PACKAGE = 'hicmae_mm.'
 
 
@@ -99,7 +114,7 @@ class _MovedModules(MetaPathFinder, Loader):
     def exec_module(self, module: ModuleType) -> None:
         old = module.__name__
         new = _PACKAGE + MODULES[old.removeprefix(_PACKAGE)]
-        _warn(old, new)
+        _warn(old, new, old.removeprefix(_PACKAGE) in MODULES_OF_0_2)
         sys.modules[old] = importlib.import_module(new)
 
 
@@ -123,11 +138,11 @@ def moved_name(module: str, name: str) -> Any:
     new = NAMES[module.removeprefix(_PACKAGE)].get(name)
     if new is None:
         raise AttributeError(f'module {module!r} has no attribute {name!r}')
-    _warn(f'{module}.{name}', f'{_PACKAGE}{new}.{name}')
+    _warn(f'{module}.{name}', f'{_PACKAGE}{new}.{name}', module.removeprefix(_PACKAGE) in NAMES_OF_0_2)
     return getattr(importlib.import_module(_PACKAGE + new), name)
 
 
-def _warn(old: str, new: str) -> None:
-    removed_in = '0.4' if old.removeprefix(_PACKAGE) in MODULES_OF_0_2 else '0.3'
+def _warn(old: str, new: str, is_of_0_2: bool) -> None:
+    removed_in = '0.4' if is_of_0_2 else '0.3'
     message = f'{old} has moved to {new}; the old path is removed in version {removed_in}'
     warnings.warn(message, DeprecationWarning, stacklevel=3)

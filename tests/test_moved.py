@@ -20,15 +20,15 @@ def test_old_path_gives_the_module_of_the_new_one(old: str, monkeypatch: pytest.
     assert new.__spec__.name == new.__name__
 
 
-@pytest.mark.parametrize('name', sorted(moved.NAMES['engine.hooks']))
-def test_old_name_gives_the_class_of_the_new_module(name: str) -> None:
-    from hicmae_mm.engine import hooks
-
-    with pytest.warns(DeprecationWarning, match=f'hicmae_mm.engine.hooks.{name} has moved'):
-        kind = getattr(hooks, name)
-    assert kind.__module__.startswith(f'hicmae_mm.{moved.NAMES["engine.hooks"][name]}')
+@pytest.mark.parametrize(('module', 'name'), [(module, name) for module in moved.NAMES for name in moved.NAMES[module]])
+def test_old_name_gives_the_class_of_the_new_module(module: str, name: str) -> None:
+    old = importlib.import_module(f'hicmae_mm.{module}')
+    version = {'engine.hooks': '0.3', 'models.layers': '0.4'}[module]
+    with pytest.warns(DeprecationWarning, match=rf'hicmae_mm.{module}.{name} has moved .* in version {version}'):
+        kind = getattr(old, name)
+    assert kind.__module__.startswith(f'hicmae_mm.{moved.NAMES[module][name]}')
     with pytest.raises(AttributeError, match='no attribute'):
-        hooks.NoSuchHook  # noqa: B018
+        old.NoSuchName  # noqa: B018
 
 
 def test_a_program_of_version_0_1_runs_and_is_warned() -> None:

@@ -20,8 +20,8 @@ from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.models.decoders import HierarchicalDecoder
 from hicmae_mm.models.encoders import VisionTransformerEncoder
 from hicmae_mm.models.fusion import CrossModalFusion
-from hicmae_mm.models.layers import CrossBlock, as_token_mask
-from hicmae_mm.structures import Inputs
+from hicmae_mm.models.layers import CrossBlock
+from hicmae_mm.structures import Inputs, as_token_mask
 
 Masks = Mapping[str, Tensor]
 ATTENTION_ON_CPU = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu  # torch counts the other kernels only

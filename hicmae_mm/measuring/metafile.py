@@ -16,7 +16,7 @@ from hicmae_mm.config.facts import build_empty_model, dataset_facts
 from hicmae_mm.config.reading import read_config
 from hicmae_mm.measuring.complexity import count_complexity
 from hicmae_mm.measuring.random_batch import random_inputs, random_masks
-from hicmae_mm.models.layers import as_token_mask
+from hicmae_mm.structures import as_token_mask
 from hicmae_mm.utils.files import write_text
 
 COLLECTION = 'HiCMAE'  # of a metafile that does not describe its own

@@ -19,11 +19,12 @@ from torch import Tensor, nn
 
 from hicmae_mm.kernels import remove_cpu_kernels
 from hicmae_mm.measuring.timing import wait_for
-from hicmae_mm.models.layers import Attention, TokenMask, gather_tokens
+from hicmae_mm.models.layers import Attention, gather_tokens
 from hicmae_mm.models.layers.attention import attention_weights
 from hicmae_mm.models.layers.patch_embed import PatchEmbed
 from hicmae_mm.models.layers.patchify import channels_last
 from hicmae_mm.models.targets import PatchTarget
+from hicmae_mm.structures import TokenMask
 
 STYLE: Mapping[str, str] = {
     'attention': 'products and softmax one by one, all weights in memory, instead of one kernel',

@@ -14,11 +14,11 @@ from hicmae_mm.models.aggregators import BaseAggregator
 from hicmae_mm.models.encoders import BaseEncoder, EncoderOutput
 from hicmae_mm.models.fusion import BaseFusion
 from hicmae_mm.models.heads import BaseHead
-from hicmae_mm.models.layers import Presence, mean_tokens
+from hicmae_mm.models.layers import mean_tokens
 from hicmae_mm.models.objectives import BaseObjective, Pass
 from hicmae_mm.models.recognizer import AudioVisualRecognizer
 from hicmae_mm.registry import MODELS
-from hicmae_mm.structures import EmotionDataSample, Inputs, Padded
+from hicmae_mm.structures import EmotionDataSample, Inputs, Padded, Presence
 
 
 @dataclass(frozen=True)

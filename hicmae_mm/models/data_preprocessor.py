@@ -9,9 +9,8 @@ import torch
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor, nn
 
-from hicmae_mm.models.layers import Presence, TokenMask
 from hicmae_mm.registry import MODELS
-from hicmae_mm.structures import Padded, Stream
+from hicmae_mm.structures import Padded, Presence, Stream, TokenMask
 
 
 @MODELS.register_module()

@@ -18,8 +18,7 @@ import torch
 from torch import Tensor
 
 from hicmae_mm.models.encoders import BaseEncoder, EncoderOutput
-from hicmae_mm.models.layers import Presence, as_presence
-from hicmae_mm.structures import Inputs, Stream
+from hicmae_mm.structures import Inputs, Presence, Stream, as_presence
 
 
 def find_presence(

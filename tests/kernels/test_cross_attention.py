@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from hicmae_mm.kernels import cross_attention, linear, use_cpu_kernels
-from hicmae_mm.models.layers import CrossAttention, RegionBlock
+from hicmae_mm.models.encoders.region_block import RegionBlock
+from hicmae_mm.models.layers import CrossAttention
 from tests.models.operations import Operations
 
 

@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from hicmae_mm.models.data_preprocessor import AudioVisualDataPreprocessor
-from hicmae_mm.models.layers.token_ops import TokenMask
-from hicmae_mm.structures import EmotionDataSample
+from hicmae_mm.structures import EmotionDataSample, TokenMask
 
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from hicmae_mm.models.decoders import HierarchicalDecoder, PlainDecoder
-from hicmae_mm.models.layers import TokenMask
+from hicmae_mm.structures import TokenMask
 
 MASK = TokenMask.from_bool(torch.tensor([[True, False, True, False], [False, True, True, False]]))
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from hicmae_mm.models.layers import TokenMask
 from hicmae_mm.models.pretrainer import AudioVisualPretrainer
+from hicmae_mm.structures import TokenMask
 from tests.models import tiny
 from tests.models.test_models import clips
 

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 import torch
 
-from hicmae_mm.models.layers import TokenMask, gather_tokens
+from hicmae_mm.models.layers import gather_tokens
 from hicmae_mm.registry import MODELS
+from hicmae_mm.structures import TokenMask
 from tests.models import tiny
 
 

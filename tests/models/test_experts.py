@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from hicmae_mm.models.layers.experts import ExpertMixture, NoisyTopKRouter
+from hicmae_mm.models.encoders.experts import ExpertMixture, NoisyTopKRouter
 from tests.models import tiny
 from tests.models.test_encoder_abilities import ENCODERS
 from tests.models.test_models import clips

@@ -14,7 +14,6 @@ from hicmae_mm.models.layers import (
     CrossBlock,
     SelfAttention,
     SpectrogramEmbed,
-    TokenMask,
     TubeletEmbed,
     gather_tokens,
     run_block,
@@ -23,6 +22,7 @@ from hicmae_mm.models.layers import (
 )
 from hicmae_mm.models.layers.blocks import DropPath
 from hicmae_mm.models.layers.patchify import channels_first, channels_last, patchify, token_grid, unpatchify
+from hicmae_mm.structures import TokenMask
 from tests.models.operations import Operations
 
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from hicmae_mm.models.fusion import ConcatFusion, CrossModalFusion
-from hicmae_mm.models.layers import CrossAttention, Presence, SelfAttention
+from hicmae_mm.models.layers import CrossAttention, SelfAttention
+from hicmae_mm.structures import Presence
 from tests.models import tiny
 from tests.models.test_models import clips
 

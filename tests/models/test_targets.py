@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from hicmae_mm.models.heads import ReconstructionHead
-from hicmae_mm.models.layers import TokenMask, gather_tokens
+from hicmae_mm.models.layers import gather_tokens
 from hicmae_mm.models.targets import SpectrogramPatchTarget, VideoPatchTarget
+from hicmae_mm.structures import TokenMask
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hicmae_mm.models.layers import as_token_mask
+from hicmae_mm.structures import as_token_mask
 from tests.models import tiny
 
 EMBED = dict(type='TubeletEmbed', image_size=64, num_frames=8)

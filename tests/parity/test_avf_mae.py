@@ -17,8 +17,8 @@ from hicmae_mm.config.overrides import load_config
 from hicmae_mm.config.paths import configs_root
 from hicmae_mm.datasets.transforms.masking import random_mask, tube_mask
 from hicmae_mm.datasets.transforms.running_cell import running_cell_mask, running_cell_masks
+from hicmae_mm.models.encoders.region_block import RegionBlock
 from hicmae_mm.models.fusion import IterativeCorrelationFusion
-from hicmae_mm.models.layers import RegionBlock
 from hicmae_mm.registry import MODELS
 from tests.parity.plugins import (
     close,

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from hicmae_mm.checkpoints.systems import rules_of
 from hicmae_mm.config.facts import build_empty_model
 from hicmae_mm.config.paths import configs_root
-from hicmae_mm.models.layers.experts import ExpertBlock, ExpertMixture, NoisyTopKRouter, Routing
+from hicmae_mm.models.encoders.experts import ExpertBlock, ExpertMixture, NoisyTopKRouter, Routing
 from hicmae_mm.models.objectives import ExpertBalance
 from hicmae_mm.registry import MODELS
 from tests.parity.plugins import (

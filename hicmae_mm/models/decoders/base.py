@@ -10,8 +10,9 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from hicmae_mm.models.layers import TokenMask, as_token_mask, gather_tokens, sine_positions
+from hicmae_mm.models.layers import gather_tokens, sine_positions
 from hicmae_mm.models.layers.blocks import NORM_EPS
+from hicmae_mm.structures import TokenMask, as_token_mask
 
 
 class BaseDecoder(BaseModule, metaclass=ABCMeta):

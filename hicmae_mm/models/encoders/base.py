@@ -12,8 +12,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from hicmae_mm.models.layers.token_ops import TokenMask
-from hicmae_mm.structures import Stream
+from hicmae_mm.structures import Stream, TokenMask
 
 
 class EncoderOutput(NamedTuple):

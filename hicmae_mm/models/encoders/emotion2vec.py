@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from hicmae_mm.models.encoders.base import BaseEncoder, EncoderOutput
 from hicmae_mm.models.encoders.waveforms import normalize_waveforms, waveforms_of
-from hicmae_mm.models.layers import Mlp, TokenMask
+from hicmae_mm.models.layers import Mlp
 from hicmae_mm.registry import MODELS
-from hicmae_mm.structures import Padded, Stream
+from hicmae_mm.structures import Padded, Stream, TokenMask
 
 SAMPLE_RATE_HZ = 16000
 _NORM_EPS = 1e-5

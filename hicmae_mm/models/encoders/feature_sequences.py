@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from hicmae_mm.models.encoders.base import BaseEncoder, EncoderOutput
 from hicmae_mm.models.encoders.features import EXAMPLE_STEPS, read_features
-from hicmae_mm.models.layers import Block, TokenMask, run_block, sine_positions
+from hicmae_mm.models.layers import Block, run_block, sine_positions
 from hicmae_mm.registry import MODELS
-from hicmae_mm.structures import Stream
+from hicmae_mm.structures import Stream, TokenMask
 
 
 class _FeatureSequenceEncoder(BaseEncoder):

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from hicmae_mm.models.encoders.base import BaseEncoder, EncoderOutput
-from hicmae_mm.models.layers import LinearStack, TokenMask
+from hicmae_mm.models.layers import LinearStack
 from hicmae_mm.registry import MODELS
-from hicmae_mm.structures import Padded, Stream
+from hicmae_mm.structures import Padded, Stream, TokenMask
 
 EXAMPLE_STEPS = 50
 

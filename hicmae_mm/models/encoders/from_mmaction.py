@@ -15,9 +15,8 @@ from hicmae_mm.models.encoders.base import EncoderOutput, ForeignEncoder
 from hicmae_mm.models.encoders.expected_input import ExpectedInput
 from hicmae_mm.models.encoders.frames import check_frame_tokens, frames_of, join_frames, split_frames
 from hicmae_mm.models.encoders.weight_file import load_weight_file
-from hicmae_mm.models.layers import TokenMask
 from hicmae_mm.registry import MODELS
-from hicmae_mm.structures import Padded, Stream
+from hicmae_mm.structures import Padded, Stream, TokenMask
 
 # what would make a backbone fetch weights when it is initialised
 _FETCHING = {'pretrained': None, 'pretrained2d': False, 'clip_pretrained': False, 'pretrained_type': None}

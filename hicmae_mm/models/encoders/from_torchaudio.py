@@ -17,9 +17,8 @@ from hicmae_mm.models.encoders.waveforms import (
     waveforms_of,
 )
 from hicmae_mm.models.encoders.weight_file import load_weight_file
-from hicmae_mm.models.layers import TokenMask
 from hicmae_mm.registry import MODELS
-from hicmae_mm.structures import Padded, Stream
+from hicmae_mm.structures import Padded, Stream, TokenMask
 
 SAMPLE_RATE_HZ = 16000
 _NORM_EPS = 1e-5  # of torchaudio's bundles

@@ -22,9 +22,8 @@ from hicmae_mm.models.encoders.waveforms import (
     real_steps,
     waveforms_of,
 )
-from hicmae_mm.models.layers import TokenMask
 from hicmae_mm.registry import MODELS
-from hicmae_mm.structures import Padded, Stream
+from hicmae_mm.structures import Padded, Stream, TokenMask
 
 _EXAMPLE_SAMPLES, _EXAMPLE_WORDS = 16000, 20
 _SAMPLE_RATE_HZ = 16000  # of folders that do not say it

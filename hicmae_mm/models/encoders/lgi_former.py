@@ -12,10 +12,12 @@ from torch import Tensor, nn
 
 from hicmae_mm.models.encoders.base import EncoderOutput
 from hicmae_mm.models.encoders.patches import PatchEncoder
-from hicmae_mm.models.layers import PatchEmbed, RegionBlock, TokenMask, as_token_mask, gather_tokens, run_block
+from hicmae_mm.models.encoders.region_block import RegionBlock
+from hicmae_mm.models.layers import PatchEmbed, gather_tokens, run_block
 from hicmae_mm.models.layers.blocks import NORM_EPS
 from hicmae_mm.models.utils import init_transformer
 from hicmae_mm.registry import MODELS
+from hicmae_mm.structures import TokenMask, as_token_mask
 
 MASKED_REGIONS = ('windows', 'runs')
 TOKENS = ('local', 'regions')
@@ -38,7 +40,7 @@ class LGIFormerEncoder(PatchEncoder):
         mlp_ratio: Hidden width of the MLPs over D.
         qkv_bias: Whether queries and values are biased.
         drop_path_rate: Drop-path probability of the last block; grows linearly from 0 at the first.
-        local: Form of step 1, see :class:`~hicmae_mm.models.layers.RegionBlock`.
+        local: Form of step 1, see :class:`~hicmae_mm.models.encoders.region_block.RegionBlock`.
         interact: Whether step 2 runs.
         read: Form of step 3.
         gather: Whether the fourth step of AVF-MAE++ runs.

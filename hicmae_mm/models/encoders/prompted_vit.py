@@ -10,11 +10,11 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from hicmae_mm.models.encoders.base import BaseEncoder, EncoderOutput
-from hicmae_mm.models.layers import ImageEmbed, PatchEmbed, TokenMask
+from hicmae_mm.models.layers import ImageEmbed, PatchEmbed
 from hicmae_mm.models.layers.blocks import NORM_EPS
 from hicmae_mm.models.utils import build_slot
 from hicmae_mm.registry import MODELS
-from hicmae_mm.structures import Stream
+from hicmae_mm.structures import Stream, TokenMask
 
 EXAMPLE_FRAMES = 16
 NORM: Any = partial(nn.LayerNorm, eps=NORM_EPS)  # timm's annotations know classes only

@@ -9,10 +9,33 @@ import torch
 from torch import Tensor, nn
 
 from hicmae_mm.models.fusion.base import BaseFusion
-from hicmae_mm.models.layers import CrossAttention, GatedMlp, mean_tokens, sine_positions
+from hicmae_mm.models.layers import CrossAttention, mean_tokens, sine_positions
 from hicmae_mm.registry import MODELS
 
 CONTEXT = 'context'
+
+
+class GatedMlp(nn.Module):
+    """Applies two linear layers; between them, GELU of one half multiplies the other half (Shazeer, 2020).
+
+    Args:
+        embed_dims: Width D of input and output.
+        hidden_dims: Width of each half between.
+        drop: Probability of dropping an element of the hidden layer.
+    """
+
+    def __init__(self, embed_dims: int, hidden_dims: int, drop: float = 0.0) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(embed_dims, 2 * hidden_dims)
+        self.act = nn.GELU()
+        self.drop = nn.Dropout(drop)
+        self.fc2 = nn.Linear(hidden_dims, embed_dims)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps ``(..., D)`` to ``(..., D)``."""
+        values, gates = self.fc1(x).chunk(2, dim=-1)
+        output: Tensor = self.fc2(self.drop(values * self.act(gates)))
+        return output
 
 
 class PromotionUnit(nn.Module):

@@ -26,26 +26,3 @@ class Mlp(nn.Module):
         """Maps ``(..., D)`` to ``(..., D)``, or to ``out_dims``."""
         output: Tensor = self.drop(self.fc2(self.act(self.fc1(x))))
         return output
-
-
-class GatedMlp(nn.Module):
-    """Applies two linear layers; between them, GELU of one half multiplies the other half (Shazeer, 2020).
-
-    Args:
-        embed_dims: Width D of input and output.
-        hidden_dims: Width of each half between.
-        drop: Probability of dropping an element of the hidden layer.
-    """
-
-    def __init__(self, embed_dims: int, hidden_dims: int, drop: float = 0.0) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(embed_dims, 2 * hidden_dims)
-        self.act = nn.GELU()
-        self.drop = nn.Dropout(drop)
-        self.fc2 = nn.Linear(hidden_dims, embed_dims)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Maps ``(..., D)`` to ``(..., D)``."""
-        values, gates = self.fc1(x).chunk(2, dim=-1)
-        output: Tensor = self.fc2(self.drop(values * self.act(gates)))
-        return output

@@ -11,8 +11,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from hicmae_mm.models.encoders import EncoderOutput
-from hicmae_mm.models.layers import TokenMask
-from hicmae_mm.structures import EmotionDataSample, Inputs, Stream
+from hicmae_mm.structures import EmotionDataSample, Inputs, Stream, TokenMask
 
 
 @dataclass

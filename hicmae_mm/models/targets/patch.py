@@ -9,9 +9,10 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from hicmae_mm.models.layers import TokenMask, gather_tokens, scatter_tokens
+from hicmae_mm.models.layers import gather_tokens, scatter_tokens
 from hicmae_mm.models.layers.patchify import channels_first, channels_last, patchify, unpatchify
 from hicmae_mm.registry import MODELS
+from hicmae_mm.structures import TokenMask
 
 STD_EPS = 1e-6
 
@@ -122,7 +123,7 @@ class SpectrogramPatchTarget(PatchTarget):
 
     Example:
         >>> import torch
-        >>> from hicmae_mm.models.layers import as_token_mask
+        >>> from hicmae_mm.structures import as_token_mask
         >>> from hicmae_mm.models.targets import SpectrogramPatchTarget
         >>> target = SpectrogramPatchTarget(patch=(16, 16), in_channels=1)
         >>> mask = as_token_mask(torch.tensor([[True, False, True, True]]))

@@ -8,9 +8,9 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from hicmae_mm.models.layers import TokenMask
 from hicmae_mm.models.targets.patch import PatchTarget
 from hicmae_mm.registry import MODELS
+from hicmae_mm.structures import TokenMask
 
 
 @MODELS.register_module()
@@ -36,7 +36,7 @@ class VideoPatchTarget(PatchTarget):
 
     Example:
         >>> import torch
-        >>> from hicmae_mm.models.layers import as_token_mask
+        >>> from hicmae_mm.structures import as_token_mask
         >>> from hicmae_mm.models.targets import VideoPatchTarget
         >>> target = VideoPatchTarget(patch=(2, 16, 16))
         >>> mask = as_token_mask(torch.tensor([[True, False, True, True]]))

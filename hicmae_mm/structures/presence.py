@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hicmae_mm.structures import Stream
+from hicmae_mm.structures.padded import Stream
 
 
 @dataclass(frozen=True)
