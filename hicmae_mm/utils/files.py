@@ -50,7 +50,12 @@ def replaced_file(path: Path) -> Iterator[Path]:
         partial, descriptor = _new_file(folder, path.name)
     try:
         with _naming(path, partial):
-            yield partial
+            try:
+                yield partial
+            except Exception as error:
+                if not isinstance(error, OSError):
+                    check_can_grow(partial)
+                raise
             with partial.open('rb+') as file:
                 os.fsync(file.fileno())  # else a power cut may keep the new name and lose the content
             if target is None:
@@ -61,6 +66,22 @@ def replaced_file(path: Path) -> Iterator[Path]:
         os.close(descriptor)
         partial.unlink(missing_ok=True)
         _in_progress.discard(partial)
+
+
+def check_can_grow(path: Path) -> None:
+    """Finds out why a library could not write a file, by writing to its end.
+
+    Libraries that write files by themselves, such as PyTorch and libsndfile, do not pass on the error of the operating
+    system.
+
+    Args:
+        path: A file that is then removed; it becomes 1 MiB longer.
+
+    Raises:
+        OSError: If the file cannot become longer.
+    """
+    with path.open('ab') as file:
+        file.write(bytes(1 << 20))
 
 
 def write_text(path: Path, text: str) -> None:

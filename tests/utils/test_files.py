@@ -8,6 +8,7 @@ import resource
 import signal
 import stat
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -153,10 +154,20 @@ def _write_within(limit_bytes: int, path: Path) -> None:
         os._exit(0 if (error.errno, error.filename) == (errno.EFBIG, str(path)) else 1)
 
 
-def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
+def _write_by_a_library(limit_bytes: int, path: Path) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
+    try:
+        with replaced_file(path):
+            raise RuntimeError('the reason is not passed on')
+    except OSError as error:
+        os._exit(0 if (error.errno, error.filename) == (errno.EFBIG, str(path)) else 1)
+
+
+@pytest.mark.parametrize('write', [_write_within, _write_by_a_library])
+def test_a_full_disk_leaves_the_old_file(write: Callable[[int, Path], None], tmp_path: Path) -> None:
     path = tmp_path / 'table.md'
     path.write_text('old')
-    writer = multiprocessing.get_context('fork').Process(target=_write_within, args=(1000, path))
+    writer = multiprocessing.get_context('fork').Process(target=write, args=(1000, path))
     writer.start()
     writer.join()
     assert writer.exitcode == 0

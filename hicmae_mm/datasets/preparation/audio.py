@@ -15,6 +15,7 @@ import soundfile
 from hicmae_mm.datasets.preparation.jobs import Job, Outcome
 from hicmae_mm.datasets.readers.audio import AudioReader, open_audio
 from hicmae_mm.datasets.readers.tracks import clock_start_seconds, open_container, picture_tracks
+from hicmae_mm.utils.files import check_can_grow
 
 FORMATS = ('wav', 'flac')
 _BLOCK_SECONDS = 10  # of sound in memory
@@ -99,6 +100,7 @@ class ExtractAudio:
             offset_seconds = _offset_seconds(job.source, reader.start_seconds)
             self._write(reader, target, loudness)
         except soundfile.LibsndfileError as error:
+            check_can_grow(target)
             raise OSError(f'{target} cannot be written: {error}') from error
         finally:
             reader.close()

@@ -119,7 +119,13 @@ def _do(work: Work, run_id: int, job: Job) -> dict[str, Any]:
     """Makes a job's result under its temporary name."""
     start = time.perf_counter()
     job.target.parent.mkdir(parents=True, exist_ok=True)
-    details = dict(work(job, _part(job, run_id)))
+    part = _part(job, run_id)
+    try:
+        details = dict(work(job, part))
+    except OSError as error:
+        if error.errno is not None and error.filename is not None and Path(error.filename).is_relative_to(part):
+            error.filename = str(job.target / Path(error.filename).relative_to(part))
+        raise
     return dict(work_seconds=round(time.perf_counter() - start, 3), details=details)
 
 
