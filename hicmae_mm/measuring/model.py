@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from hicmae_mm.config.facts import without_folders
 from hicmae_mm.engine import AudioVisualRunner
 from hicmae_mm.engine.hooks.compile import compile_parts
+from hicmae_mm.engine.hooks.model_epoch import epoch_parts
+from hicmae_mm.engine.hooks.sample_memory import sample_memories
 from hicmae_mm.engine.optimizers.cpu_amp import cpu_has_native_bfloat16
 from hicmae_mm.kernels import use_cpu_kernels
 from hicmae_mm.measuring.complexity import count_complexity, published_macs
@@ -166,12 +168,22 @@ def build_step(model: nn.Module, cfg: Config, plan: ModelPlan) -> tuple[Callable
         raise ValueError(f'{cfg.filename} has no optim_wrapper, so there is no training step to measure')
     wrapper = build_wrapper(model, cfg.optim_wrapper, plan.style, plan.amp, plan.device)
     trained.train()
+    begin_last_epoch(model, cfg, plan)
     with wrapper.optim_context(model):
         enabled = torch.is_autocast_enabled(plan.device.type)
         dtype = torch.get_autocast_dtype(plan.device.type) if enabled else torch.float32
     if 'sync' in plan.style:
         return lambda batch: synchronous_step(model, batch, wrapper), dtype
     return lambda batch: trained.train_step(batch, wrapper), dtype
+
+
+def begin_last_epoch(model: nn.Module, cfg: Config, plan: ModelPlan) -> None:
+    """Does what the runner's hooks do for parts with a memory of samples or with schedules by epoch."""
+    for memory in sample_memories(model).values():
+        memory.allocate(plan.batch_size, plan.device)
+    num_epochs = cfg.get('train_cfg', {}).get('max_epochs', 1)
+    for part in epoch_parts(model):
+        part.begin_epoch(num_epochs, num_epochs)
 
 
 def inference_dtype(plan: ModelPlan) -> torch.dtype:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,8 @@ import torch
 from torch import Size, Tensor
 
 from hicmae_mm.models.base import AudioVisualModel
-from hicmae_mm.models.heads import ClassificationHead, MultiTaskHead, RegressionHead
+from hicmae_mm.models.heads import MultiTaskHead
+from hicmae_mm.models.heads.base import LinearHead
 from hicmae_mm.registry import TRANSFORMS
 from hicmae_mm.structures import EmotionDataSample, Stream
 
@@ -75,30 +76,47 @@ def random_batch(
     """
     generator = torch.Generator().manual_seed(seed)
     inputs = random_inputs(model, batch_size, generator)
+    heads = _heads(model)
+    num_steps = _num_steps(model, inputs) if any(head.level == 'frame' for head in heads) else None
     for name, tensor in inputs.items():
         if isinstance(tensor, Tensor) and tensor.ndim == 5:  # (B, 3, T, H, W) -> uint8 (B, T, H, W, 3)
             inputs[name] = (tensor * 60 + 128).clamp(0, 255).byte().permute(0, 2, 3, 4, 1).contiguous()
     batch: dict[str, Any] = {'inputs': inputs}
     if hasattr(model, 'decoders'):
         batch['masks'] = random_masks(model, batch_size, pipeline, seed)
-    batch['data_samples'] = [_random_sample(model, index, generator) for index in range(batch_size)]
+    batch['data_samples'] = [_random_sample(heads, index, num_steps, generator) for index in range(batch_size)]
+    for index, sample in enumerate(batch['data_samples']):
+        sample.set_metainfo({'columns': model.example_columns(index)})
     return {**batch, 'skipped': []}
 
 
-def _random_sample(model: AudioVisualModel, index: int, generator: torch.Generator) -> EmotionDataSample:
-    sample = EmotionDataSample(metainfo={'sample_id': f'noise_{index}', 'sample_idx': index, 'num_views': 1})
+def _heads(model: AudioVisualModel) -> list[LinearHead]:
     head = getattr(model, 'head', None)
-    for part in head.heads.values() if isinstance(head, MultiTaskHead) else [head]:
-        if isinstance(part, ClassificationHead):
-            label = int(torch.randint(part.num_classes, (1,), generator=generator))
-            if part.target == 'label':
-                sample.set_gt_label(label)
-            else:
-                sample.set_target(part.target, label)
-        elif isinstance(part, RegressionHead):
-            values = torch.rand(part.num_outputs, generator=generator)
-            if part.target == 'values':
-                sample.set_gt_values(values)
-            else:
-                sample.set_target(part.target, values)
+    parts = head.heads.values() if isinstance(head, MultiTaskHead) else [head]
+    return [part for part in parts if isinstance(part, LinearHead)]
+
+
+@torch.no_grad()
+def _num_steps(model: AudioVisualModel, inputs: dict[str, Stream]) -> int:
+    """Returns the number of time steps for which a model of frames predicts."""
+    is_training = model.training
+    features = model.eval().extract_features(inputs)
+    model.train(is_training)
+    return int(features.shape[1])
+
+
+def _random_sample(
+    heads: Sequence[LinearHead], index: int, num_steps: int | None, generator: torch.Generator
+) -> EmotionDataSample:
+    sample = EmotionDataSample(metainfo={'sample_id': f'noise_{index}', 'sample_idx': index, 'num_views': 1})
+    for head in heads:
+        target = head.example_target(num_steps, generator)
+        if target is None:
+            continue
+        if head.target == 'label':
+            sample.set_gt_label(target)
+        elif head.target == 'values':
+            sample.set_gt_values(target)
+        else:
+            sample.set_target(head.target, target)
     return sample

@@ -121,6 +121,14 @@ class AudioVisualModel(BaseModel):
             },
         )
 
+    def example_columns(self, index: int) -> dict[str, Any]:  # noqa: ARG002 (of models that read columns)
+        """Returns the columns that the model reads of a sample, to count and to time it with.
+
+        Args:
+            index: Number of the sample in its batch.
+        """
+        return {}
+
     def init_weights(self) -> None:
         """Initialises the parts, and leaves modules alone that are not MMEngine's.
 

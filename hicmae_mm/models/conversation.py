@@ -188,6 +188,10 @@ class ConversationRecognizer(AudioVisualRecognizer):
                 f'of level {self.head.level!r}; the steps are utterances, so FrameTokens and ClassificationHead suit'
             )
 
+    def example_columns(self, index: int) -> dict[str, Any]:
+        """See :meth:`AudioVisualModel.example_columns`; two speakers talk in turn."""
+        return {self.conversation: 'noise', self.speaker: f'speaker {index % 2}'}
+
     @property
     def facts(self) -> dict[str, Any]:
         """Returns what components may ask for; behind the encoders there is one token per utterance, and no grid."""

@@ -82,6 +82,18 @@ class LinearHead(BaseHead):
         output: Tensor = self.fc(self.norm(values_of(features)))
         return output
 
+    def example_target(self, num_steps: int | None, generator: torch.Generator | None = None) -> Tensor | None:  # noqa: ARG002
+        """Returns a random target of one clip, to count and to time a model with.
+
+        Args:
+            num_steps: Time steps T of a head of frames; ``None`` for a head of clips.
+            generator: Generator of random numbers.
+
+        Returns:
+            One entry for the clip or for each step, ``(...)`` or ``(T, ...)``; ``None`` if the head does not say.
+        """
+        return None
+
     def supervised_rows(
         self, outputs: Tensor, features: Stream, data_samples: list[EmotionDataSample]
     ) -> tuple[Tensor, Tensor]:

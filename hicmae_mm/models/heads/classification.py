@@ -62,6 +62,10 @@ class ClassificationHead(LinearHead):
         self.num_classes = num_classes
         self.criterion: nn.Module = build_slot(loss, 'head.loss')
 
+    def example_target(self, num_steps: int | None, generator: torch.Generator | None = None) -> Tensor:
+        """See :meth:`LinearHead.example_target`; a class for the clip or for each step."""
+        return torch.randint(self.num_classes, () if num_steps is None else (num_steps,), generator=generator)
+
     def loss(self, features: Stream, data_samples: list[EmotionDataSample]) -> dict[str, Tensor]:
         """Loss against the target; of clips against ``gt_score`` (mixed labels) where every sample has one."""
         logits = self(features).float()

@@ -60,6 +60,11 @@ class MultiLabelHead(LinearHead):
         self.register_buffer('pos_weight', weight, persistent=False)
         self.prediction_field = f'pred_{target}'
 
+    def example_target(self, num_steps: int | None, generator: torch.Generator | None = None) -> Tensor:
+        """See :meth:`LinearHead.example_target`; 0 or 1 for every label."""
+        steps = () if num_steps is None else (num_steps,)
+        return torch.randint(2, (*steps, self.fc.out_features), generator=generator)
+
     def loss(self, features: Stream, data_samples: list[EmotionDataSample]) -> dict[str, Tensor]:
         """Returns the mean loss of the labels that count; it is 0 where none does."""
         logits = self(features).float()

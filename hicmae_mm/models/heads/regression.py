@@ -73,6 +73,11 @@ class RegressionHead(LinearHead):
         values: Tensor = self.activation(super().forward(features))
         return values
 
+    def example_target(self, num_steps: int | None, generator: torch.Generator | None = None) -> Tensor:
+        """See :meth:`LinearHead.example_target`; values in 0..1."""
+        steps = () if num_steps is None else (num_steps,)
+        return torch.rand(*steps, self.num_outputs, generator=generator)
+
     def loss(self, features: Stream, data_samples: list[EmotionDataSample]) -> dict[str, Tensor]:
         """Loss against the target."""
         values = self(features).float()
