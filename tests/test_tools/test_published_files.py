@@ -8,17 +8,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from hicmae_mm.apis import load_encoder
 from hicmae_mm.checkpoints.files import write_checkpoint
 from hicmae_mm.checkpoints.published_keys import published_keys
 from hicmae_mm.registry import MODELS
 from tests.conftest import MediaFolder
 from tests.test_demo.demos import DEMO
 from tests.test_tools.command import last_line, run_tool
+from tests.test_tools.in_process import call
 
 pytestmark = pytest.mark.slow
 
@@ -85,3 +88,38 @@ def test_the_demo_draws_a_timeline(
         results.append(json.loads((out / 'talk.json').read_text()))
         assert (out / 'talk.png').stat().st_size > 1000
     assert results[0]['scores'] == results[1]['scores']
+
+
+# kfold.py, pseudo_label.py, robustness.py, reproduce.py and dist_*.sh give the file to train.py and test.py
+EVERY = {
+    'train': (
+        'train.py',
+        '{config} --work-dir o --cfg-options train_cfg.max_epochs=1 param_scheduler.0.warmup=0 load_from={weights}',
+    ),
+    'extract_features': ('extract_features.py', '{config} {weights} --out o --num-workers 0'),
+    'cache_encoders': (
+        'cache_encoders.py',
+        '{config} {weights} --out o --num-workers 0 --no-augmentation --cfg-options model.frozen=[encoders]',
+    ),
+    'export': ('export.py', '{config} {weights} --out o --format torch-export'),
+    'confusion_matrix': ('analysis_tools/confusion_matrix.py', '{config} {weights} --show-path o.png'),
+    'vis_attention': ('visualization/vis_attention.py', '{config} {weights} --out o'),
+    'vis_layers': ('visualization/vis_layers.py', '{config} {weights} --out o.png'),
+    'vis_tsne': ('visualization/vis_tsne.py', '{config} {weights} --out o.png'),
+    'publish_model': ('model_converters/publish_model.py', '{weights} o.safetensors --config {config}'),
+    'mm_to_hicmae': ('model_converters/mm_to_hicmae.py', '{weights} o.pth'),
+    'hicmae_to_mm': ('model_converters/hicmae_to_mm.py', '{weights} o.pth --config {config}'),
+}
+
+
+@pytest.mark.parametrize(('tool', 'arguments'), EVERY.values(), ids=EVERY)
+@pytest.mark.usefixtures('elsewhere')
+def test_every_tool_takes_them(tool: str, arguments: str, config_file: Path, files: tuple[Path, Path]) -> None:
+    call(tool, *arguments.format(config=config_file, weights=files[1]).split())
+    assert [path for path in Path().rglob('*') if path.name.startswith('o')]
+
+
+def test_encoders_alone_are_taken(config_file: Path, files: tuple[Path, Path]) -> None:
+    sound = np.random.default_rng(0).standard_normal(16000).astype(np.float32) / 9
+    ours, theirs = (load_encoder(config_file, path, stream='audio', device='cpu')(sound, 16000) for path in files)
+    assert torch.equal(ours.utterance, theirs.utterance)
