@@ -72,6 +72,7 @@ MODULES_OF_0_2 = {
     'models.layers.experts': 'models.encoders.experts',
     'models.layers.presence': 'structures.presence',
     'models.layers.region_block': 'models.encoders.region_block',
+    'models.utils': 'models.building',
 }
 MODULES |= MODULES_OF_0_2
 NAMES = {

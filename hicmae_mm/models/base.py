@@ -17,11 +17,11 @@ from hicmae_mm.models.adapters import (
     reset_adapters,
     set_adapter_mode,
 )
+from hicmae_mm.models.building import build_slot
 from hicmae_mm.models.encoders import BaseEncoder, EncoderOutput
 from hicmae_mm.models.fusion import BaseFusion
 from hicmae_mm.models.objectives import BaseObjective
 from hicmae_mm.models.tying import tie_parts
-from hicmae_mm.models.utils import build_slot
 from hicmae_mm.structures import Inputs, Padded
 
 

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from hicmae_mm.models.adapters import BaseAdapter
 from hicmae_mm.models.aggregators import BaseAggregator
+from hicmae_mm.models.building import build_slot
 from hicmae_mm.models.encoders import BaseEncoder, EncoderOutput
 from hicmae_mm.models.encoders.prompted_vit import PromptedViTEncoder
 from hicmae_mm.models.heads import BaseHead
 from hicmae_mm.models.objectives import BaseObjective
 from hicmae_mm.models.recognizer import AudioVisualRecognizer
-from hicmae_mm.models.utils import build_slot
 from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import Inputs, Presence
 

@@ -12,12 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hicmae_mm.models.aggregators import BaseAggregator
+from hicmae_mm.models.building import build_slot
 from hicmae_mm.models.encoders import BaseEncoder
 from hicmae_mm.models.fusion import BaseFusion
 from hicmae_mm.models.heads import BaseHead, ClassificationHead
 from hicmae_mm.models.partial_labels import PrototypeContrast, TargetRefinement, ViewScores, uniform_target
 from hicmae_mm.models.recognizer import AudioVisualRecognizer
-from hicmae_mm.models.utils import build_slot
 from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import EmotionDataSample, Inputs, Padded, Presence, as_presence
 

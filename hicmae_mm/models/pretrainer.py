@@ -10,13 +10,13 @@ from torch import Size, Tensor, nn
 
 from hicmae_mm.models.adapters import BaseAdapter
 from hicmae_mm.models.base import AudioVisualModel
+from hicmae_mm.models.building import build_slot
 from hicmae_mm.models.decoders import BaseDecoder
 from hicmae_mm.models.encoders import BaseEncoder, EncoderOutput
 from hicmae_mm.models.fusion import BaseFusion
 from hicmae_mm.models.heads import HierarchicalContrastiveHead, ReconstructionHead
 from hicmae_mm.models.objectives import BaseObjective, Pass
 from hicmae_mm.models.objectives.base import join_losses, objective_losses
-from hicmae_mm.models.utils import build_slot
 from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import EmotionDataSample, TokenMask, as_token_mask, decoder_mask_name
 

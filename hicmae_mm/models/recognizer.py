@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from hicmae_mm.models.adapters import BaseAdapter
 from hicmae_mm.models.aggregators import BaseAggregator
 from hicmae_mm.models.base import AudioVisualModel
+from hicmae_mm.models.building import build_slot
 from hicmae_mm.models.encoders import BaseEncoder, EncoderOutput
 from hicmae_mm.models.fusion import BaseFusion
 from hicmae_mm.models.heads import BaseHead
 from hicmae_mm.models.missing_streams import encode_present, find_presence
 from hicmae_mm.models.objectives import BaseObjective, Pass
 from hicmae_mm.models.objectives.base import join_losses, objective_losses
-from hicmae_mm.models.utils import build_slot
 from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import EmotionDataSample, Inputs, Presence, Stream
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from torch import nn
 
 from hicmae_mm.models.adapters.names import adapted_layers, hide_base_layer, is_adapted
-from hicmae_mm.models.utils import build_slot
+from hicmae_mm.models.building import build_slot
 
 # they use the weights of their layers without calling the layers, so an adapter would have no effect
 _READ_BY_PARENT = (nn.MultiheadAttention, nn.TransformerEncoderLayer)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hicmae_mm.models.adapters.base import AdaptedLayer, BaseAdapter
-from hicmae_mm.models.utils import init_transformer
+from hicmae_mm.models.building import init_transformer
 from hicmae_mm.registry import MODELS
 
 

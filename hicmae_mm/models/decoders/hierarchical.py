@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from hicmae_mm.models.building import init_transformer
 from hicmae_mm.models.decoders.base import BaseDecoder
 from hicmae_mm.models.layers import Block, CrossBlock, run_block
-from hicmae_mm.models.utils import init_transformer
 from hicmae_mm.registry import MODELS
 
 

@@ -10,12 +10,12 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from hicmae_mm.models.building import init_transformer
 from hicmae_mm.models.encoders.base import EncoderOutput
 from hicmae_mm.models.encoders.patches import PatchEncoder
 from hicmae_mm.models.encoders.region_block import RegionBlock
 from hicmae_mm.models.layers import PatchEmbed, gather_tokens, run_block
 from hicmae_mm.models.layers.blocks import NORM_EPS
-from hicmae_mm.models.utils import init_transformer
 from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import TokenMask, as_token_mask
 

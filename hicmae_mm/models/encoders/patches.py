@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hicmae_mm.models.building import build_slot
 from hicmae_mm.models.encoders.base import MaskableEncoder
 from hicmae_mm.models.layers import PatchEmbed, gather_tokens, sine_positions
-from hicmae_mm.models.utils import build_slot
 from hicmae_mm.structures import TokenMask, as_token_mask
 
 

@@ -9,10 +9,10 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from hicmae_mm.models.building import build_slot
 from hicmae_mm.models.encoders.base import BaseEncoder, EncoderOutput
 from hicmae_mm.models.layers import ImageEmbed, PatchEmbed
 from hicmae_mm.models.layers.blocks import NORM_EPS
-from hicmae_mm.models.utils import build_slot
 from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import Stream, TokenMask
 

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hicmae_mm.models.building import init_transformer
 from hicmae_mm.models.encoders.base import BaseEncoder, EncoderOutput
 from hicmae_mm.models.layers import Block, run_block, sine_positions
 from hicmae_mm.models.layers.blocks import NORM_EPS
-from hicmae_mm.models.utils import init_transformer
 from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import Padded, Stream, TokenMask
 

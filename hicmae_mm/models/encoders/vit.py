@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hicmae_mm.models.building import init_transformer
 from hicmae_mm.models.encoders.base import EncoderOutput
 from hicmae_mm.models.encoders.patches import PatchEncoder
 from hicmae_mm.models.layers import Block, PatchEmbed, run_block
 from hicmae_mm.models.layers.blocks import NORM_EPS
-from hicmae_mm.models.utils import init_transformer
 from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import TokenMask
 

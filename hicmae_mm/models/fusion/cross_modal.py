@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hicmae_mm.models.building import init_transformer
 from hicmae_mm.models.fusion.base import BaseFusion
 from hicmae_mm.models.layers import CrossBlock, run_block
 from hicmae_mm.models.layers.blocks import NORM_EPS
-from hicmae_mm.models.utils import init_transformer
 from hicmae_mm.registry import MODELS
 
 

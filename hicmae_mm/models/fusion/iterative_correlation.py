@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hicmae_mm.models.building import init_transformer
 from hicmae_mm.models.fusion.base import BaseFusion
 from hicmae_mm.models.fusion.gated_layer import GatedCrossLayer
 from hicmae_mm.models.layers import Block, CrossAttention, Mlp, mean_tokens, run_block
 from hicmae_mm.models.layers.blocks import NORM_EPS
-from hicmae_mm.models.utils import init_transformer
 from hicmae_mm.registry import MODELS
 
 OVERALL = ('means', 'layers')

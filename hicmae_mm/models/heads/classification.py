@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hicmae_mm.models.building import build_slot
 from hicmae_mm.models.heads.base import LinearHead, average_views, repeat_for_views
 from hicmae_mm.models.heads.rows import frames_of_clips
-from hicmae_mm.models.utils import build_slot
 from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import EmotionDataSample, Stream
 

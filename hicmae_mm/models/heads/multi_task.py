@@ -8,8 +8,8 @@ from typing import Any
 from mmengine.model import ModuleDict
 from torch import Tensor
 
+from hicmae_mm.models.building import build_slot
 from hicmae_mm.models.heads.base import BaseHead
-from hicmae_mm.models.utils import build_slot
 from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import EmotionDataSample, Stream
 

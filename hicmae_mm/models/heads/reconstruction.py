@@ -8,9 +8,9 @@ from typing import Any
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from hicmae_mm.models.building import build_slot
 from hicmae_mm.models.layers import mean_tokens
 from hicmae_mm.models.targets import PatchTarget
-from hicmae_mm.models.utils import build_slot
 from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import TokenMask
 

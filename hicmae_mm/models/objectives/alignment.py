@@ -9,9 +9,9 @@ import torch
 from mmengine.model import ModuleDict
 from torch import Tensor, nn
 
+from hicmae_mm.models.building import build_slot, init_transformer
 from hicmae_mm.models.layers import mean_tokens
 from hicmae_mm.models.objectives.base import BaseObjective, Pass
-from hicmae_mm.models.utils import build_slot, init_transformer
 from hicmae_mm.registry import MODELS
 
 
