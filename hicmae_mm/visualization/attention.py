@@ -1,4 +1,4 @@
-"""Shows where a model looks and listens: maps over tokens, drawn over frames and over the spectrogram."""
+"""Shows what a model attends to: maps over tokens, drawn over frames and spectrogram, and bars over words."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import MaxNLocator
 
 from hicmae_mm.visualization.reconstruction import draw_spectrogram, evenly_spaced
-from hicmae_mm.visualization.style import TEXT_SIZE, TITLE_SIZE, new_figure
+from hicmae_mm.visualization.style import COLORS, TEXT_SIZE, TITLE_SIZE, new_figure
 
 HEAT_COLORS = 'inferno'
 _ROW_INCHES = 9.0  # a strip's width
+_BARS_INCHES = 2.2
 _SATURATED = 0.05  # share of the tokens above the upper end of a map's scale
 
 
@@ -30,7 +32,7 @@ def draw_attention(
     frame_shift_seconds: float = 0.01,
     figure: Figure | None = None,
 ) -> Figure:
-    """Draws a clip: a strip of frames and one per map of ``video``; the spectrogram and a panel per map of ``audio``.
+    """Draws a clip: frames and strips of ``video``, the spectrogram and panels of ``audio``, bars of other streams.
 
     Every map has its own scale, whose ends are written beside it, for the contrast of a rollout falls with every layer.
     It ends where the highest twentieth begins: single tokens that all others attend to would hide the rest.
@@ -38,7 +40,8 @@ def draw_attention(
     Args:
         frames: ``(T, H, W, 3)`` uint8; None for a model without pictures.
         spectrogram: ``(T, F)`` log-mel energies; None for a model without sound.
-        maps: By stream and kind, the relevance on the token grid, ``(T', H', W')`` of video, ``(T', F')`` of audio.
+        maps: By stream and kind, the relevance on the token grid, ``(T', H', W')`` of video, ``(T', F')`` of audio,
+            ``(T',)`` of a sequence such as a text.
         labels: By stream and kind, what the map shows.
         title: Put above the picture.
         num_frames: Frames drawn, evenly spaced.
@@ -56,6 +59,8 @@ def draw_attention(
         )
     if spectrogram is not None:
         heights.append(2.6 if len(maps['audio']) < 3 else 4.8)
+    sequences = [name for name in maps if name not in ('video', 'audio')]
+    heights += [_BARS_INCHES for _ in sequences]
     if not heights:
         raise ValueError('no stream to draw')
     figure = new_figure(10.6, sum(heights) + (0.5 if title else 0), figure)
@@ -64,7 +69,9 @@ def draw_attention(
     if frames is not None:
         _draw_frames(parts[0], frames, maps['video'], labels['video'], num_frames)
     if spectrogram is not None:
-        _draw_sound(parts[-1], spectrogram, maps['audio'], labels['audio'], frame_shift_seconds)
+        _draw_sound(parts[0 if frames is None else 1], spectrogram, maps['audio'], labels['audio'], frame_shift_seconds)
+    for part, name in zip(parts[len(heights) - len(sequences) :], sequences):
+        _draw_bars(part, name, maps[name], labels[name])
     return figure
 
 
@@ -139,3 +146,15 @@ def _draw_sound(
         cell.set_ylabel('mel band', fontsize=TEXT_SIZE)
     for cell in cells[:-1].ravel():
         cell.set_xlabel('')
+
+
+def _draw_bars(part: SubFigure, name: str, maps: Mapping[str, np.ndarray], labels: Mapping[str, str]) -> None:
+    """Draws the relevance of every token of a sequence."""
+    for cell, (kind, values) in zip(part.subplots(1, len(maps), squeeze=False)[0], maps.items()):
+        cell.bar(np.arange(1, len(values) + 1), values, color=COLORS[0])
+        cell.axhline(1.0, color='black', linewidth=0.6)
+        cell.set_title(labels[kind], fontsize=TEXT_SIZE - 2)
+        cell.set_xlabel(f'token of {name}', fontsize=TEXT_SIZE)
+        cell.set_ylabel('× mean', fontsize=TEXT_SIZE)
+        cell.xaxis.set_major_locator(MaxNLocator(integer=True))
+        cell.tick_params(labelsize=TEXT_SIZE - 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,8 @@ from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.models.encoders import EncoderOutput
 from hicmae_mm.models.fusion.concat import ConcatFusion
 from hicmae_mm.models.fusion.cross_modal import CrossModalFusion
+from hicmae_mm.models.layers import mean_tokens
+from hicmae_mm.structures import Inputs
 
 
 def layer_index(layer: int, depth: int, name: str) -> int:
@@ -26,9 +28,9 @@ def layer_index(layer: int, depth: int, name: str) -> int:
 
 @torch.no_grad()
 def pooled_features(
-    model: AudioVisualModel, inputs: Mapping[str, Tensor], streams: Sequence[str], layer: int = -1
+    model: AudioVisualModel, inputs: Inputs, streams: Sequence[str], layer: int = -1
 ) -> dict[str, Tensor]:
-    """Averages the tokens of a layer.
+    """Averages the tokens of a layer without the padding.
 
     Args:
         model: The model in evaluation mode.
@@ -49,11 +51,10 @@ def pooled_features(
     model.check_streams(inputs)
     needed = model.encoders if 'fusion' in streams else [name for name in streams if name in model.encoders]
     encoded = {name: model.encoders[name](inputs[name]) for name in needed}
-    features = {
-        name: encoded[name].hidden[layer_index(layer, model.encoders[name].depth, f'the {name} encoder')].mean(dim=1)
-        for name in streams
-        if name != 'fusion'
-    }
+    features = {}
+    for name in (name for name in streams if name != 'fusion'):
+        index = layer_index(layer, model.encoders[name].depth, f'the {name} encoder')
+        features[name] = mean_tokens(encoded[name].hidden[index], encoded[name].padding)
     if 'fusion' in streams:
         features['fusion'] = _fused(model, encoded, layer)
     return {name: features[name] for name in streams}
@@ -68,11 +69,19 @@ def _fused(model: AudioVisualModel, encoded: dict[str, EncoderOutput], layer: in
             blocks = [fusion.blocks[name][layer] for name in fusion.updates]
         elif isinstance(fusion, ConcatFusion):
             blocks = [fusion.blocks[layer]]
+    padding = {name: output.padding for name, output in encoded.items() if output.padding is not None}
     kept: list[Tensor] = []
     handles = [block.register_forward_hook(lambda module, args, output: kept.append(output)) for block in blocks]  # noqa: ARG005
     try:
-        fused = model.fuse(encoded)
+        fused = model.fuse(encoded, padding)
     finally:
         for handle in handles:
             handle.remove()
-    return torch.cat([part.mean(dim=1) for part in (kept or fused.values())], dim=-1)
+    if kept and isinstance(fusion, ConcatFusion):  # the tokens of all streams one after the other
+        whole = {
+            name: output.tokens.new_zeros(output.tokens.shape[:2], dtype=torch.bool) for name, output in encoded.items()
+        }
+        return mean_tokens(kept[0], torch.cat([padding.get(name, whole[name]) for name in fusion.out_dims], dim=1))
+    names = fusion.updates if kept and isinstance(fusion, CrossModalFusion) else fused
+    tokens = kept or fused.values()
+    return torch.cat([mean_tokens(part, padding.get(name)) for name, part in zip(names, tokens)], dim=-1)

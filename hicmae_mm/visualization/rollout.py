@@ -19,13 +19,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hicmae_mm.models.base import AudioVisualModel
+from hicmae_mm.models.encoders.token_ids import TokenIdEncoder
 from hicmae_mm.models.encoders.vit import VisionTransformerEncoder
 from hicmae_mm.models.fusion.concat import ConcatFusion
 from hicmae_mm.models.fusion.cross_modal import CrossModalFusion
 from hicmae_mm.models.layers import Attention
 from hicmae_mm.models.layers.attention import attention_weights
+from hicmae_mm.structures import Inputs, Padded
 
 HEAD_FUSIONS = ('mean', 'max', 'min')
+_ENCODERS = (VisionTransformerEncoder, TokenIdEncoder)
 
 
 class AttentionRecorder:
@@ -66,7 +69,7 @@ class AttentionRecorder:
 
     def _keeper(self, name: str, attend: Callable[..., Tensor]) -> Callable[..., Tensor]:
         def keep(q: Tensor, k: Tensor, v: Tensor, padding_mask: Tensor | None = None) -> Tensor:
-            weights = attention_weights(q.detach().float(), k.detach().float())
+            weights = attention_weights(q.detach().float(), k.detach().float(), padding_mask)
             if self.head_fusion == 'mean':
                 self.weights[name] = weights.mean(dim=1)
             else:
@@ -162,28 +165,29 @@ class Rollout:
 
 
 @torch.no_grad()
-def roll_out_model(model: AudioVisualModel, inputs: Mapping[str, Tensor], head_fusion: str = 'mean') -> Rollout:
+def roll_out_model(model: AudioVisualModel, inputs: Inputs, head_fusion: str = 'mean') -> Rollout:
     """Runs encoders and fusion on all tokens and rolls their attention out.
 
     Args:
         model: The model in evaluation mode.
-        inputs: Normalised input by stream, of every stream of the model.
+        inputs: Normalised input by stream, of every stream of the model. Sequences are of one length.
         head_fusion: See :class:`AttentionRecorder`.
 
     Raises:
-        ValueError: If the attention of an encoder or a fusion is not known, or a stream is missing.
+        ValueError: If the attention of an encoder or a fusion is not known, or a stream is missing or padded.
     """
-    unknown = [
-        type(part).__name__ for part in model.encoders.values() if not isinstance(part, VisionTransformerEncoder)
-    ]
+    unknown = [type(part).__name__ for part in model.encoders.values() if not isinstance(part, _ENCODERS)]
     if model.fusion is not None and not isinstance(model.fusion, (CrossModalFusion, ConcatFusion)):
         unknown.append(type(model.fusion).__name__)
     if unknown:
         raise ValueError(
-            f'the attention of {unknown[0]} cannot be rolled out: expected VisionTransformerEncoder, and '
-            'CrossModalFusion or ConcatFusion'
+            f'the attention of {unknown[0]} cannot be rolled out: expected VisionTransformerEncoder or '
+            'TokenIdEncoder, and CrossModalFusion or ConcatFusion'
         )
     model.check_streams(inputs)
+    padded = [name for name, x in inputs.items() if isinstance(x, Padded) and bool(x.padding.any())]
+    if padded:
+        raise ValueError(f'the clips differ in the length of {padded[0]}: roll out clips of one length at a time')
     with AttentionRecorder(model, head_fusion) as recorder:
         model.fuse({name: encoder(inputs[name]) for name, encoder in model.encoders.items()})
     weights = recorder.weights

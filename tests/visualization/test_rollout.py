@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from hicmae_mm.models.layers import CrossAttention, SelfAttention
 from hicmae_mm.registry import MODELS
+from hicmae_mm.structures import Padded
 from hicmae_mm.visualization.rollout import (
     AttentionRecorder,
     attend,
@@ -163,3 +164,27 @@ def test_what_cannot_be_rolled_out_is_named() -> None:
     model.encoders['audio'] = MODELS.build(encoder_configs()['audio']).patch_embed
     with pytest.raises(ValueError, match='attention of SpectrogramEmbed cannot be rolled out'):
         roll_out_model(model, inputs())
+
+
+def test_padding_gets_no_weight() -> None:
+    torch.manual_seed(0)
+    module, x = SelfAttention(8, 2).eval(), torch.randn(2, 4, 8)
+    padding = torch.tensor([[False, False, True, True], [True] * 4])
+    with torch.no_grad(), AttentionRecorder(module) as recorder:
+        module(x, padding)
+        padded = recorder.weights['']
+        module(x[:1, :2])
+    torch.testing.assert_close(padded[:1, :2, :2], recorder.weights[''])
+    assert not padded[0, :, 2:].any()
+    assert rows_sum_to_one(padded)
+
+
+def test_texts_are_rolled_out_one_length_at_a_time() -> None:
+    words = Padded(torch.tensor([[1, 2, 3], [4, 5, 0]]), torch.tensor([3, 2]))
+    text = dict(type='TokenIdEncoder', num_ids=7, embed_dims=8, num_heads=2, depth=2)
+    model = build(recognizer_config('video') | dict(encoders=dict(text=text))).eval()
+    with pytest.raises(ValueError, match='the clips differ in the length of text'):
+        roll_out_model(model, dict(text=words))
+    rollout = roll_out_model(model, dict(text=Padded(words.values[:1], words.lengths[:1])))
+    assert rollout.relevance('text')['encoder'].shape == (1, 3)
+    assert rows_sum_to_one(rollout.encoders['text'])

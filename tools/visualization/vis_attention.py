@@ -1,4 +1,4 @@
-"""Draws where a model looks and listens: attention rolled out to the frames and the spectrogram.
+"""Draws what a model attends to: attention rolled out to the frames, the spectrogram and the tokens of a text.
 
 python tools/visualization/vis_attention.py CONFIG CHECKPOINT --clip clips/0001.mp4 --out pictures
 
@@ -25,6 +25,7 @@ from hicmae_mm.config.collation import collate_of
 from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.config.overrides import load_config
 from hicmae_mm.models.base import AudioVisualModel
+from hicmae_mm.structures import Padded, Stream
 from hicmae_mm.utils.files import replaced_file
 from hicmae_mm.visualization import save_figure
 from hicmae_mm.visualization.attention import draw_attention
@@ -86,15 +87,23 @@ def what_is_shown(streams: Sequence[str]) -> dict[str, dict[str, str]]:
     }
 
 
+def first_view(values: Stream) -> Stream:
+    """Takes the first view of a clip, without padding."""
+    if isinstance(values, Padded):
+        return Padded(values.values[:1, : int(values.lengths[0])], values.lengths[:1])
+    return values[:1]
+
+
 def draw_clip(model: AudioVisualModel, batch: dict[str, Any], args: argparse.Namespace) -> Path:
     """Writes the picture of a clip's first view."""
     name = str(batch['data_samples'][0].get('sample_id', 'clip'))
     data = model.data_preprocessor(batch, training=False)
-    inputs = {stream: tensor[:1] for stream, tensor in data['inputs'].items()}
+    inputs = {stream: first_view(values) for stream, values in data['inputs'].items()}
     rollout = roll_out_model(model, inputs, args.head_fusion)
     maps: dict[str, dict[str, np.ndarray]] = {
         stream: {
-            kind: values[0].reshape(encoder.grid).cpu().numpy() for kind, values in rollout.relevance(stream).items()
+            kind: values[0].reshape(getattr(encoder, 'grid', (-1,))).cpu().numpy()
+            for kind, values in rollout.relevance(stream).items()
         }
         for stream, encoder in model.encoders.items()
     }

@@ -110,10 +110,15 @@ class CrossAttention(Attention):
         return self.attend(q, k, v, padding_mask)
 
 
-def attention_weights(q: Tensor, k: Tensor) -> Tensor:
+def attention_weights(q: Tensor, k: Tensor, padding_mask: Tensor | None = None) -> Tensor:
     """Returns the softmaxed weights ``(B, H, N, N')`` of queries ``(B, H, N, D / H)`` and keys ``(B, H, N', D / H)``.
 
-    The models never make them: for measurements and pictures.
+    The models never make them: for measurements and pictures. Padding ``(B, N')`` gets the weight 0, unless a clip has
+    nothing else.
     """
-    weights: Tensor = (q * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)).softmax(dim=-1)
+    scores = q * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)
+    if padding_mask is not None:
+        hidden = padding_mask & ~padding_mask.all(dim=1, keepdim=True)
+        scores = scores.masked_fill(hidden[:, None, None], float('-inf'))
+    weights: Tensor = scores.softmax(dim=-1)
     return weights
