@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from hicmae_mm.utils.files import write_text
+from hicmae_mm.utils.files import read_json_object, write_text
 
 _PR_SET_PDEATHSIG = 1  # constant of prctl in Linux
 GRACE_SECONDS = 20
@@ -79,7 +79,7 @@ class StepMarks:
     def read(self, step: Step) -> dict[str, Any]:
         """Reads the mark: ``identity``, ``command`` and, after the end, ``seconds``. It is empty before the start."""
         mark = self.mark_of(step)
-        return json.loads(mark.read_text()) if mark.is_file() else {}
+        return read_json_object(mark, 'delete it, and the step runs again') if mark.is_file() else {}
 
     def is_finished(self, step: Step) -> bool:
         """Tells whether the step was finished with the same identity, and its outputs still exist."""

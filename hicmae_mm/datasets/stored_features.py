@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -12,9 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hicmae_mm.datasets.arrays import load_array
 from hicmae_mm.datasets.tables import import_parquet
+from hicmae_mm.utils.files import read_json_object
 
+FORMATS = ('parquet', 'npy', 'per-clip')
 INFO_FILE, INDEX_FILE, PARQUET_FILE = 'features.json', 'index.csv', 'features.parquet'
+_FIX = 'extract the features again (extract_features.py --force)'
 
 
 class Column(NamedTuple):
@@ -44,11 +47,20 @@ def read_info(folder: str | Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: If the folder has no features, or their extraction has not finished.
+        ValueError: If the file is damaged.
     """
     path = Path(folder) / INFO_FILE
     if not path.is_file():
         raise FileNotFoundError(f'{path} does not exist; extract_features.py writes it last: has it finished?')
-    content: dict[str, Any] = json.loads(path.read_text(encoding='utf-8'))
+    content = read_json_object(path, _FIX)
+    columns = content.get('columns')
+    if content.get('format') not in FORMATS or not isinstance(columns, dict):
+        raise ValueError(
+            f'{path}: expected the columns, and a format of {FORMATS}, got {content.get("format")!r}; {_FIX}'
+        )
+    for name, facts in columns.items():
+        if not isinstance(facts, dict) or not {'dtype', 'shape', 'is_ragged'} <= set(facts):
+            raise ValueError(f'{path}: the column {name!r} must have dtype, shape and is_ragged; {_FIX}')
     return content
 
 
@@ -119,10 +131,16 @@ def _blocks(folder: Path, info: dict[str, Any], names: list[str]) -> Iterator[di
         yield _per_clip_columns(folder, info, names)
         return
     pa, pq = import_parquet()
-    with pq.ParquetFile(folder / PARQUET_FILE) as file:
-        for group in range(file.num_row_groups):
-            table = file.read_row_group(group, columns=names)
-            yield {name: _from_arrow(pa, table.column(name), info['columns'][name]) for name in names}
+    path = folder / PARQUET_FILE
+    try:
+        with pq.ParquetFile(path) as file:
+            for group in range(file.num_row_groups):
+                table = file.read_row_group(group, columns=names)
+                yield {name: _from_arrow(pa, table.column(name), info['columns'][name]) for name in names}
+    except FileNotFoundError:
+        raise FileNotFoundError(f'{path} does not exist; {_FIX}') from None
+    except (pa.ArrowException, AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+        raise ValueError(f'{path} is damaged, or does not fit {INFO_FILE} ({error}); {_FIX}') from error
 
 
 def _from_arrow(pa: ModuleType, chunks: Any, facts: dict[str, Any]) -> Column:
@@ -144,16 +162,27 @@ def _indexed_columns(
     folder: Path, info: Mapping[str, Any], names: Sequence[str], load: Callable[[str, Sequence[str]], Column]
 ) -> dict[str, Column]:
     """Reads columns of the index file itself, and others by a function of their name and the names of all clips."""
-    with (folder / INDEX_FILE).open(encoding='utf-8', newline='') as file:
+    path = folder / INDEX_FILE
+    with path.open(encoding='utf-8', newline='') as file:
         lines = list(csv.reader(file))
+    if not lines or any(len(line) != len(lines[0]) for line in lines):
+        raise ValueError(f'{path} has no header, or lines of different lengths; {_FIX}')
     index = dict(zip(lines[0], zip(*lines[1:])))
     found = {}
     for name in names:
         kind = info['columns'][name]['dtype']
-        if name in index:
-            found[name] = Column(np.array(index[name]).astype(str if kind == 'str' else kind))
-        else:
-            found[name] = load(name, index.get('sample_id', ()))
+        try:
+            found[name] = (
+                Column(np.array(index[name]).astype(str if kind == 'str' else kind))
+                if name in index
+                else load(name, index.get('sample_id', ()))
+            )
+        except (TypeError, ValueError, EOFError) as error:
+            raise ValueError(f'{folder}: the column {name!r} cannot be read ({error}); {_FIX}') from error
+        offsets = found[name].offsets
+        count = len(found[name].values) if offsets is None else len(offsets) - 1
+        if count != len(lines) - 1:
+            raise ValueError(f'{folder}: {name!r} is of {count} clips, {INDEX_FILE} of {len(lines) - 1}; {_FIX}')
     return found
 
 
@@ -161,7 +190,7 @@ def _npy_columns(folder: Path, info: dict[str, Any], names: list[str]) -> dict[s
     def load(name: str, sample_ids: Sequence[str]) -> Column:  # noqa: ARG001
         values = np.load(folder / f'{name}.npy', mmap_mode='r' if info['num_rows'] else None)
         is_ragged = info['columns'][name]['is_ragged']
-        return Column(values, np.load(folder / f'{name}_offsets.npy') if is_ragged else None)
+        return Column(values, load_array(folder / f'{name}_offsets.npy') if is_ragged else None)
 
     return _indexed_columns(folder, info, names, load)
 
@@ -185,7 +214,7 @@ def _per_clip_columns(folder: Path, info: Mapping[str, Any], names: Sequence[str
     def load(name: str, sample_ids: Sequence[str]) -> Column:
         is_ragged = info['columns'][name]['is_ragged']
         path = folder / feature_folder(name, is_ragged)
-        values = [np.load(path / clip_file(sample_id)) for sample_id in sample_ids]
+        values = [load_array(path / clip_file(sample_id)) for sample_id in sample_ids]
         if is_ragged:
             return Column(np.concatenate(values), np.cumsum([0, *map(len, values)]))
         return Column(np.stack(values))

@@ -15,6 +15,7 @@ from hicmae_mm.datasets.stored_features import INFO_FILE
 from hicmae_mm.features.data import annotated_datasets
 from hicmae_mm.features.weights import weights_sha256
 from hicmae_mm.models.base import AudioVisualModel
+from hicmae_mm.utils.files import read_json_object
 
 ROWS = '_rows'  # ending of the column with the number of stored rows of each view
 
@@ -70,9 +71,14 @@ def read_cache(folder: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: If there is none, or it is not complete.
+        ValueError: If it is damaged.
     """
     path = folder / INFO_FILE
     if not path.is_file():
         raise FileNotFoundError(f'{path} does not exist: has tools/cache_encoders.py finished?')
-    content: dict[str, Any] = json.loads(path.read_text(encoding='utf-8'))
+    fix = 'run tools/cache_encoders.py --force'
+    content = read_json_object(path, fix)
+    settings, layouts = content.get('settings'), content.get('layouts')
+    if not isinstance(settings, dict) or 'pipelines' not in settings or not isinstance(layouts, dict):
+        raise ValueError(f'{path} does not describe a cache: expected settings with pipelines, and layouts; {fix}')
     return content

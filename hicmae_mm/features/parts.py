@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hicmae_mm.datasets.stored_features import INDEX_FILE, INFO_FILE, PARQUET_FILE, Column
-from hicmae_mm.utils.files import write_text
+from hicmae_mm.utils.files import read_json_object, write_text
 
 PARTS_FOLDER, SETTINGS_FILE, BAD_FILE = 'parts', 'settings.json', 'bad_clips.json'
 OUTPUTS = (INFO_FILE, BAD_FILE, PARQUET_FILE, INDEX_FILE)
@@ -214,7 +214,7 @@ def claim(folder: Path, settings: Mapping[str, Any], force: bool) -> bool:
         ValueError: If the folder has features of other settings, or other files.
     """
     path, wanted = folder / SETTINGS_FILE, json.loads(json.dumps(settings))
-    found = json.loads(path.read_text(encoding='utf-8')) if path.exists() else {}
+    found = read_json_object(path) if path.exists() else {}
     is_own = found.get('made_by') == MADE_BY
     if is_own and force:
         PartFolder(folder, 0, 1).remove()

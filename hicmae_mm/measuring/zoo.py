@@ -77,12 +77,14 @@ def read_records(path: Path) -> dict[str, Record]:
         ValueError: If a line is no measurement.
     """
     records: dict[str, Record] = {}
-    lines = path.read_text(encoding='utf-8').splitlines() if path.is_file() else []
+    lines = path.read_text(encoding='utf-8').splitlines() if path.exists() else []
     for number, line in enumerate(lines, start=1):
         try:
             record = json.loads(line)
             records[record['name']] = record
-        except (json.JSONDecodeError, TypeError, KeyError) as error:
+            if not {'digest', 'date'} <= set(record):
+                raise KeyError('digest')
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise ValueError(f'{path}, line {number}: no measurement of zoo.py; delete the line or the file') from error
     return records
 

@@ -7,6 +7,7 @@ import csv
 import errno
 import fcntl
 import io
+import json
 import os
 import re
 import secrets
@@ -243,6 +244,30 @@ def check_temporary_folder() -> None:
     except OSError as error:
         text = f'no temporary file can be written there, TMPDIR selects another folder: {error.strerror}'
         raise OSError(error.errno, text, folder) from error
+
+
+def read_json_object(path: Path, fix: str = '', most_bytes: int = 1 << 26) -> dict[str, Any]:
+    """Reads a JSON file that holds an object, as the settings and reports of this package do.
+
+    Args:
+        path: The file.
+        fix: What to do if it is damaged, for the message.
+        most_bytes: Largest size that is read.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no regular file, too large, no JSON, or no object.
+        OSError: If it cannot be read.
+    """
+    text = read_regular(path, most_bytes)
+    ending = f'; {fix}' if fix else ''
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f'{path} is not JSON ({error}){ending}') from error
+    if not isinstance(content, dict):
+        raise ValueError(f'{path} must hold a JSON object, and holds a {type(content).__name__}{ending}')
+    return content
 
 
 def read_regular(path: Path, most_bytes: int) -> bytes:

@@ -12,6 +12,7 @@ from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -62,6 +63,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error('--jobs must be at least 1, and --resamples at least 100')
     if args.levels and len(args.degradations or ()) != 1:
         parser.error('--levels needs exactly one name in --degradations, whose levels they are')
+    if args.levels and not all(map(math.isfinite, args.levels)):
+        parser.error(f'--levels are finite numbers, got {args.levels}')
+    if args.noise is not None and not args.noise.is_dir():
+        parser.error(f'--noise {args.noise} is not a folder')
     args.noise = None if args.noise is None else args.noise.resolve()
     args.out_dir = args.out_dir or Path('work_dirs') / f'{Path(args.config).stem}_robustness'
     return args

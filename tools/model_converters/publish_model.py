@@ -9,7 +9,6 @@ from __future__ import annotations
 from hicmae_mm.commands.command_line import ArgumentParser, command, point_elsewhere
 
 import argparse
-import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -21,6 +20,7 @@ from hicmae_mm.checkpoints.loading import read_checkpoint
 from hicmae_mm.config.facts import checkpoint_meta
 from hicmae_mm.engine.hooks.checkpoint import VALIDATED_EPOCH
 from hicmae_mm.measuring.metafile import read_metafile, record_weights, write_metafile
+from hicmae_mm.utils.files import read_json_object
 
 KEPT = ('epoch', 'iter', 'seed', 'mmengine_version', 'sources', 'base')
 NOT_METRICS = ('data_time', 'time', 'epoch', 'iter', 'step')
@@ -71,9 +71,7 @@ def read_metrics(path: Path) -> dict[str, float]:
         FileNotFoundError: If there is no such file.
         ValueError: If it is no JSON, or no dictionary.
     """
-    content = json.loads(path.read_text(encoding='utf-8'))
-    if not isinstance(content, dict):
-        raise ValueError(f'{path} holds no dictionary of metrics')
+    content = read_json_object(path, 'name a file of tools/test.py --out')
     numbers = {name: value for name, value in content.items() if isinstance(value, (int, float))}
     return {name: float(value) for name, value in numbers.items() if name not in NOT_METRICS}
 

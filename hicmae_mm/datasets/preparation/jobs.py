@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from hicmae_mm.datasets.preparation.pool import Failure, run_parallel
-from hicmae_mm.utils.files import exclusive, write_text
+from hicmae_mm.utils.files import exclusive, read_json_object, write_text
 
 JOURNAL_FILE = 'journal.jsonl'
 SETTINGS_FILE = 'settings.json'
@@ -161,7 +161,7 @@ def _claim(out_dir: Path, settings: Mapping[str, Any], force: bool) -> None:
     path = out_dir / SETTINGS_FILE
     wanted = json.loads(json.dumps(settings))
     if path.exists() and not force:
-        found = json.loads(path.read_text(encoding='utf-8'))
+        found = read_json_object(path, 'delete it, or force everything to be made again')
         if found != wanted:
             raise ValueError(
                 f'{out_dir} was made with other settings ({found}), asked for {wanted}: choose another folder, or '

@@ -36,6 +36,7 @@ class ListedClip:
         streams: Streams that it has, unless the list says otherwise (JSON) both.
         speaker: Speaker that the list names (JSON); None means nobody.
         others: Columns without a fixed meaning, such as words and features.
+        span: Start and end (seconds) of the clip in its files; None means the whole files.
     """
 
     index: int
@@ -46,6 +47,7 @@ class ListedClip:
     streams: tuple[str, ...] = STREAMS
     speaker: str | None = None
     others: Mapping[str, Any] = field(default_factory=dict)
+    span: tuple[float, float] | None = None
 
     @property
     def name(self) -> str:
@@ -88,7 +90,7 @@ def list_clips(
         streams = tuple(name for name in record.get('streams', STREAMS) if name not in absent)
         position, label, speaker = record['position'], record['label'], record.get('speaker')
         others = record.get('columns', {})
-        clips.append(ListedClip(index, position, paths, columns, label, streams, speaker, others))
+        clips.append(ListedClip(index, position, paths, columns, label, streams, speaker, others, record.get('span')))
     return clips, metainfo
 
 

@@ -118,7 +118,9 @@ class CheckClip:
             MediaError: If a frame or a span of sound cannot be read.
         """
         paths = {stream: None if path is None else str(path) for stream, path in clip.paths.items()}
-        info = dict(streams=tuple(streams), video_path=paths['video'], audio_path=paths['audio'])
+        info: dict[str, Any] = dict(streams=tuple(streams), video_path=paths['video'], audio_path=paths['audio'])
+        if clip.span is not None:
+            info['span'] = clip.span
         has_times = paths['video'] is None or not Path(paths['video']).is_dir() or self.frame_folder_fps is not None
         mode = 'pretrain' if not clip.labels and has_times else 'train'
         with seeded(clip.index):

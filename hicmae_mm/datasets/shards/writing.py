@@ -21,7 +21,7 @@ from webdataset import TarWriter
 from hicmae_mm.datasets.preparation.pool import Failure, run_parallel
 from hicmae_mm.datasets.shards.index import INDEX_FILE, ShardRecord, index_text
 from hicmae_mm.datasets.shards.packing import ClipPacker, ListedClip
-from hicmae_mm.utils.files import exclusive, replaced_file, write_text
+from hicmae_mm.utils.files import exclusive, read_json_object, replaced_file, write_text
 
 JOURNAL_FILE, REPORT_FILE, SETTINGS_FILE = 'journal.jsonl', 'report.json', 'settings.json'
 _NUM_PROBES = 16  # clips that tell how large one is
@@ -129,7 +129,7 @@ def _claim(plan: PackingPlan, out_dir: Path, num_workers: int, force: bool) -> i
     """Makes the folder one of these settings; returns the clips of a shard."""
     path, wanted = out_dir / SETTINGS_FILE, plan.settings()
     if path.exists() and not force:
-        found = json.loads(path.read_text(encoding='utf-8'))
+        found = read_json_object(path, 'make the shards again by --force')
         different = [key for key, value in wanted.items() if found.get(key) != value]
         if different:
             changes = ', '.join(f'{key}: {found.get(key)} there, {wanted[key]} asked for' for key in different)

@@ -16,7 +16,7 @@ from hicmae_mm.datasets.synthetic.conversations import plan_conversations
 from hicmae_mm.datasets.synthetic.transcripts import VOCABULARY, make_transcript
 from hicmae_mm.datasets.synthetic.voices import SAMPLE_RATE_HZ
 from hicmae_mm.datasets.writers import write_video, write_wav
-from hicmae_mm.utils.files import write_text
+from hicmae_mm.utils.files import read_json_object, write_text
 
 EMOTIONS = tuple(EXPRESSION_AND_STYLE)
 SETTINGS_FILE = 'corpus.json'
@@ -143,7 +143,7 @@ def _claim_folder(out_dir: Path, config: CorpusConfig, force: bool) -> None:
     settings = {'generator_version': _GENERATOR_VERSION, **asdict(config)}
     path = out_dir / SETTINGS_FILE
     if path.exists() and not force:
-        found = json.loads(path.read_text())['settings']
+        found = read_json_object(path, 'make the corpus again by --force').get('settings')
         if found != settings:
             raise ValueError(
                 f'{out_dir} has a corpus of other settings ({found}), asked for {settings}: '

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from hicmae_mm.datasets.arrays import load_array
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.readers.folders import numeric_order
 from hicmae_mm.datasets.stored_features import INFO_FILE, open_stored_feature
@@ -126,11 +127,9 @@ def load_feature_file(path: Path) -> np.ndarray:
     if not path.is_file():
         raise FileNotFoundError(f'the feature {path} does not exist')
     try:
-        array = np.load(path, allow_pickle=False)
+        array = load_array(path)
     except (ValueError, OSError, EOFError) as error:
         raise MediaError(f'{path}: not a .npy file that can be read ({error}); extract it again') from error
-    if not isinstance(array, np.ndarray):
-        raise MediaError(f'{path}: expected one array in a .npy file, got an archive')
     return array.squeeze(0) if array.ndim == 3 and len(array) == 1 else array  # a batch of one clip
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from hicmae_mm.datasets.arrays import load_array
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.text_files import read_text, text_lines
 from hicmae_mm.datasets.transforms.sources import cell_of, path_below
@@ -98,6 +99,10 @@ def _as_targets(values: Any) -> np.ndarray:
         raise MediaError(f'rows of targets must have one length ({error})') from error
     if targets.dtype.kind not in 'biuf' or targets.ndim not in (1, 2) or not targets.size:
         raise MediaError(f'expected numbers (T,) or (T, D) as targets, got {targets.dtype} {targets.shape}')
+    if not np.isfinite(targets).all():
+        raise MediaError(
+            'the targets of frames are not all finite numbers; write the value of ignore where one is missing'
+        )
     return targets.astype(np.float32 if targets.dtype.kind == 'f' else np.int64)
 
 
@@ -106,8 +111,7 @@ def _read(path: Path) -> np.ndarray:
         raise FileNotFoundError(f'the targets {path} do not exist')
     try:
         if path.suffix.lower() == '.npy':
-            array: np.ndarray = np.load(path, allow_pickle=False)
-            return array
+            return load_array(path)
         return _read_text(path)
     except (ValueError, OSError, EOFError) as error:
         raise MediaError(f'{path}: targets of frames cannot be read ({error})') from error

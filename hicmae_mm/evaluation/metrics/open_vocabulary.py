@@ -80,6 +80,8 @@ class OpenVocabularyMetric(PerSampleMetric):
             result = dict(identity(sample), truth=self._truth(sample), predicted=self._predicted(sample))
             if self.wheels is None:
                 found = _of_clip(self.groups, sample, 'groups')
+                if not isinstance(found, (str, list, tuple)):
+                    raise ValueError(f'the groups of a clip are lists of words, or text, got {found!r}')
                 result['groups'] = as_groups(found) if isinstance(found, str) else [as_words(group) for group in found]
             self.results.append(result)
 

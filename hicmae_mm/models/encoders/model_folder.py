@@ -78,7 +78,7 @@ def read_model_config(path: str | None, changes: Mapping[str, Any] | None) -> An
         return auto.for_model(**changes)
     except _OtherModelError:
         raise
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except Exception as error:  # transformers checks the values with classes of errors of its own
         raise ValueError(f'{source}: not the config of a known model ({_one_line(error)})') from error
 
 

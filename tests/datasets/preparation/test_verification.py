@@ -79,6 +79,16 @@ def test_every_kind_of_defect_is_found(media: MediaFolder) -> None:
     assert problems_of(ann_file, silent_peak_db=-5.0)[0] == [('silent', 'audio')]
 
 
+def test_spans_are_read(media: MediaFolder) -> None:
+    media.video('good.mp4', num_frames=25)
+    ann_file = media.root / 'spans.csv'
+    ann_file.write_text('video,audio,label,start,end\ngood.mp4,-,0,0.2,0.6\ngood.mp4,-,0,100,101\n')
+    clean, beyond = findings_of(ann_file, CheckClip())
+    assert clean.problems == []
+    assert [problem[0] for problem in beyond.problems] == ['broken']
+    assert 'no frame lies within 100 s to 101 s' in beyond.problems[0][2]
+
+
 def test_what_is_measured(media: MediaFolder) -> None:
     media.video('good.mp4', num_frames=50, fps=25)
     media.wav('good.wav', media.tone(1.9))
