@@ -130,3 +130,5 @@ def test_what_is_missing_is_named(corpus: Path, tmp_path: Path, capsys) -> None:
     assert 'video5_left' in capsys.readouterr().err
     assert main([str(tmp_path / 'elsewhere'), '--out-dir', str(tmp_path / 'lists')]) == 1
     assert 'has no annotations of VA, EXPR, AU, MTL' in capsys.readouterr().err
+    assert main([str(corpus), '--out-dir', str(tmp_path / 'lists'), '--streams', 'audio']) == 1
+    assert 'Aff-Wild2 has no lists of sound: leave --streams out' in capsys.readouterr().err

@@ -114,7 +114,9 @@ def test_tables_of_other_programs_and_leftovers_change_nothing(
 
 @pytest.mark.parametrize('stream', ['video', 'audio'])
 @corpus_case
-def test_one_stream_is_enough(case: CorpusCase, stream: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_one_stream_is_enough(
+    case: CorpusCase, stream: str, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root, main = tmp_path / 'corpus', load_converter(case.converter).main
     case.write(root)
     if stream not in case.streams:
@@ -139,6 +141,12 @@ def test_one_stream_is_enough(case: CorpusCase, stream: str, tmp_path: Path, cap
             expected = [[row[0], '-'] if stream == 'video' else ['-', row[1]] for row in rows]
             found = [row[:2] for row in one[fold][part]]
             assert [row for row in found if row in expected] == expected
+    expected = {row[column] for rows in one[next(iter(one))].values() for row in rows}
+    for record in records(case, tmp_path / 'one', monkeypatch, streams=(stream,)):
+        assert record['streams'] == (stream,)
+        path = record[f'{stream}_path']
+        assert path in expected
+        assert Path(path).exists()
     victim = Path(min(media[column]))
     victim.rename(tmp_path / victim.name)
     capsys.readouterr()
@@ -148,15 +156,15 @@ def test_one_stream_is_enough(case: CorpusCase, stream: str, tmp_path: Path, cap
         assert '--allow-missing' in case.arguments or read_lists(tmp_path / 'one') != one
 
 
-def records(case: CorpusCase, lists: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+def records(case: CorpusCase, lists: Path, monkeypatch: pytest.MonkeyPatch, **options: object) -> list[dict[str, Any]]:
     """What the pipeline of the corpus's config starts from."""
     monkeypatch.setenv(case.root_variable, str(lists))
     for name, value in case.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv('FOLD', raising=False)
     dataset = Config.fromfile(configs_root() / f'{case.config}.py').train_dataloader.dataset
-    built = DATASETS.build(dataset | dict(pipeline=[]))
-    keys = ('video_path', 'audio_path', 'gt_label', 'gt_values', 'columns', 'sample_id')
+    built = DATASETS.build(dataset | dict(pipeline=[], **options))
+    keys = ('video_path', 'audio_path', 'gt_label', 'gt_values', 'columns', 'sample_id', 'streams')
     infos = [built.get_data_info(index) for index in range(len(built))]
     return [{key: info[key] for key in keys if key in info} for info in infos]
 

@@ -96,3 +96,18 @@ def test_what_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], old
     path.unlink()
     assert convert(root, tmp_path / 'lists') == 1
     assert 'has no train_sent_emo.csv' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('stream', ['video', 'audio'])
+def test_one_stream_is_enough(stream: str, tmp_path: Path) -> None:
+    root, lists = tmp_path / 'MELD.Raw', tmp_path / 'lists'
+    write(root)
+    assert convert(root, lists, '--streams', stream) == 0
+    other = {'video': 'audio', 'audio': 'video'}[stream]
+    for part, count in (('train', 3), ('dev', 1), ('test', 1)):
+        assert {row[other] for _, row in read_table(lists / 'fold1' / f'{part}.csv')} == {'-'}
+        dataset = MELD(f'fold1/{part}.csv', [], data_root=str(lists), streams=(stream,))
+        assert len(dataset) == count
+        for record in map(dataset.get_data_info, range(count)):
+            assert record['streams'] == (stream,)
+            assert Path(record[f'{stream}_path']).is_file()

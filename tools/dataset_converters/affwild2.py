@@ -20,6 +20,7 @@ from collections.abc import Sequence
 
 from hicmae_mm.datasets.conversion import converter_parser, run_converter
 from hicmae_mm.datasets.conversion.frame_windows import FrameMedia, Windows, write_challenge
+from hicmae_mm.datasets.conversion.media import chosen_streams
 from hicmae_mm.datasets.corpora.affwild2 import CHALLENGES, find_annotations, read_annotations
 
 
@@ -28,10 +29,12 @@ def convert(args: argparse.Namespace) -> None:
 
     Raises:
         FileNotFoundError: If there are no annotations, or the pictures of a video are missing.
-        ValueError: If an annotation is malformed.
+        ValueError: If an annotation is malformed, or sound is requested.
     """
     if not args.data_root.is_dir():
         raise FileNotFoundError(f'DATA_ROOT {args.data_root} is not a folder')
+    if chosen_streams(args) != ('video',):
+        raise ValueError('labels belong to pictures, so Aff-Wild2 has no lists of sound: leave --streams out')
     windows = Windows(args.window, args.overlap)
     media = FrameMedia(args.data_root.resolve() / args.video_dir, args.video_suffix, args.fps)
     found = find_annotations(args.data_root, args.challenges)
