@@ -92,7 +92,7 @@ def video_times(sample: EmotionDataSample, num_views: int, num_steps: int) -> np
 def spectrogram_times(sample: EmotionDataSample, num_views: int, num_steps: int, num_frames: int) -> np.ndarray:
     """Returns the start of every spectrogram step in every view, ``(V, T)`` seconds.
 
-    NaN behind the end of the sound.
+    It is NaN after the end of the sound.
     """
     spans = np.asarray(sample.get('audio_seconds'))  # (temporal views, start and end)
     times = spans[:, :1] + np.arange(num_steps) * num_frames / num_steps * FRAME_SHIFT_MS / 1000
@@ -107,7 +107,7 @@ def waveform_times(
     sample_rate_hz: int,
     token_seconds: float | None,
 ) -> np.ndarray:
-    """Returns the start of every token of whole waveforms, ``(V, T)`` seconds; it is NaN behind the end."""
+    """Returns the start of every token of whole waveforms, ``(V, T)`` seconds; it is NaN after the end."""
     lengths = np.full(len(num_tokens), stream.shape[-1])
     if isinstance(stream, Padded):
         lengths = stream.lengths[rows].cpu().numpy()

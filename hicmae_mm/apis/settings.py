@@ -78,7 +78,7 @@ def check_options(backend: str, missing_streams: str | None, frame_rate_hz: floa
     """Refuses options of the inferencer that have no meaning.
 
     Raises:
-        ValueError: If the message names the option.
+        ValueError: If an option has an unknown value. The message names the option.
     """
     if backend not in BACKENDS:
         raise ValueError(f'backend must be one of {BACKENDS}, got {backend!r}')
@@ -123,7 +123,7 @@ def check_positive(**seconds: float | None) -> None:
     """Refuses lengths that are not above 0.
 
     Raises:
-        ValueError: If the message names the argument.
+        ValueError: If a length is not above 0. The message names the argument.
     """
     for name, value in seconds.items():
         if value is not None and not value > 0:

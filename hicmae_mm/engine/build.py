@@ -1,4 +1,4 @@
-"""Build a runner from a config that has been checked."""
+"""Checks a config and builds a runner from it."""
 
 from __future__ import annotations
 

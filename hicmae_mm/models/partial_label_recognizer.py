@@ -1,4 +1,4 @@
-"""A recognizer that learns from sets of candidate labels, by itself and a moving average of itself."""
+"""Defines a recognizer that learns from sets of candidate labels, by itself and a moving average of itself."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hicmae_mm.structures import EmotionDataSample, Inputs, Padded, Presence, as
 
 @MODELS.register_module()
 class PartialLabelRecognizer(AudioVisualRecognizer):
-    """A recognizer for noisy partial labels: each clip has candidate classes, and even these may lack the true one.
+    """Learns from noisy partial labels: each clip has candidate classes, and even these may lack the true one.
 
     Sources: ARNet and ALIM (Lian et al., 2023), on the network of PiCO (Wang et al., 2022). The head is trained on a
     target over the candidates, which ``refinement`` moves from step to step. ``contrast`` draws embeddings of clips
@@ -53,7 +53,7 @@ class PartialLabelRecognizer(AudioVisualRecognizer):
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: Another head, or a refinement without contrast.
+        ValueError: If the head is another one, or there is a refinement without contrast.
 
     Example:
         >>> import torch
@@ -120,13 +120,14 @@ class PartialLabelRecognizer(AudioVisualRecognizer):
         present: Mapping[str, Tensor | Presence] | None = None,
         mode: str = 'tensor',
     ) -> dict[str, Tensor] | list[EmotionDataSample] | Tensor:
-        """MMEngine's three modes; see :meth:`AudioVisualRecognizer.forward`.
+        """Runs one of MMEngine's three modes; see :meth:`AudioVisualRecognizer.forward`.
 
         In mode ``'loss'``, returns ``loss_labels``, ``loss_contrast`` and ``loss_mixup``, as far as they are in use,
         and moves the state: targets, prototypes, queue, and the network of the keys.
 
         Raises:
-            ValueError: See :meth:`AudioVisualRecognizer.forward`; clips with different numbers of views.
+            ValueError: If :meth:`AudioVisualRecognizer.forward` refuses the input, or clips have different numbers of
+                views.
         """
         if mode != 'loss' or not data_samples:
             return super().forward(inputs, data_samples, present, mode)
@@ -153,24 +154,24 @@ class PartialLabelRecognizer(AudioVisualRecognizer):
 
     @property
     def _further_views(self) -> Sequence[int]:
-        """Views behind the first one whose scores the refinement needs."""
+        """Returns the views after the first one whose scores the refinement needs."""
         return () if self.refinement is None else self.refinement.views[1:]
 
     def _predict(self, inputs: Inputs, present: Mapping[str, Presence]) -> tuple[Tensor, Tensor]:
-        """Features ``(B, D)`` and logits ``(B, C)`` of one view."""
+        """Computes features ``(B, D)`` and logits ``(B, C)`` of one view."""
         features = self.extract_features(inputs, present)
         assert isinstance(features, Tensor)
         return features, self.head(features).float()
 
     @torch.no_grad()
     def _score(self, views: _Views, view: int) -> ViewScores:
-        """Scores of a view that is not learned from."""
+        """Computes the scores of a view that is not learned from."""
         assert self.contrast is not None
         features, logits = self._predict(*views.get(view))
         return ViewScores(logits.softmax(dim=1), self.contrast.bank.scores(self.contrast.embed(features)))
 
     def _contrast_loss(self, queries: Tensor, keys: Tensor, scores: Tensor, candidates: Tensor) -> Tensor:
-        """Loss of queries and keys ``(B, D)``; then moves prototypes and queue."""
+        """Computes the loss of queries and keys ``(B, D)``; then moves prototypes and queue."""
         assert self.contrast is not None
         importance: float | Tensor = 0.0 if self.refinement is None else self.refinement.importance
         labels = self.contrast.bank.pseudo_labels(scores, candidates, importance)
@@ -198,7 +199,7 @@ class PartialLabelRecognizer(AudioVisualRecognizer):
         return self.contrast.embed(features, self.key_projector)
 
     def _mixup_loss(self, inputs: Inputs, present: Mapping[str, Presence], target: Tensor) -> Tensor:
-        """Loss of clips that are mixed with each other, against targets that are mixed alike."""
+        """Computes the loss of clips that are mixed with each other, against targets that are mixed alike."""
         assert isinstance(self.head, ClassificationHead)
         share = float(np.random.beta(self.mixup_alpha, self.mixup_alpha))
         share = max(share, 1 - share)
@@ -217,7 +218,7 @@ class PartialLabelRecognizer(AudioVisualRecognizer):
 
 
 class _Views:
-    """The views of the clips of a batch, which are neighbouring rows.
+    """Holds the views of the clips of a batch, which are neighbouring rows.
 
     Args:
         inputs: Input by stream, ``(B * num_views, ...)``.
@@ -230,10 +231,10 @@ class _Views:
         self.present = {name: as_presence(value, name) for name, value in (present or {}).items()}
 
     def get(self, view: int) -> tuple[Inputs, dict[str, Presence]]:
-        """Inputs ``(B, ...)`` of a view, and which clips have the streams that some lack.
+        """Returns the inputs ``(B, ...)`` of a view, and which clips have the streams that some lack.
 
         Raises:
-            ValueError: The clips have fewer views.
+            ValueError: If the clips have fewer views.
         """
         if view >= self.num_views:
             raise ValueError(
@@ -256,10 +257,10 @@ class _Views:
 
 
 def _num_views(data_samples: Sequence[EmotionDataSample]) -> int:
-    """Number of views that all clips have.
+    """Returns the number of views that all clips have.
 
     Raises:
-        ValueError: They differ.
+        ValueError: If clips have different numbers of views.
     """
     counts = {int(sample.get('num_views', 1)) for sample in data_samples}
     if len(counts) > 1:
@@ -268,10 +269,10 @@ def _num_views(data_samples: Sequence[EmotionDataSample]) -> int:
 
 
 def annotated_candidates(data_samples: Sequence[EmotionDataSample], num_classes: int) -> Tensor:
-    """Candidates of the annotation, ``(B, C)`` bool: a set, the classes of a distribution, or one class.
+    """Returns the candidates of the annotation, ``(B, C)`` bool: a set, the classes of a distribution, or one class.
 
     Raises:
-        ValueError: A clip has no label.
+        ValueError: If a clip has no label.
     """
     rows = []
     for sample in data_samples:

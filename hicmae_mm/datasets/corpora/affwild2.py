@@ -1,4 +1,4 @@
-"""Aff-Wild2 (Kollias and Zafeiriou, 2019) as in the ABAW challenges: videos with labels of every frame."""
+"""Reads Aff-Wild2 (Kollias and Zafeiriou, 2019) as in the ABAW challenges: videos with labels of every frame."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CLASSES = ('neutral', 'anger', 'disgust', 'fear', 'happiness', 'sadness', 'surp
 
 @DATASETS.register_module()
 class AffWild2(AudioVisualDataset):
-    """Aff-Wild2, with labels of frames; see :class:`AudioVisualDataset` for the arguments.
+    """Loads Aff-Wild2 with labels of frames. See :class:`AudioVisualDataset` for the arguments.
 
     The labels of a video are in files that columns of the table name; ``LoadFrameTargets`` reads them. A frame without
     label has the expression -1, action units of -1, and valence and arousal of -5.
@@ -59,7 +59,7 @@ _HEADERS = dict(VA=DIMENSIONS, EXPR=EXPRESSIONS, AU=ACTION_UNITS, MTL=('image', 
 
 @dataclass(frozen=True)
 class VideoLabels:
-    """Labels of a video, a row for each annotated frame.
+    """Stores the labels of a video, with a row for each annotated frame.
 
     Attributes:
         name: Name of the video, such as ``1-30-1280x720`` or ``video5_left``.

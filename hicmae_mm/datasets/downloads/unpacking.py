@@ -43,7 +43,8 @@ def _check(members: list[zipfile.ZipInfo], archive: Path) -> None:
     """Refuses an archive that is no plain collection of files.
 
     Raises:
-        ValueError: If the message names the member.
+        ValueError: If the archive is too large, or a member is no plain file of the folder. The message names the
+            member.
     """
     if len(members) > MOST_MEMBERS:
         raise ValueError(f'{archive} has {len(members)} members, at most {MOST_MEMBERS} are unpacked')

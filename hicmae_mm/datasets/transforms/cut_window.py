@@ -1,4 +1,4 @@
-"""A window of a long recording whose streams are sequences of features."""
+"""Cuts a window out of a long recording whose streams are sequences of features."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ class CutWindow(BaseTransform):
         self.sequences, self.first, self.count, self.max_missing = tuple(sequences), first, count, max_missing
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Cuts.
+        """Cuts the window out of the sequences and the targets.
 
         Raises:
-            MediaError: A sequence or a target has too few rows.
-            ValueError: The list lacks a column, or it has no whole number.
+            MediaError: If a sequence or a target has too few rows.
+            ValueError: If the list lacks a column, or the column does not contain a whole number.
         """
         first, count = (self._number(results, name) for name in (self.first, self.count))
         for name in self.sequences:

@@ -46,7 +46,8 @@ class CheckpointHook(MMEngineCheckpointHook):
         save_last: Whether to save after the last epoch, independently of ``interval``.
         save_best: Measures of the validation. The best epoch of each is kept as ``best_*.pth``. ``'auto'`` uses the
             first measure.
-        rule: Better values, ``'greater'`` or ``'less'``. None means that the name of the measure decides.
+        rule: Which values are better, ``'greater'`` or ``'less'`` ones. None means that the name of the measure
+            decides.
         filename_tmpl: File name with ``{}`` for the number. None means ``epoch_{}.pth`` or ``iter_{}.pth``.
         backend_args: Options of MMEngine's file backend.
         published_keys: Keys of a copy that is written after the training. None writes no copy.

@@ -14,17 +14,17 @@ from hicmae_mm.registry import HOOKS
 
 @runtime_checkable
 class EpochPart(Protocol):
-    """A part of a model that has schedules by epoch."""
+    """Describes a part of a model that has schedules by epoch."""
 
     def begin_epoch(self, epoch: int, num_epochs: int) -> None:
-        """Called before an epoch, counted from 1, also when a training resumes in the middle of it."""
+        """Begins an epoch, counted from 1. A training that resumes in the middle of an epoch begins it again."""
 
     def end_epoch(self) -> None:
-        """Called after an epoch, before its checkpoint is written."""
+        """Ends an epoch, before its checkpoint is written."""
 
 
 def epoch_parts(model: nn.Module) -> list[EpochPart]:
-    """The parts of a model that have ``begin_epoch`` and ``end_epoch``."""
+    """Returns the parts of a model that have ``begin_epoch`` and ``end_epoch``."""
     return [part for part in unwrapped(model).modules() if isinstance(part, EpochPart)]
 
 
@@ -45,7 +45,7 @@ class ModelEpochHook(Hook):
             runner: The runner.
 
         Raises:
-            ValueError: The training is not in epochs.
+            ValueError: If the training is not in epochs.
         """
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             raise ValueError(

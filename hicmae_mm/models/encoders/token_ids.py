@@ -1,4 +1,4 @@
-"""An encoder of token ids that learns from scratch."""
+"""Defines an encoder of token ids that learns from scratch."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _EXAMPLE_LENGTH = 16
 
 @MODELS.register_module()
 class TokenIdEncoder(BaseEncoder):
-    """A small transformer over token ids, such as those of :class:`~hicmae_mm.datasets.transforms.Tokenize`.
+    """Encodes token ids, such as those of :class:`~hicmae_mm.datasets.transforms.Tokenize`, by a small transformer.
 
-    A learned vector per id plus fixed sine positions, then pre-norm blocks; the output of every layer passes the one
-    final norm. It starts from random weights. ``TransformersEncoder`` loads a pre-trained text model instead. Padding
-    gets no attention and changes no other token.
+    Each id has a learned vector, to which fixed sine positions are added. Pre-norm blocks follow. The output of every
+    layer passes the same final norm. The encoder starts from random weights. ``TransformersEncoder`` loads a
+    pre-trained text model instead. Padding gets no attention and changes no other token.
 
     Args:
         num_ids: Size of the vocabulary; ids are 0 to ``num_ids - 1``.
@@ -37,7 +37,7 @@ class TokenIdEncoder(BaseEncoder):
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: ``num_ids`` or ``max_length`` is below 1.
+        ValueError: If ``num_ids`` or ``max_length`` is below 1.
 
     Example:
         >>> encoder = TokenIdEncoder(num_ids=48, embed_dims=16, num_heads=2)
@@ -77,8 +77,8 @@ class TokenIdEncoder(BaseEncoder):
         """See :meth:`BaseEncoder.forward`; ``x`` is ``(B, T)`` int64, or ``Padded`` of it.
 
         Raises:
-            ValueError: Other input than ids ``(B, T)``, a text longer than ``max_length``, an id outside the
-                vocabulary (on the CPU), or a mask.
+            ValueError: If the input is not ids ``(B, T)``, a text is longer than ``max_length``, an id is outside of
+                the vocabulary (checked on a CPU), or there is a mask.
         """
         if mask is not None:
             raise ValueError('TokenIdEncoder takes no mask')
@@ -98,7 +98,7 @@ class TokenIdEncoder(BaseEncoder):
         return EncoderOutput(hidden[-1], tuple(hidden), padding)
 
     def _embed(self, ids: Tensor) -> Tensor:
-        """``(B, T) -> (B, T, D)``."""
+        """Looks up the vectors of ids: ``(B, T) -> (B, T, D)``."""
         try:
             tokens: Tensor = self.words(ids)
         except IndexError as error:  # a GPU reports it by an assertion of its own

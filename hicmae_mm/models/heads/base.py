@@ -94,29 +94,30 @@ class LinearHead(BaseHead):
         """
         return None
 
-    def supervised_rows(
-        self, outputs: Tensor, features: Stream, data_samples: list[EmotionDataSample]
-    ) -> tuple[Tensor, Tensor]:
-        """Outputs ``(N, C)`` and targets ``(N, ...)`` of the rows whose target counts."""
-        rows, targets = rows_with_target(features, data_samples, self.target, self.level, self.ignore)
-        flat = outputs.flatten(0, -2)  # (sum of views[, T], C) -> (rows, C)
-        device = outputs.device
-        return flat.index_select(0, rows.to(device, non_blocking=True)), targets.to(device, non_blocking=True)
-
     def masked_loss(
         self, outputs: Tensor, features: Stream, data_samples: list[EmotionDataSample], criterion: nn.Module
     ) -> Tensor:
-        """Loss of the rows whose target counts; 0 where none does, so that every rank has a gradient."""
-        if not getattr(criterion, 'by_sequence', False):
-            rows, targets = self.supervised_rows(outputs, features, data_samples)
-            return criterion(rows, targets) if len(rows) else outputs.sum() * 0
-        places, targets = rows_with_target(features, data_samples, self.target, self.level, self.ignore)
-        if not len(places):
+        """Computes the loss of the rows whose target counts; 0 where none does, so that every rank has a gradient.
+
+        Args:
+            outputs: Outputs of the head, ``(sum of views[, T], C)``.
+            features: Features from which they were computed.
+            data_samples: Samples with the targets.
+            criterion: Loss of ``(N, C)`` and targets ``(N, ...)``. If its ``by_sequence`` is true, it also gets the
+                number of the sequence ``(N,)`` of each row, on the host; without frames all rows are one sequence.
+        """
+        rows, targets = rows_with_target(features, data_samples, self.target, self.level, self.ignore)
+        if not len(rows):
             return outputs.sum() * 0
         device = outputs.device
-        rows = outputs.flatten(0, -2).index_select(0, places.to(device, non_blocking=True))  # (N, C)
-        steps = outputs.shape[1] if self.level == 'frame' else len(outputs)  # clips without frames are one sequence
-        loss: Tensor = criterion(rows, targets.to(device, non_blocking=True), places // steps)
+        values = outputs.flatten(0, -2).index_select(0, rows.to(device, non_blocking=True))  # (N, C)
+        targets = targets.to(device, non_blocking=True)
+        loss: Tensor
+        if getattr(criterion, 'by_sequence', False):
+            steps = outputs.shape[1] if self.level == 'frame' else outputs.shape[0]
+            loss = criterion(values, targets, rows // steps)
+        else:
+            loss = criterion(values, targets)
         return loss
 
 

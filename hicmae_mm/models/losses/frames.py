@@ -1,4 +1,4 @@
-"""Losses of valence, arousal, expression and action units per frame, as entries of the ABAW challenges define them."""
+"""Defines losses of valence, arousal, expression and action units per frame, as entries of the ABAW challenges do."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def ccc_loss_with_eps(prediction: Tensor, target: Tensor, ignore: float = -5.0, 
 
 
 def expectation_of_bins(logits: Tensor) -> Tensor:
-    """Values ``(..., )`` that logits ``(..., K)`` over K points from -1 to 1 expect."""
+    """Computes the expected values ``(...)`` of logits ``(..., K)`` over K points from -1 to 1."""
     points = torch.linspace(-1, 1, logits.shape[-1], dtype=logits.dtype, device=logits.device)
     return (logits.softmax(dim=-1) * points).sum(dim=-1)
 
@@ -110,7 +110,7 @@ def sequence_ccc_loss(prediction: Tensor, target: Tensor, eps: float = 1e-10) ->
 
 @MODELS.register_module()
 class SequenceCCCLoss(RegressionLoss):
-    """The loss of :func:`sequence_ccc_loss` as the loss of a head: agreement of each clip, averaged over clips.
+    """Makes :func:`sequence_ccc_loss` the loss of a head: the agreement of each clip, averaged over clips.
 
     ``CCCLoss`` takes all frames of a batch together, as the challenge's measure does. The arguments are those of
     :class:`RegressionLoss`. Clips with fewer than two frames that count are left out.
@@ -125,9 +125,10 @@ class SequenceCCCLoss(RegressionLoss):
     by_sequence = True  # heads give the number of the clip of each row
 
     def forward(self, prediction: Tensor, target: Tensor, sequences: Tensor | None = None) -> Tensor:
-        """Weighted scalar loss of ``(N, D)`` against ``(N, D)``; rows of one number in ``sequences (N,)`` are a clip.
+        """Computes the weighted scalar loss of ``(N, D)`` against ``(N, D)``.
 
-        Without ``sequences`` all rows are one clip. They are on the host, so that nothing waits for the device.
+        Rows with the same number in ``sequences (N,)`` are a clip. These numbers are on the host, so that nothing waits
+        for the device. Without ``sequences`` all rows are one clip.
         """
         if prediction.shape != target.shape:
             raise ValueError(f'prediction {tuple(prediction.shape)} and target {tuple(target.shape)} differ in shape')

@@ -2,6 +2,7 @@
 
 from hicmae_mm.models.partial_labels.contrast import PrototypeContrast
 from hicmae_mm.models.partial_labels.correction import (
+    CandidateCorrection,
     CorrectionRule,
     automatic_ratio,
     correct_candidates,
@@ -10,12 +11,7 @@ from hicmae_mm.models.partial_labels.correction import (
     start_epoch,
 )
 from hicmae_mm.models.partial_labels.prototypes import PrototypeQueue
-from hicmae_mm.models.partial_labels.refinement import (
-    CandidateCorrection,
-    LabelImportance,
-    TargetRefinement,
-    ViewScores,
-)
+from hicmae_mm.models.partial_labels.refinement import LabelImportance, TargetRefinement, ViewScores
 from hicmae_mm.models.partial_labels.targets import (
     adjusted_target,
     importance_of_others,

@@ -1,4 +1,4 @@
-"""Contrast of embeddings by pseudo-labels, with prototypes of classes and a queue of keys."""
+"""Contrasts embeddings by pseudo-labels, with prototypes of classes and a queue of keys."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class PrototypeContrast(nn.Module):
         return self.loss_weight * loss
 
     def embed(self, features: Tensor, projector: nn.Module | None = None) -> Tensor:
-        """Embeddings of norm 1: ``(B, in_channels) -> (B, D)``, by another projector if one is given."""
+        """Computes embeddings of norm 1: ``(B, in_channels) -> (B, D)``, by another projector if one is given."""
         return F.normalize((projector or self.projector)(features).float(), dim=1)
 
     @torch.no_grad()
@@ -83,7 +83,7 @@ class PrototypeContrast(nn.Module):
         """Moves the prototypes towards the queries of all ranks, and puts the keys of all ranks into the queue.
 
         Raises:
-            ValueError: The batch of all ranks is larger than the queue.
+            ValueError: If the batch of all ranks is larger than the queue.
         """
         queries, keys, labels = gather_in_order(queries.detach()), gather_in_order(keys), gather_in_order(labels)
         if keys.shape[0] > self.queue_size:

@@ -1,4 +1,4 @@
-"""Finding samples whose true label is no candidate, and adding it (ARNet, Lian et al., 2023)."""
+"""Finds clips whose true label is no candidate, and adds it (ARNet, Lian et al., 2023)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from hicmae_mm.models.partial_labels.refinement import TargetRefinement, ViewScores
+from hicmae_mm.models.sample_memory import SampleMemory
+from hicmae_mm.registry import MODELS
+from hicmae_mm.structures import EmotionDataSample
 
 UPDATES = ('uniform', 'floor', 'score')
 _NUM_DIFFERENCES = 10  # of the smoothed accuracy that must not grow
@@ -112,7 +117,7 @@ def start_epoch(accuracies: Sequence[float], window: int | None, tolerance: floa
 
 
 def num_accuracies_needed(window: int) -> int:
-    """Number of the latest accuracies that :func:`has_stopped_growing` depends on."""
+    """Returns the number of the latest accuracies that :func:`has_stopped_growing` depends on."""
     return window // 2 + _NUM_DIFFERENCES + 1
 
 
@@ -129,3 +134,104 @@ def has_stopped_growing(accuracies: Sequence[float], window: int, tolerance: flo
     first = max(0, count - _NUM_DIFFERENCES - 1)
     smooth = [values[max(0, i - half) : min(count - 1, i + half)].mean() for i in range(first, count)]
     return float(torch.stack(smooth).diff().mean()) < tolerance
+
+
+@MODELS.register_module()
+class CandidateCorrection(TargetRefinement):
+    """Adds labels to the candidates that several views prefer to all candidates (ARNet, Lian et al., 2023).
+
+    It begins at an epoch that is given, or when the predictions no longer agree better and better with the candidates.
+    This agreement, the share of clips whose predicted class is a candidate, needs no true labels.
+
+    Args:
+        num_classes: Number of classes C; injected by the model.
+        margin: Margin by which a label must beat the candidates, when the correction begins and at the end.
+        start: Epoch (from 1) at which it begins; ``None``: by ``window``.
+        window: Number of epochs over which the agreement is smoothed; ``None`` without ``start``: no correction.
+        views: Numbers of the views that must agree.
+        update_form: What happens to the target; ``update`` of :class:`CorrectionRule`.
+        drops_lowest: Whether the candidate with the lowest score leaves.
+        target_form: See :class:`TargetRefinement`.
+        scores: See :class:`TargetRefinement`; also used for the correction.
+        targets_from: See :class:`TargetRefinement`.
+        momentum: See :class:`TargetRefinement`.
+
+    Raises:
+        ValueError: If the views do not begin with 0, or the form or the source is unknown.
+    """
+
+    start_epoch: Tensor
+    agreements: Tensor
+    num_agreements: Tensor
+
+    def __init__(
+        self,
+        num_classes: int,
+        margin: tuple[float, float] = (0.02, 0.008),
+        start: int | None = None,
+        window: int | None = 100,
+        views: Sequence[int] = (0, 1),
+        update_form: str = 'score',
+        drops_lowest: bool = False,
+        target_form: str = 'onehot',
+        scores: str = 'prototypes',
+        targets_from: int = 2,
+        momentum: tuple[float, float] = (0.95, 0.8),
+    ) -> None:
+        super().__init__(num_classes, target_form, scores, targets_from, momentum)
+        self.margin, self.window, self.views = (float(margin[0]), float(margin[1])), window, tuple(views)
+        if self.views[:1] != (0,):
+            raise ValueError(f'views must begin with 0, the view that is learned from, got {self.views}')
+        CorrectionRule(update=update_form)  # refuses an unknown form
+        self.update_form, self.drops_lowest = update_form, drops_lowest
+        self.sets, self.hits = SampleMemory(num_classes), SampleMemory(1)
+        self.register_buffer('start_epoch', torch.tensor(start or 0))  # 0: not known yet
+        self.register_buffer('agreements', torch.zeros(num_accuracies_needed(window or 1), dtype=torch.float64))
+        self.register_buffer('num_agreements', torch.zeros((), dtype=torch.long))
+        self._start = 0
+
+    def begin_epoch(self, epoch: int, num_epochs: int) -> None:
+        """See :meth:`TargetRefinement.begin_epoch`."""
+        super().begin_epoch(epoch, num_epochs)
+        self._start = int(self.start_epoch)  # read once, since it may lie on a device
+
+    def candidates(self, data_samples: Sequence[EmotionDataSample], annotated: Tensor) -> Tensor:
+        """See :meth:`TargetRefinement.candidates`; labels that were added are among them."""
+        return self.sets.read(data_samples, annotated.float()) > 0
+
+    def update(
+        self,
+        data_samples: Sequence[EmotionDataSample],
+        candidates: Tensor,
+        target: Tensor,
+        views: Sequence[ViewScores],
+    ) -> None:
+        """See :meth:`TargetRefinement.update`; then adds labels to the candidates."""
+        target = self.moved(candidates, target, views)
+        if 0 < self._start <= self.epoch:
+            first, last = self.margin
+            margin = (
+                first
+                if self._start >= self.num_epochs
+                else margin_at(self.epoch, self._start, self.num_epochs, first, last)
+            )
+            rule = CorrectionRule(margin, update=self.update_form, drops_lowest=self.drops_lowest)
+            scores = [view.of(self.scores) for view in views]
+            target, candidates, _ = correct_candidates(target, candidates, scores, rule)
+        self.targets.write(data_samples, target)
+        self.sets.write(data_samples, candidates.float())
+        predicted = views[0].classifier.argmax(dim=1, keepdim=True)
+        self.hits.write(data_samples, candidates.gather(1, predicted).float())
+
+    def end_epoch(self) -> None:
+        """Keeps the agreement of this epoch, and finds out whether the correction begins with the next one."""
+        hits = self.hits.rows[self.hits.is_written, 0]
+        if self.window is None or self._start or not hits.shape[0]:
+            return
+        self.agreements.copy_(self.agreements.roll(-1))
+        self.agreements[-1] = hits.double().mean()
+        self.num_agreements += 1
+        count = int(self.num_agreements)
+        latest = self.agreements[-min(count, self.agreements.shape[0]) :].tolist()
+        if count >= self.window and has_stopped_growing(latest, self.window):
+            self.start_epoch.fill_(self.epoch + 1)

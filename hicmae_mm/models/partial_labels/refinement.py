@@ -1,4 +1,4 @@
-"""What is believed about the label of every training clip, and how this changes from step to step."""
+"""Keeps a target over the candidate labels of every training clip, and moves it from step to step."""
 
 from __future__ import annotations
 
@@ -8,13 +8,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hicmae_mm.models.partial_labels.correction import (
-    CorrectionRule,
-    correct_candidates,
-    has_stopped_growing,
-    margin_at,
-    num_accuracies_needed,
-)
 from hicmae_mm.models.partial_labels.targets import (
     FORMS,
     adjusted_target,
@@ -33,7 +26,7 @@ _FIRST_MOMENTUM = 0.99  # of the targets, in the first epoch
 
 
 class ViewScores(NamedTuple):
-    """Scores of the clips of a batch in one view.
+    """Stores the scores of the clips of a batch in one view.
 
     Attributes:
         classifier: ``(B, C)`` softmax of the head's logits.
@@ -44,14 +37,14 @@ class ViewScores(NamedTuple):
     prototypes: Tensor
 
     def of(self, source: str) -> Tensor:
-        """Scores of one of :data:`SOURCES`."""
+        """Returns the scores of one of :data:`SOURCES`."""
         return self.prototypes if source == 'prototypes' else self.classifier
 
 
 class TargetRefinement(nn.Module):
-    """Targets over the candidates that move towards what the model predicts among them (PiCO, Wang et al., 2022).
+    """Moves targets over the candidates towards what the model predicts among them (PiCO, Wang et al., 2022).
 
-    It starts evenly over the candidates. It is also the base of :class:`LabelImportance` and
+    At first all candidates of a clip have equal shares. This class is also the base of :class:`LabelImportance` and
     :class:`CandidateCorrection`. ``ModelEpochHook`` tells it the epoch. The state per clip is in
     :class:`~hicmae_mm.models.SampleMemory`, everything else in buffers, so that a training resumes exactly.
 
@@ -64,9 +57,10 @@ class TargetRefinement(nn.Module):
             0.99.
 
     Raises:
-        ValueError: An unknown form or source.
+        ValueError: If the form or the source is unknown.
     """
 
+    importance: Tensor
     views: tuple[int, ...] = (0,)
 
     def __init__(
@@ -86,31 +80,31 @@ class TargetRefinement(nn.Module):
         self.momentum = (float(momentum[0]), float(momentum[1]))
         self.targets = SampleMemory(num_classes)
         self.epoch = self.num_epochs = 0
-        self.importance: float | Tensor = 0.0
+        self.register_buffer('importance', torch.zeros((), dtype=torch.float64))  # of labels that are no candidates
 
     def begin_epoch(self, epoch: int, num_epochs: int) -> None:
         """Sets the schedules of an epoch, counted from 1."""
         self.epoch, self.num_epochs = epoch, num_epochs
 
     def end_epoch(self) -> None:
-        """Draws the conclusions of an epoch."""
+        """Ends an epoch. There is nothing to do here; subclasses set what they learned from it."""
 
     @property
     def share_of_old_target(self) -> float:
-        """Momentum of the targets in this epoch."""
+        """Returns the momentum of the targets in this epoch."""
         if self.epoch <= 1:
             return _FIRST_MOMENTUM
         return target_momentum(self.epoch - 1, self.num_epochs, *self.momentum)
 
     def candidates(self, data_samples: Sequence[EmotionDataSample], annotated: Tensor) -> Tensor:  # noqa: ARG002
-        """Candidates ``(B, C)`` bool of the clips, given those of the annotation."""
+        """Returns the candidates ``(B, C)`` bool of the clips, given those of the annotation."""
         return annotated
 
     def target(self, data_samples: Sequence[EmotionDataSample], candidates: Tensor) -> Tensor:
-        """Target ``(B, C)`` of the clips; its rows sum to 1.
+        """Returns the target ``(B, C)`` of the clips; its rows sum to 1.
 
         Raises:
-            ValueError: No epoch was begun.
+            ValueError: If no epoch was begun.
         """
         if self.epoch < 1:
             raise ValueError(
@@ -125,7 +119,7 @@ class TargetRefinement(nn.Module):
         target: Tensor,
         views: Sequence[ViewScores],
     ) -> None:
-        """Moves the targets of the clips. It counts when they are read the next time.
+        """Moves the targets of the clips. The new targets count when they are read the next time.
 
         Args:
             data_samples: B samples.
@@ -136,7 +130,7 @@ class TargetRefinement(nn.Module):
         self.targets.write(data_samples, self.moved(candidates, target, views))
 
     def moved(self, candidates: Tensor, target: Tensor, views: Sequence[ViewScores]) -> Tensor:
-        """Target ``(B, C)`` after its step."""
+        """Returns the target ``(B, C)`` after its step."""
         if self.epoch < self.targets_from:
             return target
         new = adjusted_target(views[0].of(self.scores), candidates, self.importance, self.target_form)
@@ -145,7 +139,7 @@ class TargetRefinement(nn.Module):
 
 @MODELS.register_module()
 class LabelImportance(TargetRefinement):
-    """Labels outside of the candidates count a share, the importance, which the noise rate determines.
+    """Weights labels outside of the candidates by an importance, which the noise rate determines.
 
     Source: ALIM (Lian et al., 2023). After every epoch, the clips are sorted by the ratio of their best score inside of
     the candidates to the best one outside. The importance becomes the ratio at the share of clips that is the noise
@@ -162,7 +156,7 @@ class LabelImportance(TargetRefinement):
         momentum: See :class:`TargetRefinement`.
 
     Raises:
-        ValueError: A noise rate outside of 0..1, an unknown form or source.
+        ValueError: If the noise rate is outside of 0..1, or the form or the source is unknown.
     """
 
     def __init__(
@@ -180,8 +174,6 @@ class LabelImportance(TargetRefinement):
         if not 0 <= noise_rate < 1:
             raise ValueError(f'noise_rate must lie in 0..1, got {noise_rate}')
         self.noise_rate, self.importance_from, self.limit = noise_rate, importance_from, limit
-        del self.importance
-        self.register_buffer('importance', torch.zeros((), dtype=torch.float64))
         self.ratios = SampleMemory(1)
 
     def update(
@@ -196,109 +188,7 @@ class LabelImportance(TargetRefinement):
         self.ratios.write(data_samples, margin_ratio(views[0].prototypes, candidates).unsqueeze(1))
 
     def end_epoch(self) -> None:
-        """Sets the importance."""
+        """Sets the importance from the ratios of all clips."""
         ratios = self.ratios.rows[self.ratios.is_written, 0]
         if self.epoch >= self.importance_from and ratios.shape[0]:
-            assert isinstance(self.importance, Tensor)
             self.importance.fill_(importance_of_others(ratios, self.noise_rate, self.limit))
-
-
-@MODELS.register_module()
-class CandidateCorrection(TargetRefinement):
-    """Adds labels to the candidates that several views prefer to all candidates (ARNet, Lian et al., 2023).
-
-    It begins at an epoch that is given, or when the predictions no longer agree better and better with the candidates.
-    This agreement, the share of clips whose predicted class is a candidate, needs no true labels.
-
-    Args:
-        num_classes: Number of classes C; injected by the model.
-        margin: Margin by which a label must beat the candidates, when the correction begins and at the end.
-        start: Epoch (from 1) at which it begins; ``None``: by ``window``.
-        window: Number of epochs over which the agreement is smoothed; ``None`` without ``start``: no correction.
-        views: Numbers of the views that must agree.
-        update_form: What happens to the target; ``update`` of :class:`CorrectionRule`.
-        drops_lowest: Whether the candidate with the lowest score leaves.
-        target_form: See :class:`TargetRefinement`.
-        scores: See :class:`TargetRefinement`; also used for the correction.
-        targets_from: See :class:`TargetRefinement`.
-        momentum: See :class:`TargetRefinement`.
-
-    Raises:
-        ValueError: Views that do not begin with 0, an unknown form or source.
-    """
-
-    start_epoch: Tensor
-    agreements: Tensor
-    num_agreements: Tensor
-
-    def __init__(
-        self,
-        num_classes: int,
-        margin: tuple[float, float] = (0.02, 0.008),
-        start: int | None = None,
-        window: int | None = 100,
-        views: Sequence[int] = (0, 1),
-        update_form: str = 'score',
-        drops_lowest: bool = False,
-        target_form: str = 'onehot',
-        scores: str = 'prototypes',
-        targets_from: int = 2,
-        momentum: tuple[float, float] = (0.95, 0.8),
-    ) -> None:
-        super().__init__(num_classes, target_form, scores, targets_from, momentum)
-        self.margin, self.window, self.views = (float(margin[0]), float(margin[1])), window, tuple(views)
-        if self.views[:1] != (0,):
-            raise ValueError(f'views must begin with 0, the view that is learned from, got {self.views}')
-        CorrectionRule(update=update_form)  # refuses an unknown form
-        self.update_form, self.drops_lowest = update_form, drops_lowest
-        self.sets, self.hits = SampleMemory(num_classes), SampleMemory(1)
-        self.register_buffer('start_epoch', torch.tensor(start or 0))  # 0: not known yet
-        self.register_buffer('agreements', torch.zeros(num_accuracies_needed(window or 1), dtype=torch.float64))
-        self.register_buffer('num_agreements', torch.zeros((), dtype=torch.long))
-        self._start = 0
-
-    def begin_epoch(self, epoch: int, num_epochs: int) -> None:
-        """See :meth:`TargetRefinement.begin_epoch`."""
-        super().begin_epoch(epoch, num_epochs)
-        self._start = int(self.start_epoch)  # read once, since it may lie on a device
-
-    def candidates(self, data_samples: Sequence[EmotionDataSample], annotated: Tensor) -> Tensor:
-        """See :meth:`TargetRefinement.candidates`; labels that were added are among them."""
-        return self.sets.read(data_samples, annotated.float()) > 0
-
-    def update(
-        self,
-        data_samples: Sequence[EmotionDataSample],
-        candidates: Tensor,
-        target: Tensor,
-        views: Sequence[ViewScores],
-    ) -> None:
-        """See :meth:`TargetRefinement.update`; then adds labels to the candidates."""
-        target = self.moved(candidates, target, views)
-        if 0 < self._start <= self.epoch:
-            first, last = self.margin
-            margin = (
-                first
-                if self._start >= self.num_epochs
-                else margin_at(self.epoch, self._start, self.num_epochs, first, last)
-            )
-            rule = CorrectionRule(margin, update=self.update_form, drops_lowest=self.drops_lowest)
-            scores = [view.of(self.scores) for view in views]
-            target, candidates, _ = correct_candidates(target, candidates, scores, rule)
-        self.targets.write(data_samples, target)
-        self.sets.write(data_samples, candidates.float())
-        predicted = views[0].classifier.argmax(dim=1, keepdim=True)
-        self.hits.write(data_samples, candidates.gather(1, predicted).float())
-
-    def end_epoch(self) -> None:
-        """Keeps the agreement of this epoch, and finds out whether the correction begins with the next one."""
-        hits = self.hits.rows[self.hits.is_written, 0]
-        if self.window is None or self._start or not hits.shape[0]:
-            return
-        self.agreements.copy_(self.agreements.roll(-1))
-        self.agreements[-1] = hits.double().mean()
-        self.num_agreements += 1
-        count = int(self.num_agreements)
-        latest = self.agreements[-min(count, self.agreements.shape[0]) :].tolist()
-        if count >= self.window and has_stopped_growing(latest, self.window):
-            self.start_epoch.fill_(self.epoch + 1)
