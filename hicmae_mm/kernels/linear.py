@@ -127,11 +127,8 @@ def layer_norm(norm: nn.LayerNorm, x: Tensor) -> Tensor:
     out = type(norm).forward(norm, x)
     if not out.requires_grad or not is_large(x) or norm.bias is None:
         return out
-    return remember(out, partial(_layer_norm, norm.normalized_shape, norm.eps), x, norm.weight, norm.bias)
-
-
-def _layer_norm(shape: tuple[int, ...], eps: float, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    return F.layer_norm(x, shape, weight, bias, eps)
+    shape, eps = norm.normalized_shape, norm.eps
+    return remember(out, lambda x, w, b: F.layer_norm(x, shape, w, b, eps), x, norm.weight, norm.bias)
 
 
 def gelu(act: nn.GELU, x: Tensor) -> Tensor:

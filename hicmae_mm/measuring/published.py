@@ -22,8 +22,8 @@ from hicmae_mm.measuring.timing import wait_for
 from hicmae_mm.models.layers import Attention, gather_tokens
 from hicmae_mm.models.layers.attention import attention_weights
 from hicmae_mm.models.layers.patch_embed import PatchEmbed
-from hicmae_mm.models.layers.patchify import channels_last
 from hicmae_mm.models.targets import PatchTarget
+from hicmae_mm.models.targets.layout import channels_last
 from hicmae_mm.structures import TokenMask
 
 STYLE: Mapping[str, str] = {

@@ -21,7 +21,8 @@ from hicmae_mm.models.layers import (
     sine_positions,
 )
 from hicmae_mm.models.layers.blocks import DropPath
-from hicmae_mm.models.layers.patchify import channels_first, channels_last, patchify, token_grid, unpatchify
+from hicmae_mm.models.layers.patchify import patchify, token_grid
+from hicmae_mm.models.targets.layout import channels_first, channels_last, unpatchify
 from hicmae_mm.structures import TokenMask
 from tests.models.operations import Operations
 

@@ -4,8 +4,7 @@ from typing import Any
 
 from hicmae_mm.models.layers.attention import Attention, CrossAttention, SelfAttention
 from hicmae_mm.models.layers.blocks import Block, CrossBlock, DropPath
-from hicmae_mm.models.layers.linear_stack import LinearStack
-from hicmae_mm.models.layers.mlp import Mlp
+from hicmae_mm.models.layers.mlp import LinearStack, Mlp
 from hicmae_mm.models.layers.patch_embed import ImageEmbed, PatchEmbed, SpectrogramEmbed, TubeletEmbed
 from hicmae_mm.models.layers.pos_embed import sine_positions
 from hicmae_mm.models.layers.recompute import is_recomputed, run_block

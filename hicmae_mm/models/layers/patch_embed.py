@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -13,21 +14,21 @@ from hicmae_mm.registry import MODELS
 class PatchEmbed(nn.Module):
     """Embeds non-overlapping patches linearly, by a strided convolution over all patches or the wanted ones.
 
-    Subclasses name their geometry and hold the convolution as ``proj``, so that its weights have the usual shape.
+    Subclasses name their geometry. The convolution is ``proj``, so that its weights have the usual name and shape.
 
     Args:
         size: Input size per axis, without batch and channels.
         patch: Patch size per axis.
-        proj: Convolution whose stride equals its kernel.
+        in_channels: Channels C.
+        embed_dims: Width D.
     """
 
-    def __init__(self, size: Sequence[int], patch: Sequence[int], proj: nn.Conv2d | nn.Conv3d) -> None:
+    def __init__(self, size: Sequence[int], patch: Sequence[int], in_channels: int, embed_dims: int) -> None:
         super().__init__()
-        self.size = tuple(size)
-        self.patch = tuple(patch)
+        self.size, self.patch, self.in_channels = tuple(size), tuple(patch), in_channels
         self.grid = token_grid(self.size, self.patch)
-        self.in_channels = proj.in_channels
-        self.proj = proj
+        convolution: Any = nn.Conv3d if len(self.size) == 3 else nn.Conv2d
+        self.proj: nn.Conv2d | nn.Conv3d = convolution(in_channels, embed_dims, self.patch, self.patch)
 
     def forward(self, x: Tensor, indices: Tensor | None = None) -> Tensor:
         """Embeds ``x (B, C, *size)``: ``(B, N, D)``, or with ``indices (B, K)`` the tokens wanted, ``(B, K, D)``.
@@ -79,9 +80,8 @@ class TubeletEmbed(PatchEmbed):
         tubelet_size: int = 2,
         in_channels: int = 3,
     ) -> None:
-        patch = (tubelet_size, patch_size, patch_size)
-        proj = nn.Conv3d(in_channels, embed_dims, kernel_size=patch, stride=patch)
-        super().__init__((num_frames, image_size, image_size), patch, proj)
+        size, patch = (num_frames, image_size, image_size), (tubelet_size, patch_size, patch_size)
+        super().__init__(size, patch, in_channels, embed_dims)
 
 
 @MODELS.register_module()
@@ -111,9 +111,7 @@ class SpectrogramEmbed(PatchEmbed):
         patch_size: int = 16,
         in_channels: int = 1,
     ) -> None:
-        patch = (patch_size, patch_size)
-        proj = nn.Conv2d(in_channels, embed_dims, kernel_size=patch, stride=patch)
-        super().__init__((num_frames, num_mel_bins), patch, proj)
+        super().__init__((num_frames, num_mel_bins), (patch_size, patch_size), in_channels, embed_dims)
 
 
 @MODELS.register_module()
@@ -128,6 +126,4 @@ class ImageEmbed(PatchEmbed):
     """
 
     def __init__(self, embed_dims: int, image_size: int = 224, patch_size: int = 16, in_channels: int = 3) -> None:
-        patch = (patch_size, patch_size)
-        proj = nn.Conv2d(in_channels, embed_dims, kernel_size=patch, stride=patch)
-        super().__init__((image_size, image_size), patch, proj)
+        super().__init__((image_size, image_size), (patch_size, patch_size), in_channels, embed_dims)

@@ -1,12 +1,10 @@
-"""Video and spectrograms to patches and back: one N-dimensional cut for both."""
+"""Cuts video and spectrograms into patches: one N-dimensional cut for both."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 
 import torch
-from einops import rearrange
 from torch import Tensor
 
 
@@ -49,22 +47,3 @@ def patchify(x: Tensor, patch: Sequence[int], indices: Tensor | None = None) -> 
     batch = torch.arange(x.shape[0], device=x.device)[:, None].expand_as(indices)
     index = (batch, *torch.unravel_index(indices, grid))
     return blocks[index].flatten(2)
-
-
-def unpatchify(patches: Tensor, size: Sequence[int], patch: Sequence[int]) -> Tensor:
-    """Inverts :func:`patchify` over all tokens: ``(B, N, C*P1*...) -> (B, C, S1, ...)``."""
-    grid = token_grid(size, patch)
-    dims, channels = len(grid), patches.shape[-1] // prod(patch)
-    blocks = patches.reshape(patches.shape[0], *grid, channels, *patch)
-    order = [0, 1 + dims] + [axis for i in range(dims) for axis in (1 + i, 2 + dims + i)]
-    return blocks.permute(order).reshape(patches.shape[0], channels, *size)
-
-
-def channels_last(patches: Tensor, channels: int) -> Tensor:
-    """Maps ``(..., C*P)`` to ``(..., P*C)``: the layout of reconstruction targets, (frame, row, column, channel)."""
-    return rearrange(patches, '... (c p) -> ... (p c)', c=channels)
-
-
-def channels_first(patches: Tensor, channels: int) -> Tensor:
-    """Inverts :func:`channels_last`."""
-    return rearrange(patches, '... (p c) -> ... (c p)', c=channels)

@@ -30,13 +30,9 @@ def run_block(block: nn.Module, *inputs: Tensor | None, recompute: bool = False)
     What attention to many tokens puts out is stored all the same, a token's width each, unless its weights are dropped
     at random.
     """
-    output: Tensor
-    if recompute:
-        is_compiling = torch.compiler.is_compiling()
-        contexts = partial(create_selective_checkpoint_contexts, _policy) if is_compiling else _contexts
-        output = checkpoint(block, *inputs, use_reentrant=False, context_fn=contexts)
-    else:
-        output = block(*inputs)
+    contexts = partial(create_selective_checkpoint_contexts, _policy) if torch.compiler.is_compiling() else _contexts
+    run = partial(checkpoint, block, use_reentrant=False, context_fn=contexts) if recompute else block
+    output: Tensor = run(*inputs)
     return output
 
 

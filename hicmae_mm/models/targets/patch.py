@@ -10,7 +10,8 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from hicmae_mm.models.layers import gather_tokens, scatter_tokens
-from hicmae_mm.models.layers.patchify import channels_first, channels_last, patchify, unpatchify
+from hicmae_mm.models.layers.patchify import patchify
+from hicmae_mm.models.targets.layout import channels_first, channels_last, unpatchify
 from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import TokenMask
 
