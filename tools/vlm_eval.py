@@ -56,24 +56,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--model', required=True, help='name of the model at the endpoint')
     parser.add_argument('--key-from', default='OPENAI_API_KEY', help='environment variable of the key (%(default)s)')
     parser.add_argument('--work-dir', type=Path, help='folder of answers and results (work_dirs/vlm/CONFIG/MODEL)')
-    parser.add_argument('--frames', type=int, default=3, help='frames of a clip; 0 sends none (%(default)s)')
-    parser.add_argument('--text', action='store_true', help='send the transcript (column text of the list)')
-    parser.add_argument('--longest-side', type=int, default=512, help='longer side of a frame in pixels (%(default)s)')
-    parser.add_argument('--quality', type=int, default=85, help='JPEG quality, 1 to 100 (%(default)s)')
-    parser.add_argument(
-        '--names', nargs='+', help='word for each class in order, where the names of the corpus are short'
-    )
-    parser.add_argument('--open-vocabulary', action='store_true', help='ask for any words of emotion')
-    parser.add_argument('--batch-size', type=int, default=8, help='clips in a question (%(default)s)')
-    parser.add_argument('--tries', type=int, default=2, help='times that a question is asked before it is divided')
-    parser.add_argument('--parallel', type=int, default=4, help='questions at the same time (%(default)s)')
-    parser.add_argument('--limit', type=int, help='number of clips to ask about, drawn by --seed (default: all)')
-    parser.add_argument('--seed', type=int, default=0, help='seed of the order of the clips (%(default)s)')
-    parser.add_argument('--temperature', type=float, default=0.0, help='sampling temperature (%(default)s)')
-    parser.add_argument('--most-tokens', type=int, default=1000, help='longest answer in tokens (%(default)s)')
-    parser.add_argument('--timeout', type=float, default=120.0, help='seconds to wait for a byte (%(default)s)')
-    parser.add_argument('--retries', type=int, default=5, help='repetitions while the server is busy (%(default)s)')
-    parser.add_argument('--pause', type=float, default=0.0, help='seconds between two requests (%(default)s)')
+    add_options_of_clips(parser)
+    add_options_of_requests(parser)
     parser.add_argument(
         '--tokens-per-picture', type=int, default=255, help='tokens of a picture, for the estimate (%(default)s)'
     )
@@ -85,6 +69,38 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--yes', action='store_true', help='send without asking')
     parser.add_argument('--cfg-options', nargs='+', action=OverrideAction, help='key=value, overrides of the config')
     args = parser.parse_args(argv)
+    check(parser, args)
+    return args
+
+
+def add_options_of_clips(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that say what the model gets of a clip, and what it is asked for."""
+    parser.add_argument('--frames', type=int, default=3, help='frames of a clip; 0 sends none (%(default)s)')
+    parser.add_argument('--text', action='store_true', help='send the transcript (column text of the list)')
+    parser.add_argument('--longest-side', type=int, default=512, help='longer side of a frame in pixels (%(default)s)')
+    parser.add_argument('--quality', type=int, default=85, help='JPEG quality, 1 to 100 (%(default)s)')
+    parser.add_argument(
+        '--names', nargs='+', help='word for each class in order, where the names of the corpus are short'
+    )
+    parser.add_argument('--open-vocabulary', action='store_true', help='ask for any words of emotion')
+
+
+def add_options_of_requests(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that say how the endpoint is asked."""
+    parser.add_argument('--batch-size', type=int, default=8, help='clips in a question (%(default)s)')
+    parser.add_argument('--tries', type=int, default=2, help='times that a question is asked before it is divided')
+    parser.add_argument('--parallel', type=int, default=4, help='questions at the same time (%(default)s)')
+    parser.add_argument('--limit', type=int, help='number of clips to ask about, drawn by --seed (default: all)')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the order of the clips (%(default)s)')
+    parser.add_argument('--temperature', type=float, default=0.0, help='sampling temperature (%(default)s)')
+    parser.add_argument('--most-tokens', type=int, default=1000, help='longest answer in tokens (%(default)s)')
+    parser.add_argument('--timeout', type=float, default=120.0, help='seconds to wait for a byte (%(default)s)')
+    parser.add_argument('--retries', type=int, default=5, help='repetitions while the server is busy (%(default)s)')
+    parser.add_argument('--pause', type=float, default=0.0, help='seconds between two requests (%(default)s)')
+
+
+def check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Ends the command if an option is out of range."""
     for name, least in dict(frames=0, longest_side=16, quality=1, batch_size=1, tries=1, parallel=1, retries=0).items():
         if getattr(args, name) < least:
             parser.error(f'--{name.replace("_", "-")} must be at least {least}, got {getattr(args, name)}')
@@ -94,13 +110,43 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error(f'--limit must be at least 1, got {args.limit}')
     if not args.frames and not args.text:
         parser.error('nothing would be shown: give --frames above 0, or --text')
-    return args
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Asks, and writes answers, predictions and measures."""
     args = parse_args(argv)
+    dataset = test_set(args)
+    classes = None if args.open_vocabulary else required_classes(args, dataset)
+    indices = list(range(len(dataset)))
+    random.Random(args.seed).shuffle(indices)
+    indices = indices[: args.limit]
+    reader = ClipReader(dataset, args.frames, args.longest_side, args.quality, args.text)
+    print(estimate(args, reader, classes, indices), flush=True)
+    if args.dry_run:
+        print_question(reader, classes, indices[0])
+        return 0
+    confirm(args)
+    folder = args.work_dir or Path('work_dirs', 'vlm', Path(args.config).stem, args.model.replace('/', '_'))
+    evaluation = evaluation_of(args, reader, classes, folder)
+    outcomes = run(evaluation, indices)
+    write_results(folder, dataset, classes, outcomes)
+    print(f'\n{folder}: {", ".join(f"{count} {name}" for name, count in sorted(evaluation.usage.items()))}')
+    return 0
+
+
+def print_question(reader: ClipReader, classes: Sequence[str] | None, index: int) -> None:
+    """Prints what would be asked about one clip."""
+    question = Question([reader.read(index)], classes)
+    print('\nThe question about one clip, without its pictures:\n')
+    print('\n'.join(part['text'] if part['type'] == 'text' else '<picture>' for part in question.content()))
+
+
+def evaluation_of(
+    args: argparse.Namespace, reader: ClipReader, classes: Sequence[str] | None, folder: Path
+) -> ZeroShotEvaluation:
+    """Returns the evaluation that asks the endpoint and stores its answers in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
     endpoint = ChatEndpoint(
         args.base_url,
         args.model,
@@ -111,41 +157,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.retries,
         args.pause,
     )
-    dataset = test_set(args)
-    classes = None if args.open_vocabulary else required_classes(args, dataset)
-    indices = list(range(len(dataset)))
-    random.Random(args.seed).shuffle(indices)
-    indices = indices[: args.limit]
-    reader = ClipReader(dataset, args.frames, args.longest_side, args.quality, args.text)
-    print(estimate(args, reader, classes, indices), flush=True)
-    if args.dry_run:
-        first = Question([reader.read(index) for index in indices[:1]], classes)
-        print('\nThe question about one clip, without its pictures:\n')
-        print('\n'.join(part['text'] if part['type'] == 'text' else '<picture>' for part in first.content()))
-        return 0
-    confirm(args)
-    folder = args.work_dir or Path('work_dirs', 'vlm', Path(args.config).stem, args.model.replace('/', '_'))
-    folder.mkdir(parents=True, exist_ok=True)
-    evaluation = ZeroShotEvaluation(
-        endpoint,
-        reader.read,
-        classes,
-        AnswerStore(folder / 'answers.jsonl'),
-        args.batch_size,
-        args.tries,
-        args.parallel,
-    )
+    store = AnswerStore(folder / 'answers.jsonl')
+    return ZeroShotEvaluation(endpoint, reader.read, classes, store, args.batch_size, args.tries, args.parallel)
+
+
+def run(evaluation: ZeroShotEvaluation, indices: Sequence[int]) -> list[Outcome]:
+    """Asks about the clips, and shows how far it is.
+
+    Raises:
+        KeyboardInterrupt: On Ctrl-C; the message says how many answers are kept.
+    """
     with Progress(disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task('clips', total=len(indices))
         try:
-            outcomes = evaluation.run(indices, lambda count: bar.advance(task, count))
+            return evaluation.run(indices, lambda count: bar.advance(task, count))
         except KeyboardInterrupt as interrupt:
             raise KeyboardInterrupt(
                 f'{len(evaluation.store)} answers are kept; run the same command again'
             ) from interrupt
-    write_results(folder, dataset, classes, outcomes)
-    print(f'\n{folder}: {", ".join(f"{count} {name}" for name, count in sorted(evaluation.usage.items()))}')
-    return 0
 
 
 def test_set(args: argparse.Namespace) -> AudioVisualDataset:

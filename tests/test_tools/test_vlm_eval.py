@@ -70,6 +70,8 @@ def test_a_corpus_is_asked_about_and_measured(config: Path, tmp_path: Path, caps
     assert 'UAR 0.8750' in capsys.readouterr().out
     call('analysis_tools/eval_metric.py', config, folder / 'predictions.pkl', '--out', tmp_path / 'measured.json')
     assert json.loads((tmp_path / 'measured.json').read_text())['UAR'] == 1.0
+    call('analysis_tools/confusion_matrix.py', config, folder / 'predictions.pkl', '--out', tmp_path / 'matrix.png')
+    assert (tmp_path / 'matrix.png').read_bytes().startswith(b'\x89PNG')
 
 
 def test_words_stand_for_the_names_of_classes(config: Path, tmp_path: Path) -> None:
@@ -87,6 +89,11 @@ def test_words_of_an_open_vocabulary(config: Path, tmp_path: Path) -> None:
         call('vlm_eval.py', config, *line, '--work-dir', tmp_path / 'out')
     words = json.loads((tmp_path / 'out' / 'words.json').read_text())
     assert list(words.values()) == [['proud', 'calm']] * len(words)
+    truth, groups, out = (tmp_path / name for name in ('truth.csv', 'groups.json', 'measured.json'))
+    truth.write_text('name,openset\n' + ''.join(f'{name},"[\'calm\']"\n' for name in words))
+    groups.write_text(json.dumps(dict.fromkeys(words, "[['proud'], ['calm']]")))
+    call('analysis_tools/open_vocabulary.py', tmp_path / 'out' / 'words.json', truth, '--groups', groups, '--out', out)
+    assert json.loads(out.read_text())['OV'] == pytest.approx(0.75)  # precision 1/2, recall 1
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ _LIST = re.compile(r'\[([^\[\]]*)\]')
 _NUMBERS = ('item', 'number', 'id')
 _FIELDS = ('emotions', 'emotion', 'ranking', 'result', 'results', 'labels')
 _MOST_BYTES = 1 << 30
+_FEWEST_REFUSING_WORDS = 3
 
 
 def is_refusal(text: str) -> bool:
@@ -38,6 +39,11 @@ def is_refusal(text: str) -> bool:
         False
     """
     return bool(_REFUSAL.search(text.replace('\u2019', "'")))
+
+
+def _is_refusing_phrase(words: str) -> bool:
+    """Tells whether an item of an open vocabulary declines to answer. "sorry" alone is a word of emotion."""
+    return len(words.split()) >= _FEWEST_REFUSING_WORDS and is_refusal(words)
 
 
 def read_answer(text: str, count: int, classes: Sequence[str] | None) -> Reading | None:
@@ -70,7 +76,7 @@ def read_answer(text: str, count: int, classes: Sequence[str] | None) -> Reading
         parts = [re.split('[,;\n]', inside) for inside in _LIST.findall(text)]
     if len(parts) != count:
         return None
-    if classes is None and any(is_refusal(word) for part in parts for word in part):
+    if classes is None and any(_is_refusing_phrase(word) for part in parts for word in part):
         return None
     readings = [_known([_plain(word) for word in part], classes) for part in parts]
     return readings if all(readings) else None

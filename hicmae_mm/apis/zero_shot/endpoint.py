@@ -102,7 +102,8 @@ class ChatEndpoint:
             ValueError: If the server refuses the request (key, model, size), or answers in another form.
         """
         data = json.dumps(self.body(content)).encode()
-        for attempt in range(self.retries + 1):
+        attempt = 0
+        while True:
             self._wait_for_turn()
             try:
                 return self._reply(self._send(data))
@@ -112,7 +113,7 @@ class ChatEndpoint:
                 # exponential, with chance, so that parallel requests do not return together
                 usual = min(2.0**attempt, _LONGEST_PAUSE_SECONDS) * (0.5 + random.random() / 2)
                 time.sleep(min(usual if busy.seconds is None else busy.seconds, _LONGEST_PAUSE_SECONDS))
-        raise AssertionError('the loop returns or raises')
+                attempt += 1
 
     def _wait_for_turn(self) -> None:
         with self._lock:

@@ -56,20 +56,19 @@ def summary(outcomes: Sequence[Outcome], labels: Mapping[int, int], classes: Seq
         answered).
     """
     states = Counter(outcome.state for outcome in outcomes)
-    result: dict[str, Any] = {state: states[state] for state in STATES}
     answered = [outcome for outcome in outcomes if outcome.state == 'answered']
-    found = np.array([list(classes).index(outcome.words[0]) for outcome in answered], dtype=np.int64)
-    right = np.array([labels[outcome.index] for outcome in answered], dtype=np.int64)
+    found = [list(classes).index(outcome.words[0]) for outcome in answered]
+    right = [labels[outcome.index] for outcome in answered]
+    hits = np.bincount([label for label, other in zip(right, found) if label == other], minlength=len(classes))
     everything = np.bincount([labels[outcome.index] for outcome in outcomes], minlength=len(classes))
-    result['missing_is_wrong'] = result['answered_only'] = None
-    hits = np.zeros(len(classes))
-    if answered:
-        counts = confusion_matrix(found, right, len(classes))
-        hits = np.diag(counts).astype(float)
-        result['answered_only'] = dict(UAR=unweighted_average_recall(counts), WAR=weighted_average_recall(counts))
-        result['recalls'] = dict(zip(classes, class_recalls(counts).tolist()))
     occurs = everything > 0
+    result: dict[str, Any] = {state: states[state] for state in STATES}
     result['missing_is_wrong'] = dict(
         UAR=float((hits[occurs] / everything[occurs]).mean()), WAR=float(hits.sum() / everything.sum())
     )
+    result['answered_only'] = None
+    if answered:
+        counts = confusion_matrix(np.array(found), np.array(right), len(classes))
+        result['answered_only'] = dict(UAR=unweighted_average_recall(counts), WAR=weighted_average_recall(counts))
+        result['recalls'] = dict(zip(classes, class_recalls(counts).tolist()))
     return result

@@ -51,6 +51,7 @@ def test_answers_that_do_not_fit(text: str) -> None:
 
 def test_an_open_vocabulary_takes_every_word_once_and_spelling_is_the_corpus_own() -> None:
     assert read_answer('[["Proud", "proud", "a bit  shy"]]', 1, None) == [['proud', 'a bit shy']]
+    assert read_answer('[["sorry", "ashamed"]]', 1, None) == [['sorry', 'ashamed']]
     assert read_answer("[I'm sorry, I cannot help]", 1, None) is None
     assert read_answer('{"emotions": ["I cannot determine"]}', 1, None) is None
     assert read_answer('[["pleasant surprise", "NEUTRAL"]]', 1, ('Neutral', 'Pleasant-Surprise')) == [
