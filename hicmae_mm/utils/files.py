@@ -135,7 +135,8 @@ def _new_file(folder: Path, name: str) -> tuple[Path, int]:
         beginning = os.fsencode(name)[: _LONGEST_NAME_BYTES - len(ending)]
         partial = folder / f'{os.fsdecode(beginning)}{ending}'
         with contextlib.suppress(FileExistsError):
-            descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            with _naming(folder / name, partial):
+                descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             _in_progress.add(partial)
             _try_lock(descriptor)
             return partial, descriptor

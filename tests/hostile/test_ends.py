@@ -152,6 +152,7 @@ def test_one_line_and_a_rerun(case: Case, clips: Path, tmp_path: Path) -> None:
         if trap is None:
             return ended.status, ended.error
         assert not [*folder.rglob('*.partial')]
+        assert '.partial' not in ended.message
         return ended.status, ended.message
 
     if 'interrupt' in case.kinds:
