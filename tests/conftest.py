@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,3 +105,15 @@ def hicmae_scope() -> Iterator[None]:
     """The default scope that a runner would set."""
     with DefaultScope.overwrite_default_scope('hicmae_mm'):
         yield
+
+
+@pytest.fixture
+def frees_encoders() -> Iterator[None]:
+    """Frees encoders of media: their threads would hang a worker process that is forked later and frees them there.
+
+    What exists before the test is left out of the search, which otherwise takes most of a second each time.
+    """
+    gc.freeze()
+    yield
+    gc.collect()
+    gc.unfreeze()

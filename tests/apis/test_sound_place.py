@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +27,11 @@ from hicmae_mm.visualization.overlay import write_overlay
 from tests.datasets import marked
 from tests.visualization.results import RESULT
 
+pytestmark = pytest.mark.usefixtures('frees_encoders')
+
 FRAME_SECONDS = 1 / marked.FPS
 RATE_HZ = 16000
 APART = {'together': (0.0, 0.0), 'sound_late': (0.2, 0.0), 'pictures_late': (0.0, 0.2)}
-
-
-@pytest.fixture(autouse=True)
-def collected() -> Iterator[None]:
-    """Frees encoders: their threads would hang a worker process that is forked later and frees them there."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture(scope='module', params=APART)

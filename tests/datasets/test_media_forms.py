@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +16,8 @@ from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.readers.audio import AlignedAudio, open_audio
 from hicmae_mm.datasets.readers.video import open_video
 from tests.datasets import marked
+
+pytestmark = pytest.mark.usefixtures('frees_encoders')
 
 FRAME_SECONDS = 1 / marked.FPS
 WHOLE = list(range(marked.NUM_FRAMES))
@@ -65,13 +66,6 @@ def make(folder: Path, name: str) -> Path:
     if 'options_' in form:
         return marked.write(folder / name, container_options=form['options_'])
     return marked.write(folder / name, **form)
-
-
-@pytest.fixture(autouse=True)
-def collected() -> Iterator[None]:
-    """Frees encoders: their threads would hang a worker process that is forked later and frees them there."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture(scope='module')
