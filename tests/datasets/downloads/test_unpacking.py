@@ -14,12 +14,13 @@ from tests.published_corpora import zip_of
 
 
 def _refused(content: bytes, folder: Path, message: str) -> None:
-    archive = folder / 'clips.zip'
+    archive = folder / 'inner' / 'clips.zip'  # so that what leads out of its folder is seen
+    archive.parent.mkdir(exist_ok=True)
     archive.write_bytes(content)
-    before = {path.name for path in folder.parent.rglob('*')}
+    before = {path.name for path in folder.rglob('*')}
     with pytest.raises(ValueError, match=message):
-        unpack(archive, folder / 'clips')
-    assert {path.name for path in folder.parent.rglob('*')} == before
+        unpack(archive, folder / 'inner' / 'clips')
+    assert {path.name for path in folder.rglob('*')} == before
 
 
 @pytest.mark.parametrize('name', ['../evil', 'a/../../evil', '/tmp/evil', 'a\\..\\evil', 'C:/evil', '..', 'a/../b'])
