@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
+from hicmae_mm.datasets.tables import read_table
 from hicmae_mm.datasets.writers import write_wav
 from tests.test_tools.command import folder_names, last_line, run_tool
 from tests.test_tools.converters import load_converter
@@ -86,6 +88,8 @@ def test_hostile_corpora_end_in_one_line(corpus: Path, capsys: pytest.CaptureFix
         ((), 'name one of --emodb, --table and --speaker-pattern'),
         (('--speaker-pattern', '[a-z]'), 'has no group in round brackets'),
         (('--speaker-pattern', '('), 'is not a regular expression'),
+        (('--emodb', '--stratified', '5'), '--stratified is for speakers that are not known'),
+        (('--emodb', '--train', '0'), '--train must be at least 1'),
     ],
 )
 def test_wrong_options(
@@ -96,16 +100,47 @@ def test_wrong_options(
     assert message in capsys.readouterr().err
 
 
+def test_without_speakers_the_folds_have_equal_shares_of_classes(
+    corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (corpus / 'calm' / 'ben_0.wav').unlink()
+    assert convert(corpus, '--stratified', 3) == 0
+    printed = capsys.readouterr().out
+    assert 'warning: speakers are not known, so the same person can be in the training and the test part' in printed
+    out, tested = corpus.parent / 'out', []
+    for fold, (train, test) in enumerate(((15, 8), (15, 8), (16, 7)), start=1):
+        assert f'fold{fold}: train/test {train}/{test}\n' in printed
+        rows = [row for _, row in read_table(out / f'fold{fold}' / 'test.csv')]
+        assert list(rows[0]) == ['sample_id', 'audio', 'label']
+        assert sum(row['label'] == 'tense' for row in rows) == 4
+        tested += [row['sample_id'] for row in rows]
+    assert len(set(tested)) == len(tested) == 23
+    assert convert(corpus, '--stratified', 12) == 1
+    assert "the class 'calm' has 11 recordings, 12 folds need one each" in capsys.readouterr().err
+
+
 @pytest.mark.slow
-def test_a_fold_is_learnt_through_the_written_config(corpus: Path) -> None:
-    run_tool(TOOL, corpus, '--out-dir', corpus.parent / 'out', *SPEAKER)
-    config, work_dir = corpus.parent / 'out/config.py', corpus.parent / 'work'
-    options = ('--cfg-options', 'train_cfg.max_epochs=12', 'train_cfg.val_interval=12')
-    options += ('default_hooks.checkpoint.interval=12',)
-    run_tool('kfold.py', config, '--folds', '1-2', '--work-dir', work_dir, *options)
-    table = (work_dir / 'folds.md').read_text()
-    pooled = next(line for line in table.splitlines() if line.startswith('| pooled'))
-    assert float(pooled.split('|')[3]) > 90, table
-    wrong = run_tool('kfold.py', config, '--folds', '4', '--work-dir', work_dir, check=False)
+def test_one_command_from_a_corpus_of_another_layout_to_the_table(corpus: Path) -> None:
+    """A table tells class and speaker; the files are flac, stereo, 44.1 kHz, and their names say nothing."""
+    root, lines = corpus.parent / 'archive', ['speaker,take,audio,label']
+    for number, path in enumerate(sorted(corpus.rglob('*.wav'))):
+        samples, rate = soundfile.read(path)
+        place = np.arange(int(len(samples) / rate * 44100)) * rate / 44100
+        wave = np.interp(place, np.arange(len(samples)), samples)
+        name = f'disc{number % 2}/REC-{number:04d}.FLAC'
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(root / name, np.stack([wave, 0.5 * wave], axis=1), 44100, format='FLAC')
+        speaker, take = path.stem.split('_')
+        if speaker != 'cleo':  # two folds are enough
+            lines.append(f'"{speaker.title()}, studio",{take},{name},{path.parent.name}')
+    table = corpus.parent / 'about.csv'
+    table.write_text('\n'.join(lines) + '\n')
+    out = corpus.parent / 'out'
+    result = run_tool(TOOL, root, '--table', table, '--out-dir', out, '--train')
+    assert '16 recordings of 2 classes: calm, tense' in result.stdout
+    written = (out / 'folds' / 'folds.md').read_text()
+    pooled = next(line for line in written.splitlines() if line.startswith('| pooled'))
+    assert float(pooled.split('|')[3]) > 90, written
+    wrong = run_tool('kfold.py', out / 'config.py', '--folds', '4', '--work-dir', out / 'folds', check=False)
     assert wrong.returncode == 1
     assert 'fold4' in last_line(wrong)

@@ -1,6 +1,6 @@
 """Emotional speech without pictures: recordings of a folder, statistics of the voice, and folds by speaker."""
 
-from hicmae_mm.datasets.speech.folds import speaker_folds
+from hicmae_mm.datasets.speech.folds import Fold, speaker_folds, stratified_folds
 from hicmae_mm.datasets.speech.normalization import normalize_by_speaker
 from hicmae_mm.datasets.speech.recordings import (
     EMODB,
@@ -17,6 +17,7 @@ __all__ = [
     'EMODB',
     'NUM_STATISTICS',
     'SAMPLE_RATE_HZ',
+    'Fold',
     'Naming',
     'Recording',
     'check_recordings',
@@ -25,6 +26,7 @@ __all__ = [
     'recordings_by_name',
     'recordings_of_table',
     'speaker_folds',
+    'stratified_folds',
     'voice_statistics',
     'write_corpus',
 ]

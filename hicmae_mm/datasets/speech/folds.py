@@ -1,8 +1,10 @@
-"""Folds by speaker: nobody is in the training and the test part of a fold."""
+"""Folds by speaker, where nobody is in the training and the test part, and folds by class, without speakers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+import numpy as np
 
 from hicmae_mm.datasets.speech.recordings import Recording
 
@@ -42,3 +44,40 @@ def speaker_folds(recordings: Sequence[Recording], num_folds: int | None = None)
             )
         folds[f'fold{k + 1}'] = fold
     return folds
+
+
+def stratified_folds(recordings: Sequence[Recording], num_folds: int, seed: int = 0) -> dict[str, Fold]:
+    """Splits recordings at random into folds with the same share of every class, for speakers that are not known.
+
+    The same person can be in the training and the test part. So scores are higher than for new speakers.
+
+    Args:
+        recordings: All recordings.
+        num_folds: Number of folds.
+        seed: Seed of the split.
+
+    Raises:
+        ValueError: If there are fewer than two folds, or a class has fewer recordings than folds.
+    """
+    if num_folds < 2:
+        raise ValueError(f'--stratified must be at least 2, got {num_folds}')
+    generator = np.random.default_rng(seed)
+    tested: dict[int, int] = {}
+    for label in sorted({recording.label for recording in recordings}):
+        members = [index for index, recording in enumerate(recordings) if recording.label == label]
+        if len(members) < num_folds:
+            raise ValueError(
+                f'the class {label!r} has {len(members)} recordings, {num_folds} folds need one each; choose fewer '
+                'folds, or leave the class out with --without'
+            )
+        # the next class begins where this one ended, so that the folds have one size
+        tested |= {
+            int(index): (len(tested) + place) % num_folds for place, index in enumerate(generator.permutation(members))
+        }
+    return {
+        f'fold{k + 1}': {
+            'train': [recording for index, recording in enumerate(recordings) if tested[index] != k],
+            'test': [recording for index, recording in enumerate(recordings) if tested[index] == k],
+        }
+        for k in range(num_folds)
+    }

@@ -23,7 +23,7 @@ class Recording:
         path: The sound file.
         name: Its path below the corpus, which names the sample.
         label: Name of its class.
-        speaker: Name of the speaker.
+        speaker: Name of the speaker; empty if it is not known.
     """
 
     path: Path
@@ -38,12 +38,12 @@ class Naming:
 
     Attributes:
         label: Pattern of the class, searched in the path with ``/`` between folders.
-        speaker: Pattern of the speaker.
+        speaker: Pattern of the speaker; None means that speakers are not known.
         classes: Names of the classes by what the pattern finds; those that are not in it keep what was found.
     """
 
     label: re.Pattern[str]
-    speaker: re.Pattern[str]
+    speaker: re.Pattern[str] | None
     classes: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -65,9 +65,8 @@ def recordings_by_name(root: Path, naming: Naming) -> list[Recording]:
     recordings = []
     for path in find_files(root, SOUND_EXTENSIONS):
         name = path.relative_to(root).as_posix()
-        label, speaker = (
-            _found(pattern, name, kind) for kind, pattern in (('class', naming.label), ('speaker', naming.speaker))
-        )
+        label = _found(naming.label, name, 'class')
+        speaker = '' if naming.speaker is None else _found(naming.speaker, name, 'speaker')
         recordings.append(Recording(path.absolute(), name, naming.classes.get(label, label), speaker))
     return recordings
 
@@ -83,12 +82,13 @@ def _found(pattern: re.Pattern[str], name: str, kind: str) -> str:
     return text
 
 
-def recordings_of_table(table: Path, root: Path) -> list[Recording]:
+def recordings_of_table(table: Path, root: Path, has_speakers: bool = True) -> list[Recording]:
     """Lists the recordings of a table with the columns ``audio``, ``label`` and ``speaker``.
 
     Args:
         table: CSV, JSON lines or Parquet.
         root: Folder that the paths start from.
+        has_speakers: Whether the column ``speaker`` is read.
 
     Raises:
         FileNotFoundError: If the table or a sound file does not exist.
@@ -96,16 +96,18 @@ def recordings_of_table(table: Path, root: Path) -> list[Recording]:
     """
     if not table.is_file():
         raise FileNotFoundError(f'{table} does not exist')
-    recordings = []
+    recordings, columns = [], _COLUMNS if has_speakers else _COLUMNS[:2]
     for position, row in read_table(table):
-        cells = {column: str(row.get(column) or '').strip() for column in _COLUMNS}
+        cells = {column: str(row.get(column) or '').strip() for column in columns}
         missing = [column for column, cell in cells.items() if not cell]
         if missing:
-            raise ValueError(f'{table}, {position}: {missing[0]} is missing; every row needs {", ".join(_COLUMNS)}')
+            raise ValueError(f'{table}, {position}: {missing[0]} is missing; every row needs {", ".join(columns)}')
         path = root / cells['audio']
         if not path.is_file():
             raise FileNotFoundError(f'{table}, {position}: {path} does not exist')
-        recordings.append(Recording(path.absolute(), cells['audio'].lstrip('/'), cells['label'], cells['speaker']))
+        recordings.append(
+            Recording(path.absolute(), cells['audio'].lstrip('/'), cells['label'], cells.get('speaker', ''))
+        )
     return recordings
 
 

@@ -96,13 +96,14 @@ def write_corpus(
 
 
 def _table(recordings: Sequence[Recording]) -> str:
-    return csv_text(
-        [dict(sample_id=item.name, audio=item.path, label=item.label, speaker=item.speaker) for item in recordings]
-    )
+    rows = [dict(sample_id=item.name, audio=item.path, label=item.label, speaker=item.speaker) for item in recordings]
+    if not any(row['speaker'] for row in rows):
+        rows = [{name: cell for name, cell in row.items() if name != 'speaker'} for row in rows]
+    return csv_text(rows)
 
 
 def _config(root: Path, classes: Sequence[str], base_config: Path) -> str:
-    return f'''"""Statistics of the voice, {len(classes)} classes, folds by speaker.
+    return f'''"""Statistics of the voice, {len(classes)} classes.
 
 Written by tools/dataset_converters/speech.py. FOLD in the environment chooses the fold.
 """
