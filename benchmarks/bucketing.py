@@ -60,7 +60,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def build_model() -> torch.nn.Module:
-    """Builds a waveform classifier with 1 million parameters."""
+    """Builds a waveform classifier with 1.5 million parameters."""
     init_default_scope('hicmae_mm')
     model: torch.nn.Module = MODELS.build(
         dict(
