@@ -107,13 +107,16 @@ def hicmae_scope() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def frees_encoders() -> Iterator[None]:
-    """Frees encoders of media: their threads would hang a worker process that is forked later and frees them there.
-
-    What exists before the test is left out of the search, which otherwise takes most of a second each time.
-    """
+@pytest.fixture(scope='module')
+def frozen_heap() -> Iterator[None]:
+    """Leaves what exists before a module out of searches for garbage, which otherwise take most of a second each."""
     gc.freeze()
     yield
-    gc.collect()
     gc.unfreeze()
+
+
+@pytest.fixture
+def frees_encoders() -> Iterator[None]:
+    """Frees encoders of media: their threads would hang a worker process that is forked later and frees them there."""
+    yield
+    gc.collect()

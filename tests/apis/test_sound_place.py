@@ -27,7 +27,8 @@ from hicmae_mm.visualization.overlay import write_overlay
 from tests.datasets import marked
 from tests.visualization.results import RESULT
 
-pytestmark = pytest.mark.usefixtures('frees_encoders')
+# the heap first, so that encoders of the module's own files are freed, too
+pytestmark = pytest.mark.usefixtures('frozen_heap', 'frees_encoders')
 
 FRAME_SECONDS = 1 / marked.FPS
 RATE_HZ = 16000

@@ -17,7 +17,8 @@ from hicmae_mm.datasets.readers.audio import AlignedAudio, open_audio
 from hicmae_mm.datasets.readers.video import open_video
 from tests.datasets import marked
 
-pytestmark = pytest.mark.usefixtures('frees_encoders')
+# the heap first, so that encoders of the module's own files are freed, too
+pytestmark = pytest.mark.usefixtures('frozen_heap', 'frees_encoders')
 
 FRAME_SECONDS = 1 / marked.FPS
 WHOLE = list(range(marked.NUM_FRAMES))
