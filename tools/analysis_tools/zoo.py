@@ -49,6 +49,7 @@ from hicmae_mm.measuring.zoo import (
 )
 from hicmae_mm.utils.files import replace_between_marks
 
+QUICKSTART = 'hicmae_nano_synthetic.py'
 TOOLS = Path(__file__).resolve().parents[1]
 BYTES_PER_TRAINED_PARAMETER = 16  # float32 weight, gradient, and AdamW's two moments
 COMPARED = ('mae_dfer_base_dfew', 'mae_dfer_base_plain_dfew')
@@ -134,7 +135,7 @@ def up_to_date(args: argparse.Namespace, model: ZooModel, old: Record | None) ->
         stored = record['reports'].get(mode)
         if stored is None or stored.get('too_big', limit_gb) < limit_gb:
             record['reports'][mode] = measure_in_process(args, model.config, mode, record['parameters'], limit_gb)
-    if args.uar and is_nano_recognizer(model.config, cfg) and record.get('uar') is None:
+    if args.uar and is_nano_recognizer(cfg) and record.get('uar') is None:
         record['uar'] = unweighted_average_recall(args, model.config)
     return record
 
@@ -209,9 +210,15 @@ def compare(args: argparse.Namespace, folder: Path, records: dict[str, Record]) 
     write_records(args.store, records)
 
 
-def is_nano_recognizer(config: Path, cfg: Config) -> bool:
-    """Returns whether a config fine-tunes on the media of the quickstart."""
-    return '_nano_' in config.stem and config.stem.endswith('_synthetic') and bool(cfg.get('test_dataloader'))
+def is_nano_recognizer(cfg: Config) -> bool:
+    """Returns whether a config is tested on the list of the quickstart."""
+    return bool(cfg.get('test_dataloader')) and test_list(cfg) == test_list(read_config(configs_root() / QUICKSTART))
+
+
+def test_list(cfg: Config) -> Path:
+    """Returns the list of the test clips."""
+    dataset = cfg.test_dataloader.dataset
+    return Path(dataset.get('data_root') or '', dataset.get('ann_file') or '')
 
 
 def unweighted_average_recall(args: argparse.Namespace, config: Path) -> float:
