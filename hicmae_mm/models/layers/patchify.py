@@ -19,16 +19,6 @@ def token_grid(size: Sequence[int], patch: Sequence[int]) -> tuple[int, ...]:
     return tuple(s // p for s, p in zip(size, patch))
 
 
-def _blocks(x: Tensor, patch: Sequence[int]) -> Tensor:
-    """Views ``(B, C, S1, S2, ...)`` as ``(B, G1, G2, ..., C, P1, P2, ...)`` without a copy."""
-    batch, channels, *size = x.shape
-    grid = token_grid(size, patch)
-    axes = [length for pair in zip(grid, patch) for length in pair]
-    dims = len(grid)
-    view = x.reshape(batch, channels, *axes)  # (B, C, G1, P1, G2, P2, ...)
-    return view.permute(0, *range(2, 2 + 2 * dims, 2), 1, *range(3, 3 + 2 * dims, 2))
-
-
 def patchify(x: Tensor, patch: Sequence[int], indices: Tensor | None = None) -> Tensor:
     """Cuts into patches laid out like a convolution kernel; with ``indices`` copies only those.
 
@@ -40,10 +30,14 @@ def patchify(x: Tensor, patch: Sequence[int], indices: Tensor | None = None) -> 
     Returns:
         ``(B, K, C*P1*P2*...)``, channel first, then the patch's axes in order.
     """
-    blocks = _blocks(x, patch)
+    batch, channels, *size = x.shape
+    grid, dims = token_grid(size, patch), len(patch)
+    axes = [length for pair in zip(grid, patch) for length in pair]
+    view = x.reshape(batch, channels, *axes)  # (B, C, G1, P1, G2, P2, ...)
+    blocks = view.permute(0, *range(2, 2 + 2 * dims, 2), 1, *range(3, 3 + 2 * dims, 2))  # (B, G1, G2, ..., C, P1, ...)
     if indices is None:
-        return blocks.flatten(1, len(patch)).flatten(2)
-    grid = [int(length) for length in blocks.shape[1 : 1 + len(patch)]]  # ints also under torch.jit.trace
-    batch = torch.arange(x.shape[0], device=x.device)[:, None].expand_as(indices)
-    index = (batch, *torch.unravel_index(indices, grid))
+        return blocks.flatten(1, dims).flatten(2)
+    rows = torch.arange(batch, device=x.device)[:, None].expand_as(indices)
+    lengths = [int(length) for length in grid]  # ints also under torch.jit.trace
+    index = (rows, *torch.unravel_index(indices, lengths))
     return blocks[index].flatten(2)

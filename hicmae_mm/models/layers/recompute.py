@@ -26,7 +26,6 @@ def run_block(block: nn.Module, *inputs: Tensor | None, recompute: bool = False)
     """Calls ``block(*inputs)``.
 
     With ``recompute`` the backward pass computes its activations again instead of storing them.
-
     What attention to many tokens puts out is stored all the same, a token's width each, unless its weights are dropped
     at random.
     """
