@@ -216,7 +216,7 @@ def _require_type(path: str, kind: Any, registry: Registry) -> None:
         return
     names = set(registry.module_dict) | set(registry.parent.module_dict if registry.parent else ())
     close = difflib.get_close_matches(kind, names, n=1, cutoff=0.8)
-    if close and kind not in names:
+    if close and kind not in names and _look_up(f'mmaction.{kind}', registry) is None:  # such as its backbones
         raise ValueError(f'unknown type {kind!r} at {path}.type: did you mean {close[0]!r}?')
 
 

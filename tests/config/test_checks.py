@@ -99,6 +99,12 @@ def test_variables_and_foreign_components_pass(cfg: Config) -> None:
     check_config(cfg)
 
 
+def test_backbones_of_mmaction_inside_an_encoder_pass(cfg: Config) -> None:
+    backbone = dict(type='VisionTransformer', num_frames=4)  # similar to VisionTransformerEncoder
+    cfg.model.encoders.video = dict(type='MMActionEncoder', backbone=backbone, input_size=(4, 32, 32))
+    check_config(cfg)
+
+
 def test_configs_of_mmaction_pass() -> None:
     configs = Path(mmaction.__file__).parent / '.mim' / 'configs' / 'recognition'
     names = [
