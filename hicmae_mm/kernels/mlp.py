@@ -91,7 +91,12 @@ class _RecomputedMlp(torch.autograd.Function):
         weight, bias, out_weight, *sources = ctx.store.saved_tensors
         x = ctx.again(*sources)
         needs_x, needs_weight, needs_bias, needs_out_weight, needs_out_bias, _ = ctx.needs_input_grad
-        grad_x, *sums = torch.empty_like(x), *(torch.zeros_like(tensor) for tensor in (weight, bias, out_weight))
+        grad_x = torch.empty_like(x)
+        needed = needs_weight, needs_bias, needs_out_weight
+        sums = [  # frozen weights, such as those beside LoRA, take no memory
+            torch.zeros_like(tensor) if is_needed else tensor.new_empty(0)
+            for tensor, is_needed in zip((weight, bias, out_weight), needed)
+        ]
         for part, rows, grad_part in _pieces(len(weight), x, grad, grad_x):
             inner = product(part, weight, bias)
             if needs_out_weight:
