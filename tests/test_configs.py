@@ -171,10 +171,12 @@ def _write_list(dataset: ConfigDict, folder: Path) -> str:
 
 
 def _write_talk(dataset: ConfigDict, folder: Path) -> str:
-    """The same clips as a conversation, with words; returns the name of the table."""
-    rows = ['video,audio,label,text,dialogue,turn,speaker']
+    """The same clips as a conversation, with words and action units; returns the name of the table."""
+    units = [unit for step in dataset.get('pipeline', ()) for unit in step.get('action_units', {}).values()]
+    rows = [','.join(['video,audio,label,text,dialogue,turn,speaker', *units])]
     rows += [
-        f'{number}.mp4,{number}.wav,{number % 2},a word,talk{number // 3},{number},{number % 2}' for number in range(4)
+        f'{number}.mp4,{number}.wav,{number % 2},a word,talk{number // 3},{number},{number % 2}' + ',0.6' * len(units)
+        for number in range(4)
     ]
     (folder / 'talk.csv').write_text('\n'.join(rows) + '\n')
     (folder / 'words.txt').write_text('[UNK]\na\n')

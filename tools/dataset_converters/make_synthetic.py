@@ -17,7 +17,13 @@ from dataclasses import fields
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from hicmae_mm.datasets.synthetic import CorpusConfig, plan_clips, write_corpus, write_recordings
+from hicmae_mm.datasets.synthetic import (
+    CorpusConfig,
+    plan_clips,
+    write_corpus,
+    write_descriptions,
+    write_recordings,
+)
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -30,6 +36,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--recordings',
         action='store_true',
         help='also join the labelled clips of every actor to a long recording with labels of every frame',
+    )
+    parser.add_argument(
+        '--descriptions', action='store_true', help='also list words, valence, arousal and action units of every clip'
     )
     for field in fields(CorpusConfig):
         kind = float if field.name == 'fps' else int
@@ -58,10 +67,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     console.print(f'{len(plan_clips(config))} clips in {args.out}: train.csv, test.csv, pretrain.csv, corpus.json')
     console.print('with what is said: train_words.csv, test_words.csv, words.txt')
     console.print('as conversations: train_talks.csv, test_talks.csv')
+    num_workers = args.num_workers if args.num_workers > 1 else 0
     if args.recordings:
-        for num_done in write_recordings(args.out, num_workers=args.num_workers if args.num_workers > 1 else 0):
+        for num_done in write_recordings(args.out, num_workers=num_workers):
             print(f'{num_done} recordings')
         console.print(f'with labels of every frame: {args.out}/recordings/train.csv, test.csv')
+    if args.descriptions:
+        write_descriptions(args.out, num_workers)
+        console.print('with what is known of each clip: train_described.csv, test_described.csv, described_words.txt')
 
 
 if __name__ == '__main__':

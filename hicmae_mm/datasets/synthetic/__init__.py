@@ -1,6 +1,7 @@
 """Makes a synthetic corpus of drawn talking faces with synthesised voices, as real media files."""
 
 from hicmae_mm.datasets.synthetic.corpus import EMOTIONS, Clip, CorpusConfig, plan_clips, write_corpus
+from hicmae_mm.datasets.synthetic.descriptions import write_descriptions
 from hicmae_mm.datasets.synthetic.recordings import RecordingConfig, write_recordings
 
 __all__ = [
@@ -10,5 +11,6 @@ __all__ = [
     'RecordingConfig',
     'plan_clips',
     'write_corpus',
+    'write_descriptions',
     'write_recordings',
 ]

@@ -139,6 +139,20 @@ def write_corpus(
     yield len(clips)
 
 
+def read_settings(corpus_dir: Path) -> CorpusConfig:
+    """Reads the settings of a corpus on disk.
+
+    Raises:
+        FileNotFoundError: If there is no corpus.
+    """
+    path = corpus_dir / SETTINGS_FILE
+    if not path.is_file():
+        raise FileNotFoundError(f'{corpus_dir} has no {SETTINGS_FILE}; make the corpus first')
+    settings = dict(json.loads(path.read_text())['settings'])
+    settings.pop('generator_version')
+    return CorpusConfig(**settings)
+
+
 def _claim_folder(out_dir: Path, config: CorpusConfig, force: bool) -> None:
     settings = {'generator_version': _GENERATOR_VERSION, **asdict(config)}
     path = out_dir / SETTINGS_FILE
@@ -201,7 +215,11 @@ def write_transcripts(out_dir: Path, config: CorpusConfig, clips: list[Clip]) ->
     write_text(out_dir / 'words.txt', '\n'.join(VOCABULARY) + '\n')
 
 
-def _with_words(config: CorpusConfig, clip: Clip) -> str:
+def words_of(config: CorpusConfig, clip: Clip) -> str:
+    """Returns what is said in a clip."""
     rng = np.random.default_rng([config.seed, clip.actor, clip.take, clip.label, _TRANSCRIPT_SEED])
-    text = make_transcript(EMOTIONS[clip.label], rng)
-    return f'{clip.name},{clip.video_path},{clip.audio_path},{text},{clip.label}'
+    return make_transcript(EMOTIONS[clip.label], rng)
+
+
+def _with_words(config: CorpusConfig, clip: Clip) -> str:
+    return f'{clip.name},{clip.video_path},{clip.audio_path},{words_of(config, clip)},{clip.label}'

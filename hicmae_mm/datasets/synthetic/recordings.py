@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +15,7 @@ from hicmae_mm.datasets.conversion.frame_windows import span_of
 from hicmae_mm.datasets.preparation.pool import Failure, run_parallel
 from hicmae_mm.datasets.readers.video import open_video
 from hicmae_mm.datasets.synthetic.clips import RecordedClip
-from hicmae_mm.datasets.synthetic.corpus import EMOTIONS, SETTINGS_FILE, Clip, CorpusConfig, plan_clips, record
+from hicmae_mm.datasets.synthetic.corpus import EMOTIONS, Clip, CorpusConfig, plan_clips, read_settings, record
 from hicmae_mm.datasets.writers import write_video
 from hicmae_mm.utils.files import csv_text, replaced_file, write_text
 
@@ -88,11 +87,7 @@ def write_recordings(
         FileNotFoundError: If there is no corpus, or a clip of it is missing.
     """
     config, root = config or RecordingConfig(), Path(corpus_dir)
-    if not (root / SETTINGS_FILE).is_file():
-        raise FileNotFoundError(f'{root} has no {SETTINGS_FILE}; make the corpus first')
-    settings = dict(json.loads((root / SETTINGS_FILE).read_text())['settings'])
-    settings.pop('generator_version')
-    corpus = CorpusConfig(**settings)
+    corpus = read_settings(root)
     parts: dict[tuple[str, int], list[Clip]] = {}
     for clip in plan_clips(corpus):
         if clip.split != 'unlabelled':

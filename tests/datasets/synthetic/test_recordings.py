@@ -7,8 +7,15 @@ import numpy as np
 import pytest
 
 from hicmae_mm.datasets.readers.video import open_video
-from hicmae_mm.datasets.synthetic import CorpusConfig, RecordingConfig, write_corpus, write_recordings
+from hicmae_mm.datasets.synthetic import (
+    CorpusConfig,
+    RecordingConfig,
+    write_corpus,
+    write_descriptions,
+    write_recordings,
+)
 from hicmae_mm.datasets.synthetic.recordings import ACTION_UNITS, VALENCE_AROUSAL
+from hicmae_mm.datasets.transforms import DescribeClip
 
 
 def test_recordings_have_a_label_for_every_frame(tmp_path: Path) -> None:
@@ -35,6 +42,16 @@ def test_recordings_have_a_label_for_every_frame(tmp_path: Path) -> None:
     known = labels['expression'] >= 0
     assert (labels['valence_arousal'][known] >= -1).all()
     assert (labels['valence_arousal'][~known] == -5).all()
+    write_descriptions(tmp_path)
+    described = list(csv.DictReader((tmp_path / 'test_described.csv').open()))
+    assert [int(row['label']) for row in described] == [0, 1, 2, 3, 4, 5]
+    smiles = [float(row['AU12']) for row in described]
+    assert min(smiles[3], smiles[4]) == 1.0  # HAP and NEU smile, the others do not
+    assert max(smiles[:3] + smiles[5:]) == 0.0
+    assert float(described[3]['valence']) > 0.7
+    vocabulary = set((tmp_path / 'described_words.txt').read_text().split())
+    describe = DescribeClip('text', action_units={name: name for name in ACTION_UNITS}, field='all')
+    assert all(set(describe(dict(columns=row))['columns']['all'].split()) <= vocabulary for row in described)
 
 
 def test_a_folder_without_a_corpus_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,122 @@
+"""Trains the systems around HiCMAE on the synthetic corpus, and writes the table of docs/plugins.md.
+
+python tools/analysis_tools/plugins_table.py            # everything that is not finished, then the table
+python tools/analysis_tools/plugins_table.py --table    # the table from what is finished
+
+Media, features, trainings and tests are steps that a user can run again by hand; each is printed. A rerun continues
+where the last one was stopped.
+"""
+
+from __future__ import annotations
+
+from hicmae_mm.commands.command_line import ArgumentParser, command
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from hicmae_mm.commands.steps import Step, StepMarks, run_step
+from hicmae_mm.config.paths import configs_root
+from hicmae_mm.config.reading import read_config
+from hicmae_mm.measuring.plugins import ALL, MARKS, SYSTEMS, PluginSystem, plugins_table
+from hicmae_mm.utils.files import replace_between_marks
+
+ROOT = Path(__file__).resolve().parents[2]
+EXTRACTOR = Path('configs/hicmae_nano_text_synthetic.py')
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = ArgumentParser(description='Train the systems around HiCMAE at nano size, and write their table')
+    parser.add_argument('--data-root', type=Path, default=Path('data/plugins'), help='media (default: %(default)s)')
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/plugins'), help='default: %(default)s')
+    parser.add_argument('--page', type=Path, default=ROOT / 'docs' / 'plugins.md', help='page with the marks')
+    parser.add_argument('--only', nargs='+', choices=[system.name for system in SYSTEMS], help='configs to train')
+    parser.add_argument('--table', action='store_true', help='train nothing, write the table')
+    return parser.parse_args(argv)
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the steps that are not finished, and writes the table."""
+    args = parse_args(argv)
+    console = Console(highlight=False, soft_wrap=True)
+    marks = StepMarks(ROOT / args.work_dir / 'finished')
+    for step in () if args.table else plan(args):
+        if marks.is_finished(step):
+            continue
+        console.rule(step.title)
+        console.print(f'$ {step.shell_line}', markup=False)
+        marks.begin(step)
+        marks.finish(step, run_step(step, cwd=ROOT))
+    text = plugins_table(finished_scores(ROOT / args.work_dir))
+    replace_between_marks(args.page, MARKS, text)
+    print(text)
+    return 0
+
+
+def plan(args: argparse.Namespace) -> Iterator[Step]:
+    """Returns media, features, and the training and test of each system with all streams and with each alone."""
+    yield from preparation(args)
+    for system in SYSTEMS:
+        if args.only is None or system.name in args.only:
+            for variant in (ALL, *system.streams):
+                yield from training(args, system, variant)
+
+
+def preparation(args: argparse.Namespace) -> Iterator[Step]:
+    """Returns the steps that make media and features."""
+    root, folder = args.data_root, args.work_dir / 'extractor'
+    media = ('--out', root, '--num-unlabelled-takes', 0, '--recordings', '--descriptions')
+    yield tool('media', 'make media', 'dataset_converters/make_synthetic.py', root, *media)
+    yield tool('extractor', 'train the extractor', 'train.py', root, EXTRACTOR, '--work-dir', folder, '--resume')
+    checkpoint = folder / f'epoch_{read_config(ROOT / EXTRACTOR).train_cfg.max_epochs}.pth'
+    for split in ('train', 'test'):
+        clips = ('--ann-file', root / f'{split}_talks.csv', '--data-root', root, '--format', 'npy', '--level', 'clip')
+        options = ('--out', root / 'features' / split, *clips, '--streams', 'video', 'audio', 'text')
+        title = f'extract features, {split}'
+        yield tool(f'features_{split}', title, 'extract_features.py', root, EXTRACTOR, checkpoint, *options)
+
+
+def training(args: argparse.Namespace, system: PluginSystem, variant: str) -> Iterator[Step]:
+    """Returns training and test of a system with all streams or one."""
+    config = Path('configs', f'{system.config_of(variant)}.py')
+    name = variant_name(system, variant)
+    folder = args.work_dir / name
+    overrides = system.overrides_of(variant)
+    options = ('--cfg-options', *overrides) if overrides else ()
+    title = f'{system.title}, {variant}'
+    yield tool(f'train_{name}', title, 'train.py', args.data_root, config, '--work-dir', folder, '--resume', *options)
+    epochs = read_config(configs_root() / f'{system.config_of(variant)}.py').train_cfg.max_epochs
+    out = ('--out', folder / 'metrics.json', '--work-dir', folder / 'test')
+    test = (config, folder / f'epoch_{epochs}.pth', *out, *options)
+    yield tool(f'test_{name}', f'test {title}', 'test.py', args.data_root, *test)
+
+
+def variant_name(system: PluginSystem, variant: str) -> str:
+    """Returns the name of the folder of a training."""
+    return f'{system.name}_{variant.replace(" ", "_")}'
+
+
+def tool(name: str, title: str, path: str, root: Path, *arguments: object) -> Step:
+    """Returns the step of one of this package's tools."""
+    return Step(name, title, ('python', f'tools/{path}', *map(str, arguments)), {'SYNTHETIC_ROOT': str(root)})
+
+
+def finished_scores(work_dir: Path) -> dict[str, dict[str, dict[str, float]]]:
+    """Reads the results of the tests that are finished."""
+    scores: dict[str, dict[str, dict[str, float]]] = {}
+    for system in SYSTEMS:
+        for variant in (ALL, *system.streams):
+            path = work_dir / variant_name(system, variant) / 'metrics.json'
+            if path.is_file():
+                scores.setdefault(system.name, {})[variant] = json.loads(path.read_text(encoding='utf-8'))
+    return scores
+
+
+if __name__ == '__main__':
+    sys.exit(main())
