@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from hicmae_mm.measuring.machine import cores, processor
 
 PACKAGES = ('torch', 'torchvision', 'torchaudio', 'mmengine', 'mmcv', 'opencv-python-headless', 'decord', 'av', 'numpy')
 
@@ -28,32 +29,12 @@ def machine() -> dict[str, Any]:
     }
 
 
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
-
-
-def processor() -> str:
-    """Returns name of the processor, as far as the system tells it."""
-    cpuinfo = Path('/proc/cpuinfo')
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith('model name'):
-                return line.partition(':')[2].strip()
-    return platform.processor() or platform.machine()
-
-
 def installed(package: str) -> str | None:
     """Returns the version of a package, or None where it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def today() -> str:
-    """Returns the date in coordinated universal time."""
-    return datetime.now(timezone.utc).strftime('%Y-%m-%d')
 
 
 def commit(root: Path) -> str | None:

@@ -28,13 +28,14 @@ from mmengine.registry import init_default_scope
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the benchmarks are no part of the installed package
 
-from benchmarks.machine import cores, processor, today
 from hicmae_mm.config.overrides import load_config
 from hicmae_mm.engine.wrappers import DataParallelModel, FullyShardedModel
 from hicmae_mm.measuring import limited_threads, seconds_per_call
+from hicmae_mm.measuring.machine import cores, processor, today
+from hicmae_mm.measuring.pages import replace_between_marks
 from hicmae_mm.measuring.random_batch import random_batch
 from hicmae_mm.registry import MODELS
-from hicmae_mm.utils.files import replace_between_marks, write_text
+from hicmae_mm.utils.files import write_text
 
 MARKS = ('<!-- measured: begin -->', '<!-- measured: end -->')
 BASE, NANO = 'configs/hicmae_base_pretrain_voxceleb2.py', 'configs/hicmae_nano_pretrain_synthetic.py'

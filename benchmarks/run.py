@@ -22,9 +22,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the benchmarks are no part of the installed package
 
 from benchmarks.jobs import DEFAULT_PARTS, JOBS, PARTS, ROOT, Size, run_job, why_not
-from benchmarks.machine import commit, cores, machine, today
+from benchmarks.machine import commit, machine
 from benchmarks.plots import draw_all
 from benchmarks.tables import block, fill_page
+from hicmae_mm.measuring.machine import cores, today
 from hicmae_mm.utils.files import write_text
 
 PAGE = ROOT / 'docs' / 'benchmarks.md'

@@ -6,11 +6,12 @@ A Python config is a program and may do anything. JSON and YAML configs are data
 from __future__ import annotations
 
 import ast
+import tempfile
 from pathlib import Path
 
 from mmengine.config import Config
 
-from hicmae_mm.utils.files import check_temporary_folder, read_regular
+from hicmae_mm.utils.files import read_regular
 
 _MOST_BYTES = 1 << 22
 _SUFFIXES = ('.py', '.json', '.yaml', '.yml')
@@ -39,7 +40,7 @@ def read_config(path: str | Path) -> Config:
     except (FileNotFoundError, ImportError):
         raise
     except Exception as error:  # a config runs as Python, so it can raise any error
-        check_temporary_folder()  # MMEngine reads a copy of the config, which is written there
+        _check_temporary_folder()  # MMEngine reads a copy of the config, which is written there
         reason = str(error) if isinstance(error, ValueError) else f'{type(error).__name__}: {error}'
         raise ValueError(f'config file {path} cannot be read: {reason}') from error
 
@@ -94,3 +95,18 @@ def _bases(text: bytes) -> list[str]:
             names = [node.value for node in ast.walk(statement.value) if isinstance(node, ast.Constant)]
             return [name for name in names if isinstance(name, str)]
     return []
+
+
+def _check_temporary_folder() -> None:
+    """Checks that a temporary file of 64 KiB can be written.
+
+    Raises:
+        OSError: If it cannot. It names the folder, and the variable that selects another one.
+    """
+    folder = tempfile.gettempdir()
+    try:
+        with tempfile.TemporaryFile() as file:
+            file.write(b' ' * (1 << 16))
+    except OSError as error:
+        text = f'no temporary file can be written there, TMPDIR selects another folder: {error.strerror}'
+        raise OSError(error.errno, text, folder) from error

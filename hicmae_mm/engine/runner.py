@@ -52,8 +52,7 @@ class AudioVisualRunner(Runner):
     * A resumed training uses the schedule and the optimizer options of the config if the checkpoint has other ones.
     * What a model remembers of every sample (``SampleMemory``) is a part of the training state.
     * More ranks than samples is an error. Options of the data loader that need workers or a GPU are ignored without.
-    * The console shows no lists of hundreds of lines; the log file has them. A training on a CPU warns if other
-      programs use the same cores.
+    * Lists of hundreds of lines are in the log file alone. Training on a CPU warns if other programs use its cores.
     """
 
     _needs_all_weights = False
@@ -86,9 +85,6 @@ class AudioVisualRunner(Runner):
             log_level: Lowest level that is logged.
             log_file: Path of the log file. None means a file in the log folder.
             **kwargs: Further options of the logger.
-
-        Returns:
-            The logger.
         """
         logger = super().build_logger(log_level, log_file, **kwargs)
         shorten_console(logger)

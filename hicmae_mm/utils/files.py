@@ -232,21 +232,6 @@ def exclusive(lock_file: Path, patience_seconds: float = 30.0) -> Iterator[int]:
         os.close(descriptor)
 
 
-def check_temporary_folder() -> None:
-    """Checks that a temporary file of 64 KiB can be written.
-
-    Raises:
-        OSError: If it cannot. It names the folder, and the variable that selects another one.
-    """
-    folder = tempfile.gettempdir()
-    try:
-        with tempfile.TemporaryFile() as file:
-            file.write(b' ' * (1 << 16))
-    except OSError as error:
-        text = f'no temporary file can be written there, TMPDIR selects another folder: {error.strerror}'
-        raise OSError(error.errno, text, folder) from error
-
-
 def read_json_object(path: Path, fix: str = '', most_bytes: int = 1 << 26) -> dict[str, Any]:
     """Reads a JSON file that holds an object, as the settings and reports of this package do.
 
@@ -307,24 +292,3 @@ def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def replace_between_marks(page: Path, marks: tuple[str, str], text: str) -> None:
-    """Replaces what stands between two lines of a page.
-
-    Args:
-        page: A text file.
-        marks: The line before the replaced text, and the line behind it.
-        text: The new text; it ends with a line break.
-
-    Raises:
-        FileNotFoundError: If there is no such page.
-        ValueError: If the page lacks the marks.
-    """
-    if not page.is_file():
-        raise FileNotFoundError(f'{page} does not exist: name a page that has the lines {" and ".join(marks)}')
-    before, begin, rest = page.read_text(encoding='utf-8').partition(f'{marks[0]}\n')
-    _, end, after = rest.partition(marks[1])
-    if not begin or not end:
-        raise ValueError(f'{page} lacks the marks {" and ".join(marks)}, each on a line of its own')
-    write_text(page, f'{before}{begin}{text}{end}{after}')

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from hicmae_mm.utils.files import exclusive, replace_between_marks, replaced_file, write_text
+from hicmae_mm.utils.files import exclusive, replaced_file, write_text
 
 
 def _fail_while_writing(path: Path) -> None:
@@ -215,16 +215,3 @@ def test_a_disk_without_locks_gives_the_lock_to_everybody(tmp_path: Path, monkey
     monkeypatch.setattr(fcntl, 'flock', refuse)
     with exclusive(tmp_path / 'lock', patience_seconds=0) as first, exclusive(tmp_path / 'lock') as second:
         assert os.path.samestat(os.fstat(first), os.fstat(second))
-
-
-def test_a_page_is_changed_between_its_marks_alone(tmp_path: Path) -> None:
-    page, marks = tmp_path / 'page.md', ('<!-- begin -->', '<!-- end -->')
-    page.write_text('before\n<!-- begin -->\nold\n<!-- end -->\nafter\n')
-    replace_between_marks(page, marks, 'new\n')
-    assert page.read_text() == 'before\n<!-- begin -->\nnew\n<!-- end -->\nafter\n'
-    page.write_text('nothing\n')
-    with pytest.raises(ValueError, match='lacks the marks <!-- begin --> and <!-- end -->'):
-        replace_between_marks(page, marks, 'new\n')
-    assert page.read_text() == 'nothing\n'
-    with pytest.raises(FileNotFoundError, match='name a page that has the lines'):
-        replace_between_marks(tmp_path / 'none.md', marks, 'new\n')

@@ -23,11 +23,11 @@ from mmengine.registry import init_default_scope
 from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.config.overrides import load_config
 from hicmae_mm.measuring.complexity import count_complexity
+from hicmae_mm.measuring.pages import replace_between_marks
 from hicmae_mm.measuring.random_batch import random_inputs, random_masks
 from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.models.losses import InfoNCELoss
 from hicmae_mm.registry import MODELS
-from hicmae_mm.utils.files import replace_between_marks
 
 FLOAT32 = 4  # bytes
 MARKS = ('<!-- tables: begin -->', '<!-- tables: end -->')

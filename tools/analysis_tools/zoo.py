@@ -17,7 +17,6 @@ from hicmae_mm.commands.command_line import ArgumentParser, command
 import argparse
 import json
 import os
-import platform
 import re
 import resource
 import statistics
@@ -25,17 +24,17 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from hicmae_mm.config.paths import configs_root
 from hicmae_mm.config.reading import read_config
+from hicmae_mm.measuring.machine import free_memory_gb, machine, today
 from hicmae_mm.measuring.metafile import measure
+from hicmae_mm.measuring.pages import replace_between_marks
 from hicmae_mm.measuring.zoo import (
     MARKS,
     Record,
@@ -47,7 +46,6 @@ from hicmae_mm.measuring.zoo import (
     table,
     write_records,
 )
-from hicmae_mm.utils.files import replace_between_marks
 
 QUICKSTART = 'hicmae_nano_synthetic.py'
 TOOLS = Path(__file__).resolve().parents[1]
@@ -273,31 +271,6 @@ def about(args: argparse.Namespace, records: Sequence[Record]) -> str:
         f'Measured {when} on {machines}, float32, {args.batch_size} clips per step, {args.iters} steps. Other '
         'programs may have shared the machine: compare the shares, which set a step against the matmul rate beside it.'
     )
-
-
-def machine() -> str:
-    """Returns processor and number of cores."""
-    cpuinfo, name = Path('/proc/cpuinfo'), platform.processor() or platform.machine()
-    if cpuinfo.is_file():
-        names = re.findall(r'^model name\s*:\s*(.+)$', cpuinfo.read_text(), re.MULTILINE)
-        name = names[0] if names else name
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
-    return f'{name}, {cores} cores, PyTorch {torch.__version__.split("+")[0]}'
-
-
-def free_memory_gb() -> float:
-    """Returns the memory that programs can get, in units of 10^9 bytes."""
-    meminfo = Path('/proc/meminfo')
-    if meminfo.is_file():
-        found = re.search(r'^MemAvailable:\s*(\d+) kB', meminfo.read_text(), re.MULTILINE)
-        if found:
-            return int(found[1]) * 1024 / 1e9
-    return os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 1e9
-
-
-def today() -> str:
-    """Returns the day, in coordinated universal time."""
-    return datetime.now(timezone.utc).strftime('%Y-%m-%d')
 
 
 if __name__ == '__main__':
