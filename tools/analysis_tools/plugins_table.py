@@ -22,8 +22,8 @@ from rich.console import Console
 from hicmae_mm.commands.steps import Step, StepMarks, run_step
 from hicmae_mm.config.paths import configs_root
 from hicmae_mm.config.reading import read_config
+from hicmae_mm.measuring.pages import replace_between_marks
 from hicmae_mm.measuring.plugins import ALL, MARKS, SYSTEMS, PluginSystem, plugins_table
-from hicmae_mm.utils.files import replace_between_marks
 
 ROOT = Path(__file__).resolve().parents[2]
 EXTRACTOR = Path('configs/hicmae_nano_text_synthetic.py')
