@@ -162,6 +162,9 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
 
     Yields:
         The temporary folder.
+
+    Raises:
+        OSError: If a file cannot be written. It names the file in ``folder``, or ``folder`` itself.
     """
     is_new = not folder.exists()
     partial = folder / _PARTIAL
@@ -175,6 +178,11 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
                 (folder / name).unlink(missing_ok=True)
         for file in sorted(partial.iterdir(), key=lambda path: path.name == MANIFEST):
             file.replace(folder / file.name)
+    except OSError as error:  # it names the file as it will be
+        written = partial if error.filename is None else Path(str(error.filename))
+        if error.errno is not None and written.is_relative_to(partial):
+            error.filename, error.filename2 = str(folder / written.relative_to(partial)), None
+        raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
         if is_new and not any(folder.iterdir()):
