@@ -26,10 +26,11 @@ from hicmae_mm.datasets.clips.media import OpenClip
 from hicmae_mm.datasets.clips.transcripts import Transcript
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.transforms import OpenVideo
-from hicmae_mm.kernels.heap import HEAP
+from hicmae_mm.kernels.heap import Heap
 from hicmae_mm.visualization.timeline import read_envelope
 
 _STRIP_LENGTH = 12
+_HEAP = Heap(allowance_bytes=4 * 2**20)  # one clip takes a second, and returning its memory milliseconds
 _LOG = 'current'
 _VIDEO_BACKEND = 'pyav'  # its recent FFmpeg reads recordings of browsers, whose headers state no length
 
@@ -177,7 +178,7 @@ class EmotionService:
             stop.check()
             return result_view(result, _pictures(result, clip), 'video' in found)
         finally:
-            HEAP.trim()
+            _HEAP.trim()
 
     def _check_complete(self, found: Collection[str], words: str) -> None:
         """Refuses a recording that lacks what the model needs."""
