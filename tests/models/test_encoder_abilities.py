@@ -13,6 +13,8 @@ from torch import nn
 from hicmae_mm.engine.hooks.compile import compile_parts
 from hicmae_mm.engine.wrappers import FullyShardedModel
 from hicmae_mm.export import export_model
+from hicmae_mm.registry import MODELS
+from hicmae_mm.structures import TokenMask
 from tests.export.conftest import tiny_config
 from tests.models import tiny
 from tests.models.test_models import clips
@@ -101,6 +103,18 @@ def test_compiled_as_one_graph(name: str) -> None:
         torch.testing.assert_close(
             gradient, expected[key], rtol=1e-4, atol=1e-6, msg=lambda text, key=key: f'{key}: {text}'
         )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', [name for name in ENCODERS if name != REGIONS])
+def test_compiled_as_one_graph_under_a_mask(name: str) -> None:
+    torch.manual_seed(0)
+    encoder, video = MODELS.build(dict(ENCODERS[name])).eval(), tiny.inputs()['video']  # experts draw no noise
+    mask = torch.tensor([[True, False, False, True] * 2, [False, True, True, False] * 2])  # tubes, half of each row
+    expected = encoder(video, mask).tokens
+    torch._dynamo.reset()
+    found = torch.compile(encoder, backend='aot_eager', fullgraph=True)(video, TokenMask.from_bool(mask)).tokens
+    torch.testing.assert_close(found, expected)
 
 
 @pytest.mark.slow

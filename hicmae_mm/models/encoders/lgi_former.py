@@ -179,7 +179,8 @@ class LGIFormerEncoder(PatchEncoder):
             )
         if self.masked_regions == 'windows':
             region = self.region_of[mask.visible]  # (B, K)
-            if not region.is_cuda:  # on a GPU this would wait for the device
+            # on a device this would wait for it, in a compiled graph it would break the graph
+            if region.device.type == 'cpu' and not torch.compiler.is_compiling():
                 self._check_counts(region)
             return region.argsort(dim=1, stable=True)
         steps, per_step = self.grid[0] // self.region[0], self.num_regions * self.region[0] // self.grid[0]
