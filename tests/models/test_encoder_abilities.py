@@ -113,8 +113,11 @@ def test_compiled_as_one_graph_under_a_mask(name: str) -> None:
     mask = torch.tensor([[True, False, False, True] * 2, [False, True, True, False] * 2])  # tubes, half of each row
     expected = encoder(video, mask).tokens
     torch._dynamo.reset()
-    found = torch.compile(encoder, backend='aot_eager', fullgraph=True)(video, TokenMask.from_bool(mask)).tokens
-    torch.testing.assert_close(found, expected)
+    compiled = torch.compile(encoder, backend='aot_eager', fullgraph=True)
+    torch.testing.assert_close(compiled(video, TokenMask.from_bool(mask)).tokens, expected)
+    if name == 'LGIFormerEncoder':  # a region without a visible token
+        with pytest.raises(RuntimeError, match='different numbers of visible tokens in the regions'):
+            compiled(video, TokenMask.from_bool(torch.tensor([[True, True, False, False] * 2] * 2)))
 
 
 @pytest.mark.slow

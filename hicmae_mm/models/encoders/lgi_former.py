@@ -179,8 +179,7 @@ class LGIFormerEncoder(PatchEncoder):
             )
         if self.masked_regions == 'windows':
             region = self.region_of[mask.visible]  # (B, K)
-            # on a device this would wait for it, in a compiled graph it would break the graph
-            if region.device.type == 'cpu' and not torch.compiler.is_compiling():
+            if not region.is_cuda:  # on a GPU this would wait for the device
                 self._check_counts(region)
             return region.argsort(dim=1, stable=True)
         steps, per_step = self.grid[0] // self.region[0], self.num_regions * self.region[0] // self.grid[0]
@@ -193,11 +192,15 @@ class LGIFormerEncoder(PatchEncoder):
     def _check_counts(self, region: Tensor) -> None:
         counts = torch.zeros(len(region), self.num_regions, dtype=torch.long)
         counts.scatter_add_(1, region, torch.ones_like(region))
-        if not bool((counts == counts[0, 0]).all()):
-            raise ValueError(
-                'the mask leaves different numbers of visible tokens in the regions; take SymmetricWindowMask with '
-                "windows of the regions' height and width, or masked_regions='runs'"
-            )
+        is_equal = (counts == counts[0, 0]).all()
+        message = (
+            'the mask leaves different numbers of visible tokens in the regions; take SymmetricWindowMask with windows '
+            "of the regions' height and width, or masked_regions='runs'"
+        )
+        if torch.compiler.is_compiling():  # a ValueError would break the graph
+            torch._assert_async(is_equal, message)
+        elif not bool(is_equal):
+            raise ValueError(message)
 
 
 def _take(tokens: Tensor, order: Tensor) -> Tensor:
