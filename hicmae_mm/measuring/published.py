@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from hicmae_mm.kernels import remove_cpu_kernels
 from hicmae_mm.measuring.timing import wait_for
 from hicmae_mm.models.layers import Attention, gather_tokens
-from hicmae_mm.models.layers.attention import attention_weights
 from hicmae_mm.models.layers.patch_embed import PatchEmbed
 from hicmae_mm.models.targets import PatchTarget
 from hicmae_mm.models.targets.layout import channels_last
@@ -72,7 +71,7 @@ def attend_explicitly(module: Attention, q: Tensor, k: Tensor, v: Tensor, paddin
     """Lets ``(B, H, N, D / H)`` attend to ``(B, H, N', D / H)`` with weights ``(B, H, N, N')``; no padding."""
     if padding_mask is not None:
         raise ValueError('the published style knows no missing streams: measure batches whose clips have all of them')
-    weights = F.dropout(attention_weights(q, k), module.attn_drop, module.training)
+    weights = F.dropout((q * q.shape[-1] ** -0.5 @ k.mT).softmax(dim=-1), module.attn_drop, module.training)
     out = (weights @ v).transpose(1, 2).flatten(2)  # (B, H, N, D / H) -> (B, N, D)
     output: Tensor = module.proj_drop(module.proj(out))
     return output

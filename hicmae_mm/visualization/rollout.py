@@ -24,7 +24,6 @@ from hicmae_mm.models.encoders.vit import VisionTransformerEncoder
 from hicmae_mm.models.fusion.concat import ConcatFusion
 from hicmae_mm.models.fusion.cross_modal import CrossModalFusion
 from hicmae_mm.models.layers import Attention
-from hicmae_mm.models.layers.attention import attention_weights
 from hicmae_mm.structures import Inputs, Padded
 
 HEAD_FUSIONS = ('mean', 'max', 'min')
@@ -244,3 +243,16 @@ def _through_concat(
         shares = attend(shares, weights[f'fusion.blocks.{layer}.attn'], shares)
     sizes = [encoders[name].shape[-1] for name in fusion.out_dims]
     return _by_origin(dict(zip(fusion.out_dims, shares.split(sizes, dim=-2))), encoders)
+
+
+def attention_weights(q: Tensor, k: Tensor, padding_mask: Tensor | None = None) -> Tensor:
+    """Returns the softmaxed weights ``(B, H, N, N')`` of queries ``(B, H, N, D / H)`` and keys ``(B, H, N', D / H)``.
+
+    The models never make them. Padding ``(B, N')`` gets the weight 0, unless a clip has nothing else.
+    """
+    scores = q * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)
+    if padding_mask is not None:
+        hidden = padding_mask & ~padding_mask.all(dim=1, keepdim=True)
+        scores = scores.masked_fill(hidden[:, None, None], float('-inf'))
+    weights: Tensor = scores.softmax(dim=-1)
+    return weights

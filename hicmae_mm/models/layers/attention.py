@@ -30,12 +30,7 @@ class Attention(nn.Module):
     input_layers: ClassVar[tuple[str, ...]]  # each is named after the parts that it computes: queries, keys, values
 
     def __init__(
-        self,
-        embed_dims: int,
-        num_heads: int,
-        qkv_bias: bool = True,
-        attn_drop: float = 0.0,
-        proj_drop: float = 0.0,
+        self, embed_dims: int, num_heads: int, qkv_bias: bool = True, attn_drop: float = 0.0, proj_drop: float = 0.0
     ) -> None:
         super().__init__()
         if embed_dims % num_heads:
@@ -108,17 +103,3 @@ class CrossAttention(Attention):
         """Lets ``x (B, N, D)`` attend to ``context (B, N', D)``; ``padding_mask (B, N')`` as in :meth:`attend`."""
         (q,), (k, v) = self.heads('q', x), self.heads('kv', context)
         return self.attend(q, k, v, padding_mask)
-
-
-def attention_weights(q: Tensor, k: Tensor, padding_mask: Tensor | None = None) -> Tensor:
-    """Returns the softmaxed weights ``(B, H, N, N')`` of queries ``(B, H, N, D / H)`` and keys ``(B, H, N', D / H)``.
-
-    The models never make them: for measurements and pictures. Padding ``(B, N')`` gets the weight 0, unless a clip has
-    nothing else.
-    """
-    scores = q * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)
-    if padding_mask is not None:
-        hidden = padding_mask & ~padding_mask.all(dim=1, keepdim=True)
-        scores = scores.masked_fill(hidden[:, None, None], float('-inf'))
-    weights: Tensor = scores.softmax(dim=-1)
-    return weights
