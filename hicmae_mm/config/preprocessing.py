@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
+from hicmae_mm.datasets.transforms.text import open_vocabulary
 from hicmae_mm.models.encoders.expected_input import ExpectedInput
 from hicmae_mm.models.encoders.model_folder import read_preprocessing
 from hicmae_mm.registry import TRANSFORMS
@@ -21,7 +23,7 @@ _LARGEST_DIFFERENCE = 0.01  # of a pixel in 0..255
 
 
 def check_preprocessing(model: nn.Module, cfg: Config) -> None:
-    """Compares normalisation, size of pictures and sampling rate with what the weights of encoders were trained on.
+    """Compares normalisation, size of pictures, sampling rate and vocabulary with what encoders were trained on.
 
     Args:
         model: A model with ``encoders``. An encoder says what it expects by ``expected_input``.
@@ -36,8 +38,13 @@ def check_preprocessing(model: nn.Module, cfg: Config) -> None:
         if expected is None:
             continue
         _check_normalisation(f'encoders.{name}', expected, getattr(model, 'data_preprocessor', None))
-        for key, pipeline in _pipelines(dict(cfg.items())):
-            _check_pipeline(f'encoders.{name}', expected, key, pipeline)
+        for key, dataset in _datasets(dict(cfg.items())):
+            pipeline = [step for step in dataset['pipeline'] if isinstance(step, Mapping)]
+            _check_pipeline(f'encoders.{name}', expected, f'{key}.pipeline', pipeline)
+            for index, step in enumerate(pipeline):
+                if _name_of(step) == 'Tokenize' and step.get('stream', 'text') == name:
+                    file = Path(dataset.get('data_root') or '', step['vocabulary'])
+                    _check_vocabulary(f'encoders.{name}', expected, f'{key}.pipeline[{index}].vocabulary', file)
 
 
 def _check_normalisation(encoder: str, expected: ExpectedInput, preprocessor: Any) -> None:
@@ -93,6 +100,25 @@ def _check_extractor(encoder: str, expected: ExpectedInput, key: str, pipeline: 
             )
 
 
+def _check_vocabulary(encoder: str, expected: ExpectedInput, key: str, file: Path) -> None:
+    """Compares the ids of a vocabulary. A vocabulary that is not there is an error of the training, which names it."""
+    if expected.num_ids is None or not file.exists():
+        return
+    ids = open_vocabulary(str(file)).ids
+    if expected.tokenizer is not None and ids == open_vocabulary(expected.tokenizer).ids:
+        return
+    given, largest = f'{key}={str(file)!r}', max(ids.values())
+    if largest >= expected.num_ids:
+        raise ValueError(
+            f'{encoder}: {expected.source} knows the ids 0 to {expected.num_ids - 1}, {given} has ids up to {largest}; '
+            'name the vocabulary that belongs to the encoder'
+        )
+    if expected.tokenizer is not None:
+        raise ValueError(
+            f'{encoder}: {given} gives tokens other ids than {expected.tokenizer}; set it to {expected.tokenizer!r}'
+        )
+
+
 def _name_of(step: Mapping[str, Any]) -> str:
     kind = step.get('type', '')
     return kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__
@@ -116,13 +142,12 @@ def _last_option(pipeline: Sequence[Mapping[str, Any]], options: Mapping[str, st
     return None
 
 
-def _pipelines(value: Any, key: str = '') -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
-    """Returns all pipelines of a config's data loaders, with their keys."""
+def _datasets(value: Any, key: str = '') -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Returns all data sets of a config's data loaders that have a pipeline, with their keys."""
     if not isinstance(value, Mapping):
         return
+    if key and isinstance(value.get('pipeline'), (list, tuple)):
+        yield key, value
     for name, part in value.items():
-        where = f'{key}.{name}' if key else str(name)
-        if name == 'pipeline' and isinstance(part, (list, tuple)):
-            yield where, [step for step in part if isinstance(step, Mapping)]
-        elif key or str(name).endswith('_dataloader'):
-            yield from _pipelines(part, where)
+        if key or str(name).endswith('_dataloader'):
+            yield from _datasets(part, f'{key}.{name}' if key else str(name))

@@ -15,10 +15,13 @@ from torch import nn
 from hicmae_mm.config.preprocessing import check_preprocessing
 from hicmae_mm.datasets.transforms import ExtractorSpectrogram
 from hicmae_mm.models.data_preprocessor import AudioVisualDataPreprocessor
-from hicmae_mm.models.encoders import TransformersEncoder
+from hicmae_mm.models.encoders import TokenIdEncoder, TransformersEncoder
 from tests.models.foreign import tiny_transformers as tiny
 
 pytest.importorskip('transformers')
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+
 CLIP = dict(
     do_rescale=True,
     rescale_factor=1 / 255,
@@ -155,3 +158,36 @@ def test_clips_longer_than_the_window_are_cut(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match='has no feature extractor'):
         ExtractorSpectrogram(str(tmp_path / 'nowhere'))(dict(waveform=waveform, sample_rate_hz=48000))
     assert transform(dict(streams=('video',))) == dict(streams=('video',))
+
+
+def save_tokenizer(path: Path, *words: str) -> None:
+    vocabulary = {word: number for number, word in enumerate(('[UNK]', *words))}
+    Tokenizer(WordLevel(vocabulary, unk_token='[UNK]')).save(str(path))
+
+
+def test_text(tmp_path: Path) -> None:
+    base, other = tmp_path / 'base', tmp_path / 'other'
+    base.mkdir()
+    other.mkdir()
+    (base / 'config.json').write_text(json.dumps(tiny.config('bert') | dict(vocab_size=4)))
+    save_tokenizer(base / 'tokenizer.json', 'oh', 'no', 'yes')
+    save_tokenizer(other / 'tokenizer.json', 'oh', 'yes', 'no')
+    (other / 'words.txt').write_text('[UNK]\noh\nno\nyes\nperhaps\n')
+    model = Model('text', TransformersEncoder(str(base), pretrained=False))
+
+    def checked(vocabulary: str, model: Model = model, stream: str = 'text') -> None:
+        step = dict(type='Tokenize', vocabulary=vocabulary, stream=stream)
+        dataset = dict(data_root=str(tmp_path), pipeline=[step])
+        check_preprocessing(model, Config(dict(train_dataloader=dict(dataset=dict(dataset=dataset)))))
+
+    checked('base')
+    checked(str(base / 'tokenizer.json'))
+    checked('not/there.json')  # the training says so
+    checked('other/words.txt', stream='words')
+    key = r'train_dataloader\.dataset\.dataset\.pipeline\[0\]\.vocabulary'
+    with pytest.raises(ValueError, match=rf'encoders\.text: {key}=.* gives tokens other ids than .*base/token'):
+        checked('other')
+    with pytest.raises(ValueError, match=rf'base/config\.json knows the ids 0 to 3, {key}=.* up to 4; name'):
+        checked('other/words.txt')
+    with pytest.raises(ValueError, match=r'the encoder knows the ids 0 to 2, .* has ids up to 3'):
+        checked('base', Model('text', TokenIdEncoder(num_ids=3, embed_dims=8, num_heads=2)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,19 @@ from hicmae_mm.datasets.transforms.sources import cell_of, path_below
 from hicmae_mm.registry import TRANSFORMS
 
 _UNKNOWN_WORDS = ('[UNK]', '<unk>')
-_Encode = Callable[[str], list[int]]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Turns texts into token ids.
+
+    Attributes:
+        encode: Function from a text to its ids.
+        ids: The id of every token.
+    """
+
+    encode: Callable[[str], list[int]]
+    ids: dict[str, int]
 
 
 @TRANSFORMS.register_module()
@@ -60,7 +73,7 @@ class Tokenize(BaseTransform):
         text = cell_of(results, self.field)
         if not isinstance(text, str):
             raise MediaError(f'the column {self.field!r} must hold text, got {shown(text)}')
-        ids = open_vocabulary(path_below(results, self.vocabulary))(text)[: self.max_length]
+        ids = open_vocabulary(path_below(results, self.vocabulary)).encode(text)[: self.max_length]
         if not ids:
             raise MediaError(f'the text {shown(text)} has no token')
         results[f'{self.stream}_ids'] = np.array(ids, np.int64)
@@ -68,11 +81,13 @@ class Tokenize(BaseTransform):
 
 
 @lru_cache(maxsize=8)
-def open_vocabulary(path: str) -> _Encode:
+def open_vocabulary(path: str) -> Vocabulary:
     """Opens a tokenizer or a list of words, once per process.
 
-    Returns:
-        The function from a text to its token ids.
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ImportError: If ``tokenizers`` is needed and not installed.
+        ValueError: If the file is no vocabulary.
     """
     file = Path(path)
     if file.is_dir():
@@ -82,7 +97,7 @@ def open_vocabulary(path: str) -> _Encode:
     return _tokenizer(file) if file.suffix.lower() == '.json' else _words(file)
 
 
-def _tokenizer(file: Path) -> _Encode:
+def _tokenizer(file: Path) -> Vocabulary:
     try:
         from tokenizers import Tokenizer
     except ImportError as error:
@@ -95,10 +110,10 @@ def _tokenizer(file: Path) -> _Encode:
         raise ValueError(f'{file}: not a tokenizer of the package tokenizers ({error})') from error
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    return lambda text: list(tokenizer.encode(text).ids)
+    return Vocabulary(lambda text: list(tokenizer.encode(text).ids), tokenizer.get_vocab(with_added_tokens=True))
 
 
-def _words(file: Path) -> _Encode:
+def _words(file: Path) -> Vocabulary:
     words = [line.strip() for line in text_lines(read_text(file))]
     ids = {word: number for number, word in enumerate(words) if word}
     unknown = next((ids[word] for word in _UNKNOWN_WORDS if word in ids), None)
@@ -112,4 +127,4 @@ def _words(file: Path) -> _Encode:
             raise ValueError(f'{file} lacks the word {shown(word)}; add it, or a line [UNK] for all other words')
         return [number for number in found if number is not None]
 
-    return encode
+    return Vocabulary(encode, ids)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -18,6 +19,8 @@ class ExpectedInput:
         image_size: Height and width of pictures.
         sample_rate_hz: Sampling rate of sound.
         extractor: Folder whose feature extractor makes the spectrograms.
+        num_ids: Number of token ids.
+        tokenizer: The ``tokenizer.json`` that makes the ids.
     """
 
     source: str
@@ -26,6 +29,8 @@ class ExpectedInput:
     image_size: tuple[int, int] | None = None
     sample_rate_hz: int | None = None
     extractor: str | None = None
+    num_ids: int | None = None
+    tokenizer: str | None = None
 
 
 def expected_input(source: str, kind: str, facts: Mapping[str, Any]) -> ExpectedInput | None:
@@ -57,6 +62,20 @@ def expected_input(source: str, kind: str, facts: Mapping[str, Any]) -> Expected
         None if std is None else tuple(float(value) / scale for value in std),
         _height_and_width(size),
     )
+
+
+def expected_text(folder: str | None, num_ids: int) -> ExpectedInput:
+    """Returns what an encoder of token ids takes.
+
+    Args:
+        folder: Folder of the encoder; ``None``: there is none.
+        num_ids: Number of ids that it knows.
+    """
+    if folder is None:
+        return ExpectedInput('the encoder', num_ids=num_ids)
+    tokenizer = Path(folder, 'tokenizer.json')
+    found = str(tokenizer) if tokenizer.is_file() else None
+    return ExpectedInput(f'{folder}/config.json', num_ids=num_ids, tokenizer=found)
 
 
 def _height_and_width(size: Any) -> tuple[int, int] | None:

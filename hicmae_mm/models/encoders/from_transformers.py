@@ -11,7 +11,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from hicmae_mm.models.encoders.base import EncoderOutput, ForeignEncoder
-from hicmae_mm.models.encoders.expected_input import expected_input
+from hicmae_mm.models.encoders.expected_input import expected_input, expected_text
 from hicmae_mm.models.encoders.frames import EXAMPLE_FRAMES, check_frame_tokens, frames_of, join_frames, split_frames
 from hicmae_mm.models.encoders.model_folder import build_model, read_model_config, read_preprocessing
 from hicmae_mm.models.encoders.spectrograms import SPECTROGRAM_AXES, rows_of_patches, spectrogram_size
@@ -101,6 +101,8 @@ class TransformersEncoder(ForeignEncoder):
         self.gives_summary = False if self.kind == 'input_values' else None  # waveforms
         preprocessing = read_preprocessing(path)
         self.expected_input = expected_input(str(path), self.kind, preprocessing)
+        if self.kind == 'input_ids':
+            self.expected_input = expected_text(path, self.model_config.vocab_size)
         if self.kind == 'input_values' and hasattr(self.model_config, 'conv_stride'):
             rate_hz = preprocessing.get('sampling_rate', _SAMPLE_RATE_HZ)
             self.token_seconds = math.prod(self.model_config.conv_stride) / rate_hz

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from hicmae_mm.models.building import init_transformer
 from hicmae_mm.models.encoders.base import BaseEncoder, EncoderOutput
+from hicmae_mm.models.encoders.expected_input import expected_text
 from hicmae_mm.models.layers import Block, run_block, sine_positions
 from hicmae_mm.models.layers.blocks import NORM_EPS
 from hicmae_mm.registry import MODELS
@@ -65,6 +66,7 @@ class TokenIdEncoder(BaseEncoder):
             raise ValueError(f'num_ids and max_length must be at least 1, got {num_ids} and {max_length}')
         self.num_ids, self.embed_dims, self.depth, self.max_length = num_ids, embed_dims, depth, max_length
         self.checkpoint_activations = checkpoint_activations
+        self.expected_input = expected_text(None, num_ids)
         self.words = nn.Embedding(num_ids, embed_dims)
         self.register_buffer('positions', sine_positions(max_length, embed_dims), persistent=False)  # (1, N, D)
         self.token_drop = nn.Dropout(drop_rate)
