@@ -75,6 +75,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--without', nargs='+', default=[], metavar='CLASS', help='leave these classes out')
     parser.add_argument('--skip-broken', action='store_true', help='leave out recordings that cannot be used')
     args = parser.parse_args(argv)
+    check_options(parser, args)
+    return args
+
+
+def check_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Ends the program if the options do not say who speaks, or cannot be used together."""
     tells_speakers = sum([args.emodb, args.table is not None, args.speaker_pattern is not None])
     if args.stratified is not None and (args.emodb or args.speaker_pattern is not None or args.folds is not None):
         parser.error(
@@ -87,7 +93,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         )
     if args.train is not None and args.train < 1:
         parser.error(f'--train must be at least 1, got {args.train}')
-    return args
 
 
 def pattern(text: str) -> re.Pattern[str]:
