@@ -73,7 +73,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def add_options_of_clips(parser: argparse.ArgumentParser) -> None:
+def add_options_of_clips(parser: ArgumentParser) -> None:
     """Adds the options that say what the model gets of a clip, and what it is asked for."""
     parser.add_argument('--frames', type=int, default=3, help='frames of a clip; 0 sends none (%(default)s)')
     parser.add_argument('--text', action='store_true', help='send the transcript (column text of the list)')
@@ -85,7 +85,7 @@ def add_options_of_clips(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--open-vocabulary', action='store_true', help='ask for any words of emotion')
 
 
-def add_options_of_requests(parser: argparse.ArgumentParser) -> None:
+def add_options_of_requests(parser: ArgumentParser) -> None:
     """Adds the options that say how the endpoint is asked."""
     parser.add_argument('--batch-size', type=int, default=8, help='clips in a question (%(default)s)')
     parser.add_argument('--tries', type=int, default=2, help='times that a question is asked before it is divided')
@@ -99,7 +99,7 @@ def add_options_of_requests(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--pause', type=float, default=0.0, help='seconds between two requests (%(default)s)')
 
 
-def check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+def check(parser: ArgumentParser, args: argparse.Namespace) -> None:
     """Ends the command if an option is out of range."""
     for name, least in dict(frames=0, longest_side=16, quality=1, batch_size=1, tries=1, parallel=1, retries=0).items():
         if getattr(args, name) < least:

@@ -79,7 +79,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def check_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+def check_options(parser: ArgumentParser, args: argparse.Namespace) -> None:
     """Ends the program if the options do not say who speaks, or cannot be used together."""
     tells_speakers = sum([args.emodb, args.table is not None, args.speaker_pattern is not None])
     if args.stratified is not None and (args.emodb or args.speaker_pattern is not None or args.folds is not None):
