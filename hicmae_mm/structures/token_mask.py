@@ -92,3 +92,20 @@ class TokenMask:
 def as_token_mask(mask: Tensor | TokenMask, name: str = 'mask') -> TokenMask:
     """Accepts what users pass: a boolean tensor or an indexed mask."""
     return TokenMask.from_bool(mask, name) if isinstance(mask, Tensor) else mask
+
+
+def refuse_unless(is_right: Tensor, message: str) -> None:
+    """Refuses a mask by what a tensor says, without waiting for a device.
+
+    Args:
+        is_right: One bool.
+        message: The error.
+
+    Raises:
+        ValueError: If ``is_right`` is False, on a CPU. In compiled code, and on CUDA at a later moment, the error is a
+            ``RuntimeError`` of PyTorch. Other devices do not check.
+    """
+    if torch.compiler.is_compiling() or is_right.is_cuda:
+        torch._assert_async(is_right, message)  # there is no public function
+    elif is_right.device.type == 'cpu' and not bool(is_right):
+        raise ValueError(message)

@@ -115,9 +115,14 @@ def test_compiled_as_one_graph_under_a_mask(name: str) -> None:
     torch._dynamo.reset()
     compiled = torch.compile(encoder, backend='aot_eager', fullgraph=True)
     torch.testing.assert_close(compiled(video, TokenMask.from_bool(mask)).tokens, expected)
-    if name == 'LGIFormerEncoder':  # a region without a visible token
-        with pytest.raises(RuntimeError, match='different numbers of visible tokens in the regions'):
-            compiled(video, TokenMask.from_bool(torch.tensor([[True, True, False, False] * 2] * 2)))
+    refused = {
+        'LGIFormerEncoder': ([True, True, False, False] * 2, 'different numbers of visible tokens in the regions'),
+        'TPSBTEncoder': ([True, False] * 2 + [False, True] * 2, 'the same patches must be visible in every frame'),
+    }
+    if name in refused:
+        wrong, message = refused[name]
+        with pytest.raises(RuntimeError, match=message):
+            compiled(video, TokenMask.from_bool(torch.tensor([wrong] * 2)))
 
 
 @pytest.mark.slow

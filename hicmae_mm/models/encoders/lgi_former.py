@@ -17,7 +17,7 @@ from hicmae_mm.models.encoders.region_block import RegionBlock
 from hicmae_mm.models.layers import PatchEmbed, gather_tokens, run_block
 from hicmae_mm.models.layers.blocks import NORM_EPS
 from hicmae_mm.registry import MODELS
-from hicmae_mm.structures import TokenMask, as_token_mask
+from hicmae_mm.structures import TokenMask, as_token_mask, refuse_unless
 
 MASKED_REGIONS = ('windows', 'runs')
 TOKENS = ('local', 'regions')
@@ -179,8 +179,7 @@ class LGIFormerEncoder(PatchEncoder):
             )
         if self.masked_regions == 'windows':
             region = self.region_of[mask.visible]  # (B, K)
-            if not region.is_cuda:  # on a GPU this would wait for the device
-                self._check_counts(region)
+            self._check_counts(region)
             return region.argsort(dim=1, stable=True)
         steps, per_step = self.grid[0] // self.region[0], self.num_regions * self.region[0] // self.grid[0]
         places = torch.arange(num_visible, device=mask.visible.device)
@@ -190,17 +189,13 @@ class LGIFormerEncoder(PatchEncoder):
         return runs.unsqueeze(0)
 
     def _check_counts(self, region: Tensor) -> None:
-        counts = torch.zeros(len(region), self.num_regions, dtype=torch.long)
+        counts = region.new_zeros(len(region), self.num_regions)
         counts.scatter_add_(1, region, torch.ones_like(region))
-        is_equal = (counts == counts[0, 0]).all()
-        message = (
+        refuse_unless(
+            (counts == counts[0, 0]).all(),
             'the mask leaves different numbers of visible tokens in the regions; take SymmetricWindowMask with windows '
-            "of the regions' height and width, or masked_regions='runs'"
+            "of the regions' height and width, or masked_regions='runs'",
         )
-        if torch.compiler.is_compiling():  # a ValueError would break the graph
-            torch._assert_async(is_equal, message)
-        elif not bool(is_equal):
-            raise ValueError(message)
 
 
 def _take(tokens: Tensor, order: Tensor) -> Tensor:

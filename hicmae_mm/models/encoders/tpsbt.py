@@ -15,7 +15,7 @@ from hicmae_mm.models.encoders.patches import PatchEncoder
 from hicmae_mm.models.layers import Block, CrossBlock, Mlp, PatchEmbed, run_block
 from hicmae_mm.models.layers.blocks import NORM_EPS
 from hicmae_mm.registry import MODELS
-from hicmae_mm.structures import TokenMask, as_token_mask
+from hicmae_mm.structures import TokenMask, as_token_mask, refuse_unless
 
 SCORER_DIMS = 128  # hidden width of the published bottleneck, whatever the width of the model
 
@@ -207,20 +207,16 @@ class TPSBTEncoder(PatchEncoder):
         """Raises ValueError when a mask has another grid, or is not the same in every frame."""
         super().check_mask(mask)
         per_frame, rest = divmod(mask.visible.shape[1], self.grid[0])
-        if rest or not self._is_same_in_every_frame(mask):
-            raise ValueError(
-                'TPSBTEncoder halves the time steps at each position of a frame: the same patches must be visible in '
-                'every frame; use the transform TubeMask or SymmetricWindowMask'
-            )
+        frames = mask.mask.unflatten(1, (self.grid[0], -1))  # (B, T, P)
+        message = (
+            'TPSBTEncoder halves the time steps at each position of a frame: the same patches must be visible in '
+            'every frame; use the transform TubeMask or SymmetricWindowMask'
+        )
+        if rest:
+            raise ValueError(message)
+        refuse_unless((frames == frames[:, :1]).all(), message)
         if self.published_pretraining and per_frame % 2:
             raise ValueError(
                 f'published_pretraining needs an even number of visible patches per frame, got {per_frame}; change the '
                 'mask ratio'
             )
-
-    def _is_same_in_every_frame(self, mask: TokenMask) -> bool:
-        """Looks at masks on the host; nothing waits for a device."""
-        if mask.mask.device.type != 'cpu' or torch.compiler.is_compiling():
-            return True
-        frames = mask.mask.unflatten(1, (self.grid[0], -1))  # (B, T, P)
-        return bool((frames == frames[:, :1]).all())
