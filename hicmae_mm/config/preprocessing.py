@@ -42,7 +42,7 @@ def check_preprocessing(model: nn.Module, cfg: Config) -> None:
             pipeline = [step for step in dataset['pipeline'] if isinstance(step, Mapping)]
             _check_pipeline(f'encoders.{name}', expected, f'{key}.pipeline', pipeline)
             for index, step in enumerate(pipeline):
-                if _name_of(step) == 'Tokenize' and step.get('stream', 'text') == name:
+                if _name_of(step) == 'Tokenize' and step.get('stream', 'text') == name and 'vocabulary' in step:
                     file = Path(dataset.get('data_root') or '', step['vocabulary'])
                     _check_vocabulary(f'encoders.{name}', expected, f'{key}.pipeline[{index}].vocabulary', file)
 

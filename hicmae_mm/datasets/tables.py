@@ -1,4 +1,4 @@
-"""Reads tables whose header names columns (CSV, JSON lines and Parquet), and makes the text of CSV tables."""
+"""Reads tables whose header names columns: CSV, JSON lines and Parquet."""
 
 from __future__ import annotations
 

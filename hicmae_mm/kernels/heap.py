@@ -42,7 +42,7 @@ def resident_bytes() -> int:
     return int(STATM.read_bytes().split()[1]) * os.sysconf('SC_PAGE_SIZE')
 
 
-HEAP = Heap()  # a process has one
+HEAP = Heap()  # of all recomputed blocks
 
 
 def block_after_trim(block: nn.Module, x: Tensor, *inputs: Tensor | None) -> Tensor:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 MARKS = ('<!-- plugins: begin -->', '<!-- plugins: end -->')
 ALL = 'all'
+_LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 _UAR = {'UAR': 1 / 6}
 
 
@@ -45,18 +46,15 @@ class PluginSystem:
             return ()
         if variant in self.alone:
             return tuple(self.alone[variant])
-        loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-        return tuple(f"{loader}.dataset.streams=('{variant}',)" for loader in loaders)
+        return tuple(f"{loader}.dataset.streams=('{variant}',)" for loader in _LOADERS)
 
 
 def _without(option: str) -> tuple[str, ...]:
-    loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-    return tuple(f'{loader}.dataset.pipeline.0.{option}=None' for loader in loaders)
+    return tuple(f'{loader}.dataset.pipeline.0.{option}=None' for loader in _LOADERS)
 
 
-THREE = ('audio', 'text', 'video')
 SYSTEMS = (
-    PluginSystem('M2FNet', 'm2fnet/m2fnet_nano_synthetic', _UAR, THREE),
+    PluginSystem('M2FNet', 'm2fnet/m2fnet_nano_synthetic', _UAR, ('audio', 'text', 'video')),
     PluginSystem(
         'text classifier on descriptions',
         'compound/described_nano_synthetic',
