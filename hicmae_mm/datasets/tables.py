@@ -72,7 +72,9 @@ def read_table(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _csv_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     rows = read_rows(path, ',')
-    _, header = next(rows)
+    _, header = next(rows, (0, []))
+    if not header:
+        raise ValueError(f'{path} is empty: its first line must name the columns')
     _check_header(header, path)
     for number, fields in rows:
         if len(fields) != len(header):

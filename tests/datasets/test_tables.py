@@ -8,7 +8,7 @@ import pytest
 
 from hicmae_mm.datasets.annotations import load_annotations
 from hicmae_mm.datasets.labels import LabelParser
-from hicmae_mm.datasets.tables import is_table
+from hicmae_mm.datasets.tables import is_table, read_table
 
 CLASSES = LabelParser('classification', classes=('calm', 'tense', 'sad'))
 
@@ -137,3 +137,9 @@ def test_malformed_tables_are_named(tmp_path: Path, name: str, content: str, mes
     (tmp_path / name).write_text(content)
     with pytest.raises(ValueError, match=message):
         load_annotations(str(tmp_path / name), CLASSES)
+
+
+def test_a_table_without_a_header_is_named(tmp_path: Path) -> None:
+    (tmp_path / 'a.csv').write_text('\n\n')
+    with pytest.raises(ValueError, match=r'a\.csv is empty: its first line must name the columns'):
+        next(read_table(tmp_path / 'a.csv'))
