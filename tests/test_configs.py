@@ -173,14 +173,15 @@ def _write_list(dataset: ConfigDict, folder: Path) -> str:
 def _write_talk(dataset: ConfigDict, folder: Path) -> str:
     """The same clips as a conversation, with words and action units; returns the name of the table."""
     units = [unit for step in dataset.get('pipeline', ()) for unit in step.get('action_units', {}).values()]
-    rows = [','.join(['video,audio,label,text,dialogue,turn,speaker', *units])]
+    label = 'values' if DATASETS.get(dataset.type).TASK == 'regression' else 'label'
+    rows = [','.join([f'video,audio,{label},text,dialogue,turn,speaker', *units])]
     rows += [
         f'{number}.mp4,{number}.wav,{number % 2},a word,talk{number // 3},{number},{number % 2}' + ',0.6' * len(units)
         for number in range(4)
     ]
-    (folder / 'talk.csv').write_text('\n'.join(rows) + '\n')
+    (folder / f'talk_{label}.csv').write_text('\n'.join(rows) + '\n')
     (folder / 'words.txt').write_text('[UNK]\na\n')
-    return 'talk.csv'
+    return f'talk_{label}.csv'
 
 
 def _write_vectors(folder: Path, feature_dims: int) -> None:

@@ -209,7 +209,7 @@ def test_a_wrong_folder_ends_in_one_line(name: str, tmp_path: Path) -> None:
 
 
 def test_every_converter_has_a_miniature_corpus() -> None:
-    # affwild2 and meld write tables of their own, see test_affwild2.py and test_meld.py
+    # affwild2, meld and mosi write tables of their own, see test_affwild2.py, test_meld.py and test_mosi.py
     others = {'affwild2', 'candidate_labels', 'extract_audio', 'extract_faces', 'feature_pickles', 'make_shards'}
-    others |= {'make_synthetic', 'meld', 'speech'}
+    others |= {'make_synthetic', 'meld', 'mosi', 'speech'}
     assert {path.stem for path in FOLDER.glob('*.py')} - others == {case.converter for case in CASES}

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 from hicmae_mm.datasets import text_files
@@ -20,7 +21,8 @@ class Row:
 
     Attributes:
         position: File and line, for messages.
-        cells: Text of the wanted columns, without surrounding white space; never empty.
+        cells: Text of the wanted columns, without surrounding white space; never empty. An optional column is left out
+            where its cell is empty.
     """
 
     position: str
@@ -51,12 +53,15 @@ class Row:
         return choices[self.cells[column]]
 
 
-def read_table(path: Path, columns: Mapping[str, Sequence[str]]) -> list[Row]:
+def read_table(
+    path: Path, columns: Mapping[str, Sequence[str]], optional: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> list[Row]:
     """Reads some columns of a table; empty lines are skipped.
 
     Args:
         path: The file.
         columns: Columns to read, and the names that the header may give it; the first that is there counts.
+        optional: The same for columns that the table may lack, and whose cells may be empty.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -67,7 +72,15 @@ def read_table(path: Path, columns: Mapping[str, Sequence[str]]) -> list[Row]:
         raise ValueError(f'{path} has no rows; expected a header and a row per clip')
     (position, header), *rows = lines
     found = {column: _index(position, column, names, header) for column, names in columns.items()}
-    return [Row(position, _cells(position, fields, header, found)) for position, fields in rows]
+    further = {
+        column: header.index(next(name for name in names if name in header))
+        for column, names in optional.items()
+        if not set(names).isdisjoint(header)
+    }
+    return [
+        Row(position, _cells(position, fields, header, found) | _filled_cells(fields, further))
+        for position, fields in rows
+    ]
 
 
 def _index(position: str, column: str, names: Sequence[str], header: Sequence[str]) -> int:
@@ -83,6 +96,10 @@ def _cells(position: str, fields: Sequence[str], header: Sequence[str], found: M
     if empty:
         raise ValueError(f'{position}: no {" and no ".join(empty)} in {shown(",".join(fields))}')
     return cells
+
+
+def _filled_cells(fields: Sequence[str], found: Mapping[str, int]) -> dict[str, str]:
+    return {column: fields[index] for column, index in found.items() if index < len(fields) and fields[index]}
 
 
 def read_rows(path: Path, delimiter: str | None = None, errors: str = 'strict') -> Iterator[tuple[str, list[str]]]:

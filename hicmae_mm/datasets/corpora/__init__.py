@@ -11,6 +11,7 @@ from hicmae_mm.datasets.corpora.meld import MELD
 from hicmae_mm.datasets.corpora.mer2023 import MER2023
 from hicmae_mm.datasets.corpora.msp_improv import MSPIMPROV
 from hicmae_mm.datasets.corpora.ravdess import RAVDESS
+from hicmae_mm.datasets.corpora.sentiment import MOSEI, MOSI, SIMS
 from hicmae_mm.datasets.corpora.voxceleb2 import VoxCeleb2
 from hicmae_mm.datasets.corpora.werewolf_xl import WerewolfXL
 
@@ -23,8 +24,11 @@ __all__ = [
     'MAFW43',
     'MELD',
     'MER2023',
+    'MOSEI',
+    'MOSI',
     'MSPIMPROV',
     'RAVDESS',
+    'SIMS',
     'AVCAFFEArousal',
     'AVCAFFEValence',
     'AffWild2',

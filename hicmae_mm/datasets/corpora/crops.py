@@ -50,6 +50,7 @@ def _page(name: str) -> str:
 _OWN_CROPS = 'faces cut out of the videos by OpenFace; the corpus distributes none'
 _AUTHORS = "the author's answer in github.com/sunlicai/MAE-DFER, issue 7"
 _PAPER = 'the list of data sets of the HiCMAE paper'
+_UNCUT = Fact('the videos as distributed, one a sentence', _page('mosi'))
 _FRAMES = Fact('frames; how faces were cut out of them is not said', _PAPER)
 _CREMAD = Crops(Fact(_OWN_CROPS, _AUTHORS), Fact(7442, _page('cremad')))
 _MAFW = Crops(_FRAMES, Fact(10045, _page('mafw')))
@@ -83,6 +84,9 @@ CROPS: dict[str, Crops] = {
         Fact('the videos as distributed, one an utterance', _page('meld')),
         Fact(13706, f'{_page("meld")}, without the two unusable videos'),
     ),
+    'MOSI': Crops(_UNCUT, Fact(2199, _page('mosi'))),
+    'MOSEI': Crops(_UNCUT, Fact(22856, _page('mosi'))),
+    'SIMS': Crops(_UNCUT, Fact(2281, _page('mosi'))),
     'MER2023': Crops(_FRAMES),
     'MSPIMPROV': Crops(_FRAMES, Fact(8438, _page('msp_improv'))),
     'IEMOCAP': Crops(Fact("the speaker's half of the dialogue's video", _page('iemocap'))),

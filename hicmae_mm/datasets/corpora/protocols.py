@@ -46,6 +46,9 @@ PROTOCOLS: dict[str, Protocol] = {
     'DFEW': Protocol(_folds((9356, 2341), (9356, 2341), (9357, 2340), (9358, 2339), (9361, 2336))),
     'FERV39k': Protocol({'fold1': (31088, 7847)}),
     'MELD': Protocol({'fold1': (9988, 1108, 2610)}),
+    'MOSI': Protocol({'fold1': (1284, 229, 686)}),
+    'MOSEI': Protocol({'fold1': (16326, 1871, 4659)}),
+    'SIMS': Protocol({'fold1': (1368, 456, 457)}),
     'MER2023': Protocol(_folds((3373, 411))),
     'RAVDESS': Protocol(
         _folds(*[(1200, 240)] * 6), re.compile(r'(?<!\d)0[1-3]-0[12]-0[1-8]-0[12]-0[12]-0[12]-(\d\d)(?!\d)')

@@ -28,6 +28,16 @@ def test_the_first_name_that_is_there_counts(tmp_path: Path) -> None:
     assert row.cells['name'] == 'new'
 
 
+def test_optional_columns_may_be_absent_and_their_cells_empty(tmp_path: Path) -> None:
+    optional = {'note': ('remark', 'note'), 'rater': ('rater',)}
+    rows = read_table(write(tmp_path, 'name,valence,note\na,1,x\nb,1,\nc,1\n'), COLUMNS, optional)
+    assert [dict(row.cells) for row in rows] == [
+        {'name': 'a', 'valence': '1', 'note': 'x'},
+        {'name': 'b', 'valence': '1'},
+        {'name': 'c', 'valence': '1'},
+    ]
+
+
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
