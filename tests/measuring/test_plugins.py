@@ -16,6 +16,8 @@ def test_a_row_names_the_best_single_stream_and_unfinished_systems_are_left_out(
     }
     rows = plugins_table(scores).splitlines()[2:]
     assert rows == ['| M2FNet | `m2fnet_nano_synthetic` | UAR | 0.167 | 0.500 (text) | 0.400 | no |']
+    scores['m2fnet_nano_synthetic'].pop('text')  # a row of an earlier run stays
+    assert plugins_table(scores, f'before\n{rows[0]}\nbehind').splitlines()[2:] == rows
 
 
 def test_every_training_has_a_config_and_only_its_stream() -> None:

@@ -42,7 +42,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the steps that are not finished, and writes the table."""
+    """Runs the steps that are not finished, and writes the table; rows of other systems stay."""
     args = parse_args(argv)
     console = Console(highlight=False, soft_wrap=True)
     marks = StepMarks(ROOT / args.work_dir / 'finished')
@@ -53,7 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.print(f'$ {step.shell_line}', markup=False)
         marks.begin(step)
         marks.finish(step, run_step(step, cwd=ROOT))
-    text = plugins_table(finished_scores(ROOT / args.work_dir))
+    page = args.page.read_text(encoding='utf-8') if args.page.is_file() else ''
+    text = plugins_table(finished_scores(ROOT / args.work_dir), page)
     replace_between_marks(args.page, MARKS, text)
     print(text)
     return 0
@@ -76,10 +77,12 @@ def preparation(args: argparse.Namespace) -> Iterator[Step]:
     yield tool('extractor', 'train the extractor', 'train.py', root, EXTRACTOR, '--work-dir', folder, '--resume')
     checkpoint = folder / f'epoch_{read_config(ROOT / EXTRACTOR).train_cfg.max_epochs}.pth'
     for split in ('train', 'test'):
-        clips = ('--ann-file', root / f'{split}_talks.csv', '--data-root', root, '--format', 'npy', '--level', 'clip')
-        options = ('--out', root / 'features' / split, *clips, '--streams', 'video', 'audio', 'text')
-        title = f'extract features, {split}'
-        yield tool(f'features_{split}', title, 'extract_features.py', root, EXTRACTOR, checkpoint, *options)
+        talks = ('--ann-file', root / f'{split}_talks.csv', '--data-root', root, '--format', 'npy')
+        forms = {split: ('clip', 'video', 'audio', 'text'), f'{split}_steps': ('frame', 'video', 'audio')}
+        for name, (level, *streams) in forms.items():
+            options = ('--out', root / 'features' / name, *talks, '--level', level, '--streams', *streams)
+            title = f'extract features, {name}'
+            yield tool(f'features_{name}', title, 'extract_features.py', root, EXTRACTOR, checkpoint, *options)
 
 
 def training(args: argparse.Namespace, system: PluginSystem, variant: str) -> Iterator[Step]:

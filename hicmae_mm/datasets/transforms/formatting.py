@@ -80,10 +80,11 @@ class PackStreams(BaseTransform):
         absent = tuple(name for name in results.get('absent_streams', ()) if name in self.streams)
         inputs: dict[str, Stream] = {}
         for name in self.arrays:
-            if name not in absent and (_ARRAY_KEYS.get(name, name) in results or name in results):
+            made = _ARRAY_KEYS.get(name, name)
+            if name not in absent and self._was_read(name, made if made in results else name, results):
                 inputs[name] = self._array(name, results, num_views)
         for name, key in self.sequences.items():
-            if name not in absent and key in results:
+            if name not in absent and self._was_read(name, key, results):
                 inputs[name] = _sequences(results[key], num_views)
         lacking = [name for name in self.streams if name not in inputs and name not in absent]
         if not inputs or (lacking and not self.optional):
@@ -100,6 +101,12 @@ class PackStreams(BaseTransform):
         if absent:
             packed['absent_streams'] = absent
         return packed
+
+    @staticmethod
+    def _was_read(name: str, key: str, results: dict[str, Any]) -> bool:
+        """Tells whether there is something to pack."""
+        is_column = isinstance(results.get(key), str) and name not in results['streams']  # of the list
+        return key in results and not is_column
 
     def _array(self, name: str, results: dict[str, Any], num_views: int) -> Tensor:
         if name == 'video' and 'imgs' in results:

@@ -54,8 +54,10 @@ class DropVectors(BaseTransform):
         """Drops vectors."""
         generator = clip_generator(results, self.seed)
         for name in self.streams:
-            if name in results and name not in results.get('absent_streams', ()):
-                results[name] = self._dropped(np.array(results[name]), name, generator)
+            values = results.get(name)
+            if values is None or isinstance(values, str) or name in results.get('absent_streams', ()):
+                continue  # a text is a column of the list that no transform has read as a stream
+            results[name] = self._dropped(np.array(values), name, generator)
         return results
 
     def _dropped(self, values: np.ndarray, name: str, generator: np.random.Generator) -> np.ndarray:

@@ -28,6 +28,17 @@ def test_the_column_of_an_absent_stream_is_not_packed() -> None:
     assert packed['absent_streams'] == ('face', 'text')
 
 
+def test_a_column_is_not_taken_for_a_stream_that_the_data_set_does_not_have() -> None:
+    pack = PackStreams(arrays=('voice',), sequences=dict(text='text'), optional=True)
+    results = dict(streams=('voice',), voice=np.zeros((1, 2)), text='hello', sample_id='a')
+    assert list(pack(results)['inputs']) == ['voice']
+    with pytest.raises(ValueError, match="expected a sequence, got the text 'hello'"):
+        pack({**results, 'streams': ('voice', 'text')})
+    assert list(pack({**results, 'streams': ('text',), 'voice': 'a.npy', 'text': np.ones((2, 3))})['inputs']) == [
+        'text'
+    ]
+
+
 def test_packs_everything() -> None:
     packed = PackAudioVisual()(_results(masks=dict(video=np.arange(10) < 5)))
     video, audio, masks = packed['inputs']['video'], packed['inputs']['audio'], packed['masks']['video']

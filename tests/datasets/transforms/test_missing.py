@@ -40,6 +40,7 @@ def test_words_and_ends() -> None:
 def test_absent_streams_and_wrong_options() -> None:
     clip = dict(audio=np.ones((2, 2)), absent_streams=('audio',))
     assert DropVectors(('audio', 'video'), 1.0)(clip)['audio'].all()
+    assert DropVectors(('text',), 1.0)(dict(text='a column of the list'))['text'] == 'a column of the list'
     with pytest.raises(ValueError, match='rate must be from 0 to 1'):
         DropVectors(('audio',), 1.5)
     with pytest.raises(ValueError, match='streams a list of names'):
