@@ -20,8 +20,8 @@ from hicmae_mm.datasets.records import add_columns
 
 NO_FACE = 'no face'
 SOUND_ENDED = 'the sound track has ended'
-USUAL_FRAME_RATES_HZ = (20.0, 35.0)
-"""Videos with a rate in this range are read at their own rate.
+USUAL_FRAME_RATES = (0.8, 1.4)
+"""Videos with a rate in this range are read at their own rate. 1 is the rate of the corpora that the model saw.
 
 A model sees a fixed number of frames, so motion in videos of other rates would look too fast or too slow to it.
 """
@@ -105,7 +105,7 @@ class WindowedClip:
         if len(self.windows) > 1:
             self.warnings += [f'{name} has no times, so every window gets all of it' for name in self._given.untimed()]
         num_rows = None if self._shows_pictures else self._given.num_rows
-        self.frames = FrameGrid(None if num_rows else self.timeline, num_rows, self.seconds)
+        self.frames = self._make_grid(num_rows)
         self.face_boxes: list[dict[str, Any]] = []
         self._faces = FaceFinder(opened, settings.faces)
 
@@ -120,15 +120,23 @@ class WindowedClip:
         assert self.opened.video is not None
         rate = self.settings.frame_rate_hz
         timeline = Timeline(self.opened.video, None if isinstance(rate, str) else rate)
-        low, high = USUAL_FRAME_RATES_HZ
-        is_usual = low <= timeline.fps <= high or self.opened.video.num_frames == 1
+        nominal = self.settings.nominal_fps
+        low, high = USUAL_FRAME_RATES
+        is_usual = low <= timeline.fps / nominal <= high or self.opened.video.num_frames == 1
         if rate != AUTO or is_usual or not self._shows_pictures:
             return timeline
-        nominal = self.settings.nominal_fps
         self.warnings.append(
             f'the video has {timeline.fps:.1f} frames per second; it is read at {nominal:g}, as the model was trained'
         )
         return Timeline(self.opened.video, nominal)
+
+    def _make_grid(self, num_rows: int | None) -> FrameGrid:
+        """Makes the grid of the predictions per frame: frames of the file, unless the user has set a rate."""
+        if num_rows or self.timeline is None or self.opened.video is None:
+            return FrameGrid(None, num_rows, self.seconds)
+        if self.timeline.is_retimed and self.settings.frame_rate_hz == AUTO:
+            return FrameGrid(Timeline(self.opened.video), None, self.seconds, self.timeline)
+        return FrameGrid(self.timeline, None, self.seconds)
 
     def _length_of_windows(self, view_seconds: float) -> float:
         """Returns the length of a window. A model of frames has no prediction for pictures outside of its view."""

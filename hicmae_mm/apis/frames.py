@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hicmae_mm.apis.further import rows_between
-from hicmae_mm.apis.windows import Window
+from hicmae_mm.apis.windows import Window, frames_between
 from hicmae_mm.datasets.clips.media import Timeline
 from hicmae_mm.evaluation.clip_result import names_for
 from hicmae_mm.structures import EmotionDataSample
@@ -42,7 +42,7 @@ class FramePart:
 
 def number_fields(sample: EmotionDataSample) -> dict[str, np.ndarray]:
     """Returns the predicted numbers of a sample by field: ``(C,)``, or ``(T, C)`` with a row for each time step."""
-    names = [key for key in sample.keys() if key.startswith('pred_') and key != 'pred_view_scores']  # noqa: SIM118
+    names = sorted(key for key in sample.keys() if key.startswith('pred_') and key != 'pred_view_scores')  # noqa: SIM118
     found = {key: sample.get(key) for key in names}
     return {key: value.numpy() for key, value in found.items() if value.is_floating_point() and value.ndim in (1, 2)}
 
@@ -62,13 +62,20 @@ class FrameGrid:
         timeline: Time line of the pictures. None without pictures.
         num_rows: Number of feature rows. None without features of frames.
         seconds: Length of the clip. None if it is not known.
+        read_by: Time line by which the model reads the pictures, if it reads them at another rate.
 
     Attributes:
         num_frames: Number of frames. None until the first prediction tells it.
     """
 
-    def __init__(self, timeline: Timeline | None, num_rows: int | None, seconds: float | None) -> None:
-        self._timeline, self._seconds = timeline, seconds
+    def __init__(
+        self,
+        timeline: Timeline | None,
+        num_rows: int | None,
+        seconds: float | None,
+        read_by: Timeline | None = None,
+    ) -> None:
+        self._timeline, self._seconds, self._read_by = timeline, seconds, read_by
         self.num_frames = num_rows if timeline is None else timeline.num_frames
 
     def part(self, window: Window, share: tuple[float, float], seen: np.ndarray | None, num_steps: int) -> FramePart:
@@ -81,7 +88,11 @@ class FrameGrid:
             num_steps: Number of time steps that the model predicts for the window.
         """
         if self._timeline is not None and window.frames is not None:
-            return FramePart(*window.frames, seen)
+            if self._read_by is None:
+                return FramePart(*window.frames, seen)
+            first, stop = frames_between(self._timeline, window.start_seconds, window.end_seconds)
+            read = np.arange(*window.frames) if seen is None else seen + window.frames[0]
+            return FramePart(first, stop, self._read_by.stored_indices(read) - first)
         if self.num_frames is None:
             self.num_frames = max(round(num_steps / (share[1] - share[0])), 1)
         return FramePart(*rows_between(share, self.num_frames))

@@ -16,7 +16,7 @@ from hicmae_mm.apis.batching import Batch, batch_conversations, batch_windows, i
 from hicmae_mm.apis.faces import build_face_options
 from hicmae_mm.apis.files import draw_timelines, write_results
 from hicmae_mm.apis.further import MEDIA, find_readings
-from hicmae_mm.apis.results import ClipReport, Names
+from hicmae_mm.apis.results import ClipReport, Names, predicted_fields
 from hicmae_mm.apis.settings import (
     Settings,
     build_pipeline,
@@ -102,7 +102,8 @@ class EmotionInferencer(BaseInferencer):
         super().__init__(resolved.cfg, resolved.weights, device, 'hicmae_mm', show_progress)
         self.name = resolved.name
         facts = dataset_facts(resolved.cfg)
-        self.names = Names(resolved.classes or facts.get('classes'), facts.get('dimensions'), facts)
+        fields = predicted_fields(self.model)
+        self.names = Names(resolved.classes or facts.get('classes'), facts.get('dimensions'), facts, fields)
         encoders = resolved.cfg.model.encoders
         self.streams = tuple(dict.fromkeys([*(name for name in MEDIA if name in encoders), *encoders]))
         self.readings = find_readings(self.pipeline, encoders)

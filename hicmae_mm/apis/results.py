@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from hicmae_mm.apis.clip import PreparedWindow, WindowedClip, lacking
 from hicmae_mm.apis.frames import FrameTrack, describe_frames, frame_fields, number_fields, target_of
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.evaluation.clip_result import names_for
+from hicmae_mm.models.heads import MultiLabelHead
 from hicmae_mm.structures import EmotionDataSample
 
 _DIGITS = 6
@@ -29,11 +31,13 @@ class Names:
         classes: Names of the emotion classes, or None if they are unknown.
         dimensions: Names of the regressed values, or None if they are unknown.
         facts: Meta information of the data. Names of the entries of a target have the name of the target as key.
+        fields: Fields that the model predicts, in the order in which they are shown.
     """
 
     classes: Sequence[str] | None = None
     dimensions: Sequence[str] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    fields: Sequence[str] = ()
 
     def of(self, target: str, is_score: bool) -> Sequence[str] | None:
         """Returns the names of the entries of a target, if they are known."""
@@ -41,6 +45,13 @@ class Names:
         if isinstance(named, (list, tuple)):
             return named
         return self.classes if is_score else self.dimensions
+
+    def in_order(self, found: Iterable[str]) -> list[str]:
+        """Sorts fields: those of a clip's class and values first, then those of other targets."""
+        places = {name: place for place, name in enumerate(self.fields)}
+        return sorted(
+            found, key=lambda name: (name not in ('pred_score', 'pred_values'), places.get(name, len(places)), name)
+        )
 
 
 @dataclass
@@ -149,7 +160,7 @@ class ClipReport:
     def _prediction(self, sample: EmotionDataSample | None) -> dict[str, Any]:
         found: dict[str, Any] = dict(label=None, scores=None, values=None)
         fields = {} if sample is None else number_fields(sample)
-        for name in sorted(fields, key=lambda name: name not in ('pred_score', 'pred_values')):
+        for name in self.names.in_order(fields):
             target, is_score = target_of(name)
             kind = 'scores' if is_score else 'values'
             if found[kind] is not None:
@@ -166,7 +177,8 @@ class ClipReport:
         if not means or self.clip is None:
             return None
         names = {target: self.names.of(target, is_score) for target, is_score in map(target_of, means)}
-        return describe_frames(means, self.clip.frames.seconds(), names)
+        ordered = {name: means[name] for name in self.names.in_order(means)}
+        return describe_frames(ordered, self.clip.frames.seconds(), names)
 
     def _window(self, prepared: PreparedWindow, sample: EmotionDataSample | None) -> dict[str, Any]:
         return dict(
@@ -209,6 +221,21 @@ class ClipReport:
             for what, count in partly.items()
         ]
         return notes
+
+
+def predicted_fields(model: nn.Module) -> tuple[str, ...]:
+    """Returns the fields of samples that the heads of a model fill in; empty for an exported model.
+
+    Classes come first, then values, then labels that do not exclude each other. The order of heads in a config is of no
+    use, because stored configs are sorted by name.
+    """
+    head = getattr(model, 'head', None)
+    parts = [part for part in getattr(head, 'heads', {'': head}).values() if hasattr(part, 'prediction_field')]
+    ranked = [
+        (isinstance(part, MultiLabelHead), not target_of(part.prediction_field)[1], part.prediction_field)
+        for part in parts
+    ]
+    return tuple(name for *_, name in sorted(ranked))
 
 
 def _at_most(seconds: float, limit: float | None) -> float | None:

@@ -32,7 +32,7 @@ class Settings:
         window_frames: Number of frames that one view of the model spans; infinite if it sees the whole clip.
         nominal_fps: Frame rate of the corpora on which the model was trained, in frames per second.
         frame_rate_hz: Rate at which videos are read. A number sets it. None keeps the rate of each video. ``'auto'``
-            keeps it too, but uses ``nominal_fps`` for rates outside of :data:`USUAL_FRAME_RATES_HZ`.
+            keeps it too, but uses ``nominal_fps`` for rates whose share of it is outside of :data:`USUAL_FRAME_RATES`.
         faces: Options for finding faces.
         backend: Name of the video reader; see :func:`~hicmae_mm.datasets.readers.video.open_video`.
         readings: Description of how the pipeline reads the streams that are neither pictures nor sound.

@@ -108,14 +108,18 @@ def plan_windows(
         samples = None if audio is None else _long_enough((0, audio.num_samples), audio)
         return [Window(0.0, seconds, frames, samples)]
     return [
-        Window(start, end, _frames_between(timeline, start, end), _samples_between(audio, start, end))
+        Window(
+            start,
+            end,
+            None if timeline is None else frames_between(timeline, start, end),
+            _samples_between(audio, start, end),
+        )
         for start, end in edges
     ]
 
 
-def _frames_between(timeline: Timeline | None, start: float, end: float) -> tuple[int, int] | None:
-    if timeline is None:
-        return None
+def frames_between(timeline: Timeline, start: float, end: float) -> tuple[int, int]:
+    """Returns the first frame of a part (seconds), and the frame after its last; a part has one frame at least."""
     first = min(timeline.index_at(start), timeline.num_frames - 1)
     return first, max(timeline.index_at(end), first + 1)
 

@@ -22,7 +22,8 @@ from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.readers.audio import AudioReader
 from hicmae_mm.utils.files import replaced_file
 from hicmae_mm.visualization.style import COLORS
-from hicmae_mm.visualization.timeline import scores_over_time, title_of
+from hicmae_mm.visualization.timeline import title_of
+from hicmae_mm.visualization.tracks import scores_over_time
 
 _PANEL_WIDTH = 300
 _HEIGHTS = (360, 720)  # of the picture (pixels): smaller ones are enlarged, larger ones shrunk

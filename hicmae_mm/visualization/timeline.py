@@ -11,11 +11,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from hicmae_mm.datasets.readers.audio import AudioReader, open_audio
 from hicmae_mm.visualization.style import COLORS, LINE_STYLES, TEXT_SIZE, TITLE_SIZE, new_figure
+from hicmae_mm.visualization.tracks import MOST_LINE_STEPS, Track, tracks_of
 
 _MOST_LINES = len(COLORS)  # more classes than colours become a map
+_MOST_STEPS = 600  # more cannot be told apart in a picture of this width
+_MOST_PIECES_WITHOUT_LEGEND = 30  # pieces of the leading class; more are too narrow for their names
 _READ_SECONDS = 30.0
 _SOUND_COLOR = '#555555'
 _ABSENT_COLOR = '#DDDDDD'
@@ -83,44 +87,12 @@ def _extremes(pieces: Any, num_samples: int, parts: int) -> tuple[np.ndarray, np
     return low, high
 
 
-def scores_over_time(result: Mapping[str, Any], kind: str = 'scores') -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Predictions as a function of time: those of frames, or at every moment the mean of the windows that cover it.
-
-    Args:
-        result: Result of :class:`~hicmae_mm.apis.EmotionInferencer` for a clip.
-        kind: ``'scores'`` of classes, or ``'values'`` of dimensions.
-
-    Returns:
-        Edges of N steps in seconds ``(N + 1,)``, their values ``(N, C)``, NaN where no window has any, and C names.
-
-    Raises:
-        ValueError: If the clip has no predictions of that kind.
-    """
-    if not result.get(kind):
-        raise ValueError(f'{result.get("name")}: the result has no {kind}')
-    names = list(result[kind])
-    frames = result.get('frames') or {}
-    if frames.get('seconds'):
-        lists = next(target[kind] for name, target in frames.items() if name != 'seconds' and kind in target)
-        edges = np.array([*frames['seconds'], result['duration_seconds']])
-        return edges, np.array([lists[name] for name in names], dtype=float).T, names
-    windows = result['windows']
-    edges = np.unique([0.0, *(w['start_seconds'] for w in windows), *(w['end_seconds'] for w in windows)])
-    middles = (edges[:-1] + edges[1:]) / 2
-    total, count = np.zeros((len(middles), len(names))), np.zeros(len(middles))
-    for window in windows:
-        if window[kind] is not None:
-            covered = (window['start_seconds'] <= middles) & (middles < window['end_seconds'])
-            total[covered] += list(window[kind].values())
-            count[covered] += 1
-    with np.errstate(invalid='ignore'):
-        return edges, total / count[:, None], names
-
-
 def draw_timeline(
     result: Mapping[str, Any], envelope: Envelope | None = None, title: str | None = None, figure: Figure | None = None
 ) -> Figure:
     """Draws the predictions of a clip over time, its waveform, and when a face was seen.
+
+    Of a clip with very many time steps it draws means over short parts, which the label of the time axis says.
 
     Args:
         result: Result of :class:`~hicmae_mm.apis.EmotionInferencer` for a clip.
@@ -131,12 +103,13 @@ def draw_timeline(
     Raises:
         ValueError: If the result has no predictions.
     """
-    kinds = [kind for kind in ('scores', 'values') if result.get(kind)]
-    if not kinds:
+    complete = tracks_of(result)
+    if not complete:
         raise ValueError(f'{result.get("name")}: nothing to draw, {result.get("error") or "the result is empty"}')
-    has_labels = 'scores' in kinds and len(result['scores']) <= _MOST_LINES
+    tracks = [track.merged(_MOST_STEPS) for track in complete]
+    labelled = next((track for track in tracks if track.is_score and len(track.names) <= _MOST_LINES), None)
     has_faces = bool(result['faces'])
-    heights = [0.35] * has_labels + [_scores_height(result[kind]) for kind in kinds]
+    heights = [0.35] * (labelled is not None) + [_height_of(track) for track in tracks]
     heights += [1.1] * (envelope is not None) + [0.35] * has_faces
     figure = new_figure(9, sum(heights) + 0.9, figure)
     panels = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
@@ -145,17 +118,23 @@ def draw_timeline(
         axes.tick_params(labelsize=TEXT_SIZE - 1)
         axes.spines[['top', 'right']].set_visible(False)
     rest = list(panels)
-    if has_labels:
-        _draw_labels(rest.pop(0), result)
-    for kind in kinds:
-        _draw_predictions(rest.pop(0), result, kind)
+    if labelled is not None:
+        _draw_labels(rest.pop(0), labelled)
+    for track in tracks:
+        _draw_track(rest.pop(0), track)
     if envelope is not None:
         _draw_sound(rest.pop(0), envelope)
     if has_faces:
         _draw_faces(rest.pop(0), result)
     panels[-1].set_xlim(0, result['duration_seconds'])
-    panels[-1].set_xlabel('time (s)', fontsize=TEXT_SIZE)
+    panels[-1].set_xlabel(f'time (s){_step_note(complete, tracks)}', fontsize=TEXT_SIZE)
     return figure
+
+
+def _step_note(complete: Sequence[Track], drawn: Sequence[Track]) -> str:
+    """Says how long the parts are of which means are drawn."""
+    lengths = [np.median(np.diff(new.edges)) for old, new in zip(complete, drawn) if new is not old]
+    return f'; drawn are means over {max(lengths):.2g} s' if lengths else ''
 
 
 def title_of(result: Mapping[str, Any]) -> str:
@@ -168,13 +147,17 @@ def title_of(result: Mapping[str, Any]) -> str:
     return f'{result["name"]}: {", ".join(parts)}'
 
 
-def _scores_height(names: Sequence[str]) -> float:
-    return 2.6 if len(names) <= _MOST_LINES else 1.0 + 0.2 * len(names)
+def _is_map(track: Track) -> bool:
+    return len(track.names) > _MOST_LINES or track.is_dense
 
 
-def _draw_labels(axes: Axes, result: Mapping[str, Any]) -> None:
+def _height_of(track: Track) -> float:
+    return 1.0 + 0.2 * len(track.names) if _is_map(track) else 2.6
+
+
+def _draw_labels(axes: Axes, track: Track) -> None:
     """Draws a band of the leading class. Neighbouring steps of one class form one piece."""
-    edges, values, names = scores_over_time(result)
+    edges, values, names = track.edges, track.values, track.names
     leading = np.where(np.isnan(values[:, 0]), -1, np.nan_to_num(values).argmax(axis=1))
     starts = np.flatnonzero(np.diff(leading, prepend=-2))
     for first, stop in zip(starts, [*starts[1:], len(leading)]):
@@ -183,6 +166,10 @@ def _draw_labels(axes: Axes, result: Mapping[str, Any]) -> None:
         if number >= 0 and width > 0.014 * len(names[number]) * edges[-1]:
             text = axes.text(start + width / 2, 0.46, names[number], color=ink_on(COLORS[number]), weight='bold')
             text.set(ha='center', va='center')
+    if len(starts) > _MOST_PIECES_WITHOUT_LEGEND:
+        patches = [Patch(color=color, label=name) for color, name in zip(COLORS, names)]
+        options = dict(fontsize=TEXT_SIZE - 2, frameon=False, handlelength=1, columnspacing=1, borderpad=0)
+        axes.legend(handles=patches, ncols=2, loc='upper left', bbox_to_anchor=(1.0, 1.3), **options)
     _make_band(axes, 'emotion')
 
 
@@ -199,32 +186,35 @@ def _make_band(axes: Axes, label: str) -> None:
     axes.tick_params(bottom=False)
 
 
-def _draw_predictions(axes: Axes, result: Mapping[str, Any], kind: str) -> None:
-    edges, values, names = scores_over_time(result, kind)
-    shown = 100 * values if kind == 'scores' else values
-    if len(names) > _MOST_LINES:
-        _draw_map(axes, edges, shown, names)
+def _draw_track(axes: Axes, track: Track) -> None:
+    edges, names = track.edges, track.names
+    shown = 100 * track.values if track.is_score else track.values
+    if _is_map(track):
+        _draw_map(axes, track, shown)
         return
+    is_long = len(shown) > MOST_LINE_STEPS
     for number, name in enumerate(names):
         steps = axes.stairs(shown[:, number], edges, label=name, baseline=None)
-        steps.set(color=COLORS[number], linestyle=LINE_STYLES[number // 2 % len(LINE_STYLES)], linewidth=2)
+        style = '-' if is_long else LINE_STYLES[number // 2 % len(LINE_STYLES)]
+        steps.set(color=COLORS[number], linestyle=style, linewidth=1 if is_long else 2)
     for start, end in zip(edges[:-1][np.isnan(shown[:, 0])], edges[1:][np.isnan(shown[:, 0])]):
         axes.axvspan(start, end, color=_ABSENT_COLOR, linewidth=0)
-    if kind == 'scores':
+    if track.is_score:
         axes.set_ylim(0, 102)
-    axes.set_ylabel('score (%)' if kind == 'scores' else 'value', fontsize=TEXT_SIZE)
+    axes.set_ylabel(track.title, fontsize=TEXT_SIZE)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=TEXT_SIZE - 1, frameon=False, loc='center left', bbox_to_anchor=(1.0, 0.5), handlelength=2.6)
 
 
-def _draw_map(axes: Axes, edges: np.ndarray, values: np.ndarray, names: Sequence[str]) -> None:
-    """Draws one row per class, because there are more classes than colours that one can distinguish."""
+def _draw_map(axes: Axes, track: Track, values: np.ndarray) -> None:
+    """Draws one row for each name, because lines could not be told apart."""
     axes.set_facecolor(_ABSENT_COLOR)
-    mesh = axes.pcolormesh(edges, np.arange(len(names) + 1), values.T, cmap='cividis', vmin=0, vmax=100)
-    axes.set_yticks(np.arange(len(names)) + 0.5, names)
+    low, high = (0, 100) if track.is_score else (None, None)
+    mesh = axes.pcolormesh(track.edges, np.arange(len(track.names) + 1), values.T, cmap='cividis', vmin=low, vmax=high)
+    axes.set_yticks(np.arange(len(track.names)) + 0.5, track.names)
     axes.invert_yaxis()
     bar = axes.figure.colorbar(mesh, ax=axes, pad=0.01)
-    bar.set_label('score (%)', fontsize=TEXT_SIZE)
+    bar.set_label(track.title, fontsize=TEXT_SIZE)
 
 
 def _draw_sound(axes: Axes, envelope: Envelope) -> None:

@@ -14,6 +14,7 @@ from hicmae_mm.apis import EmotionInferencer
 from hicmae_mm.apis.frames import FramePart, FrameTrack
 from hicmae_mm.apis.tables import write_frame_csv
 from hicmae_mm.datasets.clips.inputs import as_clips
+from hicmae_mm.datasets.transforms import OpenVideo
 from tests.apis.conftest import write_model
 from tests.apis.test_further import build, folder, words  # noqa: F401 (fixtures)
 from tests.apis.test_inferencer import long_clip, one
@@ -91,6 +92,34 @@ def test_frames_of_a_video(folder: Path, tmp_path: Path):  # noqa: F811
     assert Path(answer['visualization'][0]).is_file()
     (sample,) = inferencer(clip, return_datasamples=True)['predictions']
     np.testing.assert_allclose(sample.pred_valence[:, 0], values, atol=1e-4)
+
+
+def test_a_video_of_another_rate_has_one_row_for_each_of_its_frames(folder: Path):  # noqa: F811
+    inferencer = frame_model(folder)
+    inferencer.frame_rate_hz = 'auto'
+    frames = np.repeat(np.arange(0, 250, 5, dtype=np.uint8), 1)[:, None, None, None] * np.ones((1, 32, 32, 3), np.uint8)
+    slow = one(inferencer(dict(frames=frames, fps=10, name='slow')))
+    assert 'it is read at 25' in slow['warnings'][0]
+    assert slow['frames']['seconds'] == pytest.approx([number / 10 for number in range(50)])
+    values = slow['frames']['valence']['values']['valence']
+    assert len(values) == 50
+    assert None not in values
+    # the model saw the same pictures at 25 a second, so that a frame has the prediction of its time
+    moments = (np.arange(125) / 25 * 10 + 0.1).astype(int)
+    read = one(inferencer(dict(frames=frames[moments], fps=25)))['frames']['valence']['values']['valence']
+    assert np.abs(np.array(values) - np.array(read)[[int(number * 2.5) for number in range(50)]]).max() < 0.1
+    # pictures of the clip's own rate, if the model was trained at it
+    opening = next(step for step in inferencer.pipeline if isinstance(step, OpenVideo))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(opening, 'nominal_fps', 10.0)
+        assert one(inferencer(dict(frames=frames, fps=10)))['warnings'] == []
+
+
+def test_targets_come_in_the_order_of_their_kinds(folder: Path):  # noqa: F811
+    inferencer = build('frame_level', folder)
+    order = ('pred_expression_score', 'pred_valence_arousal', 'pred_action_units')
+    assert inferencer.names.fields == order
+    assert inferencer.names.in_order(['pred_z', *sorted(order), 'pred_values']) == ['pred_values', *order, 'pred_z']
 
 
 def test_a_conversation_is_a_list_of_utterances(words: EmotionInferencer, media: MediaFolder):  # noqa: F811

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from hicmae_mm.datasets.clips.media import ArrayAudio
-from hicmae_mm.visualization.timeline import draw_timeline, ink_on, read_envelope, scores_over_time
+from hicmae_mm.visualization.timeline import draw_timeline, ink_on, read_envelope
+from hicmae_mm.visualization.tracks import scores_over_time
 from tests.conftest import MediaFolder
 from tests.visualization.results import RESULT, window
 

@@ -20,7 +20,7 @@ pack = dict(type='PackStreams', arrays=('video', 'audio'), meta_keys=('first_fra
 
 # every second of 32 frames, and their 2.56 s of sound
 train_pipeline = [
-    dict(type='OpenVideo', cache_gigabytes=0.3),
+    dict(type='OpenVideo', cache_gigabytes=0.3, nominal_fps=12.5),
     dict(type='SampleClips', mode='train', clip_len=16, frame_interval=2, audio_alignment='timestamps'),
     dict(type='DecodeFrames'),
     dict(type='mmaction.RandomResizedCrop', area_range=(0.85, 1.0), aspect_ratio_range=(0.9, 1.1)),
@@ -33,7 +33,7 @@ train_pipeline = [
     pack,
 ]
 test_pipeline = [
-    dict(type='OpenVideo', cache_gigabytes=0.1),
+    dict(type='OpenVideo', cache_gigabytes=0.1, nominal_fps=12.5),
     dict(type='SampleClips', mode='test', clip_len=16, frame_interval=2, audio_alignment='timestamps'),
     dict(type='DecodeFrames'),
     dict(type='mmaction.Resize', scale=(32, 32), keep_ratio=False),

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from matplotlib import colormaps
 from PIL import Image
+from torch import Tensor
 
 from hicmae_mm.datasets.clips.media import ForwardReader, origin_seconds
-from hicmae_mm.datasets.filterbank import kaldi_filterbank
+from hicmae_mm.datasets.filterbank import frame_samples, kaldi_filterbank
 from hicmae_mm.datasets.readers.audio import AudioReader
 from hicmae_mm.datasets.readers.video import VideoReader
 from hicmae_mm.datasets.resampling import resample_waveform
@@ -24,6 +25,8 @@ SAMPLE_RATE_HZ = 16000
 _MEL_BINS = 80
 _MOST_COLUMNS = 1000
 _FRAMES_PER_SECOND = 100
+_SHIFT = SAMPLE_RATE_HZ // _FRAMES_PER_SECOND  # samples from frame to frame
+_FRAMES_AT_A_TIME = 3000
 _DYNAMIC_RANGE = 11.0  # in natural logarithms of energies: the picture shows 48 dB below the loudest point
 _TICKS_HZ = (1000, 2000, 4000)
 _THUMBNAIL = 112  # side in pixels
@@ -44,17 +47,25 @@ def spectrogram(audio: AudioReader) -> dict[str, Any] | None:
     wave = torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32))
     if len(wave) < SAMPLE_RATE_HZ // 20:
         return None
-    energies = kaldi_filterbank(wave, SAMPLE_RATE_HZ, _MEL_BINS, len(wave)).numpy()  # (T, F)
-    every = -(-len(energies) // _MOST_COLUMNS)
-    starts = np.arange(0, len(energies), every)
-    columns = np.maximum.reduceat(energies, starts, axis=0)
+    num_frames = (len(wave) - frame_samples(SAMPLE_RATE_HZ)) // _SHIFT + 1
+    columns = _columns(wave, num_frames, -(-num_frames // _MOST_COLUMNS))
     top = float(columns.max())
     levels = np.clip((columns - (top - _DYNAMIC_RANGE)) / _DYNAMIC_RANGE, 0, 1)
     picture = Image.fromarray(np.round(255 * levels.T[::-1]).astype(np.uint8)).convert('L')
     palette = (colormaps[SPECTROGRAM_COLORS](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
     picture.putpalette(palette.tobytes())
     ticks = [dict(label=f'{hz / 1000:g}', at=round(_height_of(hz), 4)) for hz in _TICKS_HZ]
-    return dict(src=_data_address(picture, 'png'), seconds=len(energies) / _FRAMES_PER_SECOND, ticks=ticks)
+    return dict(src=_data_address(picture, 'png'), seconds=num_frames / _FRAMES_PER_SECOND, ticks=ticks)
+
+
+def _columns(wave: Tensor, num_frames: int, every: int) -> np.ndarray:
+    """Returns the loudest of every few frames, ``(columns, F)``. It computes few frames at a time, to save memory."""
+    most = every * -(-_FRAMES_AT_A_TIME // every)
+    parts = []
+    for first in range(0, num_frames, most):
+        energies = kaldi_filterbank(wave[first * _SHIFT :], SAMPLE_RATE_HZ, _MEL_BINS, most).numpy()  # (T, F)
+        parts.append(np.maximum.reduceat(energies, np.arange(0, len(energies), every), axis=0))
+    return np.concatenate(parts)
 
 
 def _height_of(hz: float) -> float:

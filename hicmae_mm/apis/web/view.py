@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 
 from hicmae_mm.apis.clip import NO_FACE
-from hicmae_mm.apis.tables import window_rows
+from hicmae_mm.apis.tables import frame_rows, window_rows
 from hicmae_mm.apis.web.problems import VisitorError
 from hicmae_mm.utils.files import csv_text
 from hicmae_mm.visualization.hooks.prediction_visualization import safe_file_name
-from hicmae_mm.visualization.timeline import Envelope, scores_over_time
+from hicmae_mm.visualization.timeline import Envelope
+from hicmae_mm.visualization.tracks import MOST_LINE_STEPS, Track, tracks_of
 
 MOST_LINES = 7
 """Number of classes in the chart. More colours are hard to distinguish; table and files contain all classes."""
+_MOST_STEPS = 600  # of a chart; more cannot be told apart in the width of the page
 _SHOWN_WARNINGS = ('frames per second', 'left out', 'a face was seen')
 _WORDS = {
     'ang': 'anger',
@@ -84,9 +86,10 @@ def result_view(result: Mapping[str, Any], pictures: Pictures, is_video: bool) -
 
     Returns:
         A dictionary with ``kind='result'``. ``panels`` are charts over the time, each with ``title``, ``unit``,
-        ``low``, ``high``, ``edges`` ((N + 1,) seconds) and ``series`` (``name``, ``overall``, ``values`` (N,), where
-        None means no score). ``headline``, ``strip``, ``face_spans``, ``sound``, ``spectrogram``, ``notes`` and
-        ``rows`` are shown around them. ``files`` contains the texts of the downloads.
+        ``form``, ``low``, ``high``, ``edges`` ((N + 1,) seconds) and ``series`` (``name``, ``overall``, ``values``
+        (N,), where None means no score). The form is ``'lines'``; ``'long lines'`` of very many steps; or ``'rows'``,
+        where lines would hide each other. ``headline``, ``strip``, ``face_spans``, ``sound``, ``spectrogram``,
+        ``notes`` and ``rows`` are shown around them. ``files`` contains the texts of the downloads.
     """
     envelope = pictures.envelope
     return dict(
@@ -96,7 +99,7 @@ def result_view(result: Mapping[str, Any], pictures: Pictures, is_video: bool) -
         seconds=result['duration_seconds'],
         model=result['model'],
         headline=_headline(result),
-        panels=[_panel(result, kind) for kind in ('scores', 'values') if result[kind]],
+        panels=[_panel(track) for track in tracks_of(result)],
         strip=pictures.strip,
         face_spans=_face_spans(result),
         sound=None
@@ -109,6 +112,7 @@ def result_view(result: Mapping[str, Any], pictures: Pictures, is_video: bool) -
             stem=safe_file_name(str(result['name']).rpartition('.')[0] or str(result['name'])),
             json=json.dumps(result, indent=2) + '\n',
             csv=csv_text(window_rows(result)),
+            frames=csv_text(frame_rows(result)) if result.get('frames') else None,
         ),
     )
 
@@ -129,29 +133,30 @@ def _headline(result: Mapping[str, Any]) -> dict[str, str]:
     return dict(text=', '.join(f'{spoken(name)} {value:.2f}' for name, value in result['values'].items()), value='')
 
 
-def _panel(result: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    edges, values, names = scores_over_time(result, kind)
-    is_score = kind == 'scores'
-    if is_score:
-        values = 100 * values
-    overall = [(100 if is_score else 1) * result[kind][name] for name in names]
+def _panel(complete: Track) -> dict[str, Any]:
+    track = complete.merged(_MOST_STEPS)
+    names, factor = track.names, 100 if track.is_score else 1
+    overall = [factor * track.overall[name] for name in names]
     kept = sorted(np.argsort(overall)[::-1][:MOST_LINES].tolist())
-    finite = values[np.isfinite(values)]
-    low, high = (0.0, 100.0) if is_score else (float(finite.min(initial=0)), float(finite.max(initial=1)))
+    finite = track.values[np.isfinite(track.values)]
+    low, high = (0.0, 100.0) if track.is_score else (float(finite.min(initial=0)), float(finite.max(initial=1)))
     left_out = '' if len(kept) == len(names) else f', the {len(kept)} highest of {len(names)}'
+    step = np.median(np.diff(track.edges))
+    means = '' if track is complete else f', means over {step:.2g} s'
     return dict(
-        title=f'score (%){left_out}' if is_score else 'value',
-        unit='%' if is_score else '',
+        title=f'{track.title}{left_out}{means}',
+        unit='%' if track.is_score else '',
+        form='rows' if track.is_dense else 'long lines' if len(track.values) > MOST_LINE_STEPS else 'lines',
         low=low,
         high=high,
-        edges=_rounded(edges),
+        edges=_rounded(track.edges),
         series=[
             dict(
                 name=spoken(names[number]),
                 overall=round(overall[number], 3),
-                values=[None if np.isnan(value) else round(float(value), 3) for value in values[:, number]],
+                values=[None if np.isnan(value) else round(factor * float(value), 3) for value in column],
             )
-            for number in kept
+            for number, column in ((number, track.values[:, number]) for number in kept)
         ],
     )
 

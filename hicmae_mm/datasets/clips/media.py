@@ -83,6 +83,7 @@ class Timeline:
         fps: ``frame_rate_hz``, or the measured frame rate of the file.
         seconds: End of the last frame (seconds).
         origin_seconds: Start of the timeline on the clock of the file (seconds).
+        is_retimed: Whether frames are repeated or left out.
     """
 
     def __init__(self, reader: VideoReader, frame_rate_hz: float | None = None) -> None:
@@ -94,15 +95,15 @@ class Timeline:
         measured = (count - 1) / shown if shown > 0 else float(reader.fps or 25.0)
         self.seconds = last + 1 / measured  # the end of the last frame is often missing or wrong in the file
         self.fps = frame_rate_hz or measured
-        self._is_retimed = frame_rate_hz is not None
-        self.num_frames = max(1, round(self.seconds * self.fps)) if self._is_retimed else count
+        self.is_retimed = frame_rate_hz is not None
+        self.num_frames = max(1, round(self.seconds * self.fps)) if self.is_retimed else count
 
     def _start(self, index: int) -> float:
         return float(self._reader.frame_seconds(index)[0]) - self._origin
 
     def frame_seconds(self, index: int) -> tuple[float, float]:
         """Returns the start and the end of a frame (seconds)."""
-        if self._is_retimed:
+        if self.is_retimed:
             return index / self.fps, (index + 1) / self.fps
         start, end = self._reader.frame_seconds(index)
         return float(start) - self._origin, float(end) - self._origin
@@ -110,13 +111,13 @@ class Timeline:
     def index_at(self, seconds: float) -> int:
         """Returns the index of the first frame that starts at or after a time; n if there is none."""
         early = seconds - 0.25 / self.fps  # time stamps are rounded
-        if self._is_retimed:
+        if self.is_retimed:
             return min(max(int(np.ceil(early * self.fps)), 0), self.num_frames)
         return bisect_left(range(self.num_frames), early, key=self._start)
 
     def stored_indices(self, indices: np.ndarray) -> np.ndarray:
         """Returns the frames of the file for frames of this timeline, both ``(n,)`` int."""
-        if not self._is_retimed:
+        if not self.is_retimed:
             return indices
         moments = indices / self.fps + 0.25 / self.fps
         stored = range(self._reader.num_frames)

@@ -5,10 +5,13 @@ import io
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from hicmae_mm.apis.web import pictures
 from hicmae_mm.apis.web.pictures import face_strip, spectrogram
 from hicmae_mm.datasets.clips.media import ArrayAudio, ArrayVideo
+from hicmae_mm.datasets.filterbank import kaldi_filterbank
 
 
 def picture_of(address: str) -> Image.Image:
@@ -37,6 +40,13 @@ def test_a_long_sound_is_a_narrow_picture():
     drawn = spectrogram(ArrayAudio(noise, 16000))
     assert drawn is not None
     assert picture_of(drawn['src']).size == (833, 80)  # 2498 frames, three a column
+    # what is computed in parts equals the whole
+    wave = torch.from_numpy(noise)
+    whole = kaldi_filterbank(wave, 16000, 80, 2498).numpy()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, '_FRAMES_AT_A_TIME', 1000)
+        parted = pictures._columns(wave, 2498, 3)
+    np.testing.assert_allclose(parted, np.maximum.reduceat(whole, np.arange(0, 2498, 3), axis=0), atol=1e-5)
 
 
 def test_faces_are_cut_where_they_are():

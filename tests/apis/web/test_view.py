@@ -10,6 +10,7 @@ import pytest
 from hicmae_mm.apis.web.view import MOST_LINES, Pictures, notes, result_view, spoken
 from hicmae_mm.visualization.timeline import Envelope
 from tests.visualization.results import RESULT
+from tests.visualization.test_tracks import frame_result
 
 
 def test_lines_over_the_time():
@@ -55,6 +56,22 @@ def test_values_of_a_regression():
     view = result_view(result, Pictures(), is_video=True)
     assert view['headline'] == dict(text='valence -0.40, arousal 0.20', value='')
     assert (view['panels'][0]['low'], view['panels'][0]['high']) == (-0.4, 1.0)
+
+
+def test_predictions_per_frame_of_a_long_recording():
+    view = result_view(frame_result(15000), Pictures(), is_video=True)
+    assert [(panel['title'], panel['form'], panel['unit']) for panel in view['panels']] == [
+        ('mood (%), means over 1 s', 'rows', '%'),
+        ('valence, means over 1 s', 'long lines', ''),
+        ('action units, means over 1 s', 'rows', ''),
+    ]
+    assert {len(line['values']) for panel in view['panels'] for line in panel['series']} == {600}
+    assert view['panels'][2]['series'][1]['values'][:3] == [0, 1, 0]
+    rows = list(csv.DictReader(io.StringIO(view['files']['frames'])))
+    assert len(rows) == 15000
+    assert (rows[26]['seconds'], rows[26]['mood.b'], rows[3]['mood.b']) == ('1.04', '0.7', '')
+    assert result_view(frame_result(100), Pictures(), is_video=True)['panels'][0]['form'] == 'lines'
+    assert result_view(RESULT, Pictures(), is_video=True)['files']['frames'] is None
 
 
 @pytest.mark.parametrize(('name', 'words'), [('HAP', 'happiness'), ('sad', 'sadness'), ('very_sad', 'very sad')])

@@ -56,20 +56,21 @@ function makePlayer(result) {
 
 function makeScores(result) {
   const meters = [];
-  const lists = result.panels.map((panel) => h('ul', { class: 'hm-meters' }, ...panel.series.map((line, number) => {
+  const several = result.panels.length > 1;
+  const lists = result.panels.map((panel) => h('div', {}, several ? h('p', { class: 'hm-title' }, panel.title) : null, h('ul', { class: 'hm-meters' }, ...panel.series.map((line, number) => {
     const share = (value) => (100 * (value - panel.low)) / (panel.high - panel.low);
     const bar = h('span', { class: `hm-fill hm-b${number}` });
     const mark = h('span', { class: 'hm-mark', style: `left: ${share(line.overall)}%` });
     const number_ = h('span', { class: 'hm-value' });
-    meters.push((step) => {
-      const value = step < 0 ? null : line.values[step];
+    meters.push((seconds) => {
+      const value = line.values[stepAt(panel, seconds)];
       bar.style.width = `${value === null ? 0 : Math.max(share(value), 0.5)}%`;
       number_.textContent = shown(value, panel.unit);
     });
     return h('li', {}, swatch(number), h('span', { class: 'hm-name' }, line.name),
       h('span', { class: 'hm-bar', 'aria-hidden': 'true' }, bar, mark), number_,
       h('span', { class: 'hm-overall' }, h('span', { class: 'hm-hidden' }, 'whole recording '), shown(line.overall, panel.unit)));
-  })));
+  }))));
   const moment = h('span', { class: 'hm-moment' });
   const box = h('div', { class: 'hm-scores' },
     h('p', { class: 'hm-eyebrow' }, 'Over the whole recording, most like'),
@@ -81,8 +82,13 @@ function makeScores(result) {
 }
 
 function stepAt(panel, seconds) {
-  for (let step = panel.edges.length - 2; step >= 0; step -= 1) if (seconds >= panel.edges[step]) return step;
-  return 0;
+  let low = 0, high = panel.edges.length - 2;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (seconds >= panel.edges[middle]) low = middle;
+    else high = middle - 1;
+  }
+  return low;
 }
 
 function leader(panel, step) {
@@ -100,7 +106,8 @@ function drawBand(panel, x) {
     const number = leader(panel, first);
     for (next = first + 1; next < steps && leader(panel, next) === number; next += 1);
     const [left, right] = [x(panel.edges[first]), x(panel.edges[next])];
-    svg.append(s('rect', { x: left + 1, y: 2, width: Math.max(right - left - 2, 1), height: 26, rx: 4, class: number < 0 ? 'hm-none' : `hm-f${number}` }));
+    const gap = right - left > 8 ? 1 : 0;
+    svg.append(s('rect', { x: left + gap, y: 2, width: right - left - 2 * gap, height: 26, rx: 4 * gap, class: number < 0 ? 'hm-none' : `hm-f${number}` }));
     const name = number < 0 ? '' : panel.series[number].name;
     if (right - left > 8 * name.length + 8) svg.append(s('text', { x: (left + right) / 2, y: 20, class: 'hm-ink', 'text-anchor': 'middle' }, name));
   }
@@ -124,7 +131,27 @@ function drawLines(panel, x, width, height) {
       path += `${isOpen ? 'L' : 'M'}${x(panel.edges[step]).toFixed(1)} ${y(value).toFixed(1)}H${x(panel.edges[step + 1]).toFixed(1)}`;
       isOpen = true;
     });
-    svg.append(s('path', { d: path, class: `hm-line hm-c${number}`, 'stroke-dasharray': DASHES[number], fill: 'none' }));
+    const isLong = panel.form === 'long lines';
+    svg.append(s('path', { d: path, class: `hm-line hm-c${number}${isLong ? ' hm-thin' : ''}`, 'stroke-dasharray': isLong ? null : DASHES[number], fill: 'none' }));
+  });
+  return svg;
+}
+
+// A row for each name: its height is the value. Lines of many steps in one chart would hide each other.
+function drawRows(panel, x, width) {
+  const each = 26, svg = s('svg', { height: each * panel.series.length });
+  panel.series.forEach((line, number) => {
+    const base = each * (number + 1) - 3;
+    let path = '';
+    line.values.forEach((value, step) => {
+      const [left, right] = [x(panel.edges[step]).toFixed(1), x(panel.edges[step + 1]).toFixed(1)];
+      if (value === null) svg.append(s('rect', { x: left, y: base - each + 5, width: right - left, height: each - 5, class: 'hm-none' }));
+      else path += `M${left} ${base}V${(base - ((each - 5) * (value - panel.low)) / (panel.high - panel.low)).toFixed(1)}H${right}V${base}Z`;
+    });
+    svg.append(
+      s('line', { x1: LEFT, x2: width - RIGHT, y1: base, y2: base, class: 'hm-grid' }),
+      s('path', { d: path, class: `hm-f${number}` }),
+      s('text', { x: LEFT + 4, y: base - 8, class: 'hm-tick hm-halo' }, line.name));
   });
   return svg;
 }
@@ -183,7 +210,7 @@ function drawTimeline(result, tracks) {
   const row = (title, ...drawn) => rows.push(h('div', { class: 'hm-row' }, h('p', { class: 'hm-title' }, title), ...drawn));
   result.panels.forEach((panel) => {
     if (panel.unit === '%') row('leading emotion', drawBand(panel, x));
-    row(panel.title, drawLines(panel, x, width, width < 620 ? 150 : 190));
+    row(panel.title, panel.form === 'rows' ? drawRows(panel, x, width) : drawLines(panel, x, width, width < 620 ? 150 : 190));
   });
   if (result.strip.length) row(result.face_spans.length ? 'face found' : 'pictures', ...drawFaces(result, x, width));
   if (result.sound) row('sound', drawSound(result.sound, x, 48));
@@ -204,17 +231,20 @@ function makeDetails(result) {
   const cells = (tag, texts) => h('tr', {}, ...texts.map((text) => h(tag, tag === 'th' ? { scope: 'col' } : {}, text)));
   const table = h('table', {}, h('thead', {}, cells('th', names.map((name) => name.replaceAll('_', ' ')))),
     h('tbody', {}, ...result.rows.map((row) => cells('td', names.map((name) => row[name])))));
-  const save = (kind, type) => {
-    const button = h('button', { type: 'button', class: 'hm-button', id: `hm-save-${kind}` }, `Download ${kind.toUpperCase()}`);
+  const save = (kind, type, label, ending) => {
+    const button = h('button', { type: 'button', class: 'hm-button', id: `hm-save-${kind}` }, `Download ${label}`);
     button.addEventListener('click', () => {
       const address = URL.createObjectURL(new Blob([result.files[kind]], { type }));
-      h('a', { href: address, download: `${result.files.stem}.${kind}` }).click();
+      h('a', { href: address, download: `${result.files.stem}${ending}` }).click();
       setTimeout(() => URL.revokeObjectURL(address), 10000);
     });
     return button;
   };
   return [
-    h('div', { class: 'hm-save' }, save('json', 'application/json'), save('csv', 'text/csv')),
+    h('div', { class: 'hm-save' }, 
+      save('json', 'application/json', 'JSON', '.json'),
+      save('csv', 'text/csv', 'CSV', '.csv'),
+      result.files.frames ? save('frames', 'text/csv', 'CSV of all frames', '_frames.csv') : null),
     h('details', {}, h('summary', {}, 'All numbers as a table'), h('div', { class: 'hm-scroll', tabindex: '0', role: 'region', 'aria-label': 'Table of all numbers' }, table)),
   ];
 }
@@ -237,7 +267,7 @@ function showResult(result) {
     const panel = result.panels[0], step = stepAt(panel, now), best = leader(panel, step);
     cursor.style.left = `${x(now)}px`;
     scores.moment.textContent = clock(now);
-    scores.meters.forEach((meter) => meter(step));
+    scores.meters.forEach((meter) => meter(now));
     slider.setAttribute('aria-valuenow', now.toFixed(2));
     slider.setAttribute('aria-valuetext', best < 0 ? `${clock(now)}, no score`
       : `${clock(now)}, ${panel.series[best].name} ${shown(panel.series[best].values[step], panel.unit)}`);
