@@ -140,6 +140,41 @@ def gelu(act: nn.GELU, x: Tensor) -> Tensor:
     return remember(out, partial(F.gelu, approximate=act.approximate), x) if out.requires_grad else out
 
 
+def dropout(module: nn.Dropout, x: Tensor) -> Tensor:
+    """Computes ``nn.Dropout`` with the same random numbers, and stores a byte for an element in place of four.
+
+    A linear layer need not store the result, either: it is made again of the mask and of what ``x`` is made of.
+    """
+    if not module.training or not 0 < module.p < 1 or module.inplace or not torch.is_grad_enabled():
+        return type(module).forward(module, x)
+    again, sources = recipe_of(x)
+    scale = 1 / (1 - module.p)
+    out, mask = _Dropped.apply(x, module.p, scale)  # type: ignore[no-untyped-call]
+    return remember(out, lambda mask, *sources: again(*sources) * mask * scale, mask, *sources)
+
+
+class _Dropped(torch.autograd.Function):
+    """Sets random elements to 0 and scales the others; also returns which ones it keeps."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, p: float, scale: float) -> tuple[Tensor, Tensor]:
+        if x.device.type == 'cpu':
+            mask = torch.empty_like(x).bernoulli_(1 - p).bool()
+            out = x * mask * scale
+        else:
+            out, mask = torch.native_dropout(x, p, True)
+        ctx.scale = scale
+        ctx.mark_non_differentiable(mask)
+        ctx.save_for_backward(mask)
+        return out, mask
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
+        (mask,) = ctx.saved_tensors
+        return grad * mask * ctx.scale, None, None
+
+
 def convolution(conv: nn.Conv2d | nn.Conv3d, x: Tensor) -> Tensor:
     """Computes a convolution of patches without overlap as one product. The backward pass cuts the patches again."""
     settings = (conv.stride, set(conv.padding), set(conv.dilation), conv.groups, x.ndim)

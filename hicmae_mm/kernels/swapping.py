@@ -38,6 +38,7 @@ KERNELS = (
     Kernel(nn.Linear, linear.linear_layer),
     Kernel(nn.LayerNorm, linear.layer_norm),
     Kernel(nn.GELU, linear.gelu),
+    Kernel(nn.Dropout, linear.dropout),
     Kernel(nn.Conv2d, linear.convolution),
     Kernel(nn.Conv3d, linear.convolution),
     Kernel(DropPath, linear.drop_path),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,7 +9,7 @@ from torch import Tensor, nn
 
 from hicmae_mm.kernels import linear as module
 from hicmae_mm.kernels import use_cpu_kernels
-from hicmae_mm.kernels.linear import HAS_ONEDNN, MIN_ROWS, gelu, linear, remember
+from hicmae_mm.kernels.linear import HAS_ONEDNN, MIN_ROWS, dropout, gelu, linear, remember
 from hicmae_mm.models.layers import Mlp
 from tests.models.operations import Operations
 
@@ -182,6 +184,26 @@ def test_a_change_in_place_makes_a_note_void(changed: str) -> None:
     (made if changed == 'x' else source).add_(1)
     gradients = [torch.autograd.grad(f(made, weight, bias).square().sum(), weight)[0] for f in (linear, F.linear)]
     torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5 * float(gradients[1].abs().max()))
+
+
+@pytest.mark.parametrize('size', [LARGE, SMALL])
+def test_dropout_draws_the_usual_numbers_and_a_linear_layer_needs_its_mask_only(size: tuple[int, int, int]) -> None:
+    x, weight, bias = operands(size)
+    drop, norm = nn.Dropout(0.3), layer_norm(size[1])
+    wanted, results = [x, weight, bias, norm.weight], []
+    for function, product in ((partial(dropout, drop), linear), (drop, F.linear)):
+        torch.manual_seed(1)
+        out = product(function(gelu(nn.GELU(), norm(x))), weight, bias)
+        results.append([out, torch.rand(1), *torch.autograd.grad(out.square().sum(), wanted)])
+    for ours, theirs in zip(*results):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5 * float(theirs.detach().abs().max()))
+    normed = norm(x)
+    stored = stored_by(lambda: linear(dropout(drop, gelu(nn.GELU(), normed)), weight, bias))
+    large = {(t.dtype, t.untyped_storage().data_ptr()) for t in stored if t.shape == x.shape}
+    mask = {pointer for dtype, pointer in large if dtype == torch.bool}
+    assert len(mask) == 1
+    assert {pointer for _, pointer in large} == mask | {normed.untyped_storage().data_ptr()}
+    assert dropout(drop.eval(), x) is x
 
 
 def test_per_sample_gradients_of_functorch() -> None:

@@ -15,7 +15,9 @@ from torch import nn
 from hicmae_mm.checkpoints.loading import load_weights
 from hicmae_mm.engine.optimizers import LayerDecayOptimWrapperConstructor
 from hicmae_mm.kernels import use_cpu_kernels
-from hicmae_mm.models.adapters import adapted_layers, has_adapters, is_adapter_weight, merge_adapters
+from hicmae_mm.kernels.linear import HAS_ONEDNN
+from hicmae_mm.models.adapters import LoRA, adapted_layers, has_adapters, is_adapter_weight, merge_adapters
+from hicmae_mm.models.layers import Block
 from tests.component_cases import MODEL_CASES, batch_of, with_component
 from tests.models import tiny
 from tests.models.test_models import clips
@@ -143,6 +145,28 @@ def test_kernels_and_copies_compute_the_same(change: Callable[[nn.Module], Any])
         if value.grad is not None:
             torch.testing.assert_close(value.grad, other.grad, msg=name)
     assert set(changed.state_dict()) == set(plain.state_dict())
+
+
+def stored_bytes(model: nn.Module, x: torch.Tensor) -> int:
+    """What the backward pass of a model keeps beside its parameters."""
+    known = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    stored: dict[int, torch.Tensor] = {}
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda tensor: stored.setdefault(tensor.untyped_storage().data_ptr(), tensor), lambda tensor: tensor
+    ):
+        model(x)
+    return sum(tensor.untyped_storage().nbytes() for pointer, tensor in stored.items() if pointer not in known)
+
+
+@pytest.mark.skipif(not HAS_ONEDNN, reason='torch has no oneDNN for this processor')
+def test_lora_with_dropout_stores_little_more_than_full_training() -> None:
+    plain = nn.Sequential(Block(64, 4, mlp_ratio=4))
+    adapted = deepcopy(plain)
+    LoRA(target='0', modules=LAYERS, r=2, dropout=0.1).add_to(adapted)
+    x = torch.randn(2, 512, 64, requires_grad=True)
+    for model in (plain, adapted):
+        use_cpu_kernels(model)
+    assert stored_bytes(adapted.train(), x) < 1.25 * stored_bytes(plain.train(), x)
 
 
 @pytest.mark.parametrize('name', [name for name in ENCODERS if name not in NOT_ADAPTED])
