@@ -15,7 +15,6 @@ from hicmae_mm.commands.command_line import ArgumentParser, command
 
 import argparse
 import json
-import os
 import random
 import sys
 from collections import Counter
@@ -35,6 +34,7 @@ from hicmae_mm.apis.zero_shot import (
     ZeroShotEvaluation,
     as_predictions,
     estimate_tokens,
+    read_keys,
     summary,
 )
 from hicmae_mm.config.override_values import OverrideAction
@@ -54,7 +54,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='config file; its test set is used')
     parser.add_argument('--base-url', required=True, help='address of the endpoint, up to /v1')
     parser.add_argument('--model', required=True, help='name of the model at the endpoint')
-    parser.add_argument('--key-from', default='OPENAI_API_KEY', help='environment variable of the key (%(default)s)')
+    parser.add_argument(
+        '--key-from', default='OPENAI_API_KEY', help='environment variable of the key, or of several (%(default)s)'
+    )
+    parser.add_argument('--key-file', type=Path, help='file with a key in each line, in place of --key-from')
     parser.add_argument('--work-dir', type=Path, help='folder of answers and results (work_dirs/vlm/CONFIG/MODEL)')
     add_options_of_clips(parser)
     add_options_of_requests(parser)
@@ -150,7 +153,7 @@ def evaluation_of(
     endpoint = ChatEndpoint(
         args.base_url,
         args.model,
-        os.environ.get(args.key_from),
+        read_keys(args.key_from, args.key_file),
         args.temperature,
         args.most_tokens,
         args.timeout,

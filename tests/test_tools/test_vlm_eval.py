@@ -83,6 +83,27 @@ def test_words_stand_for_the_names_of_classes(config: Path, tmp_path: Path) -> N
     assert {int(item['pred_label'][0]) for item in read_predictions(tmp_path / 'out' / 'predictions.pkl')} == {3}
 
 
+def test_the_next_key_takes_over_and_no_key_is_stored(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def behaviour(request: dict) -> tuple:
+        if server.keys[-1] == 'Bearer spent-key':
+            return 429, {}, b'{"error": {"code": "insufficient_quota", "message": "spent-key has nothing left"}}'
+        return answer(request)
+
+    (tmp_path / 'keys').write_text('spent-key\nfull-key\n')
+    with chat_server(behaviour) as server:
+        line = (config, '--base-url', server.address, '--model', 'm', '--text', '--yes', '--parallel', 1)
+        call('vlm_eval.py', *line, '--key-file', tmp_path / 'keys', '--work-dir', tmp_path / 'out')
+        assert server.keys[:3] == ['Bearer spent-key', 'Bearer full-key', 'Bearer full-key']
+        monkeypatch.setenv('OWN', 'spent-key')
+        message = failure('vlm_eval.py', *line, '--key-from', 'OWN', '--work-dir', tmp_path / 'other')
+    assert message.endswith('answers 429: (key) has nothing left')
+    written = b''.join(path.read_bytes() for path in (tmp_path / 'out').rglob('*') if path.is_file())
+    assert b'-key' not in written
+    assert '-key' not in ''.join(capsys.readouterr())
+
+
 def test_words_of_an_open_vocabulary(config: Path, tmp_path: Path) -> None:
     with chat_server(lambda request: completion(ranking(*[['proud', 'calm']] * len(items_of(request))))) as server:
         line = ('--base-url', server.address, '--model', 'm', '--open-vocabulary', '--limit', 3, '--yes')

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlparse
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+from hicmae_mm.apis.zero_shot.keys import KeyRing
+
 _MOST_ANSWER_BYTES = 1 << 24
 _TEMPORARY = (408, 409, 425, 429, 500, 502, 503, 504, 529)
 _LONGEST_PAUSE_SECONDS = 120.0
+_KEY_STATUS = (401, 402, 403)
+_EXHAUSTED_CODES = ('insufficient_quota', 'billing_hard_limit_reached')
+_TOO_LARGE_CODE = 'context_length_exceeded'
 _REFUSAL_CODES = ('content_filter', 'content_policy_violation', 'content_policy')
 
 
@@ -27,6 +34,8 @@ class Reply:
     Attributes:
         text: Text that the model wrote.
         is_refusal: Whether the endpoint itself says that it declines to answer.
+        is_too_large: Whether the endpoint says that the question is too large, so that fewer clips have to be asked
+            about; ``text`` is its message.
         input_tokens: Number of tokens of the request; None if the endpoint does not tell it.
         output_tokens: Number of tokens of the answer; None if the endpoint does not tell it.
     """
@@ -35,6 +44,7 @@ class Reply:
     is_refusal: bool = False
     input_tokens: int | None = None
     output_tokens: int | None = None
+    is_too_large: bool = False
 
 
 class _NoRedirect(HTTPRedirectHandler):
@@ -52,10 +62,14 @@ _OPENER = build_opener(_NoRedirect)
 class ChatEndpoint:
     """Asks a model behind an OpenAI-compatible endpoint, and asks again where the server is busy.
 
+    With several keys, the next one is used when the server answers that one is used too much (429), and for good when
+    it answers that one is wrong or has no money left (401, 402, 403, ``insufficient_quota``).
+
     Args:
         base_address: Address before ``/chat/completions``, such as ``http://localhost:8000/v1``.
         model: Name of the model.
-        key: Key of the account; it is sent to this address only and stored nowhere. None sends none.
+        key: Key of the account, or several keys; they are sent to this address only and stored nowhere. None sends
+            none.
         temperature: Sampling temperature.
         most_tokens: Longest answer (tokens).
         timeout_seconds: Longest time without a byte of the answer.
@@ -63,14 +77,14 @@ class ChatEndpoint:
         pause_seconds: Shortest time between the starts of two requests.
 
     Raises:
-        ValueError: If the address is not an http or https address.
+        ValueError: If the address is not an http or https address, or a key has spaces in it.
     """
 
     def __init__(
         self,
         base_address: str,
         model: str,
-        key: str | None = None,
+        key: str | Sequence[str] | None = None,
         temperature: float = 0.0,
         most_tokens: int = 1000,
         timeout_seconds: float = 120.0,
@@ -80,7 +94,7 @@ class ChatEndpoint:
         if urlparse(base_address).scheme not in ('http', 'https') or not urlparse(base_address).netloc:
             raise ValueError(f'the endpoint must be an address such as http://localhost:8000/v1, got {base_address!r}')
         self.address = base_address.rstrip('/') + '/chat/completions'
-        self.model, self._key = model, key
+        self.model, self.keys = model, KeyRing([key] if isinstance(key, str) else key or ())
         self.temperature, self.most_tokens = temperature, most_tokens
         self.timeout_seconds, self.retries, self.pause_seconds = timeout_seconds, retries, pause_seconds
         self._next_start, self._lock = 0.0, threading.Lock()
@@ -98,21 +112,31 @@ class ChatEndpoint:
         """Sends one user message.
 
         Raises:
-            ConnectionError: If the server stays busy, or does not answer.
-            ValueError: If the server refuses the request (key, model, size), or answers in another form.
+            ConnectionError: If the server stays busy, does not answer, or answers in another form.
+            ValueError: If the server refuses the request (all keys, the model), or leads to another address.
         """
         data = json.dumps(self.body(content)).encode()
         attempt = 0
         while True:
             self._wait_for_turn()
+            key = self.keys.choose()
             try:
-                return self._reply(self._send(data))
+                return self._reply(self.keys.hide(self._send(data, key)))
+            except _KeyRefusedError as error:
+                if not self.keys.drop(key):
+                    several = f'; none of the {self.keys.count} keys works' if self.keys.count > 1 else ''
+                    raise ValueError(f'{self.address} {error}{several}') from error
             except _BusyError as busy:
-                if attempt == self.retries:
-                    raise ConnectionError(f'{self.address} {busy}, {attempt + 1} times in a row') from busy
                 # exponential, with chance, so that parallel requests do not return together
                 usual = min(2.0**attempt, _LONGEST_PAUSE_SECONDS) * (0.5 + random.random() / 2)
-                time.sleep(min(usual if busy.seconds is None else busy.seconds, _LONGEST_PAUSE_SECONDS))
+                pause = min(usual if busy.seconds is None else busy.seconds, _LONGEST_PAUSE_SECONDS)
+                if busy.is_limit and self.keys.count > 1:
+                    pause = self.keys.pause(key, pause)
+                    if pause == 0:
+                        continue  # with another key
+                if attempt == self.retries:
+                    raise ConnectionError(f'{self.address} {busy}, {attempt + 1} times in a row') from busy
+                time.sleep(pause)
                 attempt += 1
 
     def _wait_for_turn(self) -> None:
@@ -122,10 +146,10 @@ class ChatEndpoint:
             self._next_start = start + self.pause_seconds
         time.sleep(start - now)
 
-    def _send(self, data: bytes) -> bytes:
+    def _send(self, data: bytes, key: str | None) -> bytes:
         headers = {'Content-Type': 'application/json', 'Accept': 'application/json'}
-        if self._key is not None:
-            headers['Authorization'] = f'Bearer {self._key}'
+        if key is not None:
+            headers['Authorization'] = f'Bearer {key}'
         request = Request(self.address, data=data, headers=headers)
         try:
             with _OPENER.open(request, timeout=self.timeout_seconds) as answer:
@@ -133,12 +157,8 @@ class ChatEndpoint:
                 is_cut = bool(answer.length) and len(content) <= _MOST_ANSWER_BYTES
         except HTTPError as error:
             with error:
-                reason = error.read(1 << 16).decode('utf-8', 'replace')
-            if _refusal_code(reason):
-                return json.dumps({'choices': [{'message': {'refusal': reason}}]}).encode()
-            if error.code in _TEMPORARY:
-                raise _BusyError(f'answers {error.code}', _seconds(error.headers.get('Retry-After'))) from error
-            raise ValueError(f'{self.address} answers {error.code}: {_message(reason)}') from error
+                reason = self.keys.hide(error.read(1 << 16)).decode('utf-8', 'replace')
+            return self._reply_of_error(error, reason)
         except (URLError, TimeoutError, HTTPException, ConnectionError) as error:
             cause = str(getattr(error, 'reason', None) or error) or type(error).__name__
             raise _BusyError(f'does not answer ({cause})') from error
@@ -147,6 +167,20 @@ class ChatEndpoint:
         if len(content) > _MOST_ANSWER_BYTES:
             raise ValueError(f'{self.address} sends more than {_MOST_ANSWER_BYTES >> 20} MiB')
         return content
+
+    def _reply_of_error(self, error: HTTPError, reason: str) -> bytes:
+        """Returns what stands for the answer if an error is one; otherwise raises what it means."""
+        code = _code_of(reason)
+        if code in _REFUSAL_CODES:
+            return json.dumps({'choices': [{'message': {'refusal': reason}}]}).encode()
+        if error.code == 413 or code == _TOO_LARGE_CODE:
+            return json.dumps({'choices': [{'message': {'content': _message(reason)}, _TOO_LARGE_CODE: True}]}).encode()
+        if error.code in _KEY_STATUS or code in _EXHAUSTED_CODES:
+            raise _KeyRefusedError(f'answers {error.code}: {_message(reason)}') from error
+        if error.code in _TEMPORARY:
+            pause = _seconds(error.headers.get('Retry-After'))
+            raise _BusyError(f'answers {error.code}', pause, is_limit=error.code == 429) from error
+        raise ValueError(f'{self.address} answers {error.code}: {_message(reason)}') from error
 
     def _reply(self, content: bytes) -> Reply:
         try:
@@ -157,25 +191,42 @@ class ChatEndpoint:
             if not isinstance(text, str):  # some servers send a list of parts
                 text = ''.join(part.get('text', '') for part in text)
             is_refusal = bool(refusal) or choice.get('finish_reason') in _REFUSAL_CODES
-            return Reply(str(refusal or text), is_refusal, usage.get('prompt_tokens'), usage.get('completion_tokens'))
+            tokens = (usage.get('prompt_tokens'), usage.get('completion_tokens'))
+            return Reply(str(refusal or text), is_refusal, *tokens, _TOO_LARGE_CODE in choice)
         except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
             start = content[:80].decode('utf-8', 'replace')
-            raise ValueError(f'{self.address} does not answer as chat completions do, but {start!r}') from error
+            raise _BusyError(f'does not answer as chat completions do, but {start!r}') from error
 
 
 class _BusyError(Exception):
-    """Reports a failure that may pass; ``seconds`` is the pause that the server asks for."""
+    """Reports a failure that may pass.
 
-    def __init__(self, message: str, seconds: float | None = None) -> None:
+    Attributes:
+        seconds: Pause that the server asks for; None if it asks for none.
+        is_limit: Whether the key is used too much, so that another key need not wait.
+    """
+
+    def __init__(self, message: str, seconds: float | None = None, is_limit: bool = False) -> None:
         super().__init__(message)
-        self.seconds = seconds
+        self.seconds, self.is_limit = seconds, is_limit
+
+
+class _KeyRefusedError(Exception):
+    """Reports that a key is wrong, or that its account has nothing left."""
 
 
 def _seconds(text: str | None) -> float | None:
-    try:
-        return max(0.0, float(text)) if text else None
-    except ValueError:  # a date
+    """Reads the header Retry-After: seconds, or a date."""
+    if not text:
         return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(text).timestamp() - time.time()
+        except ValueError:
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
 def _error_of(reason: str) -> Any:
@@ -186,9 +237,10 @@ def _error_of(reason: str) -> Any:
     return answer.get('error') if isinstance(answer, dict) else None
 
 
-def _refusal_code(reason: str) -> bool:
+def _code_of(reason: str) -> str | None:
     error = _error_of(reason)
-    return isinstance(error, dict) and error.get('code') in _REFUSAL_CODES
+    code = error.get('code') or error.get('type') if isinstance(error, dict) else None
+    return code if isinstance(code, str) else None
 
 
 def _message(reason: str) -> str:

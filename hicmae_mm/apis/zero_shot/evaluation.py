@@ -38,8 +38,8 @@ class Outcome:
 class ZeroShotEvaluation:
     """Asks a language model about clips of a data set.
 
-    A batch whose answer cannot be read is asked again, then divided into halves, down to single clips. So one clip that
-    the model refuses costs no other clip its answer.
+    A batch whose answer cannot be read is asked again, then divided into halves, down to single clips. One that is too
+    large for the endpoint is divided at once. So one clip that the model refuses costs no other clip its answer.
 
     Args:
         endpoint: The model.
@@ -122,9 +122,12 @@ class ZeroShotEvaluation:
         question = Question(clips, self.classes)
         for attempt in range(self.tries):
             reply = self._reply(question, attempt)
-            reading = None if reply.is_refusal else read_answer(reply.text, len(batch), self.classes)
+            is_answer = not (reply.is_refusal or reply.is_too_large)
+            reading = read_answer(reply.text, len(batch), self.classes) if is_answer else None
             if reading is not None:
                 return [Outcome(index, 'answered', tuple(words), reply.text) for index, words in zip(batch, reading)]
+            if reply.is_too_large:
+                break  # fewer clips can help, the same question cannot
         if len(batch) == 1:
             state = 'refused' if reply.is_refusal or is_refusal(reply.text) else 'unreadable'
             return [Outcome(batch[0], state, (), reply.text)]

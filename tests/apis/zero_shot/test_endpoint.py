@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
+from email.utils import formatdate
+from pathlib import Path
 
 import pytest
 
-from hicmae_mm.apis.zero_shot import ChatEndpoint, endpoint
+from hicmae_mm.apis.zero_shot import ChatEndpoint, endpoint, read_keys
 from tests.apis.zero_shot.chat_server import chat_server, completion
 
 CONTENT = [dict(type='text', text='hello')]
@@ -102,8 +105,10 @@ def test_an_answer_that_is_cut_is_asked_for_again(pauses: list[float]) -> None:
     [
         ((401, {}, json.dumps({'error': {'message': 'wrong key'}}).encode()), 'answers 401: wrong key'),
         ((404, {}, b'no such model'), 'answers 404: no such model'),
-        ((200, {}, b'<html>'), "does not answer as chat completions do, but '<html>'"),
-        ((200, {}, b'{"choices": []}'), 'does not answer as chat completions do'),
+        (
+            (429, {}, json.dumps({'error': {'code': 'insufficient_quota', 'message': 'nothing left'}}).encode()),
+            'answers 429: nothing left$',
+        ),
         ((302, {'Location': 'http://127.0.0.1:9/elsewhere'}, b''), 'leads to http://127.0.0.1:9/elsewhere'),
     ],
 )
@@ -111,6 +116,97 @@ def test_answers_that_no_repetition_mends(answer: tuple, message: str, pauses: l
     with chat_server(lambda request: answer) as server, pytest.raises((ValueError, ConnectionError), match=message):
         ChatEndpoint(server.address, 'm', key='secret', retries=0).ask(CONTENT)
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize('malformed', [b'<html>', b'{"choices": []}', b'{"error": "overloaded"}', b''])
+def test_malformed_answers_are_asked_for_again(malformed: bytes, pauses: list[float]) -> None:
+    answers = iter([(200, {}, malformed), completion('well')])
+    with chat_server(lambda request: next(answers)) as server:
+        assert ChatEndpoint(server.address, 'm').ask(CONTENT).text == 'well'
+    with (
+        chat_server(lambda request: (200, {}, b'<html>')) as server,
+        pytest.raises(ConnectionError, match="does not answer as chat completions do, but '<html>', 3 times in a row"),
+    ):
+        ChatEndpoint(server.address, 'm', retries=2).ask(CONTENT)
+
+
+@pytest.mark.parametrize(
+    ('status', 'body'), [(413, b''), (400, b'{"error": {"code": "context_length_exceeded", "message": "too long"}}')]
+)
+def test_a_question_that_is_too_large(status: int, body: bytes) -> None:
+    with chat_server(lambda request: (status, {}, body)) as server:
+        reply = ChatEndpoint(server.address, 'm').ask(CONTENT)
+    assert (reply.is_too_large, reply.is_refusal, len(server.requests)) == (True, False, 1)
+
+
+def test_a_pause_until_a_date(pauses: list[float]) -> None:
+    until = formatdate(time.time() + 30, usegmt=True)
+    with chat_server(failing(1, 429, {'Retry-After': until})) as server:
+        assert ChatEndpoint(server.address, 'm').ask(CONTENT).text == 'at last'
+    assert pauses == [pytest.approx(30, abs=2)]
+
+
+def by_key(answers: dict[str, tuple]) -> tuple[list[str], Callable[[dict], tuple]]:
+    """Answers each key in its own way."""
+    asked: list[str] = []
+
+    def behaviour(request: dict) -> tuple:
+        key = server_of[0].keys[-1].removeprefix('Bearer ')
+        asked.append(key)
+        return answers[key]
+
+    server_of: list = []
+    behaviour.server_of = server_of  # type: ignore[attr-defined]
+    return asked, behaviour
+
+
+QUOTA = (429, {}, b'{"error": {"code": "insufficient_quota", "message": "no money for one"}}')
+WRONG = (401, {}, b'{"error": {"message": "wrong key two"}}')
+LIMIT = (429, {'Retry-After': '40'}, b'{}')
+
+
+def test_another_key_is_used_when_one_has_reached_its_limit(pauses: list[float]) -> None:
+    asked, behaviour = by_key({'one': QUOTA, 'two': WRONG, 'three': LIMIT, 'four': completion('thank you, four')})
+    with chat_server(behaviour) as server:
+        behaviour.server_of.append(server)  # type: ignore[attr-defined]
+        client = ChatEndpoint(server.address, 'm', key=['one', 'two', 'three', 'four'])
+        assert client.ask(CONTENT).text == 'thank you, (key)'  # no key is stored, even if the server repeats it
+        client.ask(CONTENT)
+    assert asked == ['one', 'two', 'three', 'four', 'four']
+    assert pauses == []
+    assert repr(client.keys) == 'KeyRing(2 of 4 keys work)'
+
+
+def test_keys_that_all_have_to_pause_or_do_not_work(pauses: list[float]) -> None:
+    asked, behaviour = by_key({'one': LIMIT, 'two': LIMIT})
+    with chat_server(behaviour) as server:
+        behaviour.server_of.append(server)  # type: ignore[attr-defined]
+        with pytest.raises(ConnectionError, match='answers 429, 2 times in a row'):
+            ChatEndpoint(server.address, 'm', key=['one', 'two'], retries=1).ask(CONTENT)
+    assert asked[:2] == ['one', 'two']
+    assert pauses == [pytest.approx(40, abs=1)]
+    asked, behaviour = by_key({'one': QUOTA, 'two': WRONG})
+    with chat_server(behaviour) as server:
+        behaviour.server_of.append(server)  # type: ignore[attr-defined]
+        with pytest.raises(ValueError, match=r'answers 401: wrong key \(key\); none of the 2 keys works$'):
+            ChatEndpoint(server.address, 'm', key=['one', 'two']).ask(CONTENT)
+    assert asked == ['one', 'two']
+
+
+def test_keys_come_from_a_variable_or_a_file(tmp_path: Path) -> None:
+    assert read_keys('KEYS', environment={'KEYS': 'a, b\nc,a'}) == ['a', 'b', 'c']
+    assert read_keys('KEYS', environment={}) == []
+    file = tmp_path / 'keys.txt'
+    file.write_text('# of the laboratory\na\n\n b \n')
+    assert read_keys('KEYS', file, {'KEYS': 'x'}) == ['a', 'b']
+    file.write_text('#\n')
+    with pytest.raises(ValueError, match='has no key; write one in each line'):
+        read_keys('KEYS', file)
+    with pytest.raises(FileNotFoundError, match='no such file of keys'):
+        read_keys('KEYS', tmp_path / 'none.txt')
+    with pytest.raises(ValueError, match='key 2 of 2 is not one word') as error:
+        ChatEndpoint('http://a', 'm', key=['good', 'secret phrase'])
+    assert 'secret' not in str(error.value)
 
 
 def test_an_address_of_another_kind_is_refused() -> None:

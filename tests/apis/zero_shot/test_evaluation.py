@@ -71,6 +71,18 @@ def test_a_question_is_asked_again_before_it_is_divided(tmp_path: Path) -> None:
     assert [outcome.words for outcome in outcomes] == [('sad',), ('happy',)]
 
 
+def test_a_question_that_is_too_large_is_divided_at_once(tmp_path: Path) -> None:
+    def behaviour(request: dict) -> tuple:
+        clips = items_of(request)
+        too_many = (400, {}, b'{"error": {"code": "context_length_exceeded", "message": "too many tokens"}}')
+        return too_many if len(clips) > 1 else completion(ranking(['sad']))
+
+    with chat_server(behaviour) as server:
+        outcomes, _ = evaluate(server, tmp_path, 4, batch_size=4, tries=3)
+    assert [outcome.state for outcome in outcomes] == ['answered'] * 4
+    assert len(server.requests) == 1 + 2 + 4
+
+
 def test_an_error_of_the_endpoint_ends_the_run_and_keeps_what_was_answered(tmp_path: Path) -> None:
     answers = iter([completion(ranking(['sad'])), (401, {}, b'no')])
     with chat_server(lambda request: next(answers)) as server, pytest.raises(ValueError, match='answers 401'):
