@@ -115,6 +115,14 @@ def frozen_heap() -> Iterator[None]:
     gc.unfreeze()
 
 
+@pytest.fixture(scope='module')
+def unformatted_configs() -> Iterator[None]:
+    """Logs configs as MMEngine writes them, without yapf, which takes a quarter of the time of a short training."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('mmengine.config.config.FormatCode', lambda text, **_: (text, True))
+        yield
+
+
 @pytest.fixture
 def frees_encoders() -> Iterator[None]:
     """Frees encoders of media: their threads would hang a worker process that is forked later and frees them there."""

@@ -300,6 +300,7 @@ def test_transform_is_swapped_into_the_pipeline(name: str, corpus: Path, tmp_pat
         assert batch['masks']['audio'].shape == (2, 4)
 
 
+@pytest.mark.usefixtures('unformatted_configs')
 @pytest.mark.parametrize(
     ('registry', 'name'), [(registry, name) for registry, cases in RUN_CASES.items() for name in cases]
 )

@@ -29,6 +29,8 @@ REGISTRIES = [value for value in vars(R).values() if isinstance(value, Registry)
 # where the published number of a recipe is known, it and this remark stand in the config's first lines
 PUBLISHED = {'hicmae_base_cremad': ('84.94', '84.91')}
 
+pytestmark = pytest.mark.usefixtures('frozen_heap', 'unformatted_configs')
+
 leaf = pytest.mark.parametrize('path', LEAVES, ids=lambda path: path.stem)
 
 
