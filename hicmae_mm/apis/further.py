@@ -12,9 +12,10 @@ import numpy as np
 from hicmae_mm.datasets.clips.inputs import ClipInput
 from hicmae_mm.datasets.clips.transcripts import Transcript, read_transcript
 from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.stored_features import INFO_FILE
 from hicmae_mm.datasets.text_files import shown
 from hicmae_mm.datasets.transforms import LoadFeature, Tokenize
-from hicmae_mm.datasets.transforms.features import load_feature_file
+from hicmae_mm.datasets.transforms.features import feature_of_clip, load_feature_file
 
 MEDIA = ('video', 'audio')
 TEXT, FEATURE, COLUMN = 'text', 'feature', 'column'
@@ -29,11 +30,13 @@ class Reading:
         kind: ``'text'``, ``'feature'``, or ``'column'`` for all that a transform of the user reads.
         column: Column from which the pipeline reads it.
         width: Length of the feature vectors that the model takes. None if it is not known.
+        stored_column: Column of a folder of features by ``tools/extract_features.py``. None takes the only one.
     """
 
     kind: str
     column: str
     width: int | None = None
+    stored_column: str | None = None
 
 
 def find_readings(pipeline: Sequence[Callable[..., Any]], encoders: Mapping[str, Any]) -> dict[str, Reading]:
@@ -49,7 +52,7 @@ def find_readings(pipeline: Sequence[Callable[..., Any]], encoders: Mapping[str,
             found[step.stream] = Reading(TEXT, step.field)
         elif isinstance(step, LoadFeature) and step.stream in encoders:
             width = encoders[step.stream].get('in_channels')
-            found[step.stream] = Reading(FEATURE, step.stream, width if isinstance(width, int) else None)
+            found[step.stream] = Reading(FEATURE, step.stream, width if isinstance(width, int) else None, step.column)
     for name in encoders:
         if name not in found and name not in MEDIA:
             found[name] = Reading(COLUMN, name)
@@ -99,7 +102,7 @@ class GivenStreams:
             elif reading.kind == TEXT:
                 self._add_text(name, clip.others[name], clip.span)
             elif reading.kind == FEATURE:
-                self._features[name] = _read_feature(name, clip.others[name], reading.width)
+                self._features[name] = _read_feature(name, clip.others[name], reading, clip.name)
             else:
                 self._cells[name] = _as_cell(clip.others[name])
         self.seconds = self._known_seconds(clip.fps)
@@ -162,7 +165,8 @@ def give_streams(clips: Sequence[ClipInput], given: Mapping[str, str]) -> list[C
     Args:
         clips: The clips.
         given: Values by the name of a stream: a text or a file for the only clip, or a folder in which the file of each
-            clip has the name of the clip with another ending. Clips without a file lack the stream.
+            clip has the name of the clip with another ending. Clips without a file lack the stream. A folder that
+            ``tools/extract_features.py`` wrote needs a feature of each clip.
 
     Raises:
         ValueError: If there are several clips and no folder, or a folder has several files of one clip.
@@ -174,7 +178,9 @@ def give_streams(clips: Sequence[ClipInput], given: Mapping[str, str]) -> list[C
             is_folder = len(value) < _LONGEST_PATH and Path(value).is_dir()
             if not is_folder and len(clips) > 1:
                 raise ValueError(f'{name}={value} is for one clip, and there are {len(clips)}; name a folder of files')
-            if (part := _file_of(clip, Path(value)) if is_folder else value) is not None:
+            is_stored = is_folder and (Path(value) / INFO_FILE).is_file()
+            part = _file_of(clip, Path(value)) if is_folder and not is_stored else value
+            if part is not None:
                 others[name] = part
         found.append(replace(clip, others={**clip.others, **others}))
     return found
@@ -201,10 +207,19 @@ def check_names(clip: ClipInput, names: Collection[str]) -> None:
         )
 
 
-def _read_feature(name: str, value: Any, width: int | None) -> np.ndarray:
-    source = name
+def _read_feature(name: str, value: Any, reading: Reading, clip: str) -> np.ndarray:
+    source, width = name, reading.width
     if isinstance(value, (str, Path)):
-        value, source = load_feature_file(Path(value).expanduser()), str(value)
+        path = Path(value).expanduser()
+        if path.is_dir():
+            value, source = feature_of_clip(path, clip, reading.stored_column)
+        elif path.is_file() and path.suffix != '.npy':
+            raise MediaError(
+                f'{path}: the model takes {name} as a feature, not as media; extract features of these clips '
+                f'(tools/extract_features.py), and give their folder: {name}=FOLDER'
+            )
+        else:
+            value, source = load_feature_file(path), str(path)
     try:
         feature = np.asarray(value)
     except ValueError as error:

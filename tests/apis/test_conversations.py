@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,10 @@ import torch
 from mmengine.config import Config
 
 from hicmae_mm.apis import EmotionInferencer
+from hicmae_mm.apis.further import give_streams
 from hicmae_mm.config.paths import configs_root
+from hicmae_mm.datasets.clips.inputs import as_clips
+from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.structures import EmotionDataSample, Padded
 from tests.apis.conftest import write_model
 
@@ -80,3 +84,27 @@ def test_clips_of_a_call_that_name_no_conversation_are_one(inferencer: EmotionIn
     pair = scores(inferencer([clips[0], clips[3]]))
     kept = [list(skipped['predictions'][row]['scores'].values()) for row in (0, 2)]
     np.testing.assert_allclose(pair, kept, atol=1e-5)
+
+
+def test_features_come_from_a_folder_of_extracted_ones(inferencer: EmotionInferencer, folder: Path) -> None:
+    """The list names media, as the lists of a corpus do; the features of all its clips are in one folder."""
+    stored = folder / 'stored'
+    stored.mkdir()
+    columns = {f'{stream}_layer3': dict(dtype='float32', shape=[96], is_ragged=False) for stream in ('audio', 'video')}
+    columns['sample_id'] = dict(dtype='str', shape=[], is_ragged=False)
+    (stored / 'features.json').write_text(json.dumps(dict(format='npy', num_rows=4, columns=columns)))
+    (stored / 'index.csv').write_text('sample_id\n' + ''.join(f'clip{row}\n' for row in range(4)))
+    for stream in ('audio', 'video'):
+        rows = [np.load(folder / f'{stream}{row}.npy') for row in range(4)]
+        np.save(stored / f'{stream}_layer3.npy', np.stack(rows))
+    (folder / 'talk.wav').write_bytes(b'RIFF')
+    table = ['sample_id,text,audio,speaker,dialogue']
+    table += [f'clip{row},{text},talk.wav,{speaker},{name}' for row, (name, speaker, text) in enumerate(TALK)]
+    (folder / 'media.csv').write_text('\n'.join(table) + '\n')
+    clips = as_clips(folder / 'media.csv', others=inferencer.readings)
+    found = inferencer(give_streams(clips, dict.fromkeys(('audio', 'video'), str(stored))))
+    np.testing.assert_array_equal(scores(found), scores(inferencer(folder / 'talk.csv')))
+    with pytest.raises(MediaError, match='takes audio as a feature, not as media; .* give their folder: audio='):
+        inferencer(folder / 'media.csv')
+    with pytest.raises(FileNotFoundError, match="has no feature of the clip 'other'"):
+        inferencer(dict(text='no', audio=stored, video=stored, name='other'))

@@ -125,7 +125,13 @@ def _source(name: str, service: EmotionService) -> gr.components.Component:
 
 
 def _text_field() -> gr.Textbox:
-    return gr.Textbox(label='What is said', lines=2, max_length=LONGEST_TEXT, elem_id='hm-words')
+    return gr.Textbox(
+        label='What is said',
+        placeholder='The words, or subtitles with times (SRT, WebVTT)',
+        lines=2,
+        max_length=LONGEST_TEXT,
+        elem_id='hm-words',
+    )
 
 
 def _events(source: gr.components.Component, *names: str) -> list[Callable[..., Any]]:

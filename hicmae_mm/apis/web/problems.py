@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 _NOUNS = {'video': 'picture', 'audio': 'sound'}
-LONGEST_TEXT = 10_000
+LONGEST_TEXT = 30_000  # subtitles of ten minutes
 """Number of characters that a visitor may write."""
 
 
@@ -100,6 +100,14 @@ def no_words() -> VisitorError:
 def too_many_words() -> VisitorError:
     """Returns the error for a text that is too long."""
     return VisitorError(f'The text is longer than {LONGEST_TEXT} characters.', 'Write only what is said.')
+
+
+def broken_times() -> VisitorError:
+    """Returns the error for a text that looks like subtitles and is none."""
+    return VisitorError(
+        'The times of the words cannot be read.',
+        'Paste subtitles as SRT or WebVTT, with lines such as 00:00:01,000 --> 00:00:02,500, or the words alone.',
+    )
 
 
 def no_face() -> VisitorError:

@@ -23,7 +23,7 @@ from hicmae_mm.apis.web.stops import CheckStop, Stop
 from hicmae_mm.apis.web.view import Pictures, problem_view, result_view
 from hicmae_mm.datasets.clips.inputs import ClipInput
 from hicmae_mm.datasets.clips.media import OpenClip
-from hicmae_mm.datasets.clips.transcripts import Transcript
+from hicmae_mm.datasets.clips.transcripts import Transcript, parse_transcript
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.transforms import OpenVideo
 from hicmae_mm.kernels.heap import Heap
@@ -170,7 +170,7 @@ class EmotionService:
             found = check_media(path, self.limits)
             self._check_complete(found, words)
             # as a transcript, because a text could be the name of a file of this server
-            given = Transcript(' '.join(words.split()))
+            given = _transcript_of(words)
             clip = ClipInput(
                 path.name, path if 'video' in found else None, path, others=dict.fromkeys(self.texts, given)
             )
@@ -200,6 +200,13 @@ class EmotionService:
             stop.check()  # if the visitor has removed the file, the file itself has no fault
             raise _problem_of(result['error'])
         return result
+
+
+def _transcript_of(words: str) -> Transcript:
+    try:
+        return parse_transcript(words)
+    except MediaError:
+        raise problems.broken_times() from None
 
 
 def _problem_of(error: str) -> problems.VisitorError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -91,9 +92,29 @@ def read_transcript(text: str | Path) -> Transcript:
             return Transcript(' '.join(read_text(path).split()))
         except ValueError as error:
             raise MediaError(str(error)) from error
-    words = tuple(word for cue in _read_cues(path) for word in _words_of(*cue))
+    words = _words_in(f'file:{path}', _SUBTITLE_FORMATS[path.suffix.lower()], str(path))
     if not words and path.read_bytes().strip(b'\xef\xbb\xbf\xff\xfe\0 \r\n') not in (b'', b'WEBVTT'):
         raise MediaError(f'{path}: no subtitle can be read from it; is its time line written as 00:00:01,000 --> ...?')
+    return Transcript(' '.join(word.text for word in words), words)
+
+
+def parse_transcript(text: str) -> Transcript:
+    """Reads words that somebody has written or pasted. SubRip or WebVTT subtitles give times.
+
+    Raises:
+        MediaError: If the text looks like subtitles, and none can be read.
+
+    Example:
+        >>> parse_transcript('1\n00:00:01,000 --> 00:00:02,000\noh no\n').between(1.0, 1.5)
+        'oh'
+    """
+    if '-->' not in text:
+        return Transcript(' '.join(text.split()))
+    lines = '\n'.join(line.strip() for line in text.strip().splitlines()) + '\n'
+    kind = 'webvtt' if lines.startswith('WEBVTT') else 'srt'
+    words = _words_in(io.BytesIO(lines.encode()), kind, 'the text')
+    if not words:
+        raise MediaError('the text: no subtitle can be read from it; are its times written as 00:00:01,000 --> ...?')
     return Transcript(' '.join(word.text for word in words), words)
 
 
@@ -102,13 +123,14 @@ def names_transcript(text: str) -> bool:
     return '\n' not in text and text.lower().endswith(TRANSCRIPT_SUFFIXES)
 
 
-def _read_cues(path: Path) -> Iterator[tuple[float, float, str]]:
+def _words_in(source: str | io.BytesIO, kind: str, name: str) -> tuple[Word, ...]:
+    return tuple(word for cue in _read_cues(source, kind, name) for word in _words_of(*cue))
+
+
+def _read_cues(source: str | io.BytesIO, kind: str, name: str) -> Iterator[tuple[float, float, str]]:
     """Yields start, end (seconds) and text of every subtitle."""
-    problem = f'{path}: cannot be read as subtitles'
-    with (
-        decoder_errors(problem),
-        av.open(f'file:{path}', format=_SUBTITLE_FORMATS[path.suffix.lower()], metadata_errors='replace') as file,
-    ):
+    problem = f'{name}: cannot be read as subtitles'
+    with decoder_errors(problem), av.open(source, format=kind, metadata_errors='replace') as file:
         for packet in file.demux():
             if packet.pts is None or packet.time_base is None:  # the packet that ends the file
                 continue

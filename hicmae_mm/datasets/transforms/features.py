@@ -92,22 +92,41 @@ class LoadFeature(BaseTransform):
             return load_feature_file(path), str(path)
         folder = Path(path_below(results, self.source, self.stream))
         name = results['sample_id'] if self.name_column is None else str(cell_of(results, self.name_column))
-        if (folder / INFO_FILE).is_file():
-            feature = open_stored_feature(str(folder), self.column).of(name)
-            if feature is None:
-                raise FileNotFoundError(f'{folder} has no feature of the clip {name!r}; extract those of this list')
-            return np.asarray(feature), f'{folder}, {name}'
-        if not folder.is_dir():
-            raise FileNotFoundError(f'the folder of features {folder} does not exist; check source and data_root')
-        candidates = _names(name)
-        for candidate in candidates:
-            file = folder / f'{candidate}.npy'
-            if file.is_file():
-                return load_feature_file(file), str(file)
-        for candidate in candidates:
-            if (folder / candidate).is_dir():
-                return _load_frames(folder / candidate), str(folder / candidate)
-        raise FileNotFoundError(f'{folder} has no feature of the clip {name!r}: no {candidates[0]}.npy')
+        return feature_of_clip(folder, name, self.column)
+
+
+def feature_of_clip(folder: Path, name: str, column: str | None = None) -> tuple[np.ndarray, str]:
+    """Reads the feature of a clip from a folder.
+
+    Args:
+        folder: Folder that ``tools/extract_features.py`` wrote, or of files per clip; see :class:`LoadFeature`.
+        name: Name of the clip.
+        column: Column of a folder by ``extract_features.py``; None takes the only one.
+
+    Returns:
+        The stored array, and its name for messages.
+
+    Raises:
+        FileNotFoundError: If there is no folder, or it has no feature of the clip.
+        MediaError: If the feature is damaged.
+    """
+    if (folder / INFO_FILE).is_file():
+        stored = open_stored_feature(str(folder), column)
+        feature = next((found for part in (name, *_names(name)) if (found := stored.of(part)) is not None), None)
+        if feature is None:
+            raise FileNotFoundError(f'{folder} has no feature of the clip {name!r}; extract those of this list')
+        return np.asarray(feature), f'{folder}, {name}'
+    if not folder.is_dir():
+        raise FileNotFoundError(f'the folder of features {folder} does not exist; check source and data_root')
+    candidates = _names(name)
+    for candidate in candidates:
+        file = folder / f'{candidate}.npy'
+        if file.is_file():
+            return load_feature_file(file), str(file)
+    for candidate in candidates:
+        if (folder / candidate).is_dir():
+            return _load_frames(folder / candidate), str(folder / candidate)
+    raise FileNotFoundError(f'{folder} has no feature of the clip {name!r}: no {candidates[0]}.npy')
 
 
 def _names(sample_id: str) -> list[str]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -209,7 +210,13 @@ def test_words_of_a_visitor(media: MediaFolder, tmp_path: Path):
     views = [service.view(path, words=words) for words in ('no', ' well\ngood', str(tmp_path / 'words.txt'))]
     assert all(view['kind'] == 'result' for view in views)  # a name of a file is words, too: it is not opened
     assert views[0]['panels'] != views[1]['panels']
+    timed = media.video('long.mp4', num_frames=75, height=32, width=32)
+    subtitles = '1\n00:00:00,000 --> 00:00:01,000\nno\n\n2\n00:00:01,000 --> 00:00:03,000\nwell good\n'
+    windows = json.loads(service.view(timed, words=subtitles)['files']['json'])
+    assert 'text has no times, so every window gets all of it' not in windows['warnings']
+    assert len(windows['windows']) > 1
+    assert service.view(timed, words='no --> yes')['title'] == 'The times of the words cannot be read.'
     assert service.view(path)['title'] == 'The words are missing.'
-    assert service.view(path, words='no ' * 4000)['title'] == 'The text is longer than 10000 characters.'
+    assert service.view(path, words='no ' * 10001)['title'] == 'The text is longer than 30000 characters.'
     with pytest.raises(ValueError, match='the model needs bert and clip and hubert; use emotion_demo.py --give'):
         EmotionService(lambda: build('feature_streams', tmp_path))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hicmae_mm.datasets.clips.transcripts import read_transcript
+from hicmae_mm.datasets.clips.transcripts import parse_transcript, read_transcript
 from hicmae_mm.datasets.errors import MediaError
 
 SRT = '1\n00:00:00,000 --> 00:00:02,000\nwell hello\n\n2\n00:00:02,500 --> 00:00:04,000\n<i>not</i> at all\n'
@@ -54,3 +54,13 @@ def test_what_is_no_transcript_is_named(tmp_path: Path) -> None:
         read_transcript(tmp_path / 'c.srt')
     assert read_transcript(write(tmp_path / 'd.srt', '')).text == ''
     assert read_transcript(write(tmp_path / 'd.vtt', 'WEBVTT\n')).text == ''
+
+
+def test_subtitles_that_somebody_pasted() -> None:
+    for text in (SRT, '  ' + SRT.replace('\n', '\r\n'), VTT):
+        transcript = parse_transcript(text)
+        assert transcript.words is not None
+        assert transcript.between(0, 0.5) == 'well'
+    assert parse_transcript('well\n hello').words is None
+    with pytest.raises(MediaError, match=r'the text: no subtitle can be read'):
+        parse_transcript('well --> hello')
