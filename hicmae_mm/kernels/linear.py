@@ -150,7 +150,7 @@ def dropout(module: nn.Dropout, x: Tensor) -> Tensor:
     again, sources = recipe_of(x)
     scale = 1 / (1 - module.p)
     out, mask = _Dropped.apply(x, module.p, scale)  # type: ignore[no-untyped-call]
-    return remember(out, lambda mask, *sources: again(*sources) * mask * scale, mask, *sources)
+    return remember(out, lambda mask, *sources: (again(*sources) * mask).mul_(scale), mask, *sources)
 
 
 class _Dropped(torch.autograd.Function):
@@ -159,8 +159,8 @@ class _Dropped(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, p: float, scale: float) -> tuple[Tensor, Tensor]:
         if x.device.type == 'cpu':
-            mask = torch.empty_like(x).bernoulli_(1 - p).bool()
-            out = x * mask * scale
+            mask = torch.empty_like(x, dtype=torch.bool).bernoulli_(1 - p)
+            out = (x * mask).mul_(scale)
         else:
             out, mask = torch.native_dropout(x, p, True)
         ctx.scale = scale
@@ -172,7 +172,7 @@ class _Dropped(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
         (mask,) = ctx.saved_tensors
-        return grad * mask * ctx.scale, None, None
+        return (grad * mask).mul_(ctx.scale), None, None
 
 
 def convolution(conv: nn.Conv2d | nn.Conv3d, x: Tensor) -> Tensor:

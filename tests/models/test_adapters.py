@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -147,14 +148,14 @@ def test_kernels_and_copies_compute_the_same(change: Callable[[nn.Module], Any])
     assert set(changed.state_dict()) == set(plain.state_dict())
 
 
-def stored_bytes(model: nn.Module, x: torch.Tensor) -> int:
-    """What the backward pass of a model keeps beside its parameters."""
+def stored_bytes(model: nn.Module, forward: Callable[[], Any]) -> int:
+    """What a forward pass of a model keeps for the backward pass beside parameters, and does not compute again."""
     known = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
     stored: dict[int, torch.Tensor] = {}
     with torch.autograd.graph.saved_tensors_hooks(
         lambda tensor: stored.setdefault(tensor.untyped_storage().data_ptr(), tensor), lambda tensor: tensor
     ):
-        model(x)
+        forward()
     return sum(tensor.untyped_storage().nbytes() for pointer, tensor in stored.items() if pointer not in known)
 
 
@@ -166,7 +167,8 @@ def test_lora_with_dropout_stores_little_more_than_full_training() -> None:
     x = torch.randn(2, 512, 64, requires_grad=True)
     for model in (plain, adapted):
         use_cpu_kernels(model)
-    assert stored_bytes(adapted.train(), x) < 1.25 * stored_bytes(plain.train(), x)
+    stored = {model: stored_bytes(model.train(), partial(model, x)) for model in (plain, adapted)}
+    assert stored[adapted] < 1.25 * stored[plain]
 
 
 @pytest.mark.parametrize('name', [name for name in ENCODERS if name not in NOT_ADAPTED])
@@ -207,6 +209,18 @@ def test_recomputation_and_mixed_precision_train_adapters(recompute: bool) -> No
     grads = {name: value.grad for name, value in model.named_parameters() if value.requires_grad}
     assert all(grad is not None and grad.isfinite().all() for grad in grads.values())
     assert sum('lora_' in name for name in grads) == 8 * tiny.DEPTH
+
+
+def test_recomputation_reaches_adapted_parts_which_are_in_evaluation_mode() -> None:
+    stored, gradients = [], []
+    for recompute in (False, True):
+        model = randomize(build(LORA, BOTTLENECK, checkpoint_activations=recompute)).train()
+        forward = partial(model, tiny.inputs(3), clips(0, 1, 2), mode='loss')
+        stored.append(stored_bytes(model, forward))
+        forward()['loss'].backward()
+        gradients.append({name: value.grad for name, value in model.named_parameters() if value.grad is not None})
+    assert stored[1] < stored[0] / 2
+    torch.testing.assert_close(gradients[1], gradients[0])
 
 
 def test_a_pretrained_checkpoint_of_an_encoder_reaches_the_layers(tmp_path: Path) -> None:

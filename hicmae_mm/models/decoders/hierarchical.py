@@ -74,7 +74,7 @@ class HierarchicalDecoder(BaseDecoder):
 
     def decode(self, x: Tensor, skips: Sequence[Tensor], visible_positions: Tensor) -> Tensor:
         """See :meth:`BaseDecoder.decode`."""
-        recompute = self.checkpoint_activations and self.training
+        recompute = self.checkpoint_activations
         x = run_block(self.blocks[0], x, recompute=recompute)
         for i, block in enumerate(self.blocks[1:], start=1):
             x = run_block(block, x, self.embed(skips[-i]) + visible_positions, recompute=recompute)

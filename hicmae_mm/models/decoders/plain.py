@@ -59,5 +59,5 @@ class PlainDecoder(BaseDecoder):
     def decode(self, x: Tensor, skips: Sequence[Tensor], visible_positions: Tensor) -> Tensor:  # noqa: ARG002
         """See :meth:`BaseDecoder.decode`."""
         for block in self.blocks:
-            x = run_block(block, x, recompute=self.checkpoint_activations and self.training)
+            x = run_block(block, x, recompute=self.checkpoint_activations)
         return x

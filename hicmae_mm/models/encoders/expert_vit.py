@@ -109,7 +109,7 @@ class ExpertViTEncoder(PatchEncoder):
         tokens = self.embed(x, mask)
         hidden, balances = [], [tokens.new_zeros(())]
         for block in self.blocks:
-            output = run_block(block, tokens, recompute=self.checkpoint_activations and self.training)
+            output = run_block(block, tokens, recompute=self.checkpoint_activations)
             if isinstance(block, ExpertBlock):
                 tokens, balance = cast('tuple[Tensor, Tensor]', output)
                 balances.append(balance)

@@ -113,7 +113,7 @@ class FeatureTransformerEncoder(_FeatureSequenceEncoder):
 
     def _run(self, block: nn.Module, tokens: Tensor, padding: Tensor | None, is_shifted: bool) -> Tensor:
         """Maps ``(B, T, D)`` to ``(B, T, D)``."""
-        recompute = self.checkpoint_activations and self.training
+        recompute = self.checkpoint_activations
         if self.window is None:
             whole: Tensor = run_block(block, tokens, padding, recompute=recompute)
             return whole

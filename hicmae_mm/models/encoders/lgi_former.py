@@ -136,7 +136,7 @@ class LGIFormerEncoder(PatchEncoder):
         state = torch.cat([regions, local], dim=2)  # (B, R, 1 + n, D)
         hidden, summaries = [], []
         for block in self.blocks:
-            state = run_block(block, state, recompute=self.checkpoint_activations and self.training)
+            state = run_block(block, state, recompute=self.checkpoint_activations)
             if self.tokens == 'regions':
                 hidden.append(self.norm(state[:, :, 0]))
                 continue

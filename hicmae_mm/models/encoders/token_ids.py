@@ -95,7 +95,7 @@ class TokenIdEncoder(BaseEncoder):
         tokens = self.token_drop(self._embed(ids) + self.positions[:, : ids.shape[1]])
         hidden = []
         for block in self.blocks:
-            tokens = run_block(block, tokens, padding, recompute=self.checkpoint_activations and self.training)
+            tokens = run_block(block, tokens, padding, recompute=self.checkpoint_activations)
             hidden.append(self.norm(tokens))
         return EncoderOutput(hidden[-1], tuple(hidden), padding)
 

@@ -195,7 +195,7 @@ class TPSBTEncoder(PatchEncoder):
         return layers
 
     def _run(self, block: nn.Module, *inputs: Tensor) -> Tensor:
-        return run_block(block, *inputs, recompute=self.checkpoint_activations and self.training)
+        return run_block(block, *inputs, recompute=self.checkpoint_activations)
 
     def _full_length(self, tokens: Tensor, num_steps: int) -> Tensor:
         """Repeats the tokens of a stage, ``(B, num_steps * P, D)``, for all time steps: ``(B, T * P, D)``."""

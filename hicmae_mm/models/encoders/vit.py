@@ -83,6 +83,6 @@ class VisionTransformerEncoder(PatchEncoder):
         tokens = self.token_drop(self.embed(x, mask))
         hidden = []
         for block in self.blocks:
-            tokens = run_block(block, tokens, recompute=self.checkpoint_activations and self.training)
+            tokens = run_block(block, tokens, recompute=self.checkpoint_activations)
             hidden.append(self.norm(tokens))
         return EncoderOutput(hidden[-1], tuple(hidden))

@@ -69,7 +69,7 @@ class ConcatFusion(BaseFusion):
             whole = {name: tokens[name].new_zeros(tokens[name].shape[:2], dtype=torch.bool) for name in self.out_dims}
             padding = torch.cat([padding_masks.get(name, whole[name]) for name in self.out_dims], dim=1)
         for block in self.blocks:
-            x = run_block(block, x, padding, recompute=self.checkpoint_activations and self.training)
+            x = run_block(block, x, padding, recompute=self.checkpoint_activations)
         parts = self.norm(x).split([tokens[name].shape[1] for name in self.out_dims], dim=1)
         return dict(zip(self.out_dims, parts))
 

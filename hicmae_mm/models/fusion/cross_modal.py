@@ -97,7 +97,7 @@ class CrossModalFusion(BaseFusion):
                     fused[other[name]],
                     padding.get(name),
                     padding.get(other[name]),
-                    recompute=self.checkpoint_activations and self.training,
+                    recompute=self.checkpoint_activations,
                 )
                 for name in self.updates
             }

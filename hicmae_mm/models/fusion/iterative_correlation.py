@@ -246,7 +246,7 @@ class IterativeCorrelationFusion(BaseFusion):
                 state[other],
                 padding.get(name),
                 padding.get(other),
-                recompute=self.checkpoint_activations and self.training,
+                recompute=self.checkpoint_activations,
             )
             for name, other in ((first, second), (second, first))
         }

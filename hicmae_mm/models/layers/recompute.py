@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -25,14 +25,22 @@ _is_recomputed: ContextVar[bool] = ContextVar('is_recomputed', default=False)
 def run_block(block: nn.Module, *inputs: Tensor | None, recompute: bool = False) -> Tensor:
     """Calls ``block(*inputs)``.
 
-    With ``recompute`` the backward pass computes its activations again instead of storing them.
+    With ``recompute`` the backward pass computes its activations again instead of storing them. This does not depend on
+    the mode of the block: with adapters it is in evaluation mode, and is trained all the same. Where there is no
+    backward pass, it is called plainly.
     What attention to many tokens puts out is stored all the same, a token's width each, unless its weights are dropped
     at random.
     """
     contexts = partial(create_selective_checkpoint_contexts, _policy) if torch.compiler.is_compiling() else _contexts
-    run = partial(checkpoint, block, use_reentrant=False, context_fn=contexts) if recompute else block
-    output: Tensor = run(*inputs)
+    run = partial(checkpoint, block, use_reentrant=False, context_fn=contexts)
+    output: Tensor = (run if recompute and _has_backward_pass(block, inputs) else block)(*inputs)
     return output
+
+
+def _has_backward_pass(block: nn.Module, inputs: Sequence[Tensor | None]) -> bool:
+    if not torch.is_grad_enabled() or torch.compiler.is_exporting() or torch.jit.is_tracing():
+        return False
+    return any(tensor.requires_grad for tensor in (*inputs, *block.parameters()) if tensor is not None)
 
 
 def is_recomputed() -> bool:
