@@ -196,7 +196,10 @@ def _checked_frames(given: Any, fps: float | None) -> np.ndarray:
 def _checked_waveform(waveform: Any, sample_rate_hz: int | None) -> np.ndarray:
     samples = np.asarray(waveform)
     if not np.issubdtype(samples.dtype, np.floating):
-        raise TypeError(f'a waveform must have floating point numbers in -1..1, got {samples.dtype}')
+        raise TypeError(
+            f'a waveform must have floating point numbers in -1..1, got {samples.dtype}; divide integers by their '
+            'largest value, such as 32768 for int16'
+        )
     if samples.ndim not in (1, 2) or samples.size == 0 or (samples.ndim == 2 and len(samples) > samples.shape[1]):
         raise ValueError(f'a waveform must be (S,) or (C, S), C channels, S at least 1, got {samples.shape}')
     if sample_rate_hz is None or sample_rate_hz < 1:

@@ -70,7 +70,7 @@ def open_extractor(path: str) -> Any:
     """
     auto = import_transformers().AutoFeatureExtractor
     try:
-        return auto.from_pretrained(path, local_files_only=True)
+        return auto.from_pretrained(path, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError) as error:
         reason = ' '.join(str(error).split())[:160]
         raise FileNotFoundError(f'{path} has no feature extractor (preprocessor_config.json): {reason}') from error

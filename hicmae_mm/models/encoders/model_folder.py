@@ -15,6 +15,8 @@ from torch import nn
 
 from hicmae_mm.utils.files import read_regular
 
+# files of the folder only, and no code that lies in it: without the second the library asks at the terminal
+_LOCAL = dict(local_files_only=True, trust_remote_code=False)
 _WEIGHTS = ('*.safetensors', '*.safetensors.index.json', '*.bin', '*.bin.index.json')
 _MOST_BYTES = 1 << 24  # of a preprocessor_config.json
 # parts of models of several streams, in the order in which they are looked for
@@ -70,9 +72,9 @@ def read_model_config(path: str | None, changes: Mapping[str, Any] | None) -> An
     source = 'config' if path is None else str(check_folder(path) / 'config.json')
     try:
         if path is not None and 'model_type' in changes:
-            return _expected_config(auto.from_pretrained(path, local_files_only=True), changes, source)
+            return _expected_config(auto.from_pretrained(path, **_LOCAL), changes, source)
         if path is not None:
-            return auto.from_pretrained(path, local_files_only=True, **changes)
+            return auto.from_pretrained(path, **_LOCAL, **changes)
         if 'model_type' not in changes:
             raise ValueError('without path, config must have a model_type, such as "wav2vec2"')
         return auto.for_model(**changes)
@@ -170,8 +172,8 @@ def _read_weights(kind: Any, path: str, config: Any) -> tuple[nn.Module, list[st
             model, info = kind.from_pretrained(path, config=config, local_files_only=True, output_loading_info=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
-            f'{path}: the weights are a pickle that asks for more than tensors, and are not read; save them as '
-            f'model.safetensors ({_one_line(error)})'
+            f'{path}: the weights are a pickle that asks for more than tensors, and are not read, since reading it '
+            'can run code; get model.safetensors from the same source'
         ) from error
     except Exception as error:  # safetensors has errors of its own
         raise ValueError(f'{path}: the weights cannot be read ({_one_line(error)})') from error

@@ -183,6 +183,29 @@ def test_wrong_folders_are_refused_by_one_line(tmp_path: Path) -> None:
         TransformersEncoder(str(tmp_path))
 
 
+def test_code_in_a_folder_is_neither_run_nor_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / 'config.json').write_text(json.dumps(dict(model_type='mine', auto_map={'AutoConfig': 'mine.Mine'})))
+    (tmp_path / 'mine.py').write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Mine: pass\n")
+    monkeypatch.setattr('builtins.input', lambda *_: 'y')  # what the library would ask at a terminal
+    with pytest.raises(ValueError, match=r'config.json: not the config of a known model .*custom code'):
+        TransformersEncoder(str(tmp_path))
+    assert not (tmp_path / 'ran').exists()
+
+
+def test_weights_in_several_files_are_read_without_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny.library_model('wavlm')
+    model.save_pretrained(tmp_path, max_shard_size='20KB')
+    parts = sorted(tmp_path.glob('*.safetensors'))
+    assert len(parts) > 1
+    monkeypatch.delenv('HF_HUB_OFFLINE')
+    monkeypatch.setattr('socket.socket.connect', lambda _, address: pytest.fail(f'connects to {address}'))
+    found, expected = TransformersEncoder(str(tmp_path)).net.state_dict(), model.state_dict()
+    assert all(torch.equal(value, expected[name]) for name, value in found.items())
+    parts[1].unlink()
+    with pytest.raises(ValueError, match=f'the weights cannot be read .*{parts[1].name}'):
+        TransformersEncoder(str(tmp_path))
+
+
 def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
     tiny.save('vit', tmp_path)
     (tmp_path / 'config.json').write_text(json.dumps(tiny.config('vit') | {'num_hidden_layers': 3}))
