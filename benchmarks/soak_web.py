@@ -120,14 +120,20 @@ class Page:
         clicks = (event['id'] for event in config['dependencies'] if [buttons[0], 'click'] in event['targets'])
         return cls(address, http, next(clicks))
 
-    def analyse(self, path: Path) -> dict:
-        """Makes one visit: opens the page, uploads a file, presses the button, reads the result and leaves."""
+    def analyse(self, path: Path, words: str | None = None) -> dict:
+        """Makes one visit: opens the page, uploads a file, presses the button, reads the result and leaves.
+
+        Args:
+            path: The file.
+            words: What is said, for a page that has a field for it.
+        """
         session, api = secrets.token_hex(6), f'{self.address}gradio_api/'
         with self.http.stream('GET', f'{api}heartbeat/{session}'):
             with path.open('rb') as file:
                 (place,) = self.http.post(f'{api}upload', files={'files': (path.name, file)}).raise_for_status().json()
             value = dict(path=place, orig_name=path.name, meta=dict(_type='gradio.FileData'))
-            question = dict(data=[value], fn_index=self.fn_index, session_hash=session)
+            given = [value] if words is None else [value, words]
+            question = dict(data=given, fn_index=self.fn_index, session_hash=session)
             self.http.post(f'{api}queue/join', json=question).raise_for_status()
             with self.http.stream('GET', f'{api}queue/data', params=dict(session_hash=session)) as events:
                 for line in events.iter_lines():

@@ -93,6 +93,8 @@ class WindowedClip:
         fps = settings.nominal_fps if self.timeline is None else self.timeline.fps
         self.window_seconds = self._length_of_windows(settings.window_frames / fps)
         self.stride_seconds = settings.stride_seconds or self.window_seconds / 2
+        if settings.predicts_frames:  # frames between two windows would have no prediction
+            self.stride_seconds = min(self.stride_seconds, self.window_seconds)
         self.windows = plan_windows(
             self.timeline,
             opened.audio,

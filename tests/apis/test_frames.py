@@ -90,6 +90,9 @@ def test_frames_of_a_video(folder: Path, tmp_path: Path):  # noqa: F811
     assert None not in values
     assert result['values']['valence'] == pytest.approx(np.mean(values), abs=1e-4)
     assert Path(answer['visualization'][0]).is_file()
+    apart = one(inferencer(clip, window_seconds=5.0, stride_seconds=5.0))
+    assert apart['stride_seconds'] == 0.32
+    assert None not in apart['frames']['valence']['values']['valence']
     (sample,) = inferencer(clip, return_datasamples=True)['predictions']
     np.testing.assert_allclose(sample.pred_valence[:, 0], values, atol=1e-4)
 

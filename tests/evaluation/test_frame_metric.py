@@ -7,6 +7,7 @@ from mmengine.evaluator import Evaluator
 from sklearn.metrics import f1_score
 
 from hicmae_mm.evaluation import FrameMetric
+from hicmae_mm.evaluation.frame_measures import frame_measures
 from hicmae_mm.evaluation.functional.frames import population_concordance
 from hicmae_mm.models.heads import MultiTaskHead
 from hicmae_mm.structures import EmotionDataSample
@@ -51,6 +52,32 @@ def test_windows_that_overlap_count_once_and_equal_the_whole_video() -> None:
     assert [measures['CCC/0'], measures['CCC/1']] == pytest.approx(concordances)
     assert measures['action_unit_f1'] == pytest.approx(units)
     assert measures['multitask'] == pytest.approx(expression + np.mean(concordances) + units)
+
+
+def test_measures_of_resampled_recordings_are_those_of_repeated_ones() -> None:
+    rng = np.random.default_rng(1)
+    videos = [video(rng, frames) for frames in (20, 7, 30)]
+    videos[0]['gt_valence_arousal'][4] = -5
+    videos[1]['gt_action_units'][2, 1] = -1
+
+    def samples(times: list[int]) -> list[dict]:
+        chosen = [(number, source) for number, source in enumerate(videos) for _ in range(times[number])]
+        return [
+            window(source, 0, len(source['gt_expression']), place, f'{number}_{place}')
+            for place, (number, source) in enumerate(chosen)
+        ]
+
+    def metric() -> FrameMetric:
+        return FrameMetric(video_field='video', first_frame_field='first', smooth_radius=1)
+
+    measures, recordings = frame_measures(samples([1, 1, 1]), metric())
+    assert recordings == 3
+    for times in ([1, 1, 1], [2, 0, 1], [0, 3, 0]):
+        repeated = metric()
+        repeated.process(None, samples(times))
+        expected = repeated.evaluate(sum(times))
+        for name in ('expression_f1', 'CCC', 'action_unit_f1'):
+            assert measures[name](np.array([times], float))[0] == pytest.approx(expected[name]), (name, times)
 
 
 def test_predictions_of_overlapping_windows_are_averaged_and_smoothed() -> None:

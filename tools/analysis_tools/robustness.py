@@ -32,8 +32,11 @@ from hicmae_mm.config.override_values import OverrideAction
 from hicmae_mm.config.overrides import load_config
 from hicmae_mm.config.paths import tools_root
 from hicmae_mm.evaluation.comparison import bootstrap_interval, concordance, unweighted_recall
+from hicmae_mm.evaluation.frame_measures import frame_measures
+from hicmae_mm.evaluation.metrics import FrameMetric
 from hicmae_mm.evaluation.predictions import Samples, read_predictions, scores_and_labels, values_and_targets
 from hicmae_mm.measuring.robustness import Degradation, degradations_of, degraded, write_noise
+from hicmae_mm.registry import METRICS
 from hicmae_mm.utils.files import csv_text, exclusive, write_text
 
 CLEAN, RECORDINGS = 'clean', 'recordings'
@@ -145,12 +148,15 @@ def run(left: Sequence[Step], marks: StepMarks, args: argparse.Namespace) -> Non
     run_side_by_side(left, args.jobs, start, marks.finish)
 
 
-def measured(samples: Samples, resamples: int) -> dict[str, list[float]]:
-    """Returns measures with their intervals: UAR of classes, CCC of every predicted value.
+def measured(samples: Samples, resamples: int, metric: FrameMetric | None = None) -> dict[str, list[float]]:
+    """Returns measures with their intervals: UAR of classes, CCC of every predicted value, or measures of frames.
 
     Raises:
-        ValueError: If the predictions have neither.
+        ValueError: If the predictions have none of them.
     """
+    if metric is not None:
+        of_frames, recordings = frame_measures(samples, metric)
+        return {name: [*bootstrap_interval(one, recordings, resamples)] for name, one in of_frames.items()}
     found: dict[str, list[float]] = {}
     if 'pred_score' in samples[0]:
         scores, labels = scores_and_labels(samples)
@@ -162,18 +168,31 @@ def measured(samples: Samples, resamples: int) -> dict[str, list[float]]:
             measure = concordance(values[:, index], targets[:, index])
             found[name] = [*bootstrap_interval(measure, len(samples), resamples)]
     if not found:
-        raise ValueError('the predictions have neither pred_score nor pred_values: only clips can be measured')
+        fields = sorted(name for name in samples[0] if name.startswith('pred_'))
+        raise ValueError(
+            f'the predictions are {fields}: classes (pred_score) and values (pred_values) of clips can be measured, '
+            'and predictions per frame, if test_evaluator is a FrameMetric'
+        )
     return found
 
 
-def collect(trials: Sequence[Trial], resamples: int) -> list[dict[str, Any]]:
+def frame_metric(cfg: Config) -> FrameMetric | None:
+    """Returns the metric of the config that measures frames, if it has one."""
+    evaluators = cfg.get('test_evaluator') or []
+    for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
+        metric = METRICS.build(dict(evaluator)) if evaluator.get('type') == FrameMetric.__name__ else None
+        if metric is not None:
+            return metric
+    return None
+
+
+def collect(trials: Sequence[Trial], cfg: Config, resamples: int) -> list[dict[str, Any]]:
     """Measures every test: a row with name, level, and each measure as value, low and high."""
     rows = []
     for one in trials:
         samples = read_predictions(one.predictions)
-        rows.append(
-            {'degradation': one.name, 'level': one.level, 'clips': len(samples), **measured(samples, resamples)}
-        )
+        measures = measured(samples, resamples, frame_metric(cfg))
+        rows.append({'degradation': one.name, 'level': one.level, 'clips': len(samples), **measures})
     return rows
 
 
@@ -239,10 +258,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         names = {one.name for one in left} - ({'noise'} if args.noise else set())
         write_noise(cfg, args.out_dir / RECORDINGS, names)
         try:
-            run([one.step for one in left], marks, args)
+            # first the clean clips alone, because predictions that cannot be measured need no further test
+            run([one.step for one in left if one.name == CLEAN], marks, args)
+            collect(trials[:1], cfg, args.resamples)
+            run([one.step for one in left if one.name != CLEAN], marks, args)
         except KeyboardInterrupt:
             raise KeyboardInterrupt('the same command continues here') from None
-        rows = collect(trials, args.resamples)
+        rows = collect(trials, cfg, args.resamples)
         write_results(rows, chosen, args)
     print(as_markdown(rows, [name for name, value in rows[0].items() if isinstance(value, list)]), end='')
     print(f'\nTables and curves: {args.out_dir}/robustness*')

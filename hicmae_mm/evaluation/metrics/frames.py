@@ -117,11 +117,30 @@ class FrameMetric(PerSampleMetric):
             measures['multitask'] = multitask_score(np.array([measures['CCC']]), measures['expression_f1'], f1)
         return measures
 
-    def _concordances(self, videos: list[_Rows]) -> dict[str, float]:
-        smooth = [
-            np.stack([running_mean(column, self.smooth_radius) for column in rows.T], axis=1) for rows, _ in videos
+    def recordings_of(self, name: str) -> list[_Rows]:
+        """Returns the frames of every recording that was processed: predictions ``(T, C)``, smoothed if they are
+        values, and targets ``(T, ...)``.
+
+        Args:
+            name: Name of a target.
+
+        Raises:
+            ValueError: If no clip has the target.
+        """
+        videos = _merge_windows(self.results, name)
+        return self._smoothed(videos) if name == self.values else videos
+
+    def _smoothed(self, videos: list[_Rows]) -> list[_Rows]:
+        return [
+            (np.stack([running_mean(column, self.smooth_radius) for column in rows.T], axis=1), target)
+            for rows, target in videos
         ]
-        found = concordance_over_frames(smooth, [target for _, target in videos], self.ignore_values)
+
+    def _concordances(self, videos: list[_Rows]) -> dict[str, float]:
+        smooth = self._smoothed(videos)
+        found = concordance_over_frames(
+            [rows for rows, _ in smooth], [target for _, target in smooth], self.ignore_values
+        )
         names = (self.dataset_meta or {}).get('dimensions') or ()
         names = names if len(names) == len(found) else range(len(found))
         each = {f'CCC/{name}': float(value) for name, value in zip(names, found)}
