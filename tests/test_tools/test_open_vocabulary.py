@@ -59,7 +59,15 @@ def test_scores_of_classes(truth: Path, tmp_path: Path, config_file: Path, capsy
     command = [str(tmp_path / 'scores.pkl'), str(truth), '--wheels', str(tmp_path / 'wheels'), '--threshold', '0.3']
     with DefaultScope.overwrite_default_scope('hicmae_mm'):
         assert load_tool(TOOL).main([*command, '--config', str(config)]) == 0
-    assert 'OV_level1       0.5000' in capsys.readouterr().out
+        shown = capsys.readouterr()
+        assert 'OV_level1       0.5000' in shown.out
+        assert 'no emotion wheel has the classes x: a clip of such a class counts' in shown.out + shown.err
+        assert shown.out.count('wheel1_level1') == 1
+        # words for the classes, without a config
+        assert load_tool(TOOL).main([*command, '--class-words', 'neutral', 'down', 'happy']) == 0
+        shown = capsys.readouterr()
+    assert 'OV_level1       0.5000' in shown.out
+    assert 'no emotion wheel' not in shown.out + shown.err
 
 
 def test_errors_are_one_line(truth: Path, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from typing import Any
 from hicmae_mm.config.folds import dataset_meta
 from hicmae_mm.config.overrides import load_config
 from hicmae_mm.evaluation.emotion_wheels import EDITIONS, LEVELS
-from hicmae_mm.evaluation.functional.open_vocabulary import all_wheel_measures
+from hicmae_mm.evaluation.functional.open_vocabulary import all_wheel_measures, wheel_means
 from hicmae_mm.evaluation.metrics import OpenVocabularyMetric
 from hicmae_mm.evaluation.predictions import PICKLES, read_predictions
 from hicmae_mm.evaluation.word_lists import read_columns
@@ -48,6 +48,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--edition', type=int, choices=EDITIONS, default=2026, help='edition of the wheels')
     parser.add_argument('--levels', type=int, nargs='+', choices=LEVELS, default=[1], help='rings of the wheels')
     parser.add_argument('--config', help='config whose data set names the classes of a .pkl')
+    parser.add_argument(
+        '--class-words', nargs='+', help='word for each class in order, where names of classes are short like ANG'
+    )
     parser.add_argument('--threshold', type=float, help='score from which on a class counts; default: the best alone')
     parser.add_argument('--out', type=Path, help='also write all measures to this file (.json)')
     return parser.parse_args(argv)
@@ -64,11 +67,11 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Computes all measures: those of each wheel and their means, or those of the groups."""
     samples = predicted_samples(args.predictions)
     metric = OpenVocabularyMetric(
-        args.wheels, args.groups, args.edition, args.levels, str(args.truth), threshold=args.threshold
+        args.wheels, args.groups, args.edition, args.levels, str(args.truth), args.class_words, args.threshold
     )
-    if args.predictions.suffix in PICKLES:
+    if args.predictions.suffix in PICKLES and args.class_words is None:
         if args.config is None:
-            raise ValueError(f'{args.predictions} holds scores of classes; --config names the classes')
+            raise ValueError(f'{args.predictions} holds scores of classes; --config or --class-words names the classes')
         metric.dataset_meta = dataset_meta(load_config(args.config))
     truth = metric.truth or {}
     samples = [sample for sample in samples if {sample['sample_id'], Path(sample['sample_id']).stem} & set(truth)]
@@ -78,11 +81,11 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         print(f'{len(samples)} of the {len(truth)} clips of {args.truth} are predicted; the others do not count')
     metric.process({}, samples)
     results = metric.results
-    means: dict[str, Any] = metric.compute_metrics(results)
     if metric.wheels is None:
-        return means | {'samples': len(results)}
+        return {**metric.compute_metrics(results), 'samples': len(results)}
     pairs = [(result['truth'], result['predicted']) for result in results]
-    return {**all_wheel_measures(pairs, metric.wheels, args.levels), **means}
+    measures = all_wheel_measures(pairs, metric.wheels, args.levels)
+    return {**measures, **{f'OV_{level}': value for level, value in wheel_means(measures).items()}}
 
 
 @command

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.logging import print_log
 
 from hicmae_mm.evaluation.emotion_wheels import LEVELS, read_wheels
 from hicmae_mm.evaluation.functional.open_vocabulary import all_wheel_measures, group_measures, wheel_means
 from hicmae_mm.evaluation.metrics.base import PerSampleMetric, describe, identity, read_field, require_finite
 from hicmae_mm.evaluation.word_lists import as_groups, as_words, read_columns
 from hicmae_mm.registry import METRICS
+
+_NEUTRAL = 'neutral'  # has no place on a wheel by design
 
 
 @METRICS.register_module()
@@ -69,6 +73,7 @@ class OpenVocabularyMetric(PerSampleMetric):
         self.truth = None if truth is None else read_columns(Path(truth))
         self.class_words = None if class_words is None else tuple(class_words)
         self.threshold = threshold
+        self._warned = False
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:  # noqa: ARG002 (MMEngine's)
         """Keeps the words of every clip.
@@ -113,7 +118,24 @@ class OpenVocabularyMetric(PerSampleMetric):
         scores = require_finite(read_field(sample, 'pred_score', fix).ravel(), sample, 'pred_score')
         chosen = [int(scores.argmax())] if self.threshold is None else np.flatnonzero(scores >= self.threshold).tolist()
         names = self._names(len(scores))
+        self._warn_of_lost(names[: len(scores)])
         return [names[index].lower() for index in chosen]
+
+    def _warn_of_lost(self, names: Sequence[str]) -> None:
+        """Warns once of classes that are on no wheel, such as abbreviations, because they count as no prediction."""
+        if self._warned or self.wheels is None:
+            return
+        self._warned = True
+        wheels = self.wheels
+        known = [any(wheels.sector(name.lower(), *place) for place in wheels.sectors) for name in names]
+        lost = [name for name, is_known in zip(names, known) if not is_known and name.lower() != _NEUTRAL]
+        if lost:
+            print_log(
+                f'no emotion wheel has the classes {", ".join(lost)}: a clip of such a class counts as a clip without '
+                'a prediction. Give a word for each class: class_words of OpenVocabularyMetric, or --class-words',
+                'current',
+                logging.WARNING,
+            )
 
     def _names(self, num_classes: int) -> Sequence[str]:
         names = self.class_names(num_classes) if self.class_words is None else self.class_words
