@@ -51,7 +51,12 @@ def _noise(name: str) -> Make:
 
 
 def _with(kind: str, key: str, **options: Any) -> Make:
-    return lambda level, _: dict(type=kind, **{key: level}, **options)
+    return lambda level, _: dict(type=kind, **{key: _as_whole(level)}, **options)
+
+
+def _as_whole(level: float) -> float:
+    """Turns a level such as 50.0 of the command line into 50, because encoders take whole numbers only."""
+    return int(level) if float(level).is_integer() else level
 
 
 def _sound(title: str, axis: str, levels: tuple[float, ...], transform: Make) -> Degradation:

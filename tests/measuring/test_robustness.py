@@ -50,3 +50,11 @@ def test_noise_is_pink_and_babble_has_equal_voices(cfg: Config, tmp_path: Path) 
     assert parts[0] == pytest.approx(100 * parts[1], rel=0.05)
     write_noise(cfg, tmp_path, ['noise', 'babble'])
     assert len(list(tmp_path.rglob('*.wav'))) == 9
+
+
+def test_whole_levels_of_the_command_line_stay_whole() -> None:
+    """JPEG encoders refuse a quality of 50.0."""
+    made = [DEGRADATIONS[name].transform(level, {}) for name, level in (('compression', 50.0), ('blur', 0.5))]
+    assert [step['quality'] for step in made[:1]] == [50]
+    assert isinstance(made[0]['quality'], int)
+    assert made[1]['sigma_share'] == 0.5
