@@ -29,7 +29,7 @@ def data_sets(dataset: ConfigDict) -> list[ConfigDict]:
 # of models of transformers, whose config stands beside the folder of the weights
 _TINY_FOREIGN = dict(
     clip_vision_model=dict(
-        hidden_size=16, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2, patch_size=56
+        hidden_size=16, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2, patch_size=32
     ),
     bert=dict(hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, vocab_size=50),
     roberta=dict(hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, vocab_size=50),
@@ -45,7 +45,9 @@ _TINY_FOREIGN = dict(
         num_conv_pos_embeddings=4,
         num_conv_pos_embedding_groups=2,
     ),
-    clap_audio_model=dict(hidden_size=64, patch_embeds_hidden_size=8, depths=[1, 1, 1, 1], num_attention_heads=[1] * 4),
+    clap_audio_model=dict(
+        hidden_size=64, patch_embeds_hidden_size=8, depths=[1, 1, 1, 1], num_attention_heads=[1] * 4, window_size=4
+    ),
 )
 
 
