@@ -60,6 +60,8 @@ SYSTEMS = (
     PluginSystem('MER2024 (MERTools)', 'mer/mer2024_nano_synthetic', {**_UAR, **_MER}, _THREE),
     PluginSystem('MER2024 (MERTools), sequences', 'mer/mer2024_nano_frames_synthetic', {**_UAR, **_MER}, _THREE),
     PluginSystem('EMT-DLFR', 'emt_dlfr/emt_dlfr_nano_synthetic', {'CCC': 0.0}, _THREE),
+    PluginSystem('ARNet', 'partial_labels/arnet_nano_text_synthetic', _UAR, ('audio', 'text')),
+    PluginSystem('ALIM', 'partial_labels/alim_nano_text_synthetic', _UAR, ('audio', 'text')),
     PluginSystem('M2FNet', 'm2fnet/m2fnet_nano_synthetic', _UAR, ('audio', 'text', 'video')),
     PluginSystem(
         'text classifier on descriptions',

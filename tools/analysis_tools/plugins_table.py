@@ -27,6 +27,7 @@ from hicmae_mm.measuring.plugins import ALL, MARKS, SYSTEMS, PluginSystem, plugi
 
 ROOT = Path(__file__).resolve().parents[2]
 EXTRACTOR = Path('configs/hicmae_nano_text_synthetic.py')
+CLASSES = ('ANG', 'DIS', 'FEA', 'HAP', 'NEU', 'SAD')
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -70,10 +71,16 @@ def plan(args: argparse.Namespace) -> Iterator[Step]:
 
 
 def preparation(args: argparse.Namespace) -> Iterator[Step]:
-    """Returns the steps that make media and features."""
+    """Returns the steps that make media, candidate labels, statistics of voices, and features."""
     root, folder = args.data_root, args.work_dir / 'extractor'
     media = ('--out', root, '--num-unlabelled-takes', 0, '--recordings', '--descriptions')
     yield tool('media', 'make media', 'dataset_converters/make_synthetic.py', root, *media)
+    names = ('--label-pattern', r'_([A-Z]+)\.wav', '--speaker-pattern', r'_(\d+)_\d+_')
+    voices = ('--out-dir', root / 'voice', '--folds', 4, *names)
+    yield tool('voices', 'statistics of voices', 'dataset_converters/speech.py', root, root / 'audio', *voices)
+    rates = ('--partial-rate', 0.3, '--noise-rate', 0.3, '--classes', *CLASSES)
+    table = root / 'train_described.csv'
+    yield tool('candidates', 'draw candidates', 'dataset_converters/candidate_labels.py', root, table, *rates)
     yield tool('extractor', 'train the extractor', 'train.py', root, EXTRACTOR, '--work-dir', folder, '--resume')
     checkpoint = folder / f'epoch_{read_config(ROOT / EXTRACTOR).train_cfg.max_epochs}.pth'
     for split in ('train', 'test'):

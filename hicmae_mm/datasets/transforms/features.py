@@ -42,7 +42,8 @@ class LoadFeature(BaseTransform):
         level: ``'clip'``, a vector per clip, which is the mean of stored rows; or ``'frame'``, a sequence.
         column: Column of a folder by ``extract_features.py``; None takes the only one.
         name_column: Column of the list with the name under which the feature is stored, such as that of the recording
-            of which the sample is a window. None means the name of the sample.
+            of which the sample is a window. ``'video'`` and ``'audio'`` are the paths of the media. None means the name
+            of the sample.
 
     Raises:
         ValueError: If the level is unknown.
@@ -91,8 +92,13 @@ class LoadFeature(BaseTransform):
             path = Path(path_below(results, str(cell_of(results, self.stream)), self.stream))
             return load_feature_file(path), str(path)
         folder = Path(path_below(results, self.source, self.stream))
-        name = results['sample_id'] if self.name_column is None else str(cell_of(results, self.name_column))
-        return feature_of_clip(folder, name, self.column)
+        return feature_of_clip(folder, self._name(results), self.column)
+
+    def _name(self, results: dict[str, Any]) -> str:
+        if self.name_column is None:
+            return str(results['sample_id'])
+        path = results.get(f'{self.name_column}_path') if self.name_column in ('video', 'audio') else None
+        return str(cell_of(results, self.name_column)) if path is None else str(path)
 
 
 def feature_of_clip(folder: Path, name: str, column: str | None = None) -> tuple[np.ndarray, str]:

@@ -59,6 +59,15 @@ def test_files_per_clip(tmp_path: Path, file: str) -> None:
     assert clip.tolist() == [np.mean(expected, axis=0).tolist()]
 
 
+def test_features_named_after_the_sound_file(tmp_path: Path) -> None:
+    np.save(tmp_path / 'two.wav.npy', np.array([1.0, 2.0]))  # as speech.py names the statistics of a voice
+    load = LoadFeature('voice', '.', name_column='audio')
+    results = load.transform(_results(tmp_path, 'clip_2', streams=('voice',), audio_path=str(tmp_path / 'b/two.wav')))
+    assert results['voice'].tolist() == [[1, 2]]
+    with pytest.raises(ValueError, match="the list has no column 'audio'"):
+        load.transform(_results(tmp_path, 'clip_2', streams=('voice',)))
+
+
 def test_a_part_of_a_file_does_not_get_the_feature_of_the_file(tmp_path: Path) -> None:
     np.save(tmp_path / 'two.npy', np.zeros(2))
     with pytest.raises(FileNotFoundError, match=r'no b/two\.mp4@1-2\.npy'):

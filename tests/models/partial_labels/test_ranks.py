@@ -24,21 +24,22 @@ EARLY = dict(alim=dict(importance_from=2), arnet=dict(start=2, window=None, marg
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Statistics of 32 voices, with the true class and another one as candidates."""
-    rng, rows = np.random.default_rng(0), ['sample_id,audio,label']
-    (tmp_path / 'voice').mkdir()
-    (tmp_path / 'fold1').mkdir()
+    """Statistics of 32 voices and words of other classes, with the true class and another one as candidates."""
+    rng, rows = np.random.default_rng(0), ['sample_id,audio,text,label']
+    (tmp_path / 'voice' / 'voice').mkdir(parents=True)
+    (tmp_path / 'words.txt').write_text('\n'.join(['[UNK]', *'abc']))
     for number in range(NUM_CLIPS):
         label = number % 6
         feature = rng.normal(size=1496) + 2 * (np.arange(1496) % 6 == label)
-        np.save(tmp_path / 'voice' / f'{number}.npy', feature.astype(np.float32))
-        rows.append(f'{number},{number}.wav,{CLASSES[label]}|{CLASSES[(label + 1 + number % 5) % 6]}')
-    (tmp_path / 'fold1' / 'train_candidates.csv').write_text('\n'.join(rows) + '\n')
+        np.save(tmp_path / 'voice' / 'voice' / f'{number}.npy', feature.astype(np.float32))
+        words = '' if number % 7 == 0 else ' '.join('abc'[label % 3] * (1 + number % 4))  # some clips lack the stream
+        rows.append(f'{number},{number}.wav,{words},{CLASSES[label]}|{CLASSES[(label + 1 + number % 5) % 6]}')
+    (tmp_path / 'train_described_candidates.csv').write_text('\n'.join(rows) + '\n')
     return tmp_path
 
 
 def config(kind: str, data: Path, name: str, batch_size: int, **options: Any) -> Config:
-    cfg = Config.fromfile(configs_root() / 'partial_labels' / f'{kind}_nano_synthetic.py')
+    cfg = Config.fromfile(configs_root() / 'partial_labels' / f'{kind}_nano_text_synthetic.py')
     for key in ('val_dataloader', 'val_evaluator', 'val_cfg', 'test_dataloader', 'test_evaluator', 'test_cfg'):
         cfg[key] = None
     cfg.work_dir, cfg.experiment_name = str(data / name), name

@@ -1,0 +1,21 @@
+"""ARNet on voices and words of synthetic talking faces, 6 emotions, candidate labels; batch 32, 60 epochs.
+
+python tools/train.py configs/partial_labels/arnet_nano_text_synthetic.py
+
+Labels that all scores prefer join the candidates. docs/plugins.md has the commands that make lists and
+statistics, and the scores. Not a published size: there is no published number.
+"""
+
+_base_ = [
+    '../_base_/models/partial_labels_words_nano.py',
+    '../_base_/datasets/synthetic_words_candidates.py',
+    '../_base_/schedules/partial_labels_nano.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(
+    head=dict(loss=dict(kind='SCE', sce_alpha=6.0)),
+    contrast=dict(prototype_temperature=1.0),
+    refinement=dict(type='CandidateCorrection', window=10, views=(0,)),
+)
+default_hooks = dict(checkpoint=dict(interval=60))
