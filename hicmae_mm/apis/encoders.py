@@ -133,17 +133,13 @@ class LoadedEncoder:
         return features[0] if len(features) == 1 and not is_list else features
 
     def _as_input(self, clip: Any, rate_hz: float | None) -> Any:
-        if isinstance(clip, Tensor):
-            clip = clip.detach().cpu().numpy()
         if isinstance(clip, (str, Path, Mapping)):
             return clip
-        if not isinstance(clip, np.ndarray):
+        if not isinstance(clip, (np.ndarray, Tensor)):
             raise TypeError(f'a clip must be an array, a tensor, a path or a dictionary, got {type(clip).__name__}')
         if self.stream == 'video':
             return dict(frames=clip, fps=rate_hz)
-        if rate_hz is not None and rate_hz != int(rate_hz):
-            raise ValueError(f'the sampling rate of a waveform must be a whole number, got {rate_hz}')
-        return dict(waveform=clip, sample_rate_hz=None if rate_hz is None else int(rate_hz))
+        return dict(waveform=clip, sample_rate_hz=rate_hz)
 
     def _windows(self, clips: Sequence[ClipInput]) -> Iterator[tuple[int, PreparedWindow]]:
         """Yields the windows of all clips that can be encoded, each with the number of its clip."""

@@ -92,7 +92,7 @@ def test_arrays_and_silent_clips(tmp_path: Path):
     (clip,) = as_clips(dict(frames=frames, fps=25))
     with av.open(str(write_overlay(RESULT, clip, tmp_path / 'b.mp4'))) as container:
         assert not container.streams.audio
-    (clip,) = as_clips(dict(waveform=np.zeros(10), sample_rate_hz=10))
+    (clip,) = as_clips(dict(waveform=np.zeros(8000), sample_rate_hz=8000))
     with pytest.raises(MediaError, match='there are no pictures, so there is no overlay'):
         write_overlay(RESULT, clip, tmp_path / 'c.mp4')
     assert not (tmp_path / 'c.mp4').exists()

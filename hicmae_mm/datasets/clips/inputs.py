@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from hicmae_mm.datasets.clips.listed import ListedClip, read_listed_clips
 from hicmae_mm.datasets.preparation.sources import VIDEO_EXTENSIONS, find_files
@@ -20,6 +23,8 @@ AUDIO_EXTENSIONS = (
 )
 _PICTURE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp'}
 _LIST_SUFFIXES = ('.csv', '.tsv', '.json', '.jsonl', '.parquet')
+_MIN_RATE_HZ = 1000  # sound is never sampled less often; a rate in kHz is less
+_MAX_AMPLITUDE = 100.0  # a filter may exceed 1 a little; numbers of integers are far above
 _KEYS = ('video', 'audio', 'frames', 'fps', 'waveform', 'sample_rate_hz', 'name')
 
 
@@ -172,7 +177,8 @@ def clip_of_dict(record: Mapping[str, Any], frame_folder_fps: float = 25.0, othe
     name = record.get('name') or ('clip' if path is None else path.name)
     if isinstance(video, Path) and video.is_dir() and fps is None:
         fps = frame_folder_fps
-    return ClipInput(str(name), video, audio, fps, record.get('sample_rate_hz'), given)
+    rate_hz = record.get('sample_rate_hz')
+    return ClipInput(str(name), video, audio, fps, None if rate_hz is None else int(rate_hz), given)
 
 
 def _existing(path: str | Path) -> Path:
@@ -182,19 +188,32 @@ def _existing(path: str | Path) -> Path:
     return path
 
 
-def _checked_frames(given: Any, fps: float | None) -> np.ndarray:
-    frames = np.asarray(given)
+def _as_array(given: Any) -> np.ndarray:
+    """Returns an array, also of a tensor on a device, with gradients, or of a type that NumPy does not have."""
+    if not isinstance(given, Tensor):
+        return np.asarray(given)
+    tensor = given.detach().cpu()
+    array: np.ndarray = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+    return array
+
+
+def _is_rate(value: Any, least: float) -> bool:
+    return isinstance(value, Real) and math.isfinite(value) and float(value) >= least
+
+
+def _checked_frames(given: Any, fps: Any) -> np.ndarray:
+    frames = _as_array(given)
     if frames.dtype != np.uint8:
         raise TypeError(f'frames must be uint8 RGB in 0..255, got {frames.dtype}')
     if frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape:
         raise ValueError(f'frames must be (T, H, W, 3) with T at least 1, got {frames.shape}')
-    if fps is None or fps <= 0:
-        raise ValueError(f'frames need their rate, fps above 0, got {fps}')
+    if not _is_rate(fps, 0) or fps == 0:
+        raise ValueError(f'frames need their rate, fps above 0, got {fps!r}')
     return frames
 
 
-def _checked_waveform(waveform: Any, sample_rate_hz: int | None) -> np.ndarray:
-    samples = np.asarray(waveform)
+def _checked_waveform(waveform: Any, sample_rate_hz: Any) -> np.ndarray:
+    samples = _as_array(waveform)
     if not np.issubdtype(samples.dtype, np.floating):
         raise TypeError(
             f'a waveform must have floating point numbers in -1..1, got {samples.dtype}; divide integers by their '
@@ -202,8 +221,15 @@ def _checked_waveform(waveform: Any, sample_rate_hz: int | None) -> np.ndarray:
         )
     if samples.ndim not in (1, 2) or samples.size == 0 or (samples.ndim == 2 and len(samples) > samples.shape[1]):
         raise ValueError(f'a waveform must be (S,) or (C, S), C channels, S at least 1, got {samples.shape}')
-    if sample_rate_hz is None or sample_rate_hz < 1:
-        raise ValueError(f'a waveform needs its sample_rate_hz, got {sample_rate_hz}')
+    if not _is_rate(sample_rate_hz, _MIN_RATE_HZ) or sample_rate_hz != int(sample_rate_hz):
+        raise ValueError(
+            f'a waveform needs its sample_rate_hz, a whole number of at least {_MIN_RATE_HZ} Hz, got {sample_rate_hz!r}'
+        )
+    peak = max(abs(float(samples.max())), abs(float(samples.min())))
+    if _MAX_AMPLITUDE < peak < math.inf:  # what is not finite is refused where files with it are, too
+        raise ValueError(
+            f'a waveform must be in -1..1, got numbers up to {peak:g}; divide those of an int16 file by 32768'
+        )
     mono = samples if samples.ndim == 1 else samples.mean(axis=0)
     return np.ascontiguousarray(mono, dtype=np.float32)
 

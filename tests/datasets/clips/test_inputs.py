@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from hicmae_mm.datasets.clips.inputs import ClipInput, as_clips, tracks_of
 from tests.conftest import MediaFolder
@@ -36,6 +37,16 @@ def test_channels_of_a_waveform_are_averaged():
     assert clip.audio.dtype == np.float32
 
 
+def test_tensors_of_any_type_with_or_without_gradients_are_arrays():
+    for tensor in (torch.tensor([0.5, -0.25]).bfloat16(), torch.tensor([0.5, -0.25], requires_grad=True)):
+        (clip,) = as_clips(dict(waveform=tensor, sample_rate_hz=8000.0))
+        assert isinstance(clip.audio, np.ndarray)
+        assert clip.audio.tolist() == [0.5, -0.25]
+        assert isinstance(clip.sample_rate_hz, int)
+    (clip,) = as_clips(dict(frames=torch.from_numpy(FRAMES), fps=25))
+    assert np.array_equal(clip.video, FRAMES)
+
+
 @pytest.mark.parametrize(
     ('record', 'error', 'message'),
     [
@@ -44,7 +55,12 @@ def test_channels_of_a_waveform_are_averaged():
         (dict(frames=FRAMES.astype(float), fps=25), TypeError, 'uint8'),
         (dict(frames=FRAMES[0], fps=25), ValueError, r'\(T, H, W, 3\)'),
         (dict(frames=FRAMES, fps=25, rate=1), ValueError, r"unknown keys \['rate'\]"),
-        (dict(waveform=np.zeros(5)), ValueError, 'sample_rate_hz, got None'),
+        (dict(waveform=np.zeros(5)), ValueError, 'sample_rate_hz, .*got None'),
+        (dict(frames=FRAMES, fps=float('nan')), ValueError, 'fps above 0, got nan'),
+        (dict(waveform=np.zeros(5), sample_rate_hz='16000'), ValueError, "at least 1000 Hz, got '16000'"),
+        (dict(waveform=np.zeros(5), sample_rate_hz=float('inf')), ValueError, 'whole number .* got inf'),
+        (dict(waveform=np.zeros(5), sample_rate_hz=16), ValueError, 'at least 1000 Hz, got 16'),
+        (dict(waveform=np.full(5, -32768.0), sample_rate_hz=8000), ValueError, 'up to 32768; divide'),
         (dict(waveform=np.zeros(5, np.int16), sample_rate_hz=8000), TypeError, 'floating point'),
         (dict(waveform=np.zeros((100, 2)), sample_rate_hz=8000), ValueError, r'\(C, S\)'),
         (dict(video='nowhere.mp4'), FileNotFoundError, 'nowhere.mp4'),
