@@ -52,8 +52,7 @@ class _NoRedirect(HTTPRedirectHandler):
 
     def redirect_request(self, *request: Any) -> None:
         """Refuses."""
-        newurl = request[-1]
-        raise ValueError(f'the endpoint leads to {newurl}; name that address if you trust it')
+        raise _RedirectionError(request[-1])
 
 
 _OPENER = build_opener(_NoRedirect)
@@ -121,7 +120,7 @@ class ChatEndpoint:
             self._wait_for_turn()
             key = self.keys.choose()
             try:
-                return self._reply(self.keys.hide(self._send(data, key)))
+                return self._reply(self._send(data, key))
             except _KeyRefusedError as error:
                 if not self.keys.drop(key):
                     several = f'; none of the {self.keys.count} keys works' if self.keys.count > 1 else ''
@@ -157,11 +156,16 @@ class ChatEndpoint:
                 is_cut = bool(answer.length) and len(content) <= _MOST_ANSWER_BYTES
         except HTTPError as error:
             with error:
-                reason = self.keys.hide(error.read(1 << 16)).decode('utf-8', 'replace')
+                reason = error.read(1 << 16).decode('utf-8', 'replace')
+            error.msg = self.keys.hide(error.msg)  # it stands in the traceback
             return self._reply_of_error(error, reason)
         except (URLError, TimeoutError, HTTPException, ConnectionError) as error:
             cause = str(getattr(error, 'reason', None) or error) or type(error).__name__
-            raise _BusyError(f'does not answer ({cause})') from error
+            # without the cause, in which the server may have repeated the key
+            raise _BusyError(f'does not answer ({self.keys.hide(cause).strip()})') from None
+        except _RedirectionError as error:
+            address = self.keys.hide(str(error))
+            raise ValueError(f'the endpoint leads to {address}; name that address if you trust it') from None
         if is_cut:
             raise _BusyError('ends the connection in the middle of an answer')
         if len(content) > _MOST_ANSWER_BYTES:
@@ -174,13 +178,15 @@ class ChatEndpoint:
         if code in _REFUSAL_CODES:
             return json.dumps({'choices': [{'message': {'refusal': reason}}]}).encode()
         if error.code == 413 or code == _TOO_LARGE_CODE:
-            return json.dumps({'choices': [{'message': {'content': _message(reason)}, _TOO_LARGE_CODE: True}]}).encode()
+            return json.dumps(
+                {'choices': [{'message': {'content': self._message(reason)}, _TOO_LARGE_CODE: True}]}
+            ).encode()
         if error.code in _KEY_STATUS or code in _EXHAUSTED_CODES:
-            raise _KeyRefusedError(f'answers {error.code}: {_message(reason)}') from error
+            raise _KeyRefusedError(f'answers {error.code}: {self._message(reason)}') from error
         if error.code in _TEMPORARY:
             pause = _seconds(error.headers.get('Retry-After'))
             raise _BusyError(f'answers {error.code}', pause, is_limit=error.code == 429) from error
-        raise ValueError(f'{self.address} answers {error.code}: {_message(reason)}') from error
+        raise ValueError(f'{self.address} answers {error.code}: {self._message(reason)}') from error
 
     def _reply(self, content: bytes) -> Reply:
         try:
@@ -191,11 +197,22 @@ class ChatEndpoint:
             if not isinstance(text, str):  # some servers send a list of parts
                 text = ''.join(part.get('text', '') for part in text)
             is_refusal = bool(refusal) or choice.get('finish_reason') in _REFUSAL_CODES
+            text = self.keys.hide(str(refusal or text))
             tokens = (usage.get('prompt_tokens'), usage.get('completion_tokens'))
-            return Reply(str(refusal or text), is_refusal, *tokens, _TOO_LARGE_CODE in choice)
+            return Reply(text, is_refusal, *tokens, _TOO_LARGE_CODE in choice)
         except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-            start = content[:80].decode('utf-8', 'replace')
+            start = self.keys.hide(content.decode('utf-8', 'replace'))[:80]
             raise _BusyError(f'does not answer as chat completions do, but {start!r}') from error
+
+    def _message(self, reason: str) -> str:
+        """Returns what a server says about an error, in one line without keys."""
+        error = _error_of(reason)
+        text = error.get('message') if isinstance(error, dict) else error
+        return self.keys.hide(' '.join(str(text or reason or 'no reason').split()))[:300]
+
+
+class _RedirectionError(Exception):
+    """Reports that a server names another address."""
 
 
 class _BusyError(Exception):
@@ -241,9 +258,3 @@ def _code_of(reason: str) -> str | None:
     error = _error_of(reason)
     code = error.get('code') or error.get('type') if isinstance(error, dict) else None
     return code if isinstance(code, str) else None
-
-
-def _message(reason: str) -> str:
-    error = _error_of(reason)
-    text = error.get('message') if isinstance(error, dict) else error
-    return ' '.join(str(text or reason or 'no reason').split())[:300]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from hicmae_mm.datasets.text_files import read_text
 
-_HIDDEN = b'(key)'
+_HIDDEN = '(key)'
+_LEAST_SECRET = 8  # characters; servers on one's own machine take words such as none, which answers have, too
 
 
 class KeyRing:
@@ -77,11 +80,15 @@ class KeyRing:
                 self._free_at.pop(key, None)
             return bool(self._free_at)
 
-    def hide(self, content: bytes) -> bytes:
-        """Removes the keys from what a server sends, so that they appear in no message and no file."""
-        for key in self._all:
-            content = content.replace(key.encode(), _HIDDEN)
-        return content
+    def hide(self, text: str) -> str:
+        """Removes the keys from what a server sends, so that they appear in no message and no file.
+
+        They are also found as they stand in JSON and in addresses. Keys of less than 8 characters are no secrets.
+        """
+        for key in (key for key in self._all if len(key) >= _LEAST_SECRET):
+            for form in (key, json.dumps(key)[1:-1], json.dumps(key)[1:-1].replace('/', r'\/'), quote(key, safe='')):
+                text = text.replace(form, _HIDDEN)
+        return text
 
 
 def read_keys(variable: str, file: Path | None = None, environment: Mapping[str, str] | None = None) -> list[str]:

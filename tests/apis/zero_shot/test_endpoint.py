@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from email.utils import formatdate
 from pathlib import Path
@@ -160,37 +161,69 @@ def by_key(answers: dict[str, tuple]) -> tuple[list[str], Callable[[dict], tuple
     return asked, behaviour
 
 
-QUOTA = (429, {}, b'{"error": {"code": "insufficient_quota", "message": "no money for one"}}')
-WRONG = (401, {}, b'{"error": {"message": "wrong key two"}}')
+QUOTA = (429, {}, b'{"error": {"code": "insufficient_quota", "message": "no money for account-one"}}')
+WRONG = (401, {}, b'{"error": {"message": "wrong key account-two"}}')
 LIMIT = (429, {'Retry-After': '40'}, b'{}')
 
 
 def test_another_key_is_used_when_one_has_reached_its_limit(pauses: list[float]) -> None:
-    asked, behaviour = by_key({'one': QUOTA, 'two': WRONG, 'three': LIMIT, 'four': completion('thank you, four')})
+    asked, behaviour = by_key(
+        {
+            'account-one': QUOTA,
+            'account-two': WRONG,
+            'account-three': LIMIT,
+            'account-four': completion('thank you, account-four'),
+        }
+    )
     with chat_server(behaviour) as server:
         behaviour.server_of.append(server)  # type: ignore[attr-defined]
-        client = ChatEndpoint(server.address, 'm', key=['one', 'two', 'three', 'four'])
+        client = ChatEndpoint(server.address, 'm', key=['account-one', 'account-two', 'account-three', 'account-four'])
         assert client.ask(CONTENT).text == 'thank you, (key)'  # no key is stored, even if the server repeats it
         client.ask(CONTENT)
-    assert asked == ['one', 'two', 'three', 'four', 'four']
+    assert asked == ['account-one', 'account-two', 'account-three', 'account-four', 'account-four']
     assert pauses == []
     assert repr(client.keys) == 'KeyRing(2 of 4 keys work)'
 
 
 def test_keys_that_all_have_to_pause_or_do_not_work(pauses: list[float]) -> None:
-    asked, behaviour = by_key({'one': LIMIT, 'two': LIMIT})
+    asked, behaviour = by_key({'account-one': LIMIT, 'account-two': LIMIT})
     with chat_server(behaviour) as server:
         behaviour.server_of.append(server)  # type: ignore[attr-defined]
         with pytest.raises(ConnectionError, match='answers 429, 2 times in a row'):
-            ChatEndpoint(server.address, 'm', key=['one', 'two'], retries=1).ask(CONTENT)
-    assert asked[:2] == ['one', 'two']
+            ChatEndpoint(server.address, 'm', key=['account-one', 'account-two'], retries=1).ask(CONTENT)
+    assert asked[:2] == ['account-one', 'account-two']
     assert pauses == [pytest.approx(40, abs=1)]
-    asked, behaviour = by_key({'one': QUOTA, 'two': WRONG})
+    asked, behaviour = by_key({'account-one': QUOTA, 'account-two': WRONG})
     with chat_server(behaviour) as server:
         behaviour.server_of.append(server)  # type: ignore[attr-defined]
         with pytest.raises(ValueError, match=r'answers 401: wrong key \(key\); none of the 2 keys works$'):
-            ChatEndpoint(server.address, 'm', key=['one', 'two']).ask(CONTENT)
-    assert asked == ['one', 'two']
+            ChatEndpoint(server.address, 'm', key=['account-one', 'account-two']).ask(CONTENT)
+    assert asked == ['account-one', 'account-two']
+
+
+@pytest.mark.parametrize('key', ['account-one', 'a/"account\\&+'])
+@pytest.mark.parametrize('place', ['answer', 'message', 'address', 'other'])
+def test_a_server_that_repeats_the_key_puts_it_nowhere(key: str, place: str) -> None:
+    answers = {
+        'answer': completion(f'for {key}'),
+        'message': (400, {}, json.dumps({'error': {'message': f'for {key}'}}).encode()),
+        'address': (302, {'Location': f'http://127.0.0.1:1/?key={key}'}, b''),
+        'other': (200, {}, json.dumps([f'for {key}']).encode()),
+    }
+    with chat_server(lambda _: answers[place]) as server:
+        client = ChatEndpoint(server.address, 'm', key=key, retries=0)
+        try:
+            shown = client.ask(CONTENT).text
+        except (ConnectionError, ValueError):
+            shown = traceback.format_exc()
+    assert '(key)' in shown
+    assert key not in shown
+    assert json.dumps(key)[1:-1] not in shown
+
+
+def test_a_key_that_is_a_usual_word_changes_no_answer() -> None:
+    with chat_server(lambda _: completion('none')) as server:
+        assert ChatEndpoint(server.address, 'm', key='none').ask(CONTENT).text == 'none'
 
 
 def test_keys_come_from_a_variable_or_a_file(tmp_path: Path) -> None:
