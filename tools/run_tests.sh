@@ -59,7 +59,7 @@ export OMP_NUM_THREADS=1 # two workers; more threads than cores only wait for ea
 measured=()
 [[ -z "${COVERAGE:-}" ]] || measured=(--cov=hicmae_mm --cov-report=)
 step unit tests unit "not slow and not dist and ($gpu)" -n 2 --dist loadfile "${measured[@]}" "$@"
-[[ -z "${COVERAGE:-}" ]] || step coverage python -m coverage report --skip-covered --sort=cover
+[[ -z "${COVERAGE:-}" || ! -f .coverage ]] || step coverage python -m coverage report --skip-covered --sort=cover
 step slow tests slow "(slow or dist) and ($gpu)" -n 2 --dist loadfile "$@"
 if [[ -e "$scratch/unit-is-empty" && -e "$scratch/slow-is-empty" ]]; then
     summary+=("FAILED   no test matches: $*")
