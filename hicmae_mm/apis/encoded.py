@@ -89,12 +89,14 @@ def video_times(sample: EmotionDataSample, num_views: int, num_steps: int) -> np
     return _repeat_for_crops(_increasing(starts), num_views)
 
 
-def spectrogram_times(sample: EmotionDataSample, num_views: int, num_steps: int, num_frames: int) -> np.ndarray:
+def spectrogram_times(
+    sample: EmotionDataSample, num_views: int, num_steps: int, num_frames: int, seconds: float
+) -> np.ndarray:
     """Returns the start of every spectrogram step in every view, ``(V, T)`` seconds.
 
-    It is NaN after the end of the sound.
+    It is NaN after the end of the sound. A pipeline without views reads the whole window, whose length is ``seconds``.
     """
-    spans = np.asarray(sample.get('audio_seconds'))  # (temporal views, start and end)
+    spans = np.asarray(sample.get('audio_seconds') or [(0.0, seconds)])  # (temporal views, start and end)
     times = spans[:, :1] + np.arange(num_steps) * num_frames / num_steps * FRAME_SHIFT_MS / 1000
     return _repeat_for_crops(np.where(times < spans[:, 1:], times, np.nan), num_views)
 

@@ -32,6 +32,7 @@ from hicmae_mm.config.collation import collate_of
 from hicmae_mm.datasets.clips.inputs import ClipInput, as_clips
 from hicmae_mm.datasets.clips.media import OpenClip
 from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.transforms import ExtractorSpectrogram, WholeTrack
 from hicmae_mm.features.data import dataset_configs
 from hicmae_mm.features.extractor import FeatureExtractor
 from hicmae_mm.models.encoders import ForeignEncoder
@@ -79,10 +80,12 @@ class LoadedEncoder:
         self._settings = self._make_settings(tuple(cfg.model.encoders), face_cropper)
 
     def _make_settings(self, model_streams: tuple[str, ...], face_cropper: FaceCropper) -> Settings:
-        """Windows are as long as a view of the model. A pipeline without views takes the whole clip."""
+        """Windows are as long as a view of the model, or as the sound that a pipeline without views takes at most."""
         facts = sampling_facts(self._pipeline)
-        if self.stream == 'video' and math.isinf(facts['window_frames']):
-            raise ValueError('the pipeline of the config has no SampleClips, which chooses the frames of a video')
+        if math.isinf(facts['window_frames']):
+            if self.stream == 'video':
+                raise ValueError('the pipeline of the config has no SampleClips, which chooses the frames of a video')
+            facts['window_frames'] = _longest_seconds(self._pipeline) * facts['nominal_fps']
         return Settings(
             pipeline=self._pipeline,
             model_streams=model_streams,
@@ -172,7 +175,8 @@ class LoadedEncoder:
         first = 0
         for (number, window), sample in zip(windows, batch['data_samples']):
             rows = slice(first, first + int(sample.get('num_views', 1)))
-            times = self._times(sample, stream, layers.shape[2], rows, padding) + window.window.start_seconds
+            start, end = window.window.start_seconds, window.window.end_seconds
+            times = start + self._times(sample, stream, layers.shape[2], rows, padding, end - start)
             found[number].append(
                 WindowFeatures(
                     utterances[rows].float().cpu(),
@@ -183,17 +187,30 @@ class LoadedEncoder:
             first = rows.stop
 
     def _times(
-        self, sample: EmotionDataSample, stream: Stream, num_steps: int, rows: slice, padding: Tensor | None
+        self,
+        sample: EmotionDataSample,
+        stream: Stream,
+        num_steps: int,
+        rows: slice,
+        padding: Tensor | None,
+        seconds: float,
     ) -> np.ndarray:
         """Returns the start of every step of a window's views, ``(V, T)`` seconds from the start of the window."""
         num_views = rows.stop - rows.start
         if self.stream == 'video':
             return video_times(sample, num_views, num_steps)
         if isinstance(stream, Tensor) and stream.ndim == 4:
-            return spectrogram_times(sample, num_views, num_steps, stream.shape[-2])
+            return spectrogram_times(sample, num_views, num_steps, stream.shape[-2], seconds)
         num_tokens = np.full(num_views, num_steps) if padding is None else (~padding[rows]).sum(1).cpu().numpy()
         rate = next(step.sample_rate_hz for step in self._pipeline if hasattr(step, 'sample_rate_hz'))
         return waveform_times(stream, rows, num_tokens, num_steps, rate, self.encoder.token_seconds)
+
+
+def _longest_seconds(pipeline: Sequence[Any]) -> float:
+    """Returns how much sound a pipeline takes at most (seconds)."""
+    limits = [step.max_seconds for step in pipeline if isinstance(step, WholeTrack) and step.max_seconds is not None]
+    limits += [step.window_seconds for step in pipeline if isinstance(step, ExtractorSpectrogram)]
+    return min(limits, default=math.inf)
 
 
 def load_encoder(

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from hicmae_mm.models.encoders.model_folder import read_model_config, read_preprocessing
 
 _WAVEFORMS = ('data2vec-audio', 'hubert', 'unispeech', 'unispeech-sat', 'wav2vec2', 'wavlm')
+_SPECTROGRAMS = ('audio-spectrogram-transformer', 'clap', 'clap_audio_model', 'whisper')
 
 
 def is_foreign_folder(model: Any) -> bool:
@@ -25,19 +26,20 @@ def config_of_folder(folder: Path) -> Config:
 
     Raises:
         ImportError: If transformers is not installed.
-        ValueError: If the folder has a model of another kind than speech on waveforms.
+        ValueError: If the folder has a model of another kind than those of sound.
     """
     kind = read_model_config(str(folder), None).model_type
-    if kind not in _WAVEFORMS:
+    if kind not in _WAVEFORMS + _SPECTROGRAMS:
         raise ValueError(
             f'{folder} has a model of the kind {kind!r}; load_encoder reads folders of {", ".join(_WAVEFORMS)}, and '
             'for other kinds it needs a config with TransformersEncoder and a pipeline (docs/foreign_encoders.md)'
         )
     rate = int(read_preprocessing(str(folder)).get('sampling_rate', 16000))
-    pipeline = [
-        dict(type='WholeTrack', sample_rate_hz=rate),
-        dict(type='PackStreams', arrays=(), sequences=dict(audio='waveform')),
-    ]
+    pipeline: list[dict[str, Any]] = [dict(type='WholeTrack', sample_rate_hz=rate)]
+    if kind in _SPECTROGRAMS:
+        pipeline += [dict(type='ExtractorSpectrogram', path=str(folder)), dict(type='PackStreams', arrays=('audio',))]
+    else:
+        pipeline += [dict(type='PackStreams', arrays=(), sequences=dict(audio='waveform'))]
     dataset = dict(type='AudioVisualDataset', ann_file='', streams=('audio',), pipeline=pipeline)
     model = dict(
         type='AudioVisualRecognizer',

@@ -50,7 +50,7 @@ def _page(name: str) -> str:
 _OWN_CROPS = 'faces cut out of the videos by OpenFace; the corpus distributes none'
 _AUTHORS = "the author's answer in github.com/sunlicai/MAE-DFER, issue 7"
 _PAPER = 'the list of data sets of the HiCMAE paper'
-_UNCUT = Fact('the videos as distributed, one a sentence', _page('mosi'))
+_UNCUT = Fact('the videos as distributed, one per sentence', _page('mosi'))
 _FRAMES = Fact('frames; how faces were cut out of them is not said', _PAPER)
 _CREMAD = Crops(Fact(_OWN_CROPS, _AUTHORS), Fact(7442, _page('cremad')))
 _MAFW = Crops(_FRAMES, Fact(10045, _page('mafw')))
@@ -81,7 +81,7 @@ CROPS: dict[str, Crops] = {
         Fact('faces that the organisers cut out and aligned, numbered as the frames', _page('affwild2')),
     ),
     'MELD': Crops(
-        Fact('the videos as distributed, one an utterance', _page('meld')),
+        Fact('the videos as distributed, one per utterance', _page('meld')),
         Fact(13706, f'{_page("meld")}, without the two unusable videos'),
     ),
     'MOSI': Crops(_UNCUT, Fact(2199, _page('mosi'))),

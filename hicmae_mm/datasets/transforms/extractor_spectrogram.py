@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 
+from hicmae_mm.datasets.filterbank import FRAME_SHIFT_MS
 from hicmae_mm.models.encoders.model_folder import import_transformers
 from hicmae_mm.registry import TRANSFORMS
 
@@ -30,6 +32,15 @@ class ExtractorSpectrogram(BaseTransform):
 
     def __init__(self, path: str) -> None:
         self.path = path
+
+    @property
+    def window_seconds(self) -> float:
+        """Returns the longest sound of a spectrogram (seconds); infinity if the extractor sets none."""
+        extractor = open_extractor(self.path)
+        samples = getattr(extractor, 'n_samples', None) or getattr(extractor, 'nb_max_samples', None)
+        if samples is not None:  # Whisper, CLAP
+            return float(samples / extractor.sampling_rate)
+        return float(getattr(extractor, 'max_length', math.inf) * FRAME_SHIFT_MS / 1000)  # AST counts frames
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Adds the spectrograms.
