@@ -99,7 +99,7 @@ def read_transcript(text: str | Path) -> Transcript:
 
 
 def parse_transcript(text: str) -> Transcript:
-    """Reads words that somebody has written or pasted. SubRip or WebVTT subtitles give times.
+    r"""Reads words that somebody has written or pasted. SubRip or WebVTT subtitles give times.
 
     Raises:
         MediaError: If the text looks like subtitles, and none can be read.
