@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +17,7 @@ from hicmae_mm.utils.files import read_regular
 
 # files of the folder only, and no code that lies in it: without the second the library asks at the terminal
 _LOCAL = dict(local_files_only=True, trust_remote_code=False)
+_POINTER = b'version https://git-lfs.github.com/spec/'
 _WEIGHTS = ('*.safetensors', '*.safetensors.index.json', '*.bin', '*.bin.index.json')
 _MOST_BYTES = 1 << 24  # of a preprocessor_config.json
 # parts of models of several streams, in the order in which they are looked for
@@ -122,19 +123,31 @@ def build_model(path: str | None, config: Any, pretrained: bool, part: str | Non
 
     Raises:
         FileNotFoundError: If the folder has no weights.
-        ValueError: If the weights do not fit or would run code, or the model lacks the part.
+        ValueError: If the weights do not fit, would run code or were not fetched, or the model lacks the part.
     """
     kind = _model_class(config)
     if not pretrained:
         model = kind(config)
     else:
         assert path is not None
-        if not any(any(Path(path).glob(pattern)) for pattern in _WEIGHTS):
+        files = [file for pattern in _WEIGHTS for file in Path(path).glob(pattern)]
+        if not files:
             raise FileNotFoundError(
                 f'{path} has no weights (model.safetensors); pretrained=False starts with random weights'
             )
+        _refuse_pointers(files)
         model = _load(kind, path, config)
     return _part_of(model, part)
+
+
+def _refuse_pointers(files: Sequence[Path]) -> None:
+    """Refuses what a clone without Git LFS has in place of weights."""
+    for file in files:
+        with file.open('rb') as opened:
+            if opened.read(len(_POINTER)) == _POINTER:
+                raise ValueError(
+                    f"{file} is a Git LFS pointer, not the weights; install git-lfs and run 'git lfs pull'"
+                )
 
 
 def _model_class(config: Any) -> Any:

@@ -170,6 +170,11 @@ def test_wrong_folders_are_refused_by_one_line(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r'has no weights \(model.safetensors\); pretrained=False'):
         TransformersEncoder(str(tmp_path))
     assert TransformersEncoder(str(tmp_path), pretrained=False).embed_dims == 16
+    pointer = tmp_path / 'model.safetensors'
+    pointer.write_text('version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n')
+    with pytest.raises(ValueError, match='model.safetensors is a Git LFS pointer, not the weights'):
+        TransformersEncoder(str(tmp_path))
+    pointer.unlink()
     (tmp_path / 'pytorch_model.bin').write_bytes(pickle.dumps(Harmful()))
     with pytest.raises(ValueError, match='weights'):
         TransformersEncoder(str(tmp_path))
