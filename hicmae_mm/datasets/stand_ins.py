@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hicmae_mm.utils.files import LFS_POINTER
+
 HEAD_BYTES = 512
-_POINTER = b'version https://git-lfs.github.com/spec/'
 _PAGES = (b'<!doctype html', b'<html', b'<?xml', b'<head', b'<body')
 _FETCH_POINTERS = "a Git LFS pointer, not the media; install git-lfs and run 'git lfs pull' in the clone of the corpus"
 _FETCH_PAGES = 'a web page that was saved in place of the media (a login or error page); download the file again'
@@ -21,7 +22,7 @@ def stand_in(head: bytes) -> str | None:
         Text for an error message; None if the file is neither a pointer nor a page.
     """
     text = head.removeprefix(b'\xef\xbb\xbf').lstrip().lower()
-    if text.startswith(_POINTER):
+    if text.startswith(LFS_POINTER):
         return _FETCH_POINTERS
     return _FETCH_PAGES if text.startswith(_PAGES) else None
 

@@ -20,6 +20,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+LFS_POINTER = b'version https://git-lfs.github.com/spec/'
+"""Start of the text that a clone without Git LFS has in place of a large file."""
 _PARTIAL = re.compile(r'\.(?P<pid>\d+)-[0-9a-f]{16}\.partial')
 _LONGEST_NAME_BYTES = 255
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)  # a network disk without locks

@@ -22,12 +22,12 @@ from rich.console import Console
 from hicmae_mm.commands.steps import Step, StepMarks, run_step
 from hicmae_mm.config.paths import configs_root
 from hicmae_mm.config.reading import read_config
+from hicmae_mm.datasets.synthetic.corpus import EMOTIONS
 from hicmae_mm.measuring.pages import replace_between_marks
 from hicmae_mm.measuring.plugins import ALL, MARKS, SYSTEMS, PluginSystem, plugins_table
 
 ROOT = Path(__file__).resolve().parents[2]
 EXTRACTOR = Path('configs/hicmae_nano_text_synthetic.py')
-CLASSES = ('ANG', 'DIS', 'FEA', 'HAP', 'NEU', 'SAD')
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -78,7 +78,7 @@ def preparation(args: argparse.Namespace) -> Iterator[Step]:
     names = ('--label-pattern', r'_([A-Z]+)\.wav', '--speaker-pattern', r'_(\d+)_\d+_')
     voices = ('--out-dir', root / 'voice', '--folds', 4, *names)
     yield tool('voices', 'statistics of voices', 'dataset_converters/speech.py', root, root / 'audio', *voices)
-    rates = ('--partial-rate', 0.3, '--noise-rate', 0.3, '--classes', *CLASSES)
+    rates = ('--partial-rate', 0.3, '--noise-rate', 0.3, '--classes', *EMOTIONS)
     table = root / 'train_described.csv'
     yield tool('candidates', 'draw candidates', 'dataset_converters/candidate_labels.py', root, table, *rates)
     yield tool('extractor', 'train the extractor', 'train.py', root, EXTRACTOR, '--work-dir', folder, '--resume')

@@ -180,18 +180,18 @@ def frame_metric(cfg: Config) -> FrameMetric | None:
     """Returns the metric of the config that measures frames, if it has one."""
     evaluators = cfg.get('test_evaluator') or []
     for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
-        metric = METRICS.build(dict(evaluator)) if evaluator.get('type') == FrameMetric.__name__ else None
-        if metric is not None:
+        if evaluator.get('type') == FrameMetric.__name__:
+            metric: FrameMetric = METRICS.build(dict(evaluator))
             return metric
     return None
 
 
 def collect(trials: Sequence[Trial], cfg: Config, resamples: int) -> list[dict[str, Any]]:
     """Measures every test: a row with name, level, and each measure as value, low and high."""
-    rows = []
+    rows, metric = [], frame_metric(cfg)
     for one in trials:
         samples = read_predictions(one.predictions)
-        measures = measured(samples, resamples, frame_metric(cfg))
+        measures = measured(samples, resamples, metric)
         rows.append({'degradation': one.name, 'level': one.level, 'clips': len(samples), **measures})
     return rows
 

@@ -13,11 +13,10 @@ from typing import Any
 
 from torch import nn
 
-from hicmae_mm.utils.files import read_regular
+from hicmae_mm.utils.files import LFS_POINTER, read_regular
 
 # files of the folder only, and no code that lies in it: without the second the library asks at the terminal
 _LOCAL = dict(local_files_only=True, trust_remote_code=False)
-_POINTER = b'version https://git-lfs.github.com/spec/'
 _WEIGHTS = ('*.safetensors', '*.safetensors.index.json', '*.bin', '*.bin.index.json')
 _MOST_BYTES = 1 << 24  # of a preprocessor_config.json
 # parts of models of several streams, in the order in which they are looked for
@@ -144,7 +143,7 @@ def _refuse_pointers(files: Sequence[Path]) -> None:
     """Refuses what a clone without Git LFS has in place of weights."""
     for file in files:
         with file.open('rb') as opened:
-            if opened.read(len(_POINTER)) == _POINTER:
+            if opened.read(len(LFS_POINTER)) == LFS_POINTER:
                 raise ValueError(
                     f"{file} is a Git LFS pointer, not the weights; install git-lfs and run 'git lfs pull'"
                 )
