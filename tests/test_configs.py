@@ -157,7 +157,7 @@ def _write_list(dataset: ConfigDict, folder: Path) -> str:
     kind = DATASETS.get(dataset.type)
     fields = {step.field for step in dataset.get('pipeline', ()) if step.type == 'LoadFrameTargets'}
     if fields:
-        units = {**kind.METAINFO, **dataset.get('metainfo', {})}['action_units']
+        units = {**kind.METAINFO, **dataset.get('metainfo', {})}.get('action_units', ())
         return _write_frame_table(fields, len(units), folder)
     task = dataset.get('task') or kind.TASK
     num_values = len({**kind.METAINFO, **dataset.get('metainfo', {})}.get('dimensions', ()))

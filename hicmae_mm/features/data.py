@@ -17,7 +17,7 @@ from hicmae_mm.config.collation import Collate
 from hicmae_mm.datasets import SampleIndex
 from hicmae_mm.datasets.sharing import CollateIntoSharedMemory
 from hicmae_mm.features.rows import TIME_KEYS
-from hicmae_mm.registry import DATASETS
+from hicmae_mm.registry import DATASETS, TRANSFORMS
 from hicmae_mm.structures import SkippedSample
 
 SPLITS = ('test', 'val', 'train')
@@ -147,8 +147,9 @@ def _image_size(cfg: Config) -> int:
 
 
 def _with_time(pipeline: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Lets the pipeline pack the time stamps of every clip."""
-    steps = [dict(step) for step in pipeline]
+    """Lets the pipeline pack the time stamps of every clip, and leaves out the steps that read targets."""
+    kinds = [TRANSFORMS.get(step['type']) if isinstance(step['type'], str) else step['type'] for step in pipeline]
+    steps = [dict(step) for step, kind in zip(pipeline, kinds) if not getattr(kind, 'reads_targets', False)]
     for step in steps:
         if step['type'] in ('PackAudioVisual', 'PackStreams'):
             step['meta_keys'] = tuple(dict.fromkeys([*step.get('meta_keys', ()), *TIME_KEYS]))

@@ -24,6 +24,10 @@ class PluginSystem:
         streams: Streams of the config; each is tried alone.
         alone: For each stream the overrides that leave it alone; by default the data sets get this stream only.
         alone_configs: For each stream a config that has it alone, where there is one.
+        weights_of: Name of an earlier system whose checkpoints are tested without further training; empty means that
+            this system is trained.
+        frame_features_of: Name of an earlier system whose models of one stream make the features of frames; empty if
+            none are needed.
     """
 
     title: str
@@ -32,11 +36,18 @@ class PluginSystem:
     streams: Sequence[str]
     alone: Mapping[str, Sequence[str]] = field(default_factory=dict)
     alone_configs: Mapping[str, str] = field(default_factory=dict)
+    weights_of: str = ''
+    frame_features_of: str = ''
+
+    @property
+    def config_name(self) -> str:
+        """Returns the name of the config."""
+        return self.config.rpartition('/')[2]
 
     @property
     def name(self) -> str:
-        """Returns the name of the config."""
-        return self.config.rpartition('/')[2]
+        """Returns the name of the system: that of the config, unless other weights are tested."""
+        return f'{self.config_name}_untrained' if self.weights_of else self.config_name
 
     def config_of(self, variant: str) -> str:
         """Returns the config of all streams (:data:`ALL`) or of one."""
@@ -55,6 +66,8 @@ def _without(option: str) -> tuple[str, ...]:
     return tuple(f'{loader}.dataset.pipeline.0.{option}=None' for loader in _LOADERS)
 
 
+_DESCRIBED = ('words', 'action units')
+_DESCRIBED_ALONE = {'words': _without('action_units'), 'action units': _without('transcript')}
 SYSTEMS = (
     PluginSystem('MER2023 baseline', 'mer/mer2023_nano_synthetic', {**_UAR, **_MER}, _THREE),
     PluginSystem('MER2024 (MERTools)', 'mer/mer2024_nano_synthetic', {**_UAR, **_MER}, _THREE),
@@ -64,11 +77,16 @@ SYSTEMS = (
     PluginSystem('ALIM', 'partial_labels/alim_nano_text_synthetic', _UAR, ('audio', 'text')),
     PluginSystem('M2FNet', 'm2fnet/m2fnet_nano_synthetic', _UAR, ('audio', 'text', 'video')),
     PluginSystem(
-        'text classifier on descriptions',
-        'compound/described_nano_synthetic',
+        'text classifier on descriptions', 'compound/described_nano_synthetic', _UAR, _DESCRIBED, _DESCRIBED_ALONE
+    ),
+    PluginSystem('compound emotions, trained', 'compound/compounds_nano_synthetic', _UAR, _DESCRIBED, _DESCRIBED_ALONE),
+    PluginSystem(
+        'compound emotions from basic scores',
+        'compound/compounds_nano_synthetic',
         _UAR,
-        ('words', 'action units'),
-        alone={'words': _without('action_units'), 'action units': _without('transcript')},
+        _DESCRIBED,
+        _DESCRIBED_ALONE,
+        weights_of='described_nano_synthetic',
     ),
     PluginSystem(
         'ABAW4',
@@ -76,6 +94,13 @@ SYSTEMS = (
         {'expression_f1': 1 / 6, 'CCC': 0.0},
         ('audio', 'video'),
         alone_configs=dict(audio='abaw/abaw4_nano_audio_synthetic', video='abaw/abaw4_nano_video_synthetic'),
+    ),
+    PluginSystem(
+        'ABAW6',
+        'abaw/abaw6_nano_synthetic',
+        {'expression_f1': 1 / 6, 'CCC': 0.0},
+        ('audio', 'video'),
+        frame_features_of='abaw4_nano_synthetic',
     ),
 )
 
@@ -97,7 +122,9 @@ def plugins_table(scores: Mapping[str, Mapping[str, Mapping[str, float]]], page:
         if {ALL, *system.streams} <= set(found):
             lines += [_row(system, measure, found) for measure in system.measures]
         else:
-            lines += [line for line in page.splitlines() if line.startswith(f'| {system.title} | `{system.name}` |')]
+            lines += [
+                line for line in page.splitlines() if line.startswith(f'| {system.title} | `{system.config_name}` |')
+            ]
     return '\n'.join(lines) + '\n'
 
 
@@ -105,5 +132,11 @@ def _row(system: PluginSystem, measure: str, found: Mapping[str, Mapping[str, fl
     best = max(system.streams, key=lambda stream: found[stream][measure])
     single, joint = found[best][measure], found[ALL][measure]
     verdict = 'yes' if joint > single else 'no'
-    cells = [system.title, f'`{system.name}`', measure, f'{system.measures[measure]:.3f}', f'{single:.3f} ({best})']
+    cells = [
+        system.title,
+        f'`{system.config_name}`',
+        measure,
+        f'{system.measures[measure]:.3f}',
+        f'{single:.3f} ({best})',
+    ]
     return f'| {" | ".join([*cells, f"{joint:.3f}", verdict])} |'

@@ -33,6 +33,12 @@ def test_splits_are_read_as_in_a_test() -> None:
     assert 'meta_keys' not in cfg.test_dataloader.dataset.pipeline[-1]  # the config is as it was
 
 
+def test_targets_are_not_read() -> None:
+    (dataset,), _ = dataset_configs(_config('abaw/abaw4_nano_synthetic'), ann_file='own.csv')
+    assert 'LoadFrameTargets' not in _types(dataset['pipeline'])
+    assert _types(dataset['pipeline'])[-2:] == ['Filterbank', 'PackStreams']
+
+
 def test_pretraining_pipelines_lose_masks_and_augmentation() -> None:
     (dataset,), left_out = dataset_configs(_config('hicmae_base_pretrain_voxceleb2'))
     steps = {step['type']: step for step in dataset['pipeline']}

@@ -29,3 +29,6 @@ def test_every_training_has_a_config_and_only_its_stream() -> None:
     assert by_name['m2fnet_nano_synthetic'].overrides_of('text')[0] == "train_dataloader.dataset.streams=('text',)"
     assert by_name['abaw4_nano_synthetic'].config_of('audio') == 'abaw/abaw4_nano_audio_synthetic'
     assert by_name['described_nano_synthetic'].overrides_of('words')[0].endswith('pipeline.0.action_units=None')
+    untrained = by_name['compounds_nano_synthetic_untrained']
+    assert untrained.config == by_name['compounds_nano_synthetic'].config
+    assert {untrained.weights_of, by_name['abaw6_nano_synthetic'].frame_features_of} <= set(by_name)

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hicmae_mm.models import AudioVisualRecognizer
-from hicmae_mm.models.aggregators import FrameTokens
+from hicmae_mm.models.aggregators import FrameAttentionAggregator, FrameTokens
 from hicmae_mm.models.heads import ClassificationHead, MultiLabelHead, MultiTaskHead, RegressionHead
 from hicmae_mm.structures import EmotionDataSample, Padded
 from tests.models.sequences import SequenceEncoder
@@ -112,6 +112,15 @@ def test_streams_of_different_lengths_need_num_steps() -> None:
     frames = FrameTokens(fused=dict(audio=2, video=2), grids={})
     with pytest.raises(ValueError, match=r"different numbers of time steps, \{'audio': 3, 'video': 5\}; set num_steps"):
         frames({}, dict(audio=torch.zeros(1, 3, 2), video=torch.zeros(1, 5, 2)))
+
+
+def test_attention_over_streams_takes_a_single_step_for_all_steps() -> None:
+    attention = FrameAttentionAggregator(fused=dict(audio=2, video=2), widths=(4,), hidden_dims=None)
+    audio, video = torch.randn(2, 3, 2), torch.randn(2, 1, 2)
+    out = attention({}, dict(audio=audio, video=video))
+    torch.testing.assert_close(out, attention({}, dict(audio=audio, video=video.repeat(1, 3, 1))))
+    with pytest.raises(ValueError, match=r"different numbers of time steps, \{'audio': 3, 'video': 2\}"):
+        attention({}, dict(audio=audio, video=torch.zeros(2, 2, 2)))
 
 
 def test_a_model_refuses_a_head_of_another_level() -> None:

@@ -13,11 +13,12 @@ TOOL = 'dataset_converters/make_synthetic.py'
 @pytest.mark.slow
 def test_corpus_from_the_command_line_is_made_once(tmp_path: Path) -> None:
     out_dir = tmp_path / 'corpus'
-    first = run_tool(TOOL, '--out', out_dir, '--num-test-takes', 1, '--image-size', 32, *SMALL)
-    assert '12/12' in first.stdout
+    first = run_tool(TOOL, '--out', out_dir, '--num-test-takes', 1, '--image-size', 32, '--compounds', *SMALL)
+    assert first.stdout.count('12/12') == 2  # clips, and those of compound emotions
     assert sorted(path.name for path in out_dir.iterdir()) == [
-        'audio', 'corpus.json', 'pretrain.csv', 'test.csv', 'test_talks.csv', 'test_words.csv', 'train.csv',
-        'train_talks.csv', 'train_words.csv', 'video', 'words.txt',
+        'audio', 'compounds', 'corpus.json', 'described_words.txt', 'pretrain.csv', 'test.csv', 'test_described.csv',
+        'test_talks.csv', 'test_words.csv', 'train.csv', 'train_described.csv', 'train_talks.csv', 'train_words.csv',
+        'video', 'words.txt',
     ]  # fmt: skip
     assert len(list((out_dir / 'video').glob('*.mp4'))) == len(list((out_dir / 'audio').glob('*.wav'))) == 12
     written = {path: path.stat().st_mtime_ns for path in (out_dir / 'video').iterdir()}

@@ -20,7 +20,6 @@ from pathlib import Path
 from rich.console import Console
 
 from hicmae_mm.commands.steps import Step, StepMarks, run_step
-from hicmae_mm.config.paths import configs_root
 from hicmae_mm.config.reading import read_config
 from hicmae_mm.datasets.synthetic.corpus import EMOTIONS
 from hicmae_mm.measuring.pages import replace_between_marks
@@ -66,14 +65,21 @@ def plan(args: argparse.Namespace) -> Iterator[Step]:
     yield from preparation(args)
     for system in SYSTEMS:
         if args.only is None or system.name in args.only:
+            if system.frame_features_of:
+                yield from frame_features(args, _named(system.frame_features_of))
             for variant in (ALL, *system.streams):
-                yield from training(args, system, variant)
+                yield training(args, _named(system.weights_of or system.name), variant)
+                yield test(args, system, variant)
+
+
+def _named(name: str) -> PluginSystem:
+    return next(system for system in SYSTEMS if system.name == name)
 
 
 def preparation(args: argparse.Namespace) -> Iterator[Step]:
     """Returns the steps that make media, candidate labels, statistics of voices, and features."""
     root, folder = args.data_root, args.work_dir / 'extractor'
-    media = ('--out', root, '--num-unlabelled-takes', 0, '--recordings', '--descriptions')
+    media = ('--out', root, '--num-unlabelled-takes', 0, '--recordings', '--compounds')
     yield tool('media', 'make media', 'dataset_converters/make_synthetic.py', root, *media)
     names = ('--label-pattern', r'_([A-Z]+)\.wav', '--speaker-pattern', r'_(\d+)_\d+_')
     voices = ('--out-dir', root / 'voice', '--folds', 4, *names)
@@ -92,19 +98,51 @@ def preparation(args: argparse.Namespace) -> Iterator[Step]:
             yield tool(f'features_{name}', title, 'extract_features.py', root, EXTRACTOR, checkpoint, *options)
 
 
-def training(args: argparse.Namespace, system: PluginSystem, variant: str) -> Iterator[Step]:
-    """Returns training and test of a system with all streams or one."""
-    config = Path('configs', f'{system.config_of(variant)}.py')
+def frame_features(args: argparse.Namespace, system: PluginSystem) -> Iterator[Step]:
+    """Returns the trainings of a system with each stream alone, and the steps that make features of frames by them."""
+    root = args.data_root
+    lists = [root / 'recordings' / f'{split}.csv' for split in ('train', 'test')]
+    for stream in system.streams:
+        yield training(args, system, stream)
+        model = (config_path(system, stream), '--weights', checkpoint(args, system, stream), '--stream', stream)
+        options = (*model, '--lists', *lists, '--out', root / 'recordings' / 'features' / stream)
+        title = f'extract features of frames, {stream}'
+        yield tool(f'frame_features_{stream}', title, 'extract_frame_features.py', root, *options)
+
+
+def training(args: argparse.Namespace, system: PluginSystem, variant: str) -> Step:
+    """Returns the training of a system with all streams or one."""
+    name = variant_name(system, variant)
+    options = ('--work-dir', args.work_dir / name, '--resume', *overrides(system, variant))
+    title = f'{system.title}, {variant}'
+    return tool(f'train_{name}', title, 'train.py', args.data_root, config_path(system, variant), *options)
+
+
+def test(args: argparse.Namespace, system: PluginSystem, variant: str) -> Step:
+    """Returns the test of a system with all streams or one."""
     name = variant_name(system, variant)
     folder = args.work_dir / name
-    overrides = system.overrides_of(variant)
-    options = ('--cfg-options', *overrides) if overrides else ()
-    title = f'{system.title}, {variant}'
-    yield tool(f'train_{name}', title, 'train.py', args.data_root, config, '--work-dir', folder, '--resume', *options)
-    epochs = read_config(configs_root() / f'{system.config_of(variant)}.py').train_cfg.max_epochs
+    weights = checkpoint(args, _named(system.weights_of or system.name), variant)
     out = ('--out', folder / 'metrics.json', '--work-dir', folder / 'test')
-    test = (config, folder / f'epoch_{epochs}.pth', *out, *options)
-    yield tool(f'test_{name}', f'test {title}', 'test.py', args.data_root, *test)
+    options = (config_path(system, variant), weights, *out, *overrides(system, variant))
+    return tool(f'test_{name}', f'test {system.title}, {variant}', 'test.py', args.data_root, *options)
+
+
+def config_path(system: PluginSystem, variant: str) -> Path:
+    """Returns the config of a system with all streams or one."""
+    return Path('configs', f'{system.config_of(variant)}.py')
+
+
+def checkpoint(args: argparse.Namespace, system: PluginSystem, variant: str) -> Path:
+    """Returns the last checkpoint of the training of a system with all streams or one."""
+    epochs = read_config(ROOT / config_path(system, variant)).train_cfg.max_epochs
+    return Path(args.work_dir, variant_name(system, variant), f'epoch_{epochs}.pth')
+
+
+def overrides(system: PluginSystem, variant: str) -> tuple[str, ...]:
+    """Returns the options of the command line that leave one stream alone."""
+    values = system.overrides_of(variant)
+    return ('--cfg-options', *values) if values else ()
 
 
 def variant_name(system: PluginSystem, variant: str) -> str:

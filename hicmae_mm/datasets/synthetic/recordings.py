@@ -121,8 +121,9 @@ def window_table(lengths: dict[str, int], fps: float, window: int, step: int) ->
     """
     return csv_text(
         [
-            dict(sample_id=f'{name}@{first}', video=f'{name}.mp4', audio='')
+            dict(sample_id=f'{name}@{first}', video=f'{name}.mp4', audio='', recording=name)
             | span_of(first, first + window, fps)
+            | dict(first_frame=first, num_frames=window)
             | {target: f'{name}_{target}.npy' for target in TARGETS}
             for name, length in lengths.items()
             for first in range(0, length - window + 1, step)
@@ -155,8 +156,34 @@ def _name(clips: Sequence[Clip]) -> str:
 def _write_recording(root: Path, corpus: CorpusConfig, config: RecordingConfig, clips: list[Clip]) -> int:
     """Writes a recording and its labels; returns its number of frames."""
     order = np.random.default_rng([corpus.seed, clips[0].actor, _RECORDING_SEED]).permutation(len(clips))
+    path = root / FOLDER / _name(clips)
+    labels = write_joined_clips(path.with_suffix('.mp4'), root, corpus, config, [clips[number] for number in order])
+    for target, rows in zip(TARGETS, labels):
+        with replaced_file(path.with_name(f'{path.name}_{target}.npy')) as unfinished, unfinished.open('wb') as file:
+            np.save(file, rows)
+    return len(labels[0])
+
+
+def write_joined_clips(
+    path: Path, root: Path, corpus: CorpusConfig, config: RecordingConfig, clips: Sequence[Clip]
+) -> list[np.ndarray]:
+    """Joins clips of a corpus to one video with sound.
+
+    Args:
+        path: The video.
+        root: Folder of the corpus.
+        corpus: Settings of the corpus.
+        config: Says which frames are kept, and the size of the pictures.
+        clips: The clips in order of time.
+
+    Returns:
+        Expression ``(T,)``, valence and arousal ``(T, 2)`` and action units ``(T, 6)`` of the frames of the video.
+
+    Raises:
+        MediaError: If a clip cannot be read.
+    """
     labels, sounds, shown = [], [], []
-    for clip in (clips[number] for number in order):
+    for clip in clips:
         recorded = record(corpus, clip)
         sound, sample_rate_hz = soundfile.read(root / clip.audio_path, dtype='float32')
         count = -(-len(recorded.strengths) // config.frame_step)
@@ -164,18 +191,9 @@ def _write_recording(root: Path, corpus: CorpusConfig, config: RecordingConfig, 
         num_samples = round(count * config.frame_step / corpus.fps * sample_rate_hz)
         sounds.append(np.pad(sound[:num_samples], (0, max(num_samples - len(sound), 0))))
         shown.append((root / clip.video_path, count))
-    path = root / FOLDER / _name(clips)
-    write_video(
-        path.with_suffix('.mp4'),
-        _frames(shown, config),
-        corpus.fps / config.frame_step,
-        np.concatenate(sounds),
-        sample_rate_hz,
-    )
-    for target, parts in zip(TARGETS, zip(*labels)):
-        with replaced_file(path.with_name(f'{path.name}_{target}.npy')) as unfinished, unfinished.open('wb') as file:
-            np.save(file, np.concatenate(parts))
-    return sum(count for _, count in shown)
+    fps = corpus.fps / config.frame_step
+    write_video(path, _frames(shown, config), fps, np.concatenate(sounds), sample_rate_hz)
+    return [np.concatenate(parts) for parts in zip(*labels)]
 
 
 def _frames(shown: Sequence[tuple[Path, int]], config: RecordingConfig) -> Iterator[np.ndarray]:

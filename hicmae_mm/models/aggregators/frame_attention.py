@@ -19,8 +19,9 @@ from hicmae_mm.structures import Padded, Stream
 class FrameAttentionAggregator(BaseAggregator):
     """Sums the streams at every time step, weighted by an MLP over all of them; then an LSTM follows.
 
-    The weights are used as they are, without softmax, as published. All streams need the same time steps. Source: the
-    valence-arousal entry of F. Wen et al. in the ABAW6 challenge, 2024.
+    The weights are used as they are, without softmax, as published. All streams need the same time steps; a single step
+    stands for all, such as that of a stream that no clip has. Source: the valence-arousal entry of F. Wen et al. in the
+    ABAW6 challenge, 2024.
 
     Args:
         fused: Width of each stream after fusion, which must agree; injected by the model.
@@ -62,10 +63,11 @@ class FrameAttentionAggregator(BaseAggregator):
 
     def attend(self, fused: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Weights ``(B, T, S)`` and the weighted sum ``(B, T, D)`` of the streams' tokens ``(B, T, D)``."""
-        tokens = [fused[name] for name in self.order]
         counts = {name: fused[name].shape[1] for name in self.order}
-        if len(set(counts.values())) != 1:
+        longest = max(counts.values())
+        if not set(counts.values()) <= {1, longest}:
             raise ValueError(f'the streams have different numbers of time steps, {counts}')
+        tokens = [fused[name].expand(-1, longest, -1) for name in self.order]  # one step: no clip has the stream
         weights = self.weights(self.stack(torch.cat(tokens, dim=-1)))
         return weights, (torch.stack(tokens, dim=-1) @ weights.unsqueeze(-1)).squeeze(-1)  # (B, T, D, S) @ (B, T, S, 1)
 

@@ -8,8 +8,10 @@ import pytest
 
 from hicmae_mm.datasets.readers.video import open_video
 from hicmae_mm.datasets.synthetic import (
+    COMPOUNDS,
     CorpusConfig,
     RecordingConfig,
+    write_compounds,
     write_corpus,
     write_descriptions,
     write_recordings,
@@ -52,6 +54,27 @@ def test_recordings_have_a_label_for_every_frame(tmp_path: Path) -> None:
     vocabulary = set((tmp_path / 'described_words.txt').read_text().split())
     describe = DescribeClip('text', action_units={name: name for name in ACTION_UNITS}, field='all')
     assert all(set(describe(dict(columns=row))['columns']['all'].split()) <= vocabulary for row in described)
+    check_compounds(tmp_path, vocabulary, describe)
+
+
+def check_compounds(folder: Path, vocabulary: set[str], describe: DescribeClip) -> None:
+    assert list(write_compounds(folder))[-1] == 12
+    rows = list(csv.DictReader((folder / 'compounds' / 'test.csv').open()))
+    described = {row['sample_id']: row for row in csv.DictReader((folder / 'test_described.csv').open())}
+    assert [int(row['label']) for row in rows] == [0, 1, 2, 3, 4, 5]
+    for row in rows:
+        *actor, first, second = row['sample_id'].split('_')
+        assert set(COMPOUNDS[int(row['label'])]) == {first, second}
+        parts = [described['_'.join([*actor, emotion])] for emotion in (first, second)]
+        assert row['text'] == ' '.join(part['text'] for part in parts)
+        assert all(float(row[unit]) == max(float(part[unit]) for part in parts) for unit in ACTION_UNITS)
+        assert set(describe(dict(columns=row))['columns']['all'].split()) <= vocabulary
+        lengths = []
+        for path in (folder / 'compounds' / row['video'], *(folder / part['video'] for part in parts)):
+            video = open_video(path)
+            lengths.append(video.num_frames)
+            video.close()
+        assert lengths[0] == sum(-(-length // 2) for length in lengths[1:])  # every second frame of each part
 
 
 def test_a_folder_without_a_corpus_is_named(tmp_path: Path) -> None:
