@@ -13,6 +13,7 @@ from hicmae_mm.models.base import AudioVisualModel
 from hicmae_mm.models.encoders import EncoderOutput
 from hicmae_mm.models.layers import mean_tokens
 from hicmae_mm.models.missing_streams import encode_present, find_presence
+from hicmae_mm.structures import Padded, Stream
 
 FUSION, CLIP = 'fusion', 'clip'
 LEVELS = ('clip', 'frame')
@@ -25,7 +26,8 @@ class FeatureExtractor:
 
     * ``{stream}_layer{i}``: output tokens of layer ``i`` (0-based) of an encoder, after the encoder's final norm. At
       level ``'clip'`` they are averaged over all tokens ``(B, D)``. At level ``'frame'`` they are averaged over space,
-      in order of time ``(B, steps, D)``. A step is a tubelet of frames, or a column of patches of the spectrogram.
+      in order of time ``(B, steps, D)``. A step is a tubelet of frames, a column of patches of the spectrogram, or a
+      token of a sequence such as words. Sequences are ``Padded``, because clips differ in their length.
     * ``fusion_{stream}``: output tokens of the fusion for a stream, averaged in the same way.
     * ``clip`` ``(B, D)``: output of the aggregator, which is the input of the head. Only at level ``'clip'``.
 
@@ -123,14 +125,14 @@ class FeatureExtractor:
         return found
 
     @torch.no_grad()
-    def __call__(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+    def __call__(self, batch: Mapping[str, Any]) -> dict[str, Stream]:
         """Computes the features of a collated batch.
 
         Args:
             batch: Batch of a data loader. With scores, the predictions are stored in its ``data_samples``.
 
         Returns:
-            Columns by name: float32, ``(views, D)`` or ``(views, steps, D)``.
+            Columns by name: float32, ``(views, D)`` or ``(views, steps, D)``, the latter ``Padded`` for sequences.
 
         Raises:
             ValueError: If a stream is missing that the model needs.
@@ -144,7 +146,7 @@ class FeatureExtractor:
             encoded, fused = this.encoded, this.fused
         else:
             encoded, fused = self._encode(inputs, present)
-        columns = {
+        columns: dict[str, Stream] = {
             f'{name}_layer{layer}': self._pool(encoded[name].hidden[layer], name, encoded[name].padding, inputs)
             for name, layers in self.layers.items()
             for layer in layers
@@ -156,7 +158,7 @@ class FeatureExtractor:
             self.model.head.predict(this.features, data['data_samples'])
         if CLIP in self.streams:
             columns[CLIP] = this.features
-        return {name: column.float() for name, column in columns.items()}
+        return {name: _as_float32(column) for name, column in columns.items()}
 
     def _encode(
         self, inputs: Mapping[str, Any], present: Mapping[str, Any] | None
@@ -174,20 +176,29 @@ class FeatureExtractor:
         padding = {name: part.padding(tokens[name].shape[1]) for name, part in presence.items()} | lengths
         return encoded, self.model.fuse(encoded, padding)
 
-    def _pool(self, tokens: Tensor, stream: str, padding: Tensor | None, inputs: Mapping[str, Any]) -> Tensor:
+    def _pool(self, tokens: Tensor, stream: str, padding: Tensor | None, inputs: Mapping[str, Any]) -> Stream:
         """Averages ``(B, N, D)`` to ``(B, D)`` or ``(B, steps, D)``; the first axis of a token grid is time."""
         if self.level == 'clip':
             return mean_tokens(tokens, padding)
         if padding is not None:
-            raise ValueError(
-                f'the clips differ in the length of {stream}: level frame stores clips of one length; use level clip'
-            )
+            return self._sequences(tokens, stream, padding, inputs)
         encoder = self.model.encoders[stream]
         grid = getattr(encoder, 'output_grid', getattr(encoder, 'grid', None))
         if tokens.shape[1] == 1:  # a single step, or no clip of the batch has the stream
             return tokens.expand(-1, 1 if grid is None else grid[0], -1)
         steps: Tensor = encoder.split_steps(tokens, inputs[stream]).mean(dim=2)  # (B, steps, tokens of a step, D)
         return steps
+
+    def _sequences(self, tokens: Tensor, stream: str, padding: Tensor, inputs: Mapping[str, Any]) -> Padded:
+        """Returns the steps of sequences, each with its own length, where every token is a step."""
+        encoder = self.model.encoders[stream]
+        steps = encoder.split_steps(tokens, inputs[stream])  # (B, steps, tokens of a step, D)
+        if steps.shape[2] != 1:
+            raise ValueError(
+                f'the clips differ in the length of {stream}, and a step of {type(encoder).__name__} has '
+                f'{steps.shape[2]} tokens: level frame stores such clips of one length only; use level clip'
+            )
+        return Padded(steps.squeeze(2), (~padding).sum(dim=1))
 
     def _check_streams(self, inputs: Mapping[str, Tensor], present: Mapping[str, Any] | None) -> None:
         lacking = [name for name in self.encoded_streams if name not in inputs or name in (present or {})]
@@ -196,6 +207,10 @@ class FeatureExtractor:
                 f'some clips lack the streams {lacking} (the batch has {list(inputs)}): choose other streams, let the '
                 "data set read them, or set model.missing_streams='zero'"
             )
+
+
+def _as_float32(column: Stream) -> Stream:
+    return Padded(column.values.float(), column.lengths) if isinstance(column, Padded) else column.float()
 
 
 def _layer_numbers(layers: str | Sequence[int], depth: int, stream: str) -> tuple[int, ...]:

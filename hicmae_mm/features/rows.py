@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from hicmae_mm.datasets.filterbank import FRAME_LENGTH_MS, FRAME_SHIFT_MS
 from hicmae_mm.features.extractor import FeatureExtractor
 from hicmae_mm.models.heads.base import views_per_clip
-from hicmae_mm.structures import EmotionDataSample
+from hicmae_mm.structures import EmotionDataSample, Padded, Stream
 
 SAMPLE_FIELDS = ('gt_label', 'gt_values', 'pred_label', 'pred_score', 'pred_values')
 # information about time that the pipeline packs if its meta_keys contain these names
@@ -54,7 +53,7 @@ class RowMaker:
         return self.keeps_views or self.level == 'frame'
 
     def __call__(
-        self, columns: Mapping[str, Tensor], batch: Mapping[str, Any], indices: Sequence[int]
+        self, columns: Mapping[str, Stream], batch: Mapping[str, Any], indices: Sequence[int]
     ) -> list[dict[str, Any]]:
         """Makes the rows of a batch.
 
@@ -68,12 +67,16 @@ class RowMaker:
             predictions and features. Features have the shape ``(D,)`` at level ``'clip'`` and ``(rows, D)`` at level
             ``'frame'``, with the steps of one temporal view after the other, and crops of the same frames averaged.
             With ``keeps_views`` the shape is ``(views, D)`` or ``(views, steps, D)``. Level ``'frame'`` adds
-            ``{stream}_seconds``, the time at which a step begins, for encoders with a grid. For a stream that the clip
-            lacks, features are 0 at level ``'clip'`` and have no rows at level ``'frame'``.
+            ``{stream}_seconds``, the time at which a step begins, for encoders with a grid. A sequence that is the same
+            in all views, such as words, is stored once, averaged over the views. For a stream that the clip lacks,
+            features are 0 at level ``'clip'`` and have no rows at level ``'frame'``.
+
+        Raises:
+            ValueError: If views are kept of sequences, whose length differs between clips.
         """
         samples: list[EmotionDataSample] = batch['data_samples']
         edges = np.cumsum([0, *views_per_clip(samples)])
-        arrays = {name: column.cpu().numpy() for name, column in columns.items()}
+        arrays = {name: self._of_batch(column, name) for name, column in columns.items()}
         rows = []
         for clip, (sample, index) in enumerate(zip(samples, indices)):
             part = slice(int(edges[clip]), int(edges[clip + 1]))
@@ -81,27 +84,41 @@ class RowMaker:
             row = dict(index=int(index), sample_id=str(sample.get('sample_id', '')), streams=' '.join(has))
             seconds = self._seconds(sample) if self.level == 'frame' else {}
             num_crops = _crops(sample, part.stop - part.start) if self.level == 'frame' and self.steps else 1
-            values = {name: self._of_views(array[part], num_crops) for name, array in arrays.items()}
+            repeated = [name for name in has if _is_repeated(batch['inputs'][name], part)]
+            values = {
+                name: self._of_views(views[part], len(views[part]) if _is_of_any(name, repeated) else num_crops)
+                for name, views in arrays.items()
+            }
             for name, times in seconds.items():
                 values[f'{name}_seconds'] = np.repeat(times, num_crops, axis=0) if self.keeps_views else times.ravel()
             if self.level == 'frame':
                 absent = [name for name in self.streams if name not in has]
-                values = {
-                    name: value[:0] if any(_is_of(name, stream) for stream in absent) else value
-                    for name, value in values.items()
-                }
+                values = {name: value[:0] if _is_of_any(name, absent) else value for name, value in values.items()}
             rows.append(row | sample_fields(sample) | values)
         return rows
 
-    def _of_views(self, views: np.ndarray, num_crops: int) -> np.ndarray:
+    def _of_batch(self, column: Stream, name: str) -> Sequence[np.ndarray]:
+        """Returns the views of all clips, without padding."""
+        if not isinstance(column, Padded):
+            array: np.ndarray = column.cpu().numpy()
+            return array  # type: ignore[return-value]
         if self.keeps_views:
-            return views
+            raise ValueError(
+                f'clips differ in the length of {name}, and every view is stored as (views, steps, D) of one number of '
+                'steps: leave --views out, or choose other streams'
+            )
+        values, lengths = column.values.cpu().numpy(), column.lengths.tolist()
+        return [value[:length] for value, length in zip(values, lengths)]
+
+    def _of_views(self, views: Sequence[np.ndarray], num_crops: int) -> np.ndarray:
+        if self.keeps_views:
+            return np.asarray(views)
         if self.level == 'clip':
-            means: np.ndarray = views.mean(axis=0)
+            means: np.ndarray = np.asarray(views).mean(axis=0)
             return means
-        crops = views.reshape(-1, num_crops, *views.shape[1:]).mean(axis=1)  # (temporal views, steps, D)
-        rows: np.ndarray = crops.reshape(-1, views.shape[-1])
-        return rows
+        starts = range(0, len(views), num_crops)
+        # the crops of a temporal view have one length: (temporal views' steps, D)
+        return np.concatenate([np.asarray(views[start : start + num_crops]).mean(axis=0) for start in starts])
 
     def _seconds(self, sample: EmotionDataSample) -> dict[str, np.ndarray]:
         """Computes the start of every step ``(temporal views, steps)``; NaN if it is unknown or the sound has ended."""
@@ -136,5 +153,15 @@ def _is_present(batch: Mapping[str, Any], stream: str, view: int) -> bool:
     return stream in batch['inputs'] and (rows is None or bool(rows[view]))
 
 
-def _is_of(column: str, stream: str) -> bool:
-    return column in (f'fusion_{stream}', f'{stream}_seconds') or column.startswith(f'{stream}_layer')
+def _is_repeated(stream: Stream, views: slice) -> bool:
+    """Tells whether all views of a clip are one sequence, such as its words."""
+    if not isinstance(stream, Padded):
+        return False
+    values, lengths = stream.values[views], stream.lengths[views]
+    return bool((lengths == lengths[0]).all()) and bool((values == values[:1]).all())
+
+
+def _is_of_any(column: str, streams: Sequence[str]) -> bool:
+    return any(
+        column in (f'fusion_{name}', f'{name}_seconds') or column.startswith(f'{name}_layer') for name in streams
+    )

@@ -193,8 +193,12 @@ def test_sequences_give_what_they_give_alone() -> None:
             for name, column in alone.items():
                 torch.testing.assert_close(both[name][index], column[0], rtol=1e-5, atol=1e-6)
     batch = dict(inputs={name: Padded.stack(parts) for name, parts in rows.items()}, data_samples=None)
-    with pytest.raises(ValueError, match='the clips differ in the length of a: level frame stores clips of one length'):
-        FeatureExtractor(model, ['a'], level='frame')(batch)
+    steps, means = (FeatureExtractor(model, ['a', 'fusion'], level=level)(batch) for level in ('frame', 'clip'))
+    assert steps.keys() == means.keys()
+    for name, column in steps.items():
+        assert column.lengths.tolist() == [4, 2]
+        for clip, length in enumerate((4, 2)):
+            torch.testing.assert_close(column.values[clip, :length].mean(dim=0), means[name][clip])
     stacked = dict(inputs={name: torch.randn(2, 4, 3) for name in ('a', 'b')}, data_samples=None)
     assert FeatureExtractor(model, ['a'], level='frame')(stacked)['a_layer0'].shape == (2, 4, 8)
 

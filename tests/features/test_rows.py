@@ -10,7 +10,8 @@ import torch
 
 from hicmae_mm.features.extractor import FeatureExtractor
 from hicmae_mm.features.rows import RowMaker, sample_fields
-from hicmae_mm.structures import EmotionDataSample
+from hicmae_mm.models import AudioVisualRecognizer
+from hicmae_mm.structures import EmotionDataSample, Padded
 from tests.models.tiny import build, recognizer_config
 
 
@@ -80,6 +81,27 @@ def test_absent_streams(level: str, rows: tuple[int, ...]) -> None:
     if level == 'frame':
         assert len(row['audio_seconds']) == 0
         assert row['video_layer2'].shape == (4, 3)
+
+
+def test_sequences_lose_their_padding_and_are_stored_once() -> None:
+    """Two views of one clip of two words, and one view of a clip of three words; the sound differs between views."""
+    encoder = dict(type='FeatureLSTMEncoder', in_channels=1, hidden_dims=4)
+    head = dict(type='ClassificationHead', num_classes=2)
+    model = AudioVisualRecognizer(
+        encoders=dict(text=encoder, sound=encoder), head=head, aggregator=dict(type='MeanPoolAggregator')
+    )
+    text = Padded(torch.tensor([[1.0, 2, 0], [1, 2, 0], [3, 4, 5]]).unsqueeze(2), torch.tensor([2, 2, 3]))
+    sound = Padded(torch.tensor([[1.0, 2, 0], [5, 6, 7], [8, 0, 0]]).unsqueeze(2), torch.tensor([2, 3, 1]))
+    samples = [
+        EmotionDataSample(metainfo=dict(sample_id=name, num_views=views)) for name, views in (('a', 2), ('b', 1))
+    ]
+    batch = dict(inputs=dict(text=text, sound=sound), data_samples=samples)
+    made = FeatureExtractor(model, ['text', 'sound'], level='frame')
+    rows = RowMaker(made)(dict(text_layer0=text, sound_layer0=sound), batch, [0, 1])
+    assert [row['text_layer0'].ravel().tolist() for row in rows] == [[1, 2], [3, 4, 5]]
+    assert [row['sound_layer0'].ravel().tolist() for row in rows] == [[1, 2, 5, 6, 7], [8]]
+    with pytest.raises(ValueError, match='clips differ in the length of text_layer0.*leave --views out'):
+        RowMaker(made, keeps_views=True)(dict(text_layer0=text), batch, [0, 1])
 
 
 def test_fields_of_a_sample() -> None:

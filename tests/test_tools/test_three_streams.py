@@ -17,6 +17,7 @@ from hicmae_mm.apis.web import EmotionService, Limits
 from hicmae_mm.checkpoints.loading import read_checkpoint
 from hicmae_mm.config.paths import configs_root
 from hicmae_mm.datasets.tables import read_table
+from hicmae_mm.datasets.transforms import LoadFeature
 from hicmae_mm.features import load_features
 from hicmae_mm.registry import DATASETS
 from tests.test_tools.in_process import call, failure, picture_size
@@ -120,7 +121,7 @@ def points(path: Path) -> dict[tuple[str, str], list[float]]:
         return {(row['stream'], row['sample_id']): [float(row['x']), float(row['y'])] for row in csv.DictReader(file)}
 
 
-def test_features_do_not_depend_on_the_other_texts_of_a_batch(trained: Path, tmp_path: Path) -> None:
+def test_features_do_not_depend_on_the_other_texts_of_a_batch(corpus: Path, trained: Path, tmp_path: Path) -> None:
     options = (CONFIG, trained, '--num-workers', 0)
     call('extract_features.py', *options, '--out', tmp_path / 'whole', '--batch-size', 6)
     call('extract_features.py', *options, '--out', tmp_path / 'alone', '--batch-size', 1)
@@ -128,9 +129,19 @@ def test_features_do_not_depend_on_the_other_texts_of_a_batch(trained: Path, tmp
     assert {'text_layer1', 'fusion_text', 'clip'} <= set(whole)
     for name in ('text_layer1', 'fusion_video', 'fusion_text', 'clip'):
         np.testing.assert_allclose(np.stack(whole[name]), np.stack(alone[name]), atol=1e-5)
-    message = failure('extract_features.py', *options, '--out', tmp_path / 'steps', '--level', 'frame')
-    assert 'the clips differ in the length of text: level frame stores clips of one length' in message
-    call('extract_features.py', *options, '--out', tmp_path / 'some', '--level', 'frame', '--streams', 'video', 'audio')
+    num_words = {row['sample_id']: len(row['text'].split()) for _, row in read_table(corpus / 'test_words.csv')}
+    for name, form in (('parquet', ()), ('npy', ('--format', 'npy')), ('files', ('--layout', 'per-clip'))):
+        steps = ('--out', tmp_path / name, '--level', 'frame', '--batch-size', 1 if name == 'npy' else 6)
+        call('extract_features.py', *options, *steps, *form)
+        found = load_features(tmp_path / name)
+        for sample_id, words, mean in zip(found['sample_id'], found['text_layer1'], whole['text_layer1']):
+            assert len(words) == num_words[sample_id]
+            np.testing.assert_allclose(words.mean(axis=0), mean, atol=1e-5)
+            source = LoadFeature('text', str(tmp_path / name), 'frame', 'text_layer1')
+            np.testing.assert_array_equal(source(dict(sample_id=sample_id, streams=('text',)))['text'], words)
+    assert len(set(num_words.values())) > 1
+    message = failure('extract_features.py', *options, '--out', tmp_path / 'views', '--level', 'frame', '--views')
+    assert 'clips differ in the length of text_layer1, and every view is stored as (views, steps, D)' in message
 
     drawing = ('--method', 'pca', '--streams', 'text', 'fusion')
     for name, more in (('a', (6,)), ('b', (1,)), ('c', (6, '--layer', -2)), ('d', (1, '--layer', -2))):
