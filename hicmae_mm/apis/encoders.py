@@ -35,7 +35,6 @@ from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.transforms import ExtractorSpectrogram, WholeTrack
 from hicmae_mm.features.data import dataset_configs
 from hicmae_mm.features.extractor import FeatureExtractor
-from hicmae_mm.models.encoders import ForeignEncoder
 from hicmae_mm.models.layers import mean_tokens
 from hicmae_mm.registry import MODELS, TRANSFORMS
 from hicmae_mm.structures import EmotionDataSample, Stream
@@ -267,12 +266,7 @@ def load_encoder(
         stream = known[0]
     if stream not in known:
         raise ValueError(f'stream must be one of {known}, the streams of {resolved.name} with media, got {stream!r}')
-    if resolved.weights is None and not _loads_itself(encoders[stream]):
+    loaded = LoadedEncoder(resolved.cfg, stream, resolved.weights, device or get_device(), face_cropper)
+    if resolved.weights is None and not getattr(loaded.encoder, 'reads_weights', False):
         raise ValueError(f'no weights of {resolved.name} are published: name a file by weights=, or train it first')
-    return LoadedEncoder(resolved.cfg, stream, resolved.weights, device or get_device(), face_cropper)
-
-
-def _loads_itself(cfg: Mapping[str, Any]) -> bool:
-    """Returns whether a component around another library's model reads the weights of that model when it is built."""
-    kind = MODELS.get(cfg['type']) if isinstance(cfg.get('type'), str) else cfg.get('type')
-    return isinstance(kind, type) and issubclass(kind, ForeignEncoder)
+    return loaded

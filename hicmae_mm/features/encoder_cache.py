@@ -31,7 +31,6 @@ from hicmae_mm.features.data import SPLITS, annotated_datasets, build_dataset, d
 from hicmae_mm.features.parts import MADE_BY, PartFolder, claim, make_columns
 from hicmae_mm.features.storage import merge
 from hicmae_mm.kernels import use_cpu_kernels
-from hicmae_mm.models.encoders import ForeignEncoder
 from hicmae_mm.registry import MODELS
 from hicmae_mm.structures import Padded, SkippedSample
 from hicmae_mm.utils.files import exclusive
@@ -96,7 +95,7 @@ class EncoderCache:
         self.keys = {name: encoder_key(self.model, cfg, name) for name in self.streams}
 
     def _loads_itself(self, stream: str) -> bool:
-        return isinstance(self.model.encoders[stream], ForeignEncoder)
+        return bool(getattr(self.model.encoders[stream], 'reads_weights', False))
 
     def _check_loaded(self, missing: Sequence[str], source: str) -> None:
         for name in self.streams:

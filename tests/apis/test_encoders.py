@@ -168,12 +168,15 @@ VIDEO_MAE = dict(
     ],
 )
 def test_frames_and_times_of_encoders_of_other_libraries(
-    encoder: dict[str, Any], frames_of_a_step: int, cfg: Config
+    encoder: dict[str, Any], frames_of_a_step: int, cfg: Config, tmp_path: Path
 ) -> None:
     cfg = Config(cfg.to_dict())
     pool = dict(type='MeanPoolAggregator')
     cfg.model = dict(cfg.model.to_dict(), encoders=dict(video=encoder), fusion=None, aggregator=pool)
-    encode = load_encoder(cfg, device='cpu')
+    with pytest.raises(ValueError, match='no weights'):  # it would start with random ones
+        load_encoder(cfg, device='cpu')
+    write_checkpoint(tmp_path / 'model.safetensors', MODELS.build(cfg.model).state_dict(), {})
+    encode = load_encoder(cfg, tmp_path / 'model.safetensors', device='cpu')
     found = encode(FRAMES, 25)  # 2 s; a view has every second frame
     assert found.frames.shape == (len(found.times), encode.embed_dims)
     step_seconds = 2 * frames_of_a_step / 25

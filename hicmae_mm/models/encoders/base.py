@@ -163,7 +163,10 @@ class ForeignEncoder(BaseEncoder):
 
     Attributes:
         net: The module.
+        reads_weights: Whether the encoder has read trained weights of its own, so that no checkpoint is needed.
     """
+
+    reads_weights = False
 
     def __init__(
         self,

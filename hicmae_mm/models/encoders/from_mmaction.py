@@ -79,6 +79,7 @@ class MMActionEncoder(ForeignEncoder):
             init_cfg=init_cfg,
             is_loaded=weights is not None,
         )
+        self.reads_weights = weights is not None
         self.name, self.tokens = str(settings['type']), tokens
         frames, height, width = input_size
         self.input_size = (int(frames), int(height), int(width))

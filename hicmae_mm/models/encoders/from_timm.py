@@ -64,7 +64,7 @@ class TimmEncoder(ForeignEncoder):
             heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
             load_weight_file(net, weights, tuple(head.partition('.')[0] for head in heads))
         super().__init__(net, layer_pattern=r'\b(?:blocks|layers?|stages)\.?(\d+)\.', init_cfg=init_cfg)
-        self.tokens = tokens
+        self.tokens, self.reads_weights = tokens, weights is not None
         self.embed_dims = int(net.head_hidden_size if tokens == 'frames' else net.num_features)
         self.gives_summary = bool(net.head_hidden_size == self.embed_dims)
         size = (options or {}).get('img_size', about['input_size'][-2:])

@@ -63,6 +63,7 @@ class TorchaudioEncoder(ForeignEncoder):
             load_weight_file(net, weights, ('aux',))
         net.aux = None
         super().__init__(net, layer_pattern=r'transformer\.layers\.(\d+)\.', init_cfg=init_cfg)
+        self.reads_weights = weights is not None
         layers = net.encoder.transformer.layers
         self.embed_dims, self.depth = int(layers[0].final_layer_norm.normalized_shape[0]), len(layers)
         self._has_masks = not any(type(part).__name__ == 'WavLMSelfAttention' for part in net.modules())

@@ -91,10 +91,11 @@ class TransformersEncoder(ForeignEncoder):
         for name, value in _NO_RANDOM_PARTS.items():
             if hasattr(settings, name):
                 setattr(settings, name, value)
-        net: Any = build_model(path, settings, pretrained and path is not None, part)
+        reads_weights = pretrained and path is not None
+        net: Any = build_model(path, settings, reads_weights, part)
         _remove_unused(net)
         super().__init__(net, layer_pattern=r'\blayers?\.(\d+)\.', init_cfg=init_cfg)
-        self.tokens = tokens
+        self.tokens, self.reads_weights = tokens, reads_weights
         # not named config: peft would take this encoder for a model of the library
         self.model_config: Any = net.config
         self.kind = _kind_of(net)
