@@ -61,7 +61,9 @@ class TextRecords(Sequence[dict[str, Any]]):
                     parse_label(fields[2] if len(fields) > 2 else '')
                 elif fields:
                     has_marks = any(mark in fields[0] for mark in ',;')
-                    remedy = '; separate the columns by spaces or tabs' if has_marks else ''
+                    remedy = '; separate the columns by spaces or tabs'
+                    if not has_marks:
+                        remedy = '; a list of names alone is a table: its first line must be sample_id'
                     raise ValueError(f'expected {_FORM}, got {shown(fields[0])}{remedy}')
                 else:  # usually the last line
                     empty.append(row)

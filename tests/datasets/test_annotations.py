@@ -56,7 +56,7 @@ def test_json(media: MediaFolder) -> None:
 @pytest.mark.parametrize(
     ('line', 'message'),
     [
-        ('lonely', "line 2: expected 'video audio label', got 'lonely'"),
+        ('lonely', "line 2: expected 'video audio label', got 'lonely'; a list of names alone is a table"),
         ('a b', 'line 2: expected one class label, got 0'),
         ('a b 1 2', 'line 2: expected one class label, got 2'),
         ('a b 3', r'line 2: label 3 is out of range, expected 0\.\.2'),

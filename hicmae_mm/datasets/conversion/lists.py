@@ -128,7 +128,8 @@ def _with_media(folds: Folds, allow_missing: bool) -> Folds:
         listed = f'{len(replaced)} of {len(named)} media are stand-ins, such as {example}: {replaced[example]}'
         listed += f'; and {len(absent)} are missing or empty: {listing(absent)}' if absent else ''
     if missing == named:
-        listed += '. All are missing: --streams says which are needed, --video-dir and --audio-dir where they are'
+        listed += '. All are missing: --streams says which are needed, --video-dir and --audio-dir where they are; '
+        listed += '--no-check-media lists them for a model of features, which opens no media'
     if not allow_missing:
         raise FileNotFoundError(
             f'{listed}; nothing was written. Prepare them, or leave their clips out with --allow-missing'
