@@ -80,7 +80,7 @@ def load_features(folder: str | Path, columns: Sequence[str] | None = None) -> d
         ValueError: If a column does not exist.
     """
     info = read_info(folder)
-    names = _chosen(info, columns)
+    names = _chosen(folder, info, columns)
     blocks = list(_blocks(Path(folder), info, names))
     found: dict[str, Any] = {}
     for name in names:
@@ -107,7 +107,7 @@ def iterate_features(folder: str | Path, columns: Sequence[str] | None = None) -
         ValueError: If a column does not exist.
     """
     info = read_info(folder)
-    names = _chosen(info, columns)
+    names = _chosen(folder, info, columns)
     for block in _blocks(Path(folder), info, names):
         first = block[names[0]]
         count = len(first.values) if first.offsets is None else len(first.offsets) - 1
@@ -115,10 +115,10 @@ def iterate_features(folder: str | Path, columns: Sequence[str] | None = None) -
             yield {name: block[name].of_clip(clip) for name in names}
 
 
-def _chosen(info: dict[str, Any], columns: Sequence[str] | None) -> list[str]:
+def _chosen(folder: str | Path, info: dict[str, Any], columns: Sequence[str] | None) -> list[str]:
     unknown = [name for name in columns or () if name not in info['columns']]
     if unknown or (columns is not None and not columns):
-        raise ValueError(f'no columns {unknown or "chosen"}; there are {list(info["columns"])}')
+        raise ValueError(f'{folder} has no columns {unknown or "chosen"}; there are {list(info["columns"])}')
     return list(info['columns'] if columns is None else columns)
 
 
@@ -177,6 +177,10 @@ def _indexed_columns(
                 if name in index
                 else load(name, index.get('sample_id', ()))
             )
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f'{error.filename} does not exist, but {folder / INFO_FILE} lists it; {_FIX}'
+            ) from None
         except (TypeError, ValueError, EOFError) as error:
             raise ValueError(f'{folder}: the column {name!r} cannot be read ({error}); {_FIX}') from error
         offsets = found[name].offsets
@@ -244,7 +248,11 @@ class StoredFeature:
         names = [str(name) for name in loaded['sample_id']]
         self._places = {name: place for place, name in enumerate(names)}
         if len(self._places) < len(names):
-            raise ValueError(f'{folder}: two clips have one name, so a clip cannot be found by its name')
+            twice = next(name for place, name in enumerate(names) if self._places[name] != place)
+            raise ValueError(
+                f'{folder}: two clips have the name {twice!r}, so a clip cannot be found by its name; name every clip '
+                'of the list once, and extract again'
+            )
         self._values = loaded[self.column]
 
     def of(self, sample_id: str) -> np.ndarray | None:

@@ -135,8 +135,17 @@ def test_parts_that_were_cut_do_not_count(tmp_path: Path) -> None:
 def test_unknown_columns_are_named(tmp_path: Path) -> None:
     merge(_written(tmp_path, [_row(0)], 1, 2), tmp_path, 'npy', dict(definitions={}))
     for columns in (['face'], []):
-        with pytest.raises(ValueError, match="no columns .*there are .*'clip'"):
+        with pytest.raises(ValueError, match=f"{tmp_path} has no columns .*there are .*'clip'"):
             load_features(tmp_path, columns)
+
+
+@pytest.mark.parametrize('file_format', ['npy', 'per-clip'])
+def test_missing_files_of_features_are_named(tmp_path: Path, file_format: str) -> None:
+    merge(_written(tmp_path, [_row(0)], 1, 2), tmp_path, file_format, dict(definitions={}))
+    path = next(tmp_path.rglob('clip.npy' if file_format == 'npy' else 'clip-UTT/**/*.npy'))
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=f'{path} does not exist, but .*features.json lists it; extract'):
+        load_features(tmp_path, ['clip'])
 
 
 def test_folders_keep_to_their_settings(tmp_path: Path) -> None:

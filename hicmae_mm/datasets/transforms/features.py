@@ -73,7 +73,9 @@ class LoadFeature(BaseTransform):
             return results
         feature, name = self._read(results)
         if feature.ndim not in (1, 2) or not feature.size or feature.dtype.kind not in 'fiu':
-            raise MediaError(f'{name}: expected numbers (D,) or (T, D), got {feature.dtype} {feature.shape}')
+            raise MediaError(
+                f'{name}: expected numbers (D,) or (T, D), got {feature.dtype} {feature.shape}; extract it again'
+            )
         feature = feature.astype(np.float32)
         if not np.isfinite(feature).all():
             raise MediaError(f'{name}: the feature has values that are not finite; extract it again')
@@ -120,7 +122,10 @@ def feature_of_clip(folder: Path, name: str, column: str | None = None) -> tuple
         stored = open_stored_feature(str(folder), column)
         feature = next((found for part in (name, *_names(name)) if (found := stored.of(part)) is not None), None)
         if feature is None:
-            raise FileNotFoundError(f'{folder} has no feature of the clip {name!r}; extract those of this list')
+            raise FileNotFoundError(
+                f'{folder} has no feature of the clip {name!r}; extract those of this list, or check the name of the '
+                'clip, which is sample_id in a table'
+            )
         return np.asarray(feature), f'{folder}, {name}'
     if not folder.is_dir():
         raise FileNotFoundError(f'the folder of features {folder} does not exist; check source and data_root')
@@ -132,7 +137,12 @@ def feature_of_clip(folder: Path, name: str, column: str | None = None) -> tuple
     for candidate in candidates:
         if (folder / candidate).is_dir():
             return _load_frames(folder / candidate), str(folder / candidate)
-    raise FileNotFoundError(f'{folder} has no feature of the clip {name!r}: no {candidates[0]}.npy')
+    if next(folder.rglob('*.npy'), None) is None:
+        raise FileNotFoundError(f'{folder} has no .npy file; extract the features, or check source and data_root')
+    raise FileNotFoundError(
+        f'{folder} has no feature of the clip {name!r}: no {candidates[0]}.npy; extract it, or check the name of the '
+        'clip, which is sample_id in a table'
+    )
 
 
 def _names(sample_id: str) -> list[str]:

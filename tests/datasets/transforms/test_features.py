@@ -95,7 +95,7 @@ def test_damaged_features_are_named(tmp_path: Path) -> None:
     for content, message in (
         (np.zeros((2, 3, 4)), r'expected numbers \(D,\) or \(T, D\), got float64 \(2, 3, 4\)'),
         (np.array(['a']), 'expected numbers'),
-        (np.zeros((0, 3)), 'expected numbers'),
+        (np.zeros((0, 3)), r'two\.npy: expected numbers .*got float64 \(0, 3\); extract it again'),
         (np.array([np.nan]), 'values that are not finite'),
     ):
         np.save(tmp_path / 'two.npy', content)
@@ -106,6 +106,11 @@ def test_damaged_features_are_named(tmp_path: Path) -> None:
         load.transform(_results(tmp_path))
     with pytest.raises(FileNotFoundError, match='the folder of features .*absent does not exist'):
         LoadFeature('hubert', 'absent').transform(_results(tmp_path))
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(FileNotFoundError, match=r'empty has no \.npy file; extract the features'):
+        LoadFeature('hubert', 'empty').transform(_results(tmp_path))
+    with pytest.raises(FileNotFoundError, match=r'no line 2\.npy; extract it, or check .* sample_id in a table'):
+        load.transform(_results(tmp_path, 'line 2'))
     with pytest.raises(ValueError, match="level must be one of .* got 'utterance'"):
         LoadFeature('hubert', 'x', 'utterance')
     assert 'hubert' not in load.transform(_results(tmp_path, streams=('audio',)))
