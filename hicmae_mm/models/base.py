@@ -89,6 +89,8 @@ class AudioVisualModel(BaseModel):
         self.encoders: Mapping[str, BaseEncoder] = ModuleDict(
             {name: build_slot(encoders[name], f'encoders.{name}') for name in stream_order(encoders)}
         )
+        for name, encoder in self.encoders.items():
+            encoder.stream = name
         self.widths = {name: encoder.embed_dims for name, encoder in self.encoders.items()}
         self.fused_widths = self.widths
         self.fusion: BaseFusion | None = None if fusion is None else build_slot(fusion, 'fusion', **self.facts)

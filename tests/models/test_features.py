@@ -161,6 +161,9 @@ def test_layers_of_sequence_encoders() -> None:
 def test_wrong_features_are_refused() -> None:
     with pytest.raises(ValueError, match=r'expected features \(B, 3\) or \(B, T, 3\), got \(2, 4\)'):
         FeatureMLPEncoder(3)(torch.zeros(2, 4))
+    words = AudioVisualRecognizer(dict(words=FeatureMLPEncoder(3)), HEAD, aggregator=dict(type='MeanPoolAggregator'))
+    with pytest.raises(ValueError, match=r'words: expected .*got \(2, 4\); set model\.encoders\.words\.in_channels'):
+        words(dict(words=torch.zeros(2, 4)))
     with pytest.raises(ValueError, match='take no mask'):
         FeatureLSTMEncoder(3)(torch.zeros(2, 4, 3), mask=torch.zeros(2, 4, dtype=torch.bool))
     encoders = {name: FeatureMLPEncoder(width, widths=()) for name, width in WIDTHS.items()}

@@ -47,12 +47,14 @@ class BaseEncoder(BaseModule, metaclass=ABCMeta):
             input.
         gives_summary: Whether ``EncoderOutput.summary`` has tokens; ``None`` means not known before it runs. Components
             that need a summary are refused while the model is built if this is ``False``.
+        stream: Name of its stream in the model, which sets it; messages name it.
     """
 
     embed_dims: int
     depth: int
     gives_summary: bool | None = None
     token_seconds: float | None = None
+    stream: str | None = None
     __call__: Callable[..., EncoderOutput]
 
     @abstractmethod

@@ -98,7 +98,7 @@ class FeatureTransformerEncoder(_FeatureSequenceEncoder):
 
     def forward(self, x: Stream, mask: Tensor | TokenMask | None = None) -> EncoderOutput:
         """See :meth:`BaseEncoder.forward`."""
-        values, padding = read_features(x, self.in_channels, mask)
+        values, padding = read_features(x, self.in_channels, mask, self.stream)
         steps = values.shape[1]
         if self.window is None:
             positions = sine_positions(steps, self.embed_dims)
@@ -180,7 +180,7 @@ class FeatureTCNEncoder(_FeatureSequenceEncoder):
 
     def forward(self, x: Stream, mask: Tensor | TokenMask | None = None) -> EncoderOutput:
         """See :meth:`BaseEncoder.forward`."""
-        values, padding = read_features(x, self.in_channels, mask)
+        values, padding = read_features(x, self.in_channels, mask, self.stream)
         absent = None if padding is None else padding.unsqueeze(1)  # (B, 1, T)
         channels = values.transpose(1, 2)  # (B, C, T)
         hidden = []

@@ -56,7 +56,7 @@ class FeatureMLPEncoder(BaseEncoder):
 
     def forward(self, x: Stream, mask: Tensor | TokenMask | None = None) -> EncoderOutput:
         """See :meth:`BaseEncoder.forward`."""
-        values, padding = read_features(x, self.in_channels, mask)
+        values, padding = read_features(x, self.in_channels, mask, self.stream)
         tokens = self.stack(values)
         if not self.has_special_tokens:
             return EncoderOutput(tokens, (tokens,), padding)
@@ -116,7 +116,7 @@ class FeatureLSTMEncoder(BaseEncoder):
 
     def forward(self, x: Stream, mask: Tensor | TokenMask | None = None) -> EncoderOutput:
         """See :meth:`BaseEncoder.forward`."""
-        values, padding = read_features(x, self.in_channels, mask)
+        values, padding = read_features(x, self.in_channels, mask, self.stream)
         states = self.rnn(values)[0]  # padding is behind, so that no real state knows of it
         last = states[:, -1]
         if isinstance(x, Padded):
@@ -134,7 +134,9 @@ class FeatureLSTMEncoder(BaseEncoder):
         return 1
 
 
-def read_features(x: Stream, in_channels: int, mask: Tensor | TokenMask | None) -> tuple[Tensor, Tensor | None]:
+def read_features(
+    x: Stream, in_channels: int, mask: Tensor | TokenMask | None, stream: str | None = None
+) -> tuple[Tensor, Tensor | None]:
     """Returns ``(B, T, in_channels)`` and the padding ``(B, T)``; a vector per clip becomes a sequence of one.
 
     Args:
@@ -142,6 +144,7 @@ def read_features(x: Stream, in_channels: int, mask: Tensor | TokenMask | None) 
             different lengths.
         in_channels: Length of the vectors.
         mask: Must be None: these encoders take no mask.
+        stream: Name of the stream, for messages.
 
     Raises:
         ValueError: If there is a mask, or the input has another shape.
@@ -154,8 +157,11 @@ def read_features(x: Stream, in_channels: int, mask: Tensor | TokenMask | None) 
     elif padding is None and values.ndim == 4 and values.shape[1] == 1:  # a spectrogram
         values = values.squeeze(1)
     if values.ndim != 3 or values.shape[-1] != in_channels:
+        name, option = (
+            ('', 'in_channels') if stream is None else (f'{stream}: ', f'model.encoders.{stream}.in_channels')
+        )
         raise ValueError(
-            f'expected features (B, {in_channels}) or (B, T, {in_channels}), got {tuple(x.shape)}; set in_channels to '
-            'the length of the extracted features'
+            f'{name}expected features (B, {in_channels}) or (B, T, {in_channels}), got {tuple(x.shape)}; set {option} '
+            'to the length of the extracted features'
         )
     return values, padding
