@@ -100,6 +100,10 @@ def test_rows_of_the_clips_that_a_model_is_sure_of(tmp_path: Path) -> None:
         assert after['film'] == before['film']
         assert after['video_path'] == str(Path(before['video_path']).absolute())
         assert after.get('span') == before.get('span')
+    (tmp_path / 'names.csv').write_text('sample_id\nfirst\nsecond\n')  # clips of features only
+    names = AudioVisualDataset('names.csv', [], str(tmp_path), task='unlabelled', streams=('audio', 'text'))
+    found = pseudo_labels(names, [sample(1, 0.1, 0.9, pred_values=torch.tensor([0.5]))], 0.75)
+    assert found.rows == [dict(sample_id='second', label=1, values=0.5)]
     with pytest.raises(ValueError, match='pseudo-labels need a model of classes'):
         pseudo_labels(unlabelled, [dict(sample_idx=0, sample_id='a')], 0.5)
 
