@@ -109,11 +109,23 @@ class Timeline:
         return float(start) - self._origin, float(end) - self._origin
 
     def index_at(self, seconds: float) -> int:
-        """Returns the index of the first frame that starts at or after a time; n if there is none."""
-        early = seconds - 0.25 / self.fps  # time stamps are rounded
+        """Returns the index of the first frame that starts at or after a time; n if there is none.
+
+        Time stamps are rounded. So a frame counts, too, if the time lies in the first quarter in which it is shown; the
+        quarter is never longer than that of a mean frame.
+        """
         if self.is_retimed:
+            early = seconds - 0.25 / self.fps
             return min(max(int(np.ceil(early * self.fps)), 0), self.num_frames)
-        return bisect_left(range(self.num_frames), early, key=self._start)
+        frames = range(self.num_frames)
+        found = bisect_left(frames, seconds, key=self._start)
+        if found == 0:
+            return 0
+        start = self._start(found - 1)
+        # the last frame is taken to be shown as long as the one before it
+        shown = (self._start(found) - start) if found < self.num_frames else start - self._start(max(found - 2, 0))
+        is_early = seconds - start <= 0.25 * min(shown, 1 / self.fps)
+        return bisect_left(frames, start, key=self._start) if is_early else found
 
     def stored_indices(self, indices: np.ndarray) -> np.ndarray:
         """Returns the frames of the file for frames of this timeline, both ``(n,)`` int."""

@@ -45,6 +45,38 @@ def test_an_uneven_video_repeats_what_is_still_shown():
     assert timeline.stored_indices(np.arange(6)).tolist() == [0, 1, 1, 1, 1, 2]
 
 
+UNEVEN = {
+    'one long pause': [0.0, 0.04, 0.08, 5.0, 5.04, 5.08],
+    'slow, then fast': [*np.arange(0.0, 10.0, 1.0), *(10 + np.arange(30) / 60)],
+    'the same time twice': [0.0, 0.04, 0.04, 0.0401, 0.08, 0.12],
+    'one frame': [0.0],
+    'drawn': [0.0, *np.cumsum(np.random.default_rng(0).choice([0.001, 0.02, 0.04, 0.5], 60))],
+}
+
+
+@pytest.mark.parametrize('name', UNEVEN)
+def test_a_window_of_an_uneven_video_starts_with_the_frame_of_its_time(name: str) -> None:
+    times = UNEVEN[name]
+    timeline = Timeline(Stamped(times))
+    edges = [*times, *(np.array(times) + 0.005), *np.linspace(0, times[-1] + 0.5, 200)]
+    for seconds in edges:
+        expected = next((number for number, start in enumerate(times) if start >= seconds), len(times))
+        found = timeline.index_at(seconds)
+        assert found <= expected
+        if found < expected:  # in the first quarter in which a frame is shown, and which no other frame starts in
+            shown = np.diff([*times, 2 * times[-1] - times[max(len(times) - 2, 0)]])
+            assert times[expected - 1] == times[found]
+            assert seconds - times[found] <= 0.25 * min(shown[expected - 1], 1 / timeline.fps)
+    assert [times[timeline.index_at(start)] for start in times] == times  # its own time finds a frame
+
+
+def test_rounded_times_start_with_their_own_frame() -> None:
+    for fps in (24000 / 1001, 25.0, 30000 / 1001, 50.0):
+        exact = np.arange(200) / fps
+        timeline = Timeline(Stamped(np.round(exact, 3).tolist()))  # as in Matroska
+        assert [timeline.index_at(start) for start in exact] == list(range(200))
+
+
 @pytest.mark.parametrize('backend', ['decord', 'pyav'])
 def test_frames_are_decoded_forward_each_once(media: MediaFolder, backend: str):
     reader = open_video(media.video(num_frames=50), backend)
