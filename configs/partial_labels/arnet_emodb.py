@@ -1,0 +1,23 @@
+"""ARNet on the voices of EmoDB, 7 emotions, candidate labels, 10 folds by speaker; batch 32, 60 epochs.
+
+python tools/kfold.py configs/partial_labels/arnet_emodb.py --folds 1-10
+
+Labels that all scores prefer join the candidates. The README of this folder has the commands that make lists,
+statistics and candidates, and the scores. There is no published number.
+"""
+
+_base_ = [
+    '../_base_/models/partial_labels_voice_nano.py',
+    '../_base_/datasets/emodb.py',
+    '../_base_/schedules/partial_labels_nano.py',
+    '../_base_/default_runtime.py',
+]
+
+train_dataloader = dict(drop_last=True, dataset=dict(ann_file='fold{{$FOLD:1}}/train_candidates.csv'))
+model = dict(
+    head=dict(num_classes=7, loss=dict(kind='SCE', sce_alpha=6.0)),
+    contrast=dict(prototype_temperature=1.0),
+    refinement=dict(type='CandidateCorrection', window=10, views=(0,)),
+)
+default_hooks = dict(checkpoint=dict(interval=60))
+work_dir = 'work_dirs/arnet_emodb/fold{{$FOLD:1}}'
