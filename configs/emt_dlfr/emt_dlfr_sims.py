@@ -28,4 +28,6 @@ model = dict(
 train_dataloader = dict(dataset=dict(data_root=data_root))
 val_dataloader = dict(dataset=dict(data_root=data_root))
 test_dataloader = dict(dataset=dict(data_root=data_root))
+val_evaluator = dict(sentiment='sims')
+test_evaluator = val_evaluator
 work_dir = 'work_dirs/emt_dlfr_sims'

@@ -15,7 +15,7 @@ model = dict(
 train_dataloader = dict(dataset=dict(mosi, ann_file='fold1/train.csv'))
 val_dataloader = dict(dataset=dict(mosi, ann_file='fold1/valid.csv'))
 test_dataloader = dict(dataset=dict(mosi, ann_file='fold1/test.csv'))
-val_evaluator = dict(type='RegressionMetric')
+val_evaluator = dict(type='RegressionMetric', sentiment='mosi')
 test_evaluator = val_evaluator
 default_hooks = dict(checkpoint=dict(save_best='MAE', rule='less'))
 work_dir = 'work_dirs/frozen_streams_mosi'

@@ -26,4 +26,6 @@ model = dict(
 train_dataloader = dict(dataset=sims)
 val_dataloader = dict(dataset=sims)
 test_dataloader = dict(dataset=sims)
+val_evaluator = dict(sentiment='sims')
+test_evaluator = val_evaluator
 work_dir = 'work_dirs/frozen_streams_sims'

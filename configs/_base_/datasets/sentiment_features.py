@@ -58,5 +58,5 @@ test_dataloader = dict(
         pipeline=[*load, dict(type='DropVectors', streams=streams, rate=0.0, keep_ends=('text',)), pack],
     ),
 )
-val_evaluator = dict(type='RegressionMetric')
+val_evaluator = dict(type='RegressionMetric', sentiment='mosi')
 test_evaluator = val_evaluator

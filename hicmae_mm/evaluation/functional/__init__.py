@@ -22,6 +22,7 @@ from hicmae_mm.evaluation.functional.regression import (
     root_mean_squared_error,
     unit_range_accuracy,
 )
+from hicmae_mm.evaluation.functional.sentiment import sentiment_measures
 from hicmae_mm.evaluation.functional.views import average_class_scores, average_fold_scores, average_values
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     'recording_of',
     'regression_measures',
     'root_mean_squared_error',
+    'sentiment_measures',
     'top_k_accuracy',
     'unit_range_accuracy',
     'unweighted_average_recall',

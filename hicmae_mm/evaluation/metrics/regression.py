@@ -1,4 +1,4 @@
-"""ACC, MAE, MSE, RMSE, PCC and CCC of a run."""
+"""ACC, MAE, MSE, RMSE, PCC and CCC of a run, and accuracies of sentiment."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hicmae_mm.evaluation.functional.regression import regression_measures
+from hicmae_mm.evaluation.functional.sentiment import check_scale, sentiment_measures
 from hicmae_mm.evaluation.metrics.base import PerSampleMetric, describe, identity, read_field, require_finite
 from hicmae_mm.registry import METRICS
 
@@ -21,6 +22,12 @@ class RegressionMetric(PerSampleMetric):
 
     Args:
         prefix: Put before every key as ``prefix/key``.
+        sentiment: ``'mosi'`` (-3 to 3, also for MOSEI) or ``'sims'`` (-1 to 1) adds what papers on these corpora
+            report: ``ACC2`` and ``F1``, and for ``'mosi'`` ``ACC2_nonzero``, ``F1_nonzero``, ``ACC5`` and ``ACC7``, for
+            ``'sims'`` ``ACC3`` and ``ACC5``; :mod:`hicmae_mm.evaluation.functional.sentiment` defines them.
+
+    Raises:
+        ValueError: If the scale of the sentiment is unknown.
 
     Example:
         >>> import torch
@@ -35,6 +42,10 @@ class RegressionMetric(PerSampleMetric):
         >>> round(metric.evaluate(size=3)['MAE'], 4)
         0.3333
     """
+
+    def __init__(self, prefix: str | None = None, sentiment: str | None = None) -> None:
+        super().__init__(prefix=prefix)
+        self.sentiment = None if sentiment is None else check_scale(sentiment)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:  # noqa: ARG002 (MMEngine's signature)
         """Keeps prediction and target of every clip.
@@ -52,6 +63,8 @@ class RegressionMetric(PerSampleMetric):
         targets = np.stack([result['target'] for result in results])
         measures = regression_measures(predictions, targets)
         means = {key: float(values.mean()) for key, values in measures.items()}
+        if self.sentiment is not None:
+            means.update(sentiment_measures(predictions, targets, self.sentiment))
         if predictions.shape[1] == 1:
             return means
         names = self.dimension_names(predictions.shape[1])
