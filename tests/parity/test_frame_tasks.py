@@ -169,6 +169,8 @@ def test_extractor_loss(path: Path) -> None:
                 terms = torch.stack([term(part) for part in parts])
                 torch.testing.assert_close(terms, expected[f'{index}.{name}_terms'], rtol=1e-9, atol=1e-9)
                 torch.testing.assert_close(terms.sum(), expected[f'{index}.{name}'], rtol=1e-9, atol=1e-9)
+        triplets = adaptive_triplet_loss(*parts).mean().detach()
+        torch.testing.assert_close(triplets, expected[f'{index}.triplet'], rtol=1e-9, atol=1e-9)
         loss = extractor_loss(*parts, weights=tuple(case['weights']))
         torch.testing.assert_close(loss.detach(), expected[f'{index}.loss'], rtol=1e-9, atol=1e-9)
         for name, gradient in zip(('anchor', 'positive', 'negative'), torch.autograd.grad(loss, parts)):
