@@ -81,9 +81,10 @@ def sims_measures(predictions: np.ndarray, targets: np.ndarray) -> dict[str, flo
     The upper edges of the classes are 0 for two, -0.1 and 0.1 for three, and also -0.7 and 0.7 for five. A value on an
     edge is in the class below it.
     """
+    edges_by_number = {number: np.array(edges, dtype=np.float32) for number, edges in SIMS_EDGES.items()}
     classes = {
-        number: [np.digitize(values, np.float32(edges), right=True) for values in (predictions, targets)]
-        for number, edges in SIMS_EDGES.items()
+        number: [np.digitize(values, edges, right=True) for values in (predictions, targets)]
+        for number, edges in edges_by_number.items()
     }
     accuracies = {f'ACC{number}': float((guess == true).mean()) for number, (guess, true) in classes.items()}
     return {**accuracies, 'F1': f1_scores(*classes[2])['weighted_f1']}
