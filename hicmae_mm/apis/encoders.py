@@ -106,7 +106,8 @@ class LoadedEncoder:
             clips: A waveform ``(S,)`` or ``(channels, S)`` of floats in -1..1, or frames ``(T, H, W, 3)`` uint8 RGB, as
                 an array or a tensor; the path of a file; a dictionary as
                 :class:`~hicmae_mm.apis.EmotionInferencer` takes it; or a list of any of these.
-            rate_hz: Sampling rate of waveforms, or frame rate of frames.
+            rate_hz: Sampling rate of waveforms, or frame rate of frames. Only for arrays and tensors: a file or a
+                dictionary states its own rate.
             batch_size: Number of windows that are encoded at once.
 
         Returns:
@@ -116,12 +117,18 @@ class LoadedEncoder:
             FileNotFoundError: If a file does not exist.
             MediaError: If a clip is broken, lacks the stream, or is too short.
             TypeError: If an input has another type.
-            ValueError: If an array has another shape or no rate.
+            ValueError: If an array has another shape or no rate, or if ``rate_hz`` is given without any array.
         """
         if batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
         is_list = isinstance(clips, (list, tuple))
-        inputs = [clip for item in (clips if is_list else [clips]) for clip in as_clips(self._as_input(item, rate_hz))]
+        items = clips if is_list else [clips]
+        if rate_hz is not None and items and all(isinstance(item, (str, Path, Mapping)) for item in items):
+            raise ValueError(
+                f'rate_hz={rate_hz} is for arrays and tensors, but none is given: files and dictionaries state their own '
+                'rate. Leave rate_hz out'
+            )
+        inputs = [clip for item in items for clip in as_clips(self._as_input(item, rate_hz))]
         found: list[list[WindowFeatures]] = [[] for _ in inputs]
         waiting: list[tuple[int, PreparedWindow]] = []
         for pair in self._windows(inputs):

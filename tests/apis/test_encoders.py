@@ -83,6 +83,8 @@ def test_silence_is_encoded(audio: LoadedEncoder) -> None:
         (3.0, 16000, TypeError, 'a clip must be an array'),
         (dict(frames=FRAMES, fps=25), None, MediaError, 'has no audio: there is no sound'),
         ('missing.wav', None, FileNotFoundError, 'missing.wav'),
+        ('missing.wav', 8000, ValueError, 'Leave rate_hz out'),
+        ([dict(waveform=NOISE, sample_rate_hz=16000)], 8000, ValueError, 'Leave rate_hz out'),
     ],
 )
 def test_wrong_sound(audio: LoadedEncoder, clip: Any, rate: Any, error: type[Exception], message: str) -> None:

@@ -43,9 +43,10 @@ class Question:
             )
             if is_there
         ]
+        count = len(self.clips)
         lines = [
             'You annotate emotions for research.',
-            f'Below are {len(self.clips)} items. An item has {" and ".join(shown)}.',
+            f'Below {"is 1 item" if count == 1 else f"are {count} items"}. An item has {" and ".join(shown)}.',
             'Judge the expression that the person shows, and nothing about who the person is.',
         ]
         if self.classes is None:

@@ -94,6 +94,8 @@ def test_a_question_names_classes_items_words_and_pictures() -> None:
     question = Question([ShownClip(('QUJD',), 'oh no'), ShownClip(('REVG', 'R0hJ'))], CLASSES)
     first, *parts = question.content()
     assert 'happy, sad' in first['text']
+    assert 'Below are 2 items.' in first['text']
+    assert 'Below is 1 item.' in Question(question.clips[:1], CLASSES).instruction()
     assert [part['type'] for part in parts] == ['text', 'image_url', 'text', 'image_url', 'image_url']
     assert parts[0]['text'] == 'Item 1, spoken words: "oh no"'
     assert parts[1]['image_url'] == {'url': 'data:image/jpeg;base64,QUJD'}
