@@ -38,7 +38,7 @@ def frame_rows(features: EncoderFeatures, middles: np.ndarray, layer: int = -1) 
         >>> import torch
         >>> steps = torch.tensor([[0.0], [4.0]])  # from 0 to 0.4 s, and from 0.4 to 0.8 s
         >>> features = EncoderFeatures(steps.mean(0), steps, steps[None], torch.tensor([0.0, 0.4]))
-        >>> frame_rows(features, np.array([0.1, 0.3, 0.5, 0.7])).ravel().tolist()
+        >>> frame_rows(features, np.array([0.1, 0.3, 0.5, 0.7])).ravel().round(4).tolist()
         [0.0, 1.0, 3.0, 4.0]
     """
     steps = features.layers[layer].numpy()
