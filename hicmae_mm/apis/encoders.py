@@ -125,8 +125,8 @@ class LoadedEncoder:
         items = clips if is_list else [clips]
         if rate_hz is not None and items and all(isinstance(item, (str, Path, Mapping)) for item in items):
             raise ValueError(
-                f'rate_hz={rate_hz} is for arrays and tensors, but none is given: files and dictionaries state their own '
-                'rate. Leave rate_hz out'
+                f'rate_hz={rate_hz} is for arrays and tensors, but none is given: files and dictionaries state their '
+                'own rate. Leave rate_hz out'
             )
         inputs = [clip for item in items for clip in as_clips(self._as_input(item, rate_hz))]
         found: list[list[WindowFeatures]] = [[] for _ in inputs]
