@@ -35,6 +35,17 @@ def test_a_list_becomes_a_table_of_candidates(tmp_path: Path, capsys: pytest.Cap
     ]
 
 
+def test_several_lists_draw_with_seeds_of_their_own(tmp_path: Path) -> None:
+    folds = [tmp_path / name for name in ('fold1.txt', 'fold2.txt')]
+    for fold in folds:
+        fold.write_text(''.join(f'{number}.mp4 - {number % 4}\n' for number in range(50)))
+    call(TOOL, *folds, '--num-classes', 4, '--partial-rate', 0.5)
+    first, second = (fold.with_name(f'{fold.stem}_candidates.csv').read_text() for fold in folds)
+    assert first != second
+    call(TOOL, folds[1], '--num-classes', 4, '--partial-rate', 0.5, '--seed', 1)
+    assert folds[1].with_name('fold2_candidates.csv').read_text() == second
+
+
 def test_mistakes_end_in_one_line(tmp_path: Path) -> None:
     (tmp_path / 'train.txt').write_text('a.mp4 - proud\n')
     line = (TOOL, tmp_path / 'train.txt', '--partial-rate', 0.1)

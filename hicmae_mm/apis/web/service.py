@@ -25,6 +25,7 @@ from hicmae_mm.datasets.clips.inputs import ClipInput
 from hicmae_mm.datasets.clips.media import OpenClip
 from hicmae_mm.datasets.clips.transcripts import Transcript, parse_transcript
 from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.datasets.synthetic.corpus import is_synthetic_corpus
 from hicmae_mm.datasets.transforms import OpenVideo
 from hicmae_mm.kernels.heap import Heap
 from hicmae_mm.visualization.timeline import read_envelope
@@ -230,5 +231,7 @@ def _pictures(result: dict[str, Any], clip: ClipInput) -> Pictures:
 def _is_synthetic(inferencer: EmotionInferencer) -> bool:
     """Tells whether the model was trained on synthetic data only, as the model of the quickstart is."""
     cfg = inferencer.cfg
-    names = (inferencer.name, cfg.filename, test_dataset(cfg).get('data_root'))
-    return any('synthetic' in str(name).lower() for name in names)
+    root = test_dataset(cfg).get('data_root')
+    if any('synthetic' in str(name).lower() for name in (inferencer.name, cfg.filename, root)):
+        return True
+    return root is not None and is_synthetic_corpus(Path(root))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from hicmae_mm.datasets.writers import write_video, write_wav
 from hicmae_mm.utils.files import read_json_object, write_text
 
 EMOTIONS = tuple(EXPRESSION_AND_STYLE)
-SETTINGS_FILE = 'corpus.json'
+SETTINGS_FILE, _DATASET = 'corpus.json', 'synthetic'
 _TRANSCRIPT_SEED, _CONVERSATION_SEED = 1, 2
 _GENERATOR_VERSION = 1  # raise it when the same settings no longer give the same media
 
@@ -153,6 +154,15 @@ def read_settings(corpus_dir: Path) -> CorpusConfig:
     return CorpusConfig(**settings)
 
 
+def is_synthetic_corpus(folder: Path) -> bool:
+    """Tells whether a folder, or the one above it, has a corpus that :func:`write_corpus` made."""
+    for path in (folder / SETTINGS_FILE, folder.parent / SETTINGS_FILE):
+        with suppress(OSError, TypeError, ValueError):
+            if dict(read_json_object(path).get('metainfo') or {}).get('dataset') == _DATASET:
+                return True
+    return False
+
+
 def _claim_folder(out_dir: Path, config: CorpusConfig, force: bool) -> None:
     settings = {'generator_version': _GENERATOR_VERSION, **asdict(config)}
     path = out_dir / SETTINGS_FILE
@@ -163,7 +173,7 @@ def _claim_folder(out_dir: Path, config: CorpusConfig, force: bool) -> None:
                 f'{out_dir} has a corpus of other settings ({found}), asked for {settings}: '
                 'choose another folder, or force it to be made again'
             )
-    metainfo = {'dataset': 'synthetic', 'classes': list(EMOTIONS)}
+    metainfo = {'dataset': _DATASET, 'classes': list(EMOTIONS)}
     write_text(path, json.dumps({'settings': settings, 'metainfo': metainfo}, indent=2) + '\n')
 
 

@@ -152,11 +152,19 @@ def test_time_is_limited(make_inferencer: Make, media: MediaFolder):
     assert problem['title'] == 'This recording took longer than 1e-06 seconds to analyse.'
 
 
-def test_a_model_of_drawn_faces_says_so(service: EmotionService, make_inferencer: Make):
+def test_a_model_of_drawn_faces_says_so(service: EmotionService, make_inferencer: Make, tmp_path: Path):
     assert not service.is_synthetic
     drawn = make_inferencer()
     drawn.cfg.test_dataloader.dataset.data_root = 'data/synthetic'
     assert EmotionService(lambda: drawn).is_synthetic
+    drawn.cfg.test_dataloader.dataset.data_root = str(tmp_path / 'recordings')
+    for content, is_synthetic in (
+        ('[]', False),
+        ('{"metainfo": 3}', False),
+        ('{"metainfo": {"dataset": "synthetic"}}', True),
+    ):
+        (tmp_path / 'corpus.json').write_text(content)  # of make_synthetic.py, in a folder of any name
+        assert EmotionService(lambda: drawn).is_synthetic == is_synthetic
 
 
 def test_at_least_one_model(make_inferencer: Make):

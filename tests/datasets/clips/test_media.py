@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -68,6 +70,27 @@ def test_a_window_of_an_uneven_video_starts_with_the_frame_of_its_time(name: str
             assert times[expected - 1] == times[found]
             assert seconds - times[found] <= 0.25 * min(shown[expected - 1], 1 / timeline.fps)
     assert [times[timeline.index_at(start)] for start in times] == times  # its own time finds a frame
+
+
+def test_a_window_of_an_uneven_file_starts_with_the_frame_of_its_time(tmp_path: Path) -> None:
+    times = np.cumsum([0.0, *([1.0] * 8), *([1 / 30] * 40), 0.7, *([1 / 15] * 10)])
+    with av.open(str(tmp_path / 'uneven.mp4'), 'w') as container:
+        stream = container.add_stream('libx264', rate=30)
+        stream.width = stream.height = 32
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 90000)
+        for number, seconds in enumerate(times):
+            frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 4 * number, np.uint8), 'rgb24')
+            frame.pts, frame.time_base = round(seconds * 90000), stream.time_base
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    reader = open_video(tmp_path / 'uneven.mp4')
+    timeline = Timeline(reader)
+    found = [timeline.index_at(seconds) for seconds in times]
+    assert found == list(range(len(times)))
+    levels = reader.read(found).mean(axis=(1, 2, 3))
+    reader.close()
+    np.testing.assert_allclose(levels, 4 * np.arange(len(times)), atol=3)
+    assert timeline.index_at(times[20] + 0.5 / 30) == 21  # half of a frame later it is the next one
 
 
 def test_rounded_times_start_with_their_own_frame() -> None:
