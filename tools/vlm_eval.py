@@ -228,8 +228,9 @@ def estimate(
     tokens_in, tokens_out = (round(share * sum(size[part] for size in sizes)) for part in (0, 1))
     pictures = [picture for question in questions for clip in question.clips for picture in clip.pictures]
     mega_bytes = share * sum(map(len, pictures)) / 1e6
+    num_questions = -(-len(indices) // args.batch_size)
     lines = [
-        f'{len(indices)} clips in {-(-len(indices) // args.batch_size)} questions to {args.model} at {args.base_url}',
+        f'{_count(len(indices), "clip")} in {_count(num_questions, "question")} to {args.model} at {args.base_url}',
         f'about {tokens_in:,} tokens and {mega_bytes:.1f} MB of pictures to send, {tokens_out:,} tokens to receive,',
         'if every question is asked once; an answer that cannot be read is asked for again',
     ]
@@ -289,6 +290,10 @@ def write_results(
             f'{name.replace("_", " "):<17} '
             + ('-' if found is None else f'UAR {found["UAR"]:.4f}  WAR {found["WAR"]:.4f}')
         )
+
+
+def _count(number: int, name: str) -> str:
+    return f'{number} {name}' + ('' if number == 1 else 's')
 
 
 if __name__ == '__main__':
