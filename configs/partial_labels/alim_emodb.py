@@ -2,8 +2,8 @@
 
 python tools/kfold.py configs/partial_labels/alim_emodb.py --folds 1-10
 
-Labels outside of the candidates count by an importance. The README of this folder has the commands that make lists,
-statistics and candidates, and the scores. There is no published number.
+Labels outside of the candidates count by an importance. docs/systems/partial_labels.md has the commands that
+make lists, statistics and candidates, and the README of this folder the scores. There is no published number.
 """
 
 _base_ = [

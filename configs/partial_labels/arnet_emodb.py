@@ -2,8 +2,8 @@
 
 python tools/kfold.py configs/partial_labels/arnet_emodb.py --folds 1-10
 
-Labels that all scores prefer join the candidates. The README of this folder has the commands that make lists,
-statistics and candidates, and the scores. There is no published number.
+Labels that all scores prefer join the candidates. docs/systems/partial_labels.md has the commands that
+make lists, statistics and candidates, and the README of this folder the scores. There is no published number.
 """
 
 _base_ = [

@@ -2,8 +2,8 @@
 
 python tools/kfold.py configs/partial_labels/equal_emodb.py --folds 1-10
 
-Every candidate counts as much as the others: the baseline. The README of this folder has the commands that make lists,
-statistics and candidates, and the scores. There is no published number.
+Every candidate counts as much as the others: the baseline. docs/systems/partial_labels.md has the commands that
+make lists, statistics and candidates, and the README of this folder the scores. There is no published number.
 """
 
 _base_ = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,9 @@ from hicmae_mm.datasets.clips.inputs import as_clips
 from hicmae_mm.datasets.clips.listed import read_listed_clips
 from hicmae_mm.datasets.clips.media import OpenClip, Timeline
 from hicmae_mm.datasets.errors import MediaError
+from hicmae_mm.features.parts import MADE_BY, claim
 from hicmae_mm.features.weights import weights_sha256
-from hicmae_mm.utils.files import read_json_object, replaced_file, write_text
-
-SETTINGS_FILE = 'frame_features.json'
+from hicmae_mm.utils.files import replaced_file
 
 
 def frame_rows(features: EncoderFeatures, middles: np.ndarray, layer: int = -1) -> np.ndarray:
@@ -96,21 +94,24 @@ def write_frame_features(
         layer: Number of the layer; -1 is the last one.
         fps: Frame rate of folders of pictures; None means 25.
         batch_size: Number of windows that are encoded at once.
-        force: Whether to write everything again.
+        force: Whether to delete what is there, and write everything again.
 
     Yields:
         The name of each recording, and the reason why it has no features, which is empty if it has them.
 
     Raises:
-        ValueError: If the folder has features of another encoder or layer, or the encoder has no such layer.
+        ValueError: If the folder has features of another encoder or layer, or other files, or there is no such layer.
     """
     depth = encoder.encoder.depth
     if not -depth <= layer < depth:
         raise ValueError(f'layer={layer}, but the encoder has the layers 0 to {depth - 1}')
-    _claim(folder, encoder, layer % depth, force)
+    weights = weights_sha256(encoder.encoder.state_dict())
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = dict(made_by=MADE_BY, level='every frame', stream=encoder.stream, layer=layer % depth)
+    claim(folder, settings | dict(weights_sha256=weights), force)
     for name, media in recordings.items():
         file = folder / f'{name.lstrip("/")}.npy'
-        if file.is_file() and not force:
+        if file.is_file():
             yield name, ''
             continue
         try:
@@ -121,19 +122,6 @@ def write_frame_features(
         with replaced_file(file) as unfinished, unfinished.open('wb') as target:
             np.save(target, rows)
         yield name, ''
-
-
-def _claim(folder: Path, encoder: LoadedEncoder, layer: int, force: bool) -> None:
-    weights = encoder.encoder.state_dict()
-    settings = dict(stream=encoder.stream, layer=layer, weights_sha256=weights_sha256(weights))
-    path = folder / SETTINGS_FILE
-    if path.is_file() and not force:
-        found = read_json_object(path, 'make the features again by --force')
-        if found != settings:
-            raise ValueError(
-                f'{folder} has features of another model, stream or layer; choose another folder, or --force'
-            )
-    write_text(path, f'{json.dumps(settings, indent=2)}\n')
 
 
 def _rows(encoder: LoadedEncoder, media: Mapping[str, Any], layer: int, batch_size: int) -> np.ndarray:

@@ -219,7 +219,7 @@ def claim(folder: Path, settings: Mapping[str, Any], force: bool) -> bool:
     if is_own and force:
         PartFolder(folder, 0, 1).remove()
         # the settings are deleted last, because they show another run that the folder belongs to an extraction
-        for file in [folder / name for name in OUTPUTS] + sorted(folder.glob('*.npy')) + [path]:
+        for file in [folder / name for name in OUTPUTS] + sorted(folder.rglob('*.npy')) + [path]:
             file.unlink(missing_ok=True)
     elif is_own:
         different = [key for key in dict.fromkeys([*found, *wanted]) if found.get(key) != wanted.get(key)]

@@ -77,8 +77,12 @@ def test_a_folder_keeps_one_model_and_one_layer(recordings: Path, encoder: Loade
     written = (tmp_path / 'a.npy').stat().st_mtime_ns
     assert dict(write_frame_features(encoder, media, tmp_path)) == {'a': ''}
     assert (tmp_path / 'a.npy').stat().st_mtime_ns == written
-    with pytest.raises(ValueError, match='has features of another model'):
+    with pytest.raises(ValueError, match=r'has features of other settings \(layer: \d there, 0 requested\)'):
         list(write_frame_features(encoder, media, tmp_path, layer=0))
+    assert next(write_frame_features(encoder, {'films/b': media['a'], **media}, tmp_path))[0] == 'films/b'
+    forced = write_frame_features(encoder, media, tmp_path, layer=0, force=True)
+    next(forced)  # nothing of the other layer is left, even if the run ends here
+    assert not (tmp_path / 'films' / 'b.npy').exists()
     with pytest.raises(ValueError, match='layer=9, but the encoder has the layers 0 to'):
         list(write_frame_features(encoder, media, tmp_path, layer=9))
 

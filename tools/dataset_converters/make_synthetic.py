@@ -2,7 +2,8 @@
 
     python tools/dataset_converters/make_synthetic.py --out data/synthetic
 
-Run again, it goes on where it was stopped; a finished corpus costs nothing.
+Run again, it goes on where it was stopped; clips that are finished cost nothing. What --recordings, --descriptions and
+--compounds ask for is made again.
 """
 
 from __future__ import annotations

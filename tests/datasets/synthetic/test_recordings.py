@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mmengine.config import Config
 
 from hicmae_mm.datasets.readers.video import open_video
 from hicmae_mm.datasets.synthetic import (
@@ -58,6 +59,7 @@ def test_recordings_have_a_label_for_every_frame(tmp_path: Path) -> None:
 
 
 def check_compounds(folder: Path, vocabulary: set[str], describe: DescribeClip) -> None:
+    assert Config.fromfile('configs/compound/compounds_nano_synthetic.py').compounds == COMPOUNDS
     assert list(write_compounds(folder))[-1] == 12
     rows = list(csv.DictReader((folder / 'compounds' / 'test.csv').open()))
     described = {row['sample_id']: row for row in csv.DictReader((folder / 'test_described.csv').open())}
