@@ -68,8 +68,8 @@ def batch_conversations(
 ) -> Iterator[Batch]:
     """Yields one batch for each conversation, for a model that uses the other utterances of an utterance.
 
-    Windows that follow one another and have the same conversation form a batch. Clips without a conversation belong to
-    one that has no name. Every window counts as an utterance.
+    Windows that follow one another and have the same conversation form a batch. Every window counts as an utterance. A
+    clip that is divided into utterances is a conversation, and other clips that name none belong to one without a name.
 
     Args:
         windows: Pairs of report and window.
@@ -77,14 +77,20 @@ def batch_conversations(
         speaker: Column from which it takes the speaker.
         collate: Function that joins packed samples.
     """
-    for name, group in groupby(windows, key=lambda pair: pair[0].conversation or ''):
+    for name, group in groupby(windows, key=_conversation_of):
         pairs = list(group)
         for report, window in pairs:
             if window.packed is not None:
                 sample = window.packed['data_samples']
-                columns = {**(sample.get('columns') or {}), conversation: name, speaker: report.speaker or ''}
-                sample.set_metainfo(dict(columns=columns))
+                columns = {conversation: name, speaker: window.window.speaker or report.speaker or ''}
+                sample.set_metainfo(dict(columns={**(sample.get('columns') or {}), **columns}))
         yield _collated(pairs, collate)
+
+
+def _conversation_of(pair: Pair) -> str:
+    report, window = pair
+    own = f'clip {id(report)}' if window.window.utterance else ''  # two clips can have the same name
+    return report.conversation or own
 
 
 def _collated(pairs: list[Pair], collate: Callable[[Sequence[Any]], dict[str, Any]]) -> Batch:

@@ -13,7 +13,15 @@ from hicmae_mm.apis.faces import AUTO, FaceFinder
 from hicmae_mm.apis.frames import FrameGrid
 from hicmae_mm.apis.further import GivenStreams, WindowStreams
 from hicmae_mm.apis.settings import Settings
-from hicmae_mm.apis.windows import SINGLE_WINDOW_SLACK, Window, WindowAudio, WindowVideo, plan_windows
+from hicmae_mm.apis.windows import (
+    SINGLE_WINDOW_SLACK,
+    Window,
+    WindowAudio,
+    WindowVideo,
+    clip_seconds,
+    plan_utterances,
+    plan_windows,
+)
 from hicmae_mm.datasets.clips.media import ForwardReader, OpenClip, Timeline, origin_seconds
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.records import add_columns
@@ -68,8 +76,8 @@ class WindowedClip:
     Attributes:
         timeline: Time line of its frames. None if the clip has no pictures.
         windows: Positions of the windows.
-        window_seconds: Length of a window.
-        stride_seconds: Time from the start of one window to the start of the next.
+        window_seconds: Length of a window. None if the windows are utterances, each with its own length.
+        stride_seconds: Time from the start of one window to the start of the next. None if they are utterances.
         seconds: Length of the clip. None if nothing tells it.
         frames: The frames for which a model of frames has predictions.
         face_boxes: One dictionary for each searched frame, with ``seconds`` and ``box`` (x, y, width, height in
@@ -90,20 +98,11 @@ class WindowedClip:
         self._missing |= self._given.missing
         self._check_streams()
         self.timeline = None if opened.video is None else self._make_timeline()
-        fps = settings.nominal_fps if self.timeline is None else self.timeline.fps
-        self.window_seconds = self._length_of_windows(settings.window_frames / fps)
-        self.stride_seconds = settings.stride_seconds or self.window_seconds / 2
-        if settings.predicts_frames:  # frames between two windows would have no prediction
-            self.stride_seconds = min(self.stride_seconds, self.window_seconds)
-        self.windows = plan_windows(
-            self.timeline,
-            opened.audio,
-            self.window_seconds,
-            self.stride_seconds,
-            self._given.seconds,
-            1.0 if settings.predicts_frames else SINGLE_WINDOW_SLACK,
-        )
-        self.seconds = self.windows[-1].end_seconds or None
+        seconds = clip_seconds(self.timeline, opened.audio, self._given.seconds)
+        self.seconds = seconds or None
+        self.window_seconds: float | None = None
+        self.stride_seconds: float | None = None
+        self.windows = self._utterances(seconds) or self._windows(seconds)
         if len(self.windows) > 1:
             self.warnings += [f'{name} has no times, so every window gets all of it' for name in self._given.untimed()]
         num_rows = None if self._shows_pictures else self._given.num_rows
@@ -117,6 +116,29 @@ class WindowedClip:
             raise MediaError(f'{self.opened.clip.name}: {" and ".join(missing.values())}; there is nothing to analyse')
         if missing and not self.settings.may_lack_streams:
             raise MediaError(f'{self.opened.clip.name}: {lacking(missing)}')
+
+    def _utterances(self, seconds: float) -> list[Window]:
+        """Plans a window for every subtitle, if the model works on conversations and the user sets no windows."""
+        cues = self._given.cues() if self.settings.takes_utterances else ()
+        windows = plan_utterances(self.timeline, self.opened.audio, seconds, cues)
+        if len(windows) < len(cues):
+            self.warnings.append(
+                f'{len(cues) - len(windows)} of {len(cues)} subtitles are left out: they have no length, or begin '
+                f'after the end of the clip at {seconds:.2f} s'
+            )
+        return windows
+
+    def _windows(self, seconds: float) -> list[Window]:
+        """Plans windows of one length."""
+        settings = self.settings
+        fps = settings.nominal_fps if self.timeline is None else self.timeline.fps
+        self.window_seconds = self._length_of_windows(settings.window_frames / fps)
+        self.stride_seconds = settings.stride_seconds or self.window_seconds / 2
+        slack = SINGLE_WINDOW_SLACK
+        if settings.predicts_frames:  # frames between two windows would have no prediction
+            self.stride_seconds = min(self.stride_seconds, self.window_seconds)
+            slack = 1.0
+        return plan_windows(self.timeline, self.opened.audio, seconds, self.window_seconds, self.stride_seconds, slack)
 
     def _make_timeline(self) -> Timeline:
         assert self.opened.video is not None
@@ -183,7 +205,8 @@ class WindowedClip:
 
     def _of_window(self, window: Window) -> WindowStreams:
         share = self.share_of(window)
-        return self._given.of_window(share, (window.start_seconds, math.inf if share[1] == 1 else window.end_seconds))
+        end_seconds = math.inf if share[1] == 1 else window.end_seconds
+        return self._given.of_window(share, (window.start_seconds, end_seconds), window.utterance)
 
     def _start(self, streams: Sequence[str], window: Window, source: _Source) -> dict[str, Any]:
         given = self._of_window(window)

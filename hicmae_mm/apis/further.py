@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hicmae_mm.datasets.clips.inputs import ClipInput
-from hicmae_mm.datasets.clips.transcripts import Transcript, read_transcript
+from hicmae_mm.datasets.clips.transcripts import Cue, Transcript, read_transcript
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.datasets.stored_features import INFO_FILE
 from hicmae_mm.datasets.text_files import shown
@@ -133,17 +133,28 @@ class GivenStreams:
         """Returns the streams of which every window gets everything, because the user gave no times."""
         return [name for name, text in self._texts.items() if text.words is None]
 
-    def of_window(self, share: tuple[float, float], seconds: tuple[float, float]) -> WindowStreams:
+    def cues(self) -> tuple[Cue, ...]:
+        """Returns the subtitles of the clip; empty without any."""
+        return next((text.cues for text in self._texts.values() if text.cues), ())
+
+    def of_window(
+        self, share: tuple[float, float], seconds: tuple[float, float], utterance: Cue | None = None
+    ) -> WindowStreams:
         """Returns what belongs to a window.
 
         Args:
             share: Start and end of the window as shares of the clip's length, in 0..1.
             seconds: Start and end of the window; the last one ends at infinity.
+            utterance: The subtitle that the window was made for. The window gets its words, not those of others that
+                are said at the same time.
         """
         found = WindowStreams(dict(self._cells), {}, {})
         is_whole = share == (0.0, 1.0)
         for name, text in self._texts.items():
-            words = text.text if is_whole else text.between(*seconds)
+            if utterance is not None and utterance in text.cues:
+                words = utterance.text
+            else:
+                words = text.text if is_whole else text.between(*seconds)
             if words:
                 found.columns[self._readings[name].column] = words
             else:

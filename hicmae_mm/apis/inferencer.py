@@ -213,6 +213,7 @@ class EmotionInferencer(BaseInferencer):
             faces=self.faces,
             readings=self.readings,
             predicts_frames=getattr(getattr(self.model, 'head', None), 'level', 'clip') == 'frame',
+            reads_conversations=hasattr(self.model, 'conversation'),
             data_root=test_dataset(self.cfg).get('data_root') or '',
             **sampling_facts(self.pipeline),
         )

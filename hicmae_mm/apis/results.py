@@ -185,6 +185,8 @@ class ClipReport:
             start_seconds=round(prepared.window.start_seconds, 3),
             end_seconds=round(prepared.window.end_seconds, 3),
             **self._prediction(sample),
+            speaker=prepared.window.speaker,
+            text=None if prepared.window.utterance is None else prepared.window.utterance.text,
             streams=list(prepared.streams) if sample is not None else [],
             absent_streams=prepared.absent,
             face_coverage=None if prepared.face_coverage is None else round(prepared.face_coverage, 4),
@@ -238,5 +240,5 @@ def predicted_fields(model: nn.Module) -> tuple[str, ...]:
     return tuple(name for *_, name in sorted(ranked))
 
 
-def _at_most(seconds: float, limit: float | None) -> float | None:
-    return None if limit is None else round(min(seconds, limit), 3)
+def _at_most(seconds: float | None, limit: float | None) -> float | None:
+    return None if seconds is None or limit is None else round(min(seconds, limit), 3)

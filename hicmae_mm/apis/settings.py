@@ -37,6 +37,7 @@ class Settings:
         backend: Name of the video reader; see :func:`~hicmae_mm.datasets.readers.video.open_video`.
         readings: Description of how the pipeline reads the streams that are neither pictures nor sound.
         predicts_frames: Whether the model has a prediction for each time step.
+        reads_conversations: Whether the model works on the utterances of a conversation.
         data_root: Folder of the model's test data, from which paths in its pipeline start.
     """
 
@@ -53,12 +54,18 @@ class Settings:
     backend: str | None = None
     readings: Mapping[str, Reading] = field(default_factory=dict)
     predicts_frames: bool = False
+    reads_conversations: bool = False
     data_root: str = ''
 
     @property
     def media(self) -> tuple[str, ...]:
         """Returns those of ``'video'`` and ``'audio'`` that the pipeline reads from media."""
         return tuple(name for name in self.streams if name in MEDIA and name not in self.readings)
+
+    @property
+    def takes_utterances(self) -> bool:
+        """Returns whether subtitles are the windows of a clip."""
+        return self.reads_conversations and self.window_seconds is None and self.stride_seconds is None
 
     def notes(self) -> list[str]:
         """Returns a warning if the user leaves out streams of the model."""

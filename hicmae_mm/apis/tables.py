@@ -17,11 +17,13 @@ def window_rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     Returns:
         One row for each window with ``start_seconds``, ``end_seconds``, ``label``, one column for each class and
-        dimension, ``streams`` (joined by ``+``) and ``face_coverage``. Unknown values are empty.
+        dimension, ``streams`` (joined by ``+``) and ``face_coverage``. If windows are utterances, ``speaker`` and
+        ``text`` come before the label. Unknown values are empty.
     """
     rows = []
+    said = ('speaker', 'text') if any(window.get('text') is not None for window in result['windows']) else ()
     for window in result['windows']:
-        row = dict(start_seconds=window['start_seconds'], end_seconds=window['end_seconds'], label=window['label'])
+        row = {name: window[name] for name in ('start_seconds', 'end_seconds', *said, 'label')}
         for kind in ('scores', 'values'):
             row.update(window[kind] or dict.fromkeys(result[kind] or (), None))
         row.update(streams='+'.join(window['streams']), face_coverage=window['face_coverage'])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hicmae_mm.datasets.clips.media import Timeline
+from hicmae_mm.datasets.clips.transcripts import Cue
 from hicmae_mm.datasets.filterbank import frame_samples
 from hicmae_mm.datasets.readers.audio import AudioReader
 
@@ -26,12 +27,19 @@ class Window:
         frames: Index of its first frame on the time line, and of the frame after its last. None without pictures.
         samples: Index of its first sample, and of the sample after its last. None if it has no sound, or less than a
             filterbank frame needs.
+        utterance: The subtitle that the window was made for. None if it was not made for one.
     """
 
     start_seconds: float
     end_seconds: float
     frames: tuple[int, int] | None
     samples: tuple[int, int] | None
+    utterance: Cue | None = None
+
+    @property
+    def speaker(self) -> str | None:
+        """Returns who speaks, if a subtitle says it."""
+        return None if self.utterance is None else self.utterance.speaker
 
 
 def window_edges(
@@ -69,25 +77,40 @@ def window_edges(
     return [(start, start + window_seconds) for start in starts]
 
 
-def plan_windows(
-    timeline: Timeline | None,
-    audio: AudioReader | None,
-    window_seconds: float,
-    stride_seconds: float,
-    other_seconds: float | None = None,
-    slack: float = SINGLE_WINDOW_SLACK,
-) -> list[Window]:
-    """Plans the windows of a clip.
+def clip_seconds(timeline: Timeline | None, audio: AudioReader | None, other_seconds: float | None = None) -> float:
+    """Returns the length of a clip.
 
-    The pictures define the length of the clip. If it has none, the sound defines it, and without sound its other
-    streams. If nothing tells the length, the clip is one window that ends at 0.
+    The pictures define it. If there are none, the sound defines it, and without sound its other streams.
 
     Args:
         timeline: Time line of its frames, or None.
         audio: Its sound, or None.
+        other_seconds: Length of the other streams. None if it is not known.
+
+    Returns:
+        The length in seconds; 0 if nothing tells it.
+    """
+    if timeline is not None:
+        return timeline.seconds
+    return audio.num_samples / audio.sample_rate_hz if audio is not None else other_seconds or 0.0
+
+
+def plan_windows(
+    timeline: Timeline | None,
+    audio: AudioReader | None,
+    seconds: float,
+    window_seconds: float,
+    stride_seconds: float,
+    slack: float = SINGLE_WINDOW_SLACK,
+) -> list[Window]:
+    """Plans the windows of a clip.
+
+    Args:
+        timeline: Time line of its frames, or None.
+        audio: Its sound, or None.
+        seconds: See :func:`clip_seconds`.
         window_seconds: Length of a window.
         stride_seconds: Time from the start of one window to the start of the next.
-        other_seconds: Length of the other streams. None if it is not known.
         slack: See :func:`window_edges`.
 
     Returns:
@@ -96,26 +119,40 @@ def plan_windows(
     Raises:
         ValueError: If a length is not above 0.
     """
-    if timeline is not None:
-        seconds = timeline.seconds
-    elif audio is not None:
-        seconds = audio.num_samples / audio.sample_rate_hz
-    else:
-        seconds = other_seconds or 0.0
     edges = window_edges(seconds, window_seconds, stride_seconds, slack)
     if len(edges) == 1:  # the window gets all frames and samples, as in testing, also if one track is longer
         frames = None if timeline is None else (0, timeline.num_frames)
         samples = None if audio is None else _long_enough((0, audio.num_samples), audio)
         return [Window(0.0, seconds, frames, samples)]
+    return [_window_between(timeline, audio, start, end) for start, end in edges]
+
+
+def plan_utterances(
+    timeline: Timeline | None, audio: AudioReader | None, seconds: float, cues: Sequence[Cue]
+) -> list[Window]:
+    """Plans a window for each subtitle.
+
+    Args:
+        timeline: Time line of its frames, or None.
+        audio: Its sound, or None.
+        seconds: See :func:`clip_seconds`.
+        cues: The subtitles.
+
+    Returns:
+        The windows in order of their starts. Subtitles outside of the clip have none, and the end of the clip ends
+        every window.
+    """
+    said = [(cue, cue.start_seconds, min(cue.end_seconds, seconds)) for cue in cues]
     return [
-        Window(
-            start,
-            end,
-            None if timeline is None else frames_between(timeline, start, end),
-            _samples_between(audio, start, end),
-        )
-        for start, end in edges
+        replace(_window_between(timeline, audio, start, end), utterance=cue)
+        for cue, start, end in sorted(said, key=lambda part: part[1])
+        if start < end
     ]
+
+
+def _window_between(timeline: Timeline | None, audio: AudioReader | None, start: float, end: float) -> Window:
+    frames = None if timeline is None else frames_between(timeline, start, end)
+    return Window(start, end, frames, _samples_between(audio, start, end))
 
 
 def frames_between(timeline: Timeline, start: float, end: float) -> tuple[int, int]:

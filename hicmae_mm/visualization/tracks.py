@@ -119,7 +119,8 @@ def _of_frames(result: Mapping[str, Any], target: str, is_named: bool) -> Track:
 
 def _of_windows(result: Mapping[str, Any], kind: str) -> Track:
     names, windows = list(result[kind]), result['windows']
-    edges = np.unique([0.0, *(w['start_seconds'] for w in windows), *(w['end_seconds'] for w in windows)])
+    ends = [result['duration_seconds'] or 0.0, *(w['end_seconds'] for w in windows)]
+    edges = np.unique([0.0, *(w['start_seconds'] for w in windows), *ends])
     middles = (edges[:-1] + edges[1:]) / 2
     total, count = np.zeros((len(middles), len(names))), np.zeros(len(middles))
     for window in windows:

@@ -12,10 +12,12 @@ from mmengine.config import Config
 
 from hicmae_mm.apis import EmotionInferencer
 from hicmae_mm.apis.further import give_streams
+from hicmae_mm.apis.tables import window_rows
 from hicmae_mm.config.paths import configs_root
 from hicmae_mm.datasets.clips.inputs import as_clips
 from hicmae_mm.datasets.errors import MediaError
 from hicmae_mm.structures import EmotionDataSample, Padded
+from hicmae_mm.visualization.tracks import tracks_of
 from tests.apis.conftest import write_model
 
 TALK = [('first', 'ann', 'no'), ('first', 'bob', 'well no'), ('second', 'bob', 'well'), ('first', 'ann', 'no no')]
@@ -108,3 +110,31 @@ def test_features_come_from_a_folder_of_extracted_ones(inferencer: EmotionInfere
         inferencer(folder / 'media.csv')
     with pytest.raises(FileNotFoundError, match="has no feature of the clip 'other'"):
         inferencer(dict(text='no', audio=stored, video=stored, name='other'))
+
+
+def test_subtitles_are_the_utterances_of_a_conversation(inferencer: EmotionInferencer, folder: Path) -> None:
+    times = [('00:00.500', '00:02.000'), ('00:01.500', '00:03.000'), ('00:04.000', '00:05.000')]
+    said = [('ann', 'no'), ('bob', 'well no'), ('ann', 'no no')]
+    cues = [f'{start} --> {end}\n<v {who}>{what}\n' for (start, end), (who, what) in zip(times, said)]
+    (folder / 'talk.vtt').write_text('\n'.join(['WEBVTT\n', *cues]))
+    rows = ['text,speaker,dialogue', *(f'{what},{who},x' for who, what in said)]
+    (folder / 'same.csv').write_text('\n'.join(rows) + '\n')
+    expected = scores(inferencer(folder / 'same.csv'))
+    talk = dict(text=folder / 'talk.vtt', name='talk')
+    (found,) = inferencer([talk])['predictions']
+    np.testing.assert_allclose([list(w['scores'].values()) for w in found['windows']], expected, atol=1e-5)
+    assert [(w['start_seconds'], w['end_seconds']) for w in found['windows']] == [(0.5, 2), (1.5, 3), (4, 5)]
+    assert [(w['speaker'], w['text']) for w in found['windows']] == said  # words of others at that time are left out
+    assert [found[name] for name in ('duration_seconds', 'window_seconds', 'stride_seconds')] == [5, None, None]
+    assert [(row['speaker'], row['text']) for row in window_rows(found)] == said
+    track = tracks_of(found)[0]
+    assert track.edges.tolist() == [0, 0.5, 1.5, 2, 3, 4, 5]
+    assert np.isnan(track.values[:, 0]).tolist() == [True, False, False, False, True, False]
+    # two recordings with subtitles are two conversations, also if they have one name
+    both = inferencer([talk, talk])['predictions']
+    assert both[0]['windows'] == both[1]['windows'] == found['windows']
+    (parts,) = inferencer([talk], window_seconds=2.5, stride_seconds=2.5)['predictions']
+    assert [(w['end_seconds'], w['speaker'], w['text']) for w in parts['windows']] == [
+        (2.5, None, None),
+        (5, None, None),
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,32 +56,52 @@ def frames(root: Path) -> Config:
     return cfg
 
 
-def visit(cfg: Config, clip: Path, root: Path, words: str | None = None, **further: str | None) -> list[dict]:
+WINDOWS = ('--window-seconds', '1', '--stride-seconds', '1')
+
+
+def visit(cfg: Config, clip: Path, root: Path, *words: str | None, options: Sequence[str] = WINDOWS) -> list[dict]:
     """Serves a model, and analyses a clip with each of the words."""
     weights = write_model(cfg, root / 'model.safetensors')
     (root / 'server').mkdir()
-    options = ('--face-cropper', 'none', '--window-seconds', '1', '--stride-seconds', '1')
+    options = ('--face-cropper', 'none', *options)
     with serve(str(weights), root / 'server', *options) as server, httpx.Client(timeout=60) as http:
         page = Page.open(server.address, http)
-        views = [page.analyse(clip, said) for said in (words, *further.values())]
+        views = [page.analyse(clip, said) for said in words or (None,)]
         assert server.files() == []
     return views
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('make', [three_streams, conversation])
-def test_words_with_times_reach_the_windows_in_which_they_are_said(make: Any, media: MediaFolder, tmp_path: Path):
+def test_words_with_times_reach_the_windows_in_which_they_are_said(media: MediaFolder, tmp_path: Path):
     clip = media.video('talk.mp4', num_frames=75, height=32, width=32)
-    timed, untimed, broken = visit(make(tmp_path), clip, tmp_path, SUBTITLES, untimed='no', broken='no --> good')
+    timed, untimed, broken = visit(three_streams(tmp_path), clip, tmp_path, SUBTITLES, 'no', 'no --> good')
     assert broken['title'] == 'The times of the words cannot be read.'
     results = [json.loads(view['files']['json']) for view in (timed, untimed)]
     assert [len(result['windows']) for result in results] == [3, 3]
     assert [result['streams'] for result in results] == [['video', 'audio', 'text']] * 2
     first, second = ([window['scores']['up'] for window in result['windows']] for result in results)
     assert abs(first[2] - second[2]) > 1e-4  # other words
-    # the first window has the same words, and only a conversation lets the words of others change it
-    assert (abs(first[0] - second[0]) > 1e-5) == (make is conversation)
+    assert abs(first[0] - second[0]) < 1e-5  # the same words
     assert (timed['panels'][0]['form'], timed['files']['frames']) == ('lines', None)
+
+
+@pytest.mark.slow
+def test_subtitles_are_the_utterances_of_a_conversation(media: MediaFolder, tmp_path: Path):
+    clip = media.video('talk.mp4', num_frames=100, height=32, width=32)
+    other = SUBTITLES.replace('well good', 'no').replace('00:03.000', '00:03.500')
+    views = visit(conversation(tmp_path), clip, tmp_path, SUBTITLES, other, 'no', options=())
+    results = [json.loads(view['files']['json']) for view in views]
+    times = [[(w['start_seconds'], w['end_seconds'], w['speaker']) for w in result['windows']] for result in results]
+    assert times[0] == [(0, 1, 'Ann'), (1, 3, 'Bob')]
+    assert times[1] == [(0, 1, 'Ann'), (1, 3.5, 'Bob')]
+    assert all(speaker is None for _, _, speaker in times[2])  # without times, the windows are those of other models
+    # the first utterance is the same, and what others say changes it
+    first, second = (result['windows'][0]['scores']['up'] for result in results[:2])
+    assert abs(first - second) > 1e-5
+    assert [(row['speaker'], row['text']) for row in views[0]['rows']] == [('Ann', 'no'), ('Bob', 'well good')]
+    (panel,) = views[0]['panels']
+    assert panel['edges'] == [0, 1, 3, 4]
+    assert [values[-1] for values in (line['values'] for line in panel['series'])] == [None, None]  # nobody speaks
 
 
 @pytest.mark.slow

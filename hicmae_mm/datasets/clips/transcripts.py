@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ _SUBTITLE_FORMATS = {'.srt': 'srt', '.vtt': 'webvtt'}
 TRANSCRIPT_SUFFIXES = ('.txt', *_SUBTITLE_FORMATS)
 _WORD_TIME = re.compile(r'<(?:(\d+):)?(\d{2}):(\d{2})[.,](\d{3})>')
 _MARKUP = re.compile(r'<[^<>]*>|\{\\[^{}]*\}')
+_VOICE = re.compile(r'<v(?:\.[^\s<>]*)?\s+([^<>]*?)\s*>')  # of WebVTT; SubRip has no standard for speakers
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,35 @@ class Word:
 
 
 @dataclass(frozen=True)
+class Cue:
+    """Stores one subtitle.
+
+    Attributes:
+        start_seconds: Time at which it begins.
+        end_seconds: Time at which it ends.
+        words: Its words, at least one.
+        speaker: Name of the speaker; None if the subtitle names none, or several.
+    """
+
+    start_seconds: float
+    end_seconds: float
+    words: tuple[Word, ...]
+    speaker: str | None = None
+
+    @property
+    def text(self) -> str:
+        """Returns all words."""
+        return ' '.join(word.text for word in self.words)
+
+
+@dataclass(frozen=True)
 class Transcript:
     """Stores the words of a clip.
 
     Attributes:
         text: All words.
         words: The words with their times, in order. None if the transcript has no times.
+        cues: The subtitles that have words, in order. Empty if the transcript has no times.
 
     Example:
         >>> Transcript('oh no', (Word(0.0, 0.4, 'oh'), Word(0.4, 1.0, 'no'))).between(0.5, 1.0)
@@ -44,6 +68,14 @@ class Transcript:
 
     text: str
     words: tuple[Word, ...] | None = None
+    cues: tuple[Cue, ...] = ()
+
+    @classmethod
+    def of_cues(cls, cues: Iterable[Cue]) -> Transcript:
+        """Makes a transcript of subtitles."""
+        cues = tuple(cue for cue in cues if cue.words)
+        words = tuple(word for cue in cues for word in cue.words)
+        return cls(' '.join(word.text for word in words), words, cues)
 
     @property
     def end_seconds(self) -> float:
@@ -61,12 +93,25 @@ class Transcript:
         """Returns the words whose middle lies within a span, with times from its start."""
         if self.words is None:
             return self
-        words = tuple(
-            Word(word.start_seconds - start_seconds, word.end_seconds - start_seconds, word.text)
-            for word in self.words
-            if start_seconds <= (word.start_seconds + word.end_seconds) / 2 < end_seconds
-        )
-        return Transcript(' '.join(word.text for word in words), words)
+
+        def within(words: Iterable[Word]) -> tuple[Word, ...]:
+            return tuple(
+                Word(word.start_seconds - start_seconds, word.end_seconds - start_seconds, word.text)
+                for word in words
+                if start_seconds <= (word.start_seconds + word.end_seconds) / 2 < end_seconds
+            )
+
+        words = within(self.words)
+        cues = [
+            Cue(
+                max(cue.start_seconds, start_seconds) - start_seconds,
+                min(cue.end_seconds, end_seconds) - start_seconds,
+                within(cue.words),
+                cue.speaker,
+            )
+            for cue in self.cues
+        ]
+        return Transcript(' '.join(word.text for word in words), words, tuple(cue for cue in cues if cue.words))
 
 
 def read_transcript(text: str | Path) -> Transcript:
@@ -92,10 +137,10 @@ def read_transcript(text: str | Path) -> Transcript:
             return Transcript(' '.join(read_text(path).split()))
         except ValueError as error:
             raise MediaError(str(error)) from error
-    words = _words_in(f'file:{path}', _SUBTITLE_FORMATS[path.suffix.lower()], str(path))
-    if not words and path.read_bytes().strip(b'\xef\xbb\xbf\xff\xfe\0 \r\n') not in (b'', b'WEBVTT'):
+    found = Transcript.of_cues(_read_cues(f'file:{path}', _SUBTITLE_FORMATS[path.suffix.lower()], str(path)))
+    if not found.words and path.read_bytes().strip(b'\xef\xbb\xbf\xff\xfe\0 \r\n') not in (b'', b'WEBVTT'):
         raise MediaError(f'{path}: no subtitle can be read from it; is its time line written as 00:00:01,000 --> ...?')
-    return Transcript(' '.join(word.text for word in words), words)
+    return found
 
 
 def parse_transcript(text: str) -> Transcript:
@@ -112,10 +157,10 @@ def parse_transcript(text: str) -> Transcript:
         return Transcript(' '.join(text.split()))
     lines = '\n'.join(line.strip() for line in text.strip().splitlines()) + '\n'
     kind = 'webvtt' if lines.startswith('WEBVTT') else 'srt'
-    words = _words_in(io.BytesIO(lines.encode()), kind, 'the text')
-    if not words:
+    found = Transcript.of_cues(_read_cues(io.BytesIO(lines.encode()), kind, 'the text'))
+    if not found.words:
         raise MediaError('the text: no subtitle can be read from it; are its times written as 00:00:01,000 --> ...?')
-    return Transcript(' '.join(word.text for word in words), words)
+    return found
 
 
 def names_transcript(text: str) -> bool:
@@ -123,12 +168,7 @@ def names_transcript(text: str) -> bool:
     return '\n' not in text and text.lower().endswith(TRANSCRIPT_SUFFIXES)
 
 
-def _words_in(source: str | io.BytesIO, kind: str, name: str) -> tuple[Word, ...]:
-    return tuple(word for cue in _read_cues(source, kind, name) for word in _words_of(*cue))
-
-
-def _read_cues(source: str | io.BytesIO, kind: str, name: str) -> Iterator[tuple[float, float, str]]:
-    """Yields start, end (seconds) and text of every subtitle."""
+def _read_cues(source: str | io.BytesIO, kind: str, name: str) -> Iterator[Cue]:
     problem = f'{name}: cannot be read as subtitles'
     with decoder_errors(problem), av.open(source, format=kind, metadata_errors='replace') as file:
         for packet in file.demux():
@@ -139,7 +179,10 @@ def _read_cues(source: str | io.BytesIO, kind: str, name: str) -> Iterator[tuple
             except UnicodeDecodeError as error:
                 raise MediaError(f'{problem}: not UTF-8 text; convert the file to UTF-8') from error
             start = float(packet.pts * packet.time_base)
-            yield start, start + float((packet.duration or 0) * packet.time_base), text
+            end = start + float((packet.duration or 0) * packet.time_base)
+            voices = set(_VOICE.findall(text))
+            speaker = html.unescape(voices.pop()) if len(voices) == 1 else None
+            yield Cue(start, end, tuple(_words_of(start, end, text)), speaker)
 
 
 def _words_of(start: float, end: float, text: str) -> Iterator[Word]:

@@ -35,6 +35,22 @@ def test_a_cue_may_time_its_words(tmp_path: Path) -> None:
     assert [word.text for word in words[2:]] == ['&', 'you']
 
 
+def test_subtitles_keep_who_says_what(tmp_path: Path) -> None:
+    body = '<v Ann>no\n\n00:01.000 --> 00:03.000\n<v.loud Bob &amp; Co>well good\n\n00:03.500 --> 00:04.000\n...<i></i>'
+    text = f'WEBVTT\n\n00:00.000 --> 00:01.000\n{body}\n\n00:05.000 --> 00:06.000\n<v Ann>so <v Bob>no\n'
+    transcript = read_transcript(write(tmp_path / 'a.vtt', text))
+    found = [(cue.start_seconds, cue.end_seconds, cue.speaker, cue.text) for cue in transcript.cues]
+    assert found == [(0, 1, 'Ann', 'no'), (1, 3, 'Bob & Co', 'well good'), (3.5, 4, None, '...'), (5, 6, None, 'so no')]
+    assert transcript.text == 'no well good ... so no'
+    part = transcript.part(2, 3.6)  # the middle of "well" is at 1.5 s, and of "..." at 3.75 s
+    assert [(cue.start_seconds, cue.end_seconds, cue.speaker, cue.text) for cue in part.cues] == [
+        (0, 1, 'Bob & Co', 'good')
+    ]
+    empty = write(tmp_path / 'b.srt', SRT.replace('well hello', '<i></i>'))
+    assert [cue.text for cue in read_transcript(empty).cues] == ['not at all']
+    assert parse_transcript('well').cues == ()
+
+
 def test_text_without_times_belongs_to_every_window(tmp_path: Path) -> None:
     for text in ('well  hello\n', write(tmp_path / 'a.txt', 'well\nhello\n')):
         transcript = read_transcript(text)
