@@ -13,7 +13,9 @@ from hicmae_mm import registry
 for kind in vars(registry).values():
     if hasattr(kind, 'import_from_location'):
         kind.import_from_location()
-print('>', sorted({'transformers', 'peft', 'torchvision', 'sklearn', 'timm', 'scipy.signal'} & set(sys.modules)))
+rare = {'matplotlib', 'mmaction', 'peft', 'scipy.signal', 'scipy.stats', 'sklearn', 'timm', 'torchvision'}
+rare.add('transformers')
+print('>', sorted(rare & set(sys.modules)))
 print('>', len(registry.MODELS.module_dict), len(registry.TRANSFORMS.module_dict))
 
 import torch

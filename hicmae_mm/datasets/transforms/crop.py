@@ -6,7 +6,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from mmaction.datasets.transforms import RandomResizedCrop
 from mmcv.transforms import BaseTransform
 
 from hicmae_mm.datasets.transforms.warp import Frames, Warp
@@ -49,6 +48,9 @@ class RandomResizedCropFlip(BaseTransform):
             raise ValueError(f'aspect_ratio_range must be two numbers above 0, got {tuple(aspect_ratio_range)}')
         if not 0 <= flip_ratio <= 1:
             raise ValueError(f'flip_ratio must lie in 0..1, got {flip_ratio}')
+        from mmaction.datasets.transforms import RandomResizedCrop  # takes a second
+
+        self._draw_box = RandomResizedCrop.get_crop_bbox
         self.size = size
         self.area_range = tuple(area_range)
         self.aspect_ratio_range = tuple(aspect_ratio_range)
@@ -59,7 +61,7 @@ class RandomResizedCropFlip(BaseTransform):
         if 'imgs' not in results:
             return results
         shape = results['imgs'][0].shape[:2]
-        box = RandomResizedCrop.get_crop_bbox(shape, self.area_range, self.aspect_ratio_range)
+        box = self._draw_box(shape, self.area_range, self.aspect_ratio_range)
         is_flipped = bool(np.random.rand() < self.flip_ratio)
         warp: Warp | None = results.pop('pending_warp', None)
         if warp is None:
