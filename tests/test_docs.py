@@ -13,7 +13,6 @@ before anything runs.
 from __future__ import annotations
 
 import io
-import multiprocessing
 import os
 import re
 import runpy
@@ -29,7 +28,6 @@ from typing import NamedTuple
 from unittest.mock import patch
 
 import pytest
-import torch
 from mmengine.config import Config
 from mmengine.registry import Registry
 
@@ -37,9 +35,10 @@ from hicmae_mm import registry as registries
 from hicmae_mm.config.checks import check_config
 from hicmae_mm.config.override_values import read_value
 from hicmae_mm.config.overrides import check_overrides
+from tests.forking import programs
+from tests.forking.server import FUNCTION, forking_python
 
 ROOT = Path(__file__).resolve().parents[1]
-PRELOADED = ['hicmae_mm.datasets', 'hicmae_mm.engine', 'hicmae_mm.models']  # for python blocks
 BUILT = ('_build', 'generated')  # what Sphinx leaves below docs
 PAGES = [path for path in sorted((ROOT / 'docs').rglob('*.md')) if not set(path.parts) & set(BUILT)]
 PAGES[:0] = [ROOT / name for name in ('README.md', 'CONTRIBUTING.md', 'SECURITY.md')]
@@ -107,11 +106,6 @@ def help_of(tool: str, subcommand: str = '') -> str:
     with beside, patch.object(sys, 'argv', argv), redirect_stdout(io.StringIO()) as printed, suppress(SystemExit):
         runpy.run_path(tool, run_name='__main__')
     return printed.getvalue()
-
-
-def environment(checkout: Path) -> dict[str, str]:
-    path = f'{Path(sys.executable).parent}:{os.environ["PATH"]}'
-    return os.environ | dict(PYTHONPATH=str(checkout), PATH=path, CUDA_VISIBLE_DEVICES='', HICMAE_VENV=sys.prefix)
 
 
 def check_command(words: list[str], written_files: set[str]) -> None:
@@ -186,12 +180,15 @@ def test_commands_and_python_blocks_of_a_page_run(page: Path, checkout: Path) ->
     for name, code in files_written_by(page).items():
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)
         (checkout / name).write_text(code)
-    exported = environment(checkout)
-    for number, (language, code) in enumerate(steps_of(page)):
-        if language == 'bash':
-            exported = run_bash(code, checkout, exported, page)
-        else:
-            run_python(code, checkout, exported, f'{name_of(page)}, step {number + 1}')
+    with forking_python() as variables:
+        path = f'{Path(sys.executable).parent}:{os.environ["PATH"]}'
+        exported = os.environ | variables | dict(PYTHONPATH=str(checkout), PATH=path, HICMAE_VENV=sys.prefix)
+        exported['CUDA_VISIBLE_DEVICES'] = ''
+        for number, (language, code) in enumerate(steps_of(page)):
+            if language == 'bash':
+                exported = run_bash(code, checkout, exported, page)
+            else:
+                run_python(code, checkout, exported, f'{name_of(page)}, step {number + 1}')
 
 
 def steps_of(page: Path) -> list[tuple[str, str]]:
@@ -209,7 +206,7 @@ def steps_of(page: Path) -> list[tuple[str, str]]:
 def run_bash(code: str, checkout: Path, exported: dict[str, str], page: Path) -> dict[str, str]:
     """Runs commands; returns the environment that they leave."""
     left = checkout / 'environment'
-    command = ['bash', '-exuo', 'pipefail', '-c', f'{code}\nenv -0 > "{left}"']
+    command = ['bash', '-exuo', 'pipefail', '-c', f'{FUNCTION}\n{code}\nenv -0 > "{left}"']
     done = subprocess.run(command, cwd=checkout, env=exported, capture_output=True, text=True)
     output = f'{done.stdout[-3000:]}\n{done.stderr[-3000:]}'
     assert done.returncode == 0, f'{name_of(page)}: ended with {done.returncode}\n{output}'
@@ -218,26 +215,10 @@ def run_bash(code: str, checkout: Path, exported: dict[str, str], page: Path) ->
 
 def run_python(code: str, checkout: Path, exported: dict[str, str], where: str) -> None:
     """Runs code in a process that need not import everything again, and has seen no GPU yet."""
-    output = checkout / 'output.txt'
-    context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(PRELOADED)
-    process = context.Process(target=run_forked, args=(code, checkout, exported, output))
-    process.start()
-    process.join()
-    assert process.exitcode == 0, f'{where}: ended with {process.exitcode}\n{output.read_text()[-3000:]}'
-
-
-def run_forked(code: str, checkout: Path, exported: dict[str, str], output: Path) -> None:
-    file = output.open('w')  # stays open: an error of the code is written there after this function
-    os.dup2(file.fileno(), 1)
-    os.dup2(file.fileno(), 2)
-    sys.stdout, sys.stderr = file, file
-    os.chdir(checkout)
-    os.environ.clear()
-    os.environ.update(exported)
-    sys.path.insert(0, str(checkout))
-    torch.set_num_threads(1)  # OpenMP's threads are not forked
-    exec(compile(code, 'block', 'exec'), {'__name__': '__main__'})
+    program = checkout / 'block.py'
+    program.write_text(code)
+    done = programs.run([str(program)], checkout, exported, seconds=600)
+    assert done.returncode == 0, f'{where}: ended with {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}'
 
 
 def test_components_page_lists_every_registered_component() -> None:

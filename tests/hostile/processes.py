@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import atexit
 import ctypes
-import multiprocessing
 import os
 import resource
-import runpy
 import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hicmae_mm.commands.preloaded import HEAVY_MODULES
+from tests.forking.programs import run
 
 ROOT = Path(__file__).parents[2]
-_MODULES = (
-    *HEAVY_MODULES,
-    'hicmae_mm.apis',
-    'hicmae_mm.export',
-    'hicmae_mm.features',
-    'hicmae_mm.datasets.preparation',
-)
 _SECONDS = 120.0
 _MOST_BYTES = 64  # of a file on a full disk
 _CAPABILITIES_VERSION = 0x20080522  # of Linux
@@ -84,39 +74,16 @@ class Ended:
 
 def run_program(name: str, arguments: Sequence[object], folder: Path, trap: Trap | None = None) -> Ended:
     """Runs ``name`` (below the repository) in the working folder ``folder``."""
-    context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(list(_MODULES))
-    reading, writing = context.Pipe(duplex=False)
-    process = context.Process(target=_run, args=(writing, str(ROOT / name), [*map(str, arguments)], str(folder), trap))
-    process.start()
-    writing.close()
-    with os.fdopen(os.dup(reading.fileno()), 'rb') as stream:
-        error = stream.read().decode('utf-8', 'replace')
-    reading.close()
-    process.join(_SECONDS)
-    assert process.exitcode is not None, f'{name} did not end:\n{error}'
-    return Ended(process.exitcode, error)
+    prepare = partial(_prepare, str(folder), trap)
+    command = [str(ROOT / name), *map(str, arguments)]
+    done = run(command, folder, {**os.environ, 'OMP_NUM_THREADS': '1'}, _SECONDS, prepare)
+    return Ended(done.returncode, done.stderr)
 
 
-def _run(output: Connection, program: str, arguments: list[str], folder: str, trap: Trap | None) -> None:
-    os.setsid()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background lets its children ignore it
-    signal.alarm(int(_SECONDS))
-    multiprocessing.set_start_method(None, force=True)
-    os.dup2(output.fileno(), 2)
-    output.close()
-    with Path(os.devnull).open('w') as nothing:
-        os.dup2(nothing.fileno(), 1)
-    sys.stdout, sys.stderr = (os.fdopen(number, 'w', buffering=1, closefd=False) for number in (1, 2))
-    os.environ.update(OMP_NUM_THREADS='1')
-    os.chdir(folder)
-    sys.argv, sys.path[0] = [program, *arguments], str(Path(program).parent)
+def _prepare(folder: str, trap: Trap | None) -> None:
+    signal.alarm(int(_SECONDS))  # also ends the program if the tests are killed
     if trap is not None:
         trap.set(folder)
-    try:
-        runpy.run_path(program, run_name='__main__')
-    finally:
-        atexit._run_exitfuncs()  # multiprocessing does not run them
 
 
 def _obey_modes() -> None:

@@ -9,19 +9,18 @@ import time
 from pathlib import Path
 
 from hicmae_mm.config.paths import tools_root
+from tests.forking import programs
 
 
 def run_tool(name: str, *arguments: object, check: bool = True, **environment: object) -> subprocess.CompletedProcess:
     """Runs ``tools/name`` and returns it with its output; fails with that output unless ``check=False``."""
     tool = tools_root() / name
-    command = ['bash', str(tool)] if name.endswith('.sh') else [sys.executable, str(tool)]
-    result = subprocess.run(
-        [*command, *map(str, arguments)],
-        env={**os.environ, 'PYTHON': sys.executable, **{key: str(value) for key, value in environment.items()}},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
+    command = [str(tool), *map(str, arguments)]
+    variables = {**os.environ, 'PYTHON': sys.executable, **{key: str(value) for key, value in environment.items()}}
+    if name.endswith('.sh'):
+        result = subprocess.run(['bash', *command], env=variables, capture_output=True, text=True, timeout=600)
+    else:
+        result = programs.run(command, Path.cwd(), variables, seconds=600)
     if check and result.returncode:
         raise AssertionError(f'{tool} ended with {result.returncode}:\n{result.stdout}\n{result.stderr}')
     return result
