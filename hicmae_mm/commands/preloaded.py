@@ -15,7 +15,7 @@ from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from hicmae_mm.commands.steps import GRACE_SECONDS, Step, copy_output, lower_priority
+from hicmae_mm.commands.steps import GRACE_SECONDS, RunningStep, Step, copy_output, lower_priority
 
 # modules that training, testing and visualization import
 HEAVY_MODULES = (
@@ -43,6 +43,20 @@ def start_preloading(modules: Sequence[str] = HEAVY_MODULES) -> None:
     forkserver.ensure_running()
 
 
+def step_starter(environment: Mapping[str, str] | None = None) -> type[PreloadedStep] | type[RunningStep]:
+    """Returns the class that starts ``python TOOL ...`` steps soonest on this machine, and begins to preload.
+
+    Args:
+        environment: Variables that libraries read while they are imported, such as ``OMP_NUM_THREADS``. They are set in
+            this process.
+    """
+    if not can_preload():
+        return RunningStep
+    os.environ.update(environment or {})
+    start_preloading()
+    return PreloadedStep
+
+
 class PreloadedStep:
     """Runs a ``python TOOL ...`` step in a fork of the process of :func:`start_preloading`.
 
@@ -50,24 +64,34 @@ class PreloadedStep:
 
     Args:
         step: The step to run.
-        cwd: Working folder of the step.
+        cwd: Working folder of the step; by default that of this process.
+        log_file: File to which the output of the step is appended.
         label: Text before each line that the step prints.
         environment: Additional environment variables. Variables of the step override them.
     """
 
-    def __init__(self, step: Step, cwd: Path, label: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        step: Step,
+        cwd: Path | None = None,
+        log_file: Path | None = None,
+        label: str = '',
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.step = step
+        self._where = 'its messages are above' if log_file is None else f'see {log_file}'
         self._started = time.monotonic()
         output, own_end = multiprocessing.Pipe(duplex=False)
         variables = {'PYTHON': sys.executable, **(environment or {}), **step.environment}
         self._process = multiprocessing.get_context('forkserver').Process(
-            target=_run_tool, args=(own_end, step.command[1:], str(cwd), {**os.environ, **variables}, step.niceness)
+            target=_run_tool,
+            args=(own_end, step.command[1:], str(cwd or Path.cwd()), {**os.environ, **variables}, step.niceness),
         )
         self._process.start()
         own_end.close()
         stream = os.fdopen(os.dup(output.fileno()), 'rb')
         output.close()
-        self._copying = threading.Thread(target=copy_output, args=(stream, None, label), daemon=True)
+        self._copying = threading.Thread(target=copy_output, args=(stream, log_file, label), daemon=True)
         self._copying.start()
 
     def is_running(self) -> bool:
@@ -78,13 +102,13 @@ class PreloadedStep:
         """Waits for the end of the step, and returns its duration in seconds.
 
         Raises:
-            RuntimeError: If the command failed. The message names its status.
+            RuntimeError: If the command failed. The message names its status and the log file.
         """
         self._process.join()
         self._copying.join()
         if self._process.exitcode != 0:
             status = self._process.exitcode
-            raise RuntimeError(f'the step {self.step.name!r} failed with status {status}; its messages are above')
+            raise RuntimeError(f'the step {self.step.name!r} failed with status {status}; {self._where}')
         return time.monotonic() - self._started
 
     def end(self) -> None:

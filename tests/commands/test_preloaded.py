@@ -23,7 +23,7 @@ from hicmae_mm.commands.preloaded import PreloadedStep, start_preloading
 from hicmae_mm.commands.steps import Step
 start_preloading(['colorsys'])
 step = Step('tool', 'a tool', ('python', *sys.argv[2:]), {'CORPUS': 'mine'}, niceness=5)
-running = PreloadedStep(step, Path(sys.argv[1]), 'tool | ')
+running = PreloadedStep(step, Path(sys.argv[1]), label='tool | ')
 """
 
 

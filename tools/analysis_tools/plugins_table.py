@@ -19,7 +19,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hicmae_mm.commands.steps import Step, StepMarks, run_step
+from hicmae_mm.commands.preloaded import step_starter
+from hicmae_mm.commands.side_by_side import Job, run_side_by_side
+from hicmae_mm.commands.steps import Step, StepMarks
 from hicmae_mm.config.reading import read_config
 from hicmae_mm.datasets.synthetic.corpus import EMOTIONS
 from hicmae_mm.measuring.pages import replace_between_marks
@@ -46,13 +48,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     console = Console(highlight=False, soft_wrap=True)
     marks = StepMarks(ROOT / args.work_dir / 'finished')
-    for step in () if args.table else plan(args):
-        if marks.is_finished(step):
-            continue
-        console.rule(step.title)
-        console.print(f'$ {step.shell_line}', markup=False)
-        marks.begin(step)
-        marks.finish(step, run_step(step, cwd=ROOT))
+    steps = [] if args.table else list(plan(args))
+    if not all(map(marks.is_finished, steps)):
+        starter = step_starter()
+
+        def start(step: Step) -> Job | None:
+            if marks.is_finished(step):  # also one that two systems need
+                return None
+            console.rule(step.title)
+            console.print(f'$ {step.shell_line}', markup=False)
+            marks.begin(step)
+            return starter(step, cwd=ROOT)
+
+        run_side_by_side(steps, 1, start, marks.finish)
     page = args.page.read_text(encoding='utf-8') if args.page.is_file() else ''
     text = plugins_table(finished_scores(ROOT / args.work_dir), page)
     replace_between_marks(args.page, MARKS, text)

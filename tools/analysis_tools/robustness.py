@@ -24,8 +24,9 @@ from mmengine.config import Config
 
 from hicmae_mm.checkpoints.files import file_sha256
 from hicmae_mm.checkpoints.loading import check_exists
-from hicmae_mm.commands.side_by_side import run_side_by_side
-from hicmae_mm.commands.steps import RunningStep, Step, StepMarks
+from hicmae_mm.commands.preloaded import step_starter
+from hicmae_mm.commands.side_by_side import Job, run_side_by_side
+from hicmae_mm.commands.steps import Step, StepMarks
 from hicmae_mm.config.checks import check_config
 from hicmae_mm.config.folds import testing_identity
 from hicmae_mm.config.override_values import OverrideAction
@@ -138,12 +139,14 @@ def run(left: Sequence[Step], marks: StepMarks, args: argparse.Namespace) -> Non
         RuntimeError: If a test failed.
     """
 
-    def start(step: Step) -> RunningStep:
+    threads = {} if args.jobs == 1 else {'OMP_NUM_THREADS': '1'}
+    starter = step_starter(threads)
+
+    def start(step: Step) -> Job:
         print(f'{step.name}: started', flush=True)
         marks.begin(step)
         log = args.out_dir / 'logs' / f'{step.name}.log'
-        threads = {} if args.jobs == 1 else {'OMP_NUM_THREADS': '1'}
-        return RunningStep(step, log_file=log, label=f'{step.name}: ', environment=threads)
+        return starter(step, log_file=log, label=f'{step.name}: ', environment=threads)
 
     run_side_by_side(left, args.jobs, start, marks.finish)
 
