@@ -235,6 +235,7 @@ def _content(cfg: Config, *folders: Path) -> str:
     return text
 
 
+@pytest.mark.slow
 @leaf
 def test_leaf_builds_and_takes_a_training_step_through_its_own_pipeline(
     path: Path, corpus: Path, tmp_path: Path, trained: dict[str, str]

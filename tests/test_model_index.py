@@ -47,6 +47,7 @@ def test_collections_are_described() -> None:
         assert all((ROOT / collection['README']).is_file() for collection in content['Collections'])
 
 
+@pytest.mark.slow
 def test_entries_say_what_the_configs_say() -> None:
     sizes: dict[str, int] = {}
     for path in LEAVES:

@@ -31,6 +31,7 @@ def test_old_name_gives_the_class_of_the_new_module(module: str, name: str) -> N
         old.NoSuchName  # noqa: B018
 
 
+@pytest.mark.slow
 def test_a_program_of_version_0_1_runs_and_is_warned() -> None:
     program = (
         'from hicmae_mm.utils.checkpoint import read_checkpoint\n'

@@ -47,6 +47,7 @@ def _final_state(work_dir: Path) -> dict[str, Tensor]:
     return _tensors(parts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('kind', 'interruptions'),
     [

@@ -224,6 +224,7 @@ def full_size_inputs(model: nn.Module, meta: dict[str, Any]) -> dict[str, Tensor
     return seeded_inputs(meta, frames, size, list(model.encoders['audio'].patch_embed.size))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('path', files('pretrain', is_full_size=True), ids=lambda path: path.stem)
 @pytest.mark.parametrize('has_kernels', [False, True])
 @torch.no_grad()
@@ -243,6 +244,7 @@ def test_pretraining_full_size(path: Path, has_kernels: bool) -> None:
     check_logits(model, inputs, expected, FULL_SIZE_RTOL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('path', files('finetune', is_full_size=True), ids=lambda path: path.stem)
 @pytest.mark.parametrize('has_kernels', [False, True])
 @torch.no_grad()

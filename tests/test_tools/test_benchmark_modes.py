@@ -14,6 +14,7 @@ from tests.test_tools.in_process import call, failure
 pytestmark = pytest.mark.usefixtures('elsewhere')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('mode', ['train', 'infer'])
 def test_benchmark_of_a_model(
     tmp_path: Path,
@@ -71,6 +72,7 @@ def test_benchmark_of_a_pipeline(tmp_path: Path, recognizer: tuple[Path, Path]) 
     assert torch.get_num_threads() == threads
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('name', 'media'),
     [

@@ -29,6 +29,7 @@ CASES: list[CorpusCase] = [
 corpus_case = pytest.mark.parametrize('case', CASES, ids=lambda case: case.config.removeprefix('hicmae_base_'))
 
 
+@pytest.mark.slow
 @corpus_case
 def test_convert_train_and_test(case: CorpusCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root, lists = tmp_path / 'corpus', tmp_path / 'lists'

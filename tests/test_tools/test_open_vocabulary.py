@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +12,7 @@ from mmengine.registry import DefaultScope
 from hicmae_mm.evaluation.metrics import open_vocabulary
 from hicmae_mm.evaluation.predictions import write_predictions
 from tests.evaluation.wheels import write_wheels
+from tests.test_tools.command import run_tool
 from tests.test_tools.modules import load_tool
 
 TOOL = 'analysis_tools/open_vocabulary.py'
@@ -79,15 +78,14 @@ def test_scores_of_classes(
     assert len(notes) == 1
 
 
+@pytest.mark.slow
 def test_errors_are_one_line(truth: Path, tmp_path: Path) -> None:
-    tool = Path(load_tool(TOOL).__file__)
     (tmp_path / 'other.json').write_text('{"z": "happy"}')
     for wheels, message in (
         (tmp_path / 'nowhere', 'format.csv does not exist; it is one of the public files'),
         (tmp_path / 'wheels', 'have no clip in common; clips are known by their names'),
     ):
-        command = [sys.executable, str(tool), str(tmp_path / 'other.json'), str(truth), '--wheels', str(wheels)]
-        found = subprocess.run(command, capture_output=True, text=True)
+        found = run_tool(TOOL, tmp_path / 'other.json', truth, '--wheels', wheels, check=False)
         assert found.returncode == 1
         assert message in found.stderr
         assert len(found.stderr.strip().splitlines()) == 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,13 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from hicmae_mm.config.paths import tools_root
 from hicmae_mm.datasets import AudioVisualDataset
 from hicmae_mm.datasets.pseudo_labels import pseudo_labels
+from tests.test_tools.command import run_tool
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(tools_root() / 'pseudo_label.py'), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True)
+    return run_tool('pseudo_label.py', *arguments, check=False)
 
 
 @pytest.fixture(scope='module')
@@ -108,6 +106,7 @@ def test_rows_of_the_clips_that_a_model_is_sure_of(tmp_path: Path) -> None:
         pseudo_labels(unlabelled, [dict(sample_idx=0, sample_id='a')], 0.5)
 
 
+@pytest.mark.slow
 def test_errors_are_one_line(config_file: Path, tmp_path: Path) -> None:
     found = run(config_file, '--unlabelled', tmp_path / 'no.txt', '--work-dir', tmp_path)
     assert found.returncode == 1

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
+import os
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from hicmae_mm.checkpoints.files import write_checkpoint
 from hicmae_mm.checkpoints.published_keys import published_keys
 from hicmae_mm.registry import MODELS
 from tests.conftest import MediaFolder
+from tests.forking import programs
 from tests.test_demo.demos import DEMO
 from tests.test_tools.command import last_line, run_tool
 from tests.test_tools.in_process import call
@@ -81,9 +81,9 @@ def test_the_demo_draws_a_timeline(
     clip, results = media.video('talk.mp4', num_frames=60, height=32, width=32), []
     for path in files:
         out = tmp_path / path.stem
-        command = [sys.executable, str(DEMO / 'emotion_demo.py'), str(clip), '--model', str(config_file)]
-        options = ['--weights', str(path), '--out', str(out), '--face-cropper', 'none', '--no-overlay']
-        result = subprocess.run([*command, *options], capture_output=True, text=True, timeout=300)
+        command = [str(DEMO / 'emotion_demo.py'), str(clip), '--model', str(config_file), '--weights', str(path)]
+        options = ['--out', str(out), '--face-cropper', 'none', '--no-overlay']
+        result = programs.run([*command, *options], tmp_path, os.environ, seconds=300)
         assert result.returncode == 0, result.stderr
         results.append(json.loads((out / 'talk.json').read_text()))
         assert (out / 'talk.png').stat().st_size > 1000

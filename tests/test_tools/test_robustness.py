@@ -47,6 +47,7 @@ def test_degradations_are_tested_once_and_drawn(config_file: Path, tmp_path: Pat
     assert 'clean' not in more.replace(str(out), '')
 
 
+@pytest.mark.slow
 def test_what_a_config_cannot_get_is_named(config_file: Path, tmp_path: Path) -> None:
     (tmp_path / 'a.pth').touch()
     arguments = (config_file, tmp_path / 'a.pth', '--out-dir', tmp_path / 'out')

@@ -177,6 +177,7 @@ def dump(path: Path) -> list[float]:
     return scores
 
 
+@pytest.mark.slow
 def test_best_and_worst_clips(models: dict, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     scores = dump(tmp_path / 'predictions.pkl')
     call(RESULTS, models['finetune'][0], 'predictions.pkl', '--out-dir', 'made', '--topk', 2)

@@ -25,6 +25,7 @@ for number in range(3):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('threads', [2, 1])
 def test_threads_without_cores_are_noticed(threads: int) -> None:
     result = subprocess.run(
