@@ -39,12 +39,21 @@ tests() { # tests PART MARKERS PYTEST_ARGUMENTS...: pytest's status 5 (no test s
     return "$status"
 }
 
+# the type checker takes a minute of one core, in which the next steps run
+mypy >"$scratch/types" 2>&1 &
+mypy_pid=$!
 step lint ruff check .
 step format ruff format --check .
-step types mypy
 step layers lint-imports
 step spelling codespell
 step docs python -m sphinx -W --keep-going -j 2 -b html docs docs/_build/html
+wait "$mypy_pid"
+mypy_status=$?
+mypy_printed() {
+    cat "$scratch/types"
+    return "$mypy_status"
+}
+step types mypy_printed
 
 # the tests of the web page drive Chromium, which pip does not have
 if ! { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null &&

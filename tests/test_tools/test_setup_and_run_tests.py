@@ -83,7 +83,7 @@ def test_run_tests_passes_and_fails_with_its_steps(checkout: Path) -> None:
     done = bash('bash .ci/run', checkout, HICMAE_VENV=sys.prefix)
     assert done.returncode == 0, done.stdout + done.stderr
     assert [line.split()[:2] for line in done.stdout.partition('== summary')[2].strip().splitlines()] == [
-        ['ok', step] for step in ('lint', 'format', 'types', 'layers', 'spelling', 'docs', 'unit', 'slow')
+        ['ok', step] for step in ('lint', 'format', 'layers', 'spelling', 'docs', 'types', 'unit', 'slow')
     ]
 
     (checkout / 'hicmae_mm' / '__init__.py').write_text('"""A package."""\n\nVALUE: int = "2"\n')
