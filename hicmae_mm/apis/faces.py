@@ -18,6 +18,7 @@ from hicmae_mm.datasets.faces.base import plan_transforms
 from hicmae_mm.datasets.faces.selection import FaceTrack, choose_faces
 from hicmae_mm.datasets.faces.speaker import clip_loudness, loudness_of, speaker_weights
 from hicmae_mm.datasets.readers.source_clip import Clip
+from hicmae_mm.kernels.heap import HEAP
 from hicmae_mm.registry import FACE_CROPPERS
 
 FaceCropper = str | Mapping[str, Any] | BaseFaceCropper | None
@@ -251,6 +252,7 @@ def _read_in_order(reader: ForwardReader, wanted: Sequence[int], is_held: bool) 
         yield from reader.get(batch)
         if not is_held:
             reader.release(batch)
+            HEAP.trim()  # large frames among small results leave holes
 
 
 def _cut(indices: Sequence[int], frames: Sequence[np.ndarray], track: FaceTrack, crop: CropOptions) -> list[np.ndarray]:
