@@ -118,8 +118,12 @@ class WindowedClip:
             raise MediaError(f'{self.opened.clip.name}: {lacking(missing)}')
 
     def _utterances(self, seconds: float) -> list[Window]:
-        """Plans a window for every subtitle, if the model works on conversations and the user sets no windows."""
-        cues = self._given.cues() if self.settings.takes_utterances else ()
+        """Plans a window for every subtitle, if the model works on conversations and the user sets no windows.
+
+        A clip of a named conversation is an utterance itself.
+        """
+        is_divided = self.settings.takes_utterances and self.opened.clip.conversation is None
+        cues = self._given.cues() if is_divided else ()
         windows = plan_utterances(self.timeline, self.opened.audio, seconds, cues)
         if len(windows) < len(cues):
             self.warnings.append(
