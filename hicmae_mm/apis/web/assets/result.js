@@ -228,9 +228,10 @@ function makeNotes(result) {
 
 function makeDetails(result) {
   const names = Object.keys(result.rows[0]);
-  const cells = (tag, texts) => h('tr', {}, ...texts.map((text) => h(tag, tag === 'th' ? { scope: 'col' } : {}, text)));
-  const table = h('table', {}, h('thead', {}, cells('th', names.map((name) => name.replaceAll('_', ' ')))),
-    h('tbody', {}, ...result.rows.map((row) => cells('td', names.map((name) => row[name])))));
+  const heads = names.map((name) => h('th', { scope: 'col' }, name.replaceAll('_', ' ')));
+  const cell = (row, name) => h('td', name === 'text' ? { class: 'hm-said' } : {}, row[name]);
+  const table = h('table', {}, h('thead', {}, h('tr', {}, ...heads)),
+    h('tbody', {}, ...result.rows.map((row) => h('tr', {}, ...names.map((name) => cell(row, name))))));
   const save = (kind, type, label, ending) => {
     const button = h('button', { type: 'button', class: 'hm-button', id: `hm-save-${kind}` }, `Download ${label}`);
     button.addEventListener('click', () => {
