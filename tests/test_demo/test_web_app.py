@@ -161,6 +161,12 @@ def test_the_timeline_moves_with_the_player(open_page: Open, media: MediaFolder,
     page.evaluate("document.querySelector('.hm-result video').play()")
     page.wait_for_function("Number(document.querySelector('.hm-slider').getAttribute('aria-valuenow')) > 1")
 
+    page.set_viewport_size(dict(width=760, height=850))  # the table is wider, and scrolls in itself
+    page.evaluate("document.querySelector('.hm-result details').open = true")
+    table = page.locator('.hm-scroll')
+    assert table.evaluate('it => it.scrollWidth') > table.evaluate('it => it.clientWidth')
+    assert page.evaluate("document.querySelector('#hm-result').scrollWidth <= innerWidth")
+
     saved = {}
     for kind in ('json', 'csv'):
         with page.expect_download() as download:
