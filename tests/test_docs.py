@@ -204,7 +204,11 @@ def steps_of(page: Path) -> list[tuple[str, str]]:
 
 
 def run_bash(code: str, checkout: Path, exported: dict[str, str], page: Path) -> dict[str, str]:
-    """Runs commands; returns the environment that they leave."""
+    """Runs commands; returns the environment that they leave.
+
+    Programs in the background start as usual, so that the page can kill them by ``$!``.
+    """
+    code = re.sub(r'^python(?= [^\n&]*&(?!&))', 'command python', code, flags=re.M)
     left = checkout / 'environment'
     command = ['bash', '-exuo', 'pipefail', '-c', f'{FUNCTION}\n{code}\nenv -0 > "{left}"']
     done = subprocess.run(command, cwd=checkout, env=exported, capture_output=True, text=True)
