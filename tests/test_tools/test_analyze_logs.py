@@ -114,6 +114,7 @@ def test_a_picture_has_width_and_height(work_dir: Path, size: str, capsys: pytes
     assert f"expected width*height in inches, such as 12*7, got '{size}'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_process_ends_with_one_line_and_an_error_code() -> None:
     result = run_tool(TOOL, 'plot_curve', 'absent', check=False)
     assert result.returncode == 1

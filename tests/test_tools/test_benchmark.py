@@ -21,6 +21,7 @@ def call(*arguments: str) -> None:
         load_tool('analysis_tools/benchmark.py').main(arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('mode', ['train', pytest.param('infer', marks=pytest.mark.slow)])
 def test_published_style_in_this_process(tmp_path: Path, mode: str) -> None:
     file, config = tmp_path / 'speed.json', PRETRAIN if mode == 'train' else FINETUNE

@@ -79,6 +79,7 @@ def test_words_are_printed_and_features_drawn(tmp_path: Path, capsys: pytest.Cap
     assert browse(config, tmp_path / 'words') == []
 
 
+@pytest.mark.slow
 def test_a_phase_that_is_not_there_ends_in_one_line(masked_config: Path, tmp_path: Path) -> None:
     result = run_tool(TOOL, masked_config, '--phase', 'test', '--out-dir', tmp_path / 'none', check=False)
     assert result.returncode == 1

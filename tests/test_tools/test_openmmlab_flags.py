@@ -120,6 +120,7 @@ def test_a_deterministic_training_runs(config_file: Path, tmp_path: Path) -> Non
     assert 'Epoch(train) [2][5/5]' in result.stdout + result.stderr
 
 
+@pytest.mark.slow
 def test_a_list_that_cannot_be_read_is_one_line(config_file: Path, tmp_path: Path) -> None:
     text = "custom_hooks=[dict(type='EMAHook'"
     result = run_tool('train.py', config_file, '--work-dir', tmp_path, '--cfg-options', text, check=False)
