@@ -194,7 +194,6 @@ def _write_vectors(folder: Path, feature_dims: int) -> None:
 
 def _for_a_quick_run(cfg: Config, corpus: Path, work_dir: Path) -> None:
     make_tiny(cfg, work_dir)
-    cfg.default_hooks.checkpoint = None  # checkpoints have tests of their own
     for loader in filter(None, map(cfg.get, LOADERS)):
         for dataset in data_sets(loader.dataset):
             has_words = any(step.type == 'Tokenize' for step in dataset.get('pipeline', ()))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hicmae_mm.commands.preloaded import PreloadedStep, can_preload, start_preloading
+from hicmae_mm.commands.preloaded import PreloadedStep, step_starter
 from hicmae_mm.commands.side_by_side import Job
 from hicmae_mm.commands.steps import RunningStep, Step, StepMarks
 
@@ -39,7 +39,7 @@ class StepProgress:
         self.steps, self.marks, self.num_jobs = list(steps), marks, num_jobs
         self.console, self.root, self.unprinted = console, root, unprinted or {}
         self.started = time.monotonic()
-        self.is_preloading: bool | None = None  # None means that nothing has started yet
+        self.starter: type[PreloadedStep] | type[RunningStep] | None = None  # None means that nothing has started yet
         self.label_width = max(len(step.name) for step in steps)
 
     def start(self, step: Step) -> Job | None:
@@ -51,16 +51,12 @@ class StepProgress:
             return None
         self.console.print(f'$ {step.shell_line}', markup=False)
         self.marks.begin(step)
-        if self.is_preloading is None:
-            self.is_preloading = can_preload()
-            if self.is_preloading:
-                start_preloading()
+        self.starter = self.starter or step_starter()
         step = replace(step, command=(*step.command, *self.unprinted.get(step.name, ())))
         if not step.needs:  # it runs alone, so it may draw on the terminal
             return RunningStep(step, cwd=self.root)
         label = '' if self.num_jobs == 1 else f'{step.name:>{self.label_width}} | '
-        start = PreloadedStep if self.is_preloading else RunningStep
-        return start(step, cwd=self.root, label=label)
+        return self.starter(step, cwd=self.root, label=label)
 
     def finish(self, step: Step, seconds: float) -> None:
         """Marks a step as finished."""

@@ -138,3 +138,7 @@ def test_subtitles_are_the_utterances_of_a_conversation(inferencer: EmotionInfer
         (2.5, None, None),
         (5, None, None),
     ]
+    # a clip of a named conversation is an utterance
+    (folder / 'timed.csv').write_text('text,dialogue\ntalk.vtt,x\n')
+    (whole,) = inferencer(folder / 'timed.csv')['predictions']
+    assert [(w['end_seconds'], w['text']) for w in whole['windows']] == [(5, None)]

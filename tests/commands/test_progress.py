@@ -9,11 +9,11 @@ from rich.console import Console
 from hicmae_mm.commands import progress as progress_module
 from hicmae_mm.commands.progress import StepProgress, covered_seconds
 from hicmae_mm.commands.side_by_side import run_side_by_side
-from hicmae_mm.commands.steps import Step, StepMarks
+from hicmae_mm.commands.steps import RunningStep, Step, StepMarks
 
 
 def test_finished_steps_are_named_but_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress_module, 'can_preload', lambda: False)
+    monkeypatch.setattr(progress_module, 'step_starter', lambda: RunningStep)
     steps = [
         Step('first', 'write a file', ('bash', '-c', 'echo $0 $1 >> written', 'again')),
         Step('second', 'write another', ('bash', '-c', 'echo second >> written'), needs=('first',)),

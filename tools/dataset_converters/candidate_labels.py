@@ -37,7 +37,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--noise-rate', type=float, default=0.0, help='probability that the true class is none (default: %(default)s)'
     )
-    parser.add_argument('--seed', type=int, default=0, help='seed of the first list, from which others count on')
+    parser.add_argument(
+        '--seed', type=int, default=0, help='seed of the first list, from which others count on (default: %(default)s)'
+    )
     parser.add_argument('--out', type=Path, help='table of one list (default: LIST_candidates.csv beside the list)')
     args = parser.parse_args(argv)
     if args.out is not None and len(args.lists) > 1:
